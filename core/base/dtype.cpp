@@ -1,0 +1,47 @@
+#include "base/dtype.h"
+
+namespace rushlight {
+
+const DTypeInfo dtype_table[dtype_count] = {
+    {"uint8", 1, false, false, false, 'u'},    {"int8", 1, false, false, true, 'i'},
+    {"int16", 2, false, false, true, 'i'},     {"int32", 4, false, false, true, 'i'},
+    {"int64", 8, false, false, true, 'i'},     {"float16", 2, true, false, true, 'f'},
+    {"float32", 4, true, false, true, 'f'},    {"float64", 8, true, false, true, 'f'},
+    {"complex64", 8, false, true, true, 'c'},  {"complex128", 16, false, true, true, 'c'},
+    {"bool", 1, false, false, false, 'b'},     {"bfloat16", 2, true, false, true, 'V'},
+};
+
+DType to_complex(DType t) {
+    return t == DType::float64 || t == DType::complex128 ? DType::complex128 : DType::complex64;
+}
+
+DType to_real(DType t) {
+    return t == DType::complex64 ? DType::float32 : t == DType::complex128 ? DType::float64 : t;
+}
+
+static DType promote_integers(DType a, DType b) {
+    // uint8 meets a signed type: the smallest signed type that holds both.
+    if (a == DType::uint8 || b == DType::uint8) {
+        DType other = a == DType::uint8 ? b : a;
+        return other == DType::int8 ? DType::int16 : other;
+    }
+    return size_of(a) >= size_of(b) ? a : b;
+}
+
+DType promote(DType a, DType b) {
+    if (a == b) return a;
+    int ca = category(a), cb = category(b);
+    if (ca < cb) return promote(b, a);
+    if (ca == 3) {
+        if (cb == 3) return DType::complex128;
+        return cb == 2 && b == DType::float64 ? DType::complex128 : a;
+    }
+    if (ca != cb) return a;
+    if (ca == 1) return promote_integers(a, b);
+    if (size_of(a) == 2 && size_of(b) == 2) return DType::float32;     // float16 meets bfloat16
+    return size_of(a) >= size_of(b) ? a : b;
+}
+
+bool can_cast(DType from, DType to) { return category(from) <= category(to); }
+
+}  // namespace rushlight
