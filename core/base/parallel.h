@@ -1,0 +1,33 @@
+// The one way to use several threads. Declared here so that kernels can call it; the pool itself lives in tensor/threads.cpp.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <type_traits>
+
+namespace rushlight {
+
+using RangeFn = void (*)(void* context, int64_t begin, int64_t end);
+void parallel_for_raw(int64_t n, int64_t grain, RangeFn fn, void* context);
+
+// Calls `f(begin, end)` over a partition of [0, n) in pieces of at least `grain` items, multiples of `grain` but for the last:
+// where a result depends on the partition, use one item per fixed-size block. Runs on the calling thread when n <= grain,
+// inside another parallel_for, or when the pool is busy. The first exception is rethrown to the caller.
+template <class F>
+inline void parallel_for(int64_t n, int64_t grain, F&& f) {
+    if (n <= 0) return;
+    if (n <= grain) {
+        f(int64_t(0), n);
+        return;
+    }
+    using Fn = std::remove_reference_t<F>;
+    parallel_for_raw(
+        n, grain, [](void* context, int64_t begin, int64_t end) { (*static_cast<Fn*>(context))(begin, end); },
+        const_cast<void*>(static_cast<const void*>(std::addressof(f))));
+}
+
+int get_num_threads();
+void set_num_threads(int n);
+bool in_parallel_region();
+
+}  // namespace rushlight

@@ -1,0 +1,188 @@
+// The thread pool. Threads claim chunks from a shared counter, so the caller never waits for a helper that has not started:
+// it finishes the work alone when the other cores are taken. Idle helpers spin briefly, then sleep.
+#include <pthread.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <new>
+#include <thread>
+
+#include "base/error.h"
+#include "base/parallel.h"
+
+namespace rushlight {
+
+namespace {
+
+struct Job {
+    RangeFn fn;
+    void* context;
+    int64_t n, chunk;
+    std::atomic<int64_t> next{0};
+    std::atomic<int> helpers{0};          // helpers that have entered and not yet left
+    std::mutex error_lock;
+    std::exception_ptr error;
+};
+
+thread_local bool inside_region = false;
+
+void work(Job& job) {
+    inside_region = true;
+    while (true) {
+        int64_t begin = job.next.fetch_add(job.chunk, std::memory_order_relaxed);
+        if (begin >= job.n) break;
+        try {
+            job.fn(job.context, begin, std::min(begin + job.chunk, job.n));
+        } catch (...) {
+            job.next.store(job.n, std::memory_order_relaxed);
+            std::lock_guard guard(job.error_lock);
+            if (!job.error) job.error = std::current_exception();
+        }
+    }
+    inside_region = false;
+}
+
+inline void pause_briefly() {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
+class Pool {
+public:
+    std::mutex user;                       // held by the caller whose job runs; others run their work themselves
+    std::atomic<int> wanted{0};            // threads in all, the caller included; 0 until first asked
+
+    void post(Job& job) {
+        start_helpers();
+        {
+            std::lock_guard guard(lock_);
+            job_ = &job;
+            epoch_.fetch_add(1, std::memory_order_release);
+        }
+        if (sleepers_.load(std::memory_order_seq_cst) > 0) wake_.notify_all();
+        work(job);
+        {
+            std::lock_guard guard(lock_);  // from here no helper can enter
+            job_ = nullptr;
+        }
+        while (job.helpers.load(std::memory_order_acquire) != 0) pause_briefly();
+    }
+
+    void before_fork() { user.lock(); lock_.lock(); }
+    void after_fork_in_parent() { lock_.unlock(); user.unlock(); }
+
+private:
+    void start_helpers() {
+        int missing = wanted.load() - 1 - started_;
+        for (; missing > 0; --missing, ++started_) std::thread([this, rank = started_ + 1] { serve(rank); }).detach();
+    }
+
+    void serve(int rank) {
+        uint64_t seen = 0;
+        while (true) {
+            wait_for_change(seen);
+            Job* job = nullptr;
+            {
+                std::lock_guard guard(lock_);
+                seen = epoch_.load(std::memory_order_relaxed);
+                if (job_ && rank < wanted.load(std::memory_order_relaxed)) {
+                    job = job_;
+                    job->helpers.fetch_add(1, std::memory_order_relaxed);
+                }
+            }
+            if (!job) continue;
+            work(*job);
+            job->helpers.fetch_sub(1, std::memory_order_release);
+        }
+    }
+
+    void wait_for_change(uint64_t seen) {
+        constexpr int spins = 2000;        // some tens of microseconds: longer than the gap between two kernels of a program
+        for (int i = 0; i < spins; ++i) {
+            if (epoch_.load(std::memory_order_acquire) != seen) return;
+            pause_briefly();
+        }
+        std::unique_lock guard(lock_);
+        sleepers_.fetch_add(1, std::memory_order_seq_cst);
+        wake_.wait(guard, [&] { return epoch_.load(std::memory_order_relaxed) != seen; });
+        sleepers_.fetch_sub(1, std::memory_order_relaxed);
+    }
+
+    std::mutex lock_;
+    std::condition_variable wake_;
+    std::atomic<uint64_t> epoch_{0};
+    std::atomic<int> sleepers_{0};
+    Job* job_ = nullptr;
+    int started_ = 0;
+};
+
+// Never destroyed: helpers may still look at it while the process exits. A forked child gets a fresh one in the same place,
+// since its helper threads do not exist.
+alignas(Pool) unsigned char pool_memory[sizeof(Pool)];
+
+Pool& pool() {
+    static Pool* instance = [] {
+        auto* made = new (pool_memory) Pool;
+        pthread_atfork([] { pool().before_fork(); }, [] { pool().after_fork_in_parent(); },
+                       [] {
+                           int wanted = pool().wanted.load();
+                           (new (pool_memory) Pool)->wanted.store(wanted);
+                           inside_region = false;
+                       });
+        return made;
+    }();
+    return *instance;
+}
+
+int cores() {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (sched_getaffinity(0, sizeof(set), &set) == 0) return std::max(1, CPU_COUNT(&set));
+    return std::max(1, int(std::thread::hardware_concurrency()));
+}
+
+}  // namespace
+
+int get_num_threads() {
+    int n = pool().wanted.load(std::memory_order_relaxed);
+    if (n == 0) {
+        n = cores();
+        pool().wanted.store(n);
+    }
+    return n;
+}
+
+void set_num_threads(int n) {
+    require(n >= 1 && n <= 1024, ErrorKind::runtime, "set_num_threads: n=", n, "; expected 1 <= n <= 1024");
+    pool().wanted.store(n);
+}
+
+bool in_parallel_region() { return inside_region; }
+
+void parallel_for_raw(int64_t n, int64_t grain, RangeFn fn, void* context) {
+    grain = std::max<int64_t>(grain, 1);
+    int threads = get_num_threads();
+    std::unique_lock guard(pool().user, std::defer_lock);
+    if (threads == 1 || inside_region || n <= grain || !guard.try_lock()) {
+        fn(context, 0, n);
+        return;
+    }
+    // Up to four chunks a thread, so that a thread which loses its core leaves little behind.
+    int64_t chunks = std::min<int64_t>((n + grain - 1) / grain, 4 * int64_t(threads));
+    int64_t chunk = (n + chunks - 1) / chunks;
+    chunk = (chunk + grain - 1) / grain * grain;
+    Job job;
+    job.fn = fn;
+    job.context = context;
+    job.n = n;
+    job.chunk = chunk;
+    pool().post(job);
+    if (job.error) std::rethrow_exception(job.error);
+}
+
+}  // namespace rushlight
