@@ -1,0 +1,7 @@
+#include "base/interpreter.h"
+
+namespace rushlight {
+
+InterpreterHooks interpreter_hooks;
+
+}  // namespace rushlight

@@ -1,0 +1,153 @@
+// The one funnel: every operator call passes here, whether it comes from Python, from a derivative or from a graph.
+#include <chrono>
+
+#include "base/interpreter.h"
+#include "base/log.h"
+#include "registry/call.h"
+#include "registry/rules.h"
+
+namespace rushlight {
+
+namespace {
+
+bool any_requires_grad(const Call& c) {
+    for (size_t i = 0, n = c.op.parsed.params.size(); i < n; ++i) {
+        const Value& v = c.args[i];
+        if (v.tag == Tag::tensor) {
+            if (v.tensor_->requires_grad) return true;
+        } else if (v.tag == Tag::tensors) {
+            for (TensorImpl* t : v.to_tensors()) if (t->requires_grad) return true;
+        }
+    }
+    return c.destination && c.destination->requires_grad;
+}
+
+int64_t work_of(const Call& c) {
+    int64_t work = 0;
+    for (int i = 0; i < c.results; ++i) work += c.out[size_t(i)].defined() ? c.out[size_t(i)].numel() : 0;
+    for (size_t i = 0, n = c.op.parsed.params.size(); i < n; ++i)
+        if (c.args[i].tag == Tag::tensor) work += c.args[i].tensor_->numel;
+    return work;
+}
+
+const Kernel& choose_kernel(const Call& c) {
+    for (const Kernel& k : c.op.kernels) {
+        if (!k.run) break;
+        const char* reason = k.refuses ? k.refuses(c) : nullptr;
+        if (logging(Channel::dispatch)) [[unlikely]]
+            log_line(Channel::dispatch, std::string(c.op.id) + ": " + k.name + (reason ? std::string(" refuses: ") + reason : " runs"));
+        if (!reason) return k;
+    }
+    fail(ErrorKind::not_implemented, c.name(), ": no kernel takes this call");
+}
+
+void run_kernel(Call& c) {
+    const Kernel& kernel = choose_kernel(c);
+    WithoutInterpreter unlocked(work_of(c) > 20000);
+    if (!logging(Channel::time)) [[likely]] return kernel.run(c);
+    auto start = std::chrono::steady_clock::now();
+    kernel.run(c);
+    std::chrono::duration<double, std::micro> spent = std::chrono::steady_clock::now() - start;
+    log_line(Channel::time, std::string(c.op.id) + " " + kernel.name + " " + std::to_string(spent.count()) + " us");
+}
+
+Tensor make_result(const Geometry& g) {
+    Tensor t = g.strided ? empty_strided_tensor(g.sizes, g.strides, g.dtype) : empty_tensor(g.sizes, g.dtype);
+    t->inference = mode.inference;
+    return t;
+}
+
+void make_view(Call& c) {
+    TensorImpl& source = c.tensor(0);
+    for (int i = 0; i < c.results; ++i) {
+        const Geometry& g = c.geometry[size_t(i)];
+        Tensor view = alias(Tensor(&source), g.sizes, g.strides, g.offset);
+        view->base = source.base ? source.base : Ref<TensorImpl>(&source);
+        view->view_flags = mode.grad ? 0 : 1;
+        c.out[size_t(i)] = std::move(view);
+    }
+}
+
+void check_destination(Call& c) {
+    TensorImpl& to = *c.destination;
+    const Geometry& g = c.geometry[0];
+    const char* what = c.in_place ? "the tensor changed in place" : "out";
+    require(can_cast(g.dtype, to.dtype) || c.op.writes_first, ErrorKind::runtime, c.name(), ": the result type ", name_of(g.dtype),
+            " can't be cast to ", name_of(to.dtype), ", the dtype of ", what);
+    require(!to.storage->read_only(), ErrorKind::runtime, c.name(), ": ", what, " shares read-only memory and can't be written");
+    if (to.sizes == g.sizes) {
+        require(!overlaps_itself(to), ErrorKind::runtime, c.name(), ": ", what, " of shape ", to.sizes, " and stride ", to.strides,
+                " has several elements in one place; clone() it before writing");
+        return;
+    }
+    require(!c.in_place, ErrorKind::runtime, c.name(), ": the result has shape ", g.sizes, "; expected ", to.sizes,
+            ", the shape of the tensor changed in place");
+    require(to.numel == 0 || to.storage->use_count() == 1, ErrorKind::runtime, c.name(), ": out has shape ", to.sizes,
+            " and is viewed by other tensors; expected ", g.sizes);
+    to.storage->resize(size_t(bytes_needed(g.sizes, contiguous_strides(g.sizes), 0, size_of(to.dtype), c.name())));
+    to.sizes = g.sizes;
+    to.strides = contiguous_strides(g.sizes);
+    to.offset = 0;
+    to.update_geometry();
+}
+
+// Pointwise kernels write straight into any destination, unless an input lies across it in another arrangement.
+bool can_write_directly(const Call& c) {
+    if (c.op.writes_first) return true;
+    if (c.op.kind != Kind::pointwise) return false;
+    for (size_t i = 0, n = c.op.parsed.params.size(); i < n; ++i) {
+        const Value& v = c.args[i];
+        if (v.tag != Tag::tensor || v.tensor_ == c.destination || !may_share_memory(*v.tensor_, *c.destination)) continue;
+        bool same_place = v.tensor_->offset == c.destination->offset && v.tensor_->sizes == c.destination->sizes &&
+                          v.tensor_->strides == c.destination->strides && v.tensor_->dtype == c.destination->dtype;
+        if (!same_place) return false;
+    }
+    return true;
+}
+
+void dispatch_into(Call& c, bool recording) {
+    check_destination(c);
+    tape_observer.before_write(c, recording);
+    if (can_write_directly(c)) {
+        c.out[0] = Tensor(c.destination);
+        run_kernel(c);
+    } else {
+        for (int i = 0; i < c.results; ++i) c.out[size_t(i)] = make_result(c.geometry[size_t(i)]);
+        run_kernel(c);
+        copy_values(*c.destination, *c.out[0].impl());
+        c.out[0] = Tensor(c.destination);
+    }
+    c.destination->storage->bump();
+    if (recording) tape_observer.record(c);
+}
+
+}  // namespace
+
+void dispatch(Call& c) {
+    c.op.infer(c);
+    bool recording = mode.grad && any_requires_grad(c);
+    if (c.destination) return dispatch_into(c, recording);
+    if (c.op.kind == Kind::view) {
+        if (!c.passes_view) make_view(c);
+    } else {
+        for (int i = 0; i < c.results; ++i) c.out[size_t(i)] = make_result(c.geometry[size_t(i)]);
+        run_kernel(c);
+    }
+    if (recording && c.op.derivative.vjp && !c.passes_view) tape_observer.record(c);
+}
+
+Tensor contiguous(const Tensor& t) {
+    if (t.contiguous()) return t;
+    Tensor out = empty_tensor(t.sizes(), t.dtype());
+    copy_values(*out.impl(), *t.impl());
+    return out;
+}
+
+Tensor cast(const Tensor& t, DType dtype) {
+    if (t.dtype() == dtype) return contiguous(t);
+    Tensor out = empty_tensor(t.sizes(), dtype);
+    copy_values(*out.impl(), *t.impl());
+    return out;
+}
+
+}  // namespace rushlight

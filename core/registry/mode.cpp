@@ -1,0 +1,19 @@
+#include "registry/mode.h"
+
+#include <atomic>
+
+namespace rushlight {
+
+thread_local Mode mode;
+TapeObserver tape_observer;
+
+static std::atomic<DType> default_floating{DType::float32};
+
+DType default_dtype() { return default_floating.load(std::memory_order_relaxed); }
+
+void set_default_dtype(DType t) {
+    require(is_floating(t), ErrorKind::type, "set_default_dtype: d=", name_of(t), " is not a floating dtype");
+    default_floating.store(t);
+}
+
+}  // namespace rushlight

@@ -1,0 +1,91 @@
+// What an operator is. One record states everything; functions, methods, stubs, pages, tape entries, graph nodes, tests and
+// benchmarks derive from it.
+#pragma once
+
+#include <array>
+#include <string_view>
+#include <vector>
+
+#include "registry/signature.h"
+
+namespace rushlight {
+
+struct Call;
+struct Vjp;
+struct PointwiseSet;
+
+// What the fuser and the planner need to know of an operator.
+enum class Kind : uint8_t { pointwise, reduction, view, opaque, random };
+const char* name_of(Kind kind);
+
+// One implementation. `refuses` says why it cannot run this call, or null when it can; the first that can, runs. The last of
+// the list refuses nothing.
+struct Kernel {
+    const char* name = nullptr;
+    const char* (*refuses)(const Call&) = nullptr;
+    void (*run)(Call&) = nullptr;
+};
+
+// The derivative, written in primitives; or why there is none. There is no default: the completeness test wants one of both.
+// `saves` names what the derivative reads of the call's tensors: "input", "result"; "input:other" keeps `input` only when
+// `other` needs a gradient.
+struct Derivative {
+    void (*vjp)(Vjp&) = nullptr;
+    const char* saves = "";
+    const char* why_not = nullptr;
+};
+inline constexpr Derivative not_differentiable(const char* why) { return {nullptr, "", why}; }
+
+struct Onnx {
+    const char* type = nullptr;      // ONNX operator, or null
+    int opset = 0;
+    const char* why_not = nullptr;
+};
+inline constexpr Onnx no_onnx(const char* why) { return {nullptr, 0, why}; }
+
+// How the tests make inputs: the open interval values are drawn from, and the dtypes beyond the floating ones that are taken.
+struct Samples {
+    double low = -3, high = 3;
+    const char* calls = nullptr;     // Python expressions separated by ';', for operators that need shaped arguments
+};
+
+struct Op {
+    const char* signature = nullptr;
+    const char* names = "";          // public paths, by spaces: "add Tensor.add Tensor.add_ out"
+    int version = 1;
+    Kind kind = Kind::opaque;
+    const char* dtypes = "";         // accepted: "floating", "real", "all", "integral bool"...; documentation and tests read it
+    void (*infer)(Call&) = nullptr;  // shape and dtype rule: argument errors, result geometry
+    std::array<Kernel, 4> kernels = {};
+    Derivative derivative;
+    Onnx onnx;
+    Samples samples;
+    const char* doc = nullptr;
+    bool writes_first = false;       // the natural form overwrites its first argument: copy_, normal_
+    const PointwiseSet* pointwise = nullptr;
+
+    // Filled when the registry is closed.
+    const char* id = nullptr;
+    Signature parsed;
+    std::vector<std::string> paths;
+    bool has_in_place = false, has_out = false;
+    uint64_t saved_inputs = 0;                                // parameters that are saved whatever needs a gradient
+    std::vector<std::pair<int, int>> saved_if;                // (saved parameter, parameter that must need a gradient)
+    bool saves_result[4] = {};
+};
+
+class Registrar {
+public:
+    Registrar(Op* op, const char* id);
+};
+
+// OP(name) = { .signature = ..., ... };   defines and registers `op_name`.
+#define OP(id_)                                                             \
+    extern ::rushlight::Op op_##id_;                                        \
+    static const ::rushlight::Registrar registrar_##id_(&op_##id_, #id_);   \
+    ::rushlight::Op op_##id_
+
+const std::vector<Op*>& all_ops();               // closes the registry at the first call
+Op* find_op(std::string_view id);                // null when unknown
+
+}  // namespace rushlight

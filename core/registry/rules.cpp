@@ -1,0 +1,132 @@
+#include "registry/rules.h"
+
+namespace rushlight::rules {
+
+const char* param_name(const Call& c, int param) { return c.op.parsed.params[size_t(param)].name.c_str(); }
+
+int dim(const Call& c, int64_t given, int rank, const Dims& shown, const char* param) {
+    int64_t low = rank == 0 ? -1 : -rank, high = rank == 0 ? 0 : rank - 1;     // a zero-dimensional tensor takes -1 and 0
+    require(given >= low && given <= high, ErrorKind::index, c.name(), ": ", param, "=", given, " is out of range for input of shape ",
+            shown, "; expected ", low, " <= ", param, " <= ", high);
+    return int(given < 0 ? given + std::max(rank, 1) : given);
+}
+
+int dim(const Call& c, int64_t given, const Dims& sizes, const char* param) { return dim(c, given, sizes.size(), sizes, param); }
+
+uint64_t dim_mask(const Call& c, const Value& dims, const Dims& sizes, const char* param) {
+    std::span<const int64_t> list = dims.to_ints();
+    if (dims.is_none() || list.empty()) return ~uint64_t(0) >> (64 - std::max(sizes.size(), 1));
+    uint64_t mask = 0;
+    for (int64_t given : list) {
+        uint64_t bit = uint64_t(1) << dim(c, given, sizes, param);
+        require(!(mask & bit), ErrorKind::runtime, c.name(), ": ", param, "=", given, " names a dimension twice; expected different dims");
+        mask |= bit;
+    }
+    return mask;
+}
+
+Dims broadcast(const Call& c, const Dims& a, const Dims& b) {
+    if (a == b) return a;
+    const Dims& longer = a.size() >= b.size() ? a : b;
+    const Dims& shorter = a.size() >= b.size() ? b : a;
+    Dims out = longer;
+    int shift = longer.size() - shorter.size();
+    for (int i = 0; i < shorter.size(); ++i) {
+        int64_t x = longer[i + shift], y = shorter[i];
+        if (x == y || y == 1) continue;
+        require(x == 1, ErrorKind::runtime, c.name(), ": the shapes ", a, " and ", b, " can't be broadcast together; at dimension ",
+                i + shift, " sizes ", x, " and ", y, " differ and neither is 1");
+        out[i + shift] = y;
+    }
+    return out;
+}
+
+Dims broadcast_all(const Call& c) {
+    Dims out;
+    bool first = true;
+    for (size_t i = 0; i < c.op.parsed.params.size(); ++i) {
+        if (!c.args[i].is_tensor()) continue;
+        out = first ? c.args[i].tensor_->sizes : broadcast(c, out, c.args[i].tensor_->sizes);
+        first = false;
+    }
+    return out;
+}
+
+DType number_dtype(const Value& v) {
+    switch (v.tag) {
+        case Tag::boolean: return DType::boolean;
+        case Tag::integer: return DType::int64;
+        case Tag::complex: return to_complex(default_dtype());
+        default: return default_dtype();
+    }
+}
+
+DType result_type(const Call& c, int first, int last) {
+    // Tensors with dimensions, zero-dimensional tensors, numbers: a lower rank counts only when its category is higher.
+    DType types[3] = {};
+    bool seen[3] = {};
+    for (int i = first; i < last; ++i) {
+        const Value& v = c.args[i];
+        int rank;
+        DType t;
+        if (v.is_tensor()) {
+            rank = v.tensor_->rank() > 0 ? 0 : 1;
+            t = v.tensor_->dtype;
+        } else if (v.is_number()) {
+            rank = 2;
+            t = number_dtype(v);
+        } else {
+            continue;
+        }
+        types[rank] = seen[rank] ? promote(types[rank], t) : t;
+        seen[rank] = true;
+    }
+    bool any = false;
+    DType out = DType::float32;
+    for (int rank = 0; rank < 3; ++rank) {
+        if (!seen[rank]) continue;
+        if (!any) out = types[rank];
+        else if (category(types[rank]) > category(out)) out = promote(out, types[rank]);
+        any = true;
+    }
+    return out;
+}
+
+void require_floating(const Call& c, int param) {
+    DType t = c.tensor(param).dtype;
+    require(is_floating(t), ErrorKind::runtime, c.name(), ": ", param_name(c, param), " has dtype ", name_of(t),
+            "; expected a floating dtype");
+}
+
+void require_same_dtype(const Call& c, int a, int b) {
+    DType x = c.tensor(a).dtype, y = c.tensor(b).dtype;
+    require(x == y, ErrorKind::runtime, c.name(), ": ", param_name(c, a), " has dtype ", name_of(x), " and ", param_name(c, b), " has dtype ",
+            name_of(y), "; expected the same dtype");
+}
+
+void require_rank(const Call& c, int param, int rank) {
+    const Dims& sizes = c.tensor(param).sizes;
+    require(sizes.size() == rank, ErrorKind::runtime, c.name(), ": ", param_name(c, param), " has shape ", sizes, "; expected ", rank,
+            rank == 1 ? " dimension" : " dimensions");
+}
+
+void require_not_complex(const Call& c, int param) {
+    DType t = c.tensor(param).dtype;
+    require(!is_complex(t), ErrorKind::runtime, c.name(), ": ", param_name(c, param), " has dtype ", name_of(t),
+            "; complex numbers are not supported here");
+}
+
+void require_index(const Call& c, int param) {
+    DType t = c.tensor(param).dtype;
+    require(t == DType::int64 || t == DType::int32, ErrorKind::runtime, c.name(), ": ", param_name(c, param), " has dtype ", name_of(t),
+            "; expected int64 or int32");
+}
+
+void same_as_first(Call& c) { c.result(c.tensor(0).sizes, c.tensor(0).dtype); }
+
+void same_as_first_floating(Call& c) {
+    require_floating(c, 0);
+    same_as_first(c);
+}
+
+}  // namespace rushlight::rules

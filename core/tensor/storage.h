@@ -1,0 +1,55 @@
+// A storage: a block of memory that tensors view, with the version counter that in-place writes advance.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "base/ref.h"
+#include "tensor/allocator.h"
+
+namespace rushlight {
+
+// How the bytes of a storage are arranged. `channels_last` is a private matter between kernels: a storage that holds exactly
+// one contiguous (N, C, H, W) tensor may keep it as (N, H, W, C) until somebody asks for the plain bytes.
+enum class Arrangement : uint8_t { plain, channels_last };
+
+class Storage : public RefCounted {
+public:
+    static Ref<Storage> make(size_t bytes);
+    // Memory owned by somebody else; `free(context)` is called when the last tensor goes.
+    static Ref<Storage> wrap(void* data, size_t bytes, void (*free)(void*), void* context, bool read_only);
+    static void destroy(Storage* s);
+
+    void* data() {                                     // plain bytes
+        if (arrangement_ != Arrangement::plain) [[unlikely]] rearrange_to_plain();
+        return block_.data;
+    }
+    size_t bytes() const { return bytes_; }
+    bool read_only() const { return read_only_; }
+    bool resizable() const { return free_ == nullptr; }
+    void resize(size_t bytes);                         // keeps the common prefix
+
+    uint32_t version() const { return version_.load(std::memory_order_relaxed); }
+    void bump() { version_.fetch_add(1, std::memory_order_relaxed); }
+
+    Arrangement arrangement() const { return arrangement_; }
+    void* arranged_data() { return block_.data; }      // bytes as `arrangement()` says
+    // Declares that the bytes hold an (n, c, spatial) tensor of `element` bytes as (n, spatial, c).
+    void set_channels_last(int64_t n, int64_t c, int64_t spatial, int element);
+
+private:
+    void rearrange_to_plain();
+
+    Block block_;
+    size_t bytes_ = 0;
+    std::atomic<uint32_t> version_{0};
+    Arrangement arrangement_ = Arrangement::plain;
+    bool read_only_ = false;
+    uint8_t element_ = 0;
+    int64_t n_ = 0, c_ = 0, spatial_ = 0;
+    void (*free_)(void*) = nullptr;
+    void* context_ = nullptr;
+};
+
+}  // namespace rushlight

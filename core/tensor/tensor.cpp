@@ -1,0 +1,231 @@
+#include "tensor/tensor.h"
+
+#include <numeric>
+#include <vector>
+
+namespace rushlight {
+
+namespace {
+
+// Tensor headers are made and dropped at every operation: a short per-thread list saves the allocator's round trip.
+constexpr size_t header_list_length = 64;
+struct HeaderList {
+    std::vector<void*> free;
+    bool open = true;
+    ~HeaderList() {
+        open = false;
+        for (void* p : free) ::operator delete(p);
+    }
+};
+thread_local HeaderList headers;
+
+}  // namespace
+
+TensorImpl* TensorImpl::make() {
+#ifndef __SANITIZE_ADDRESS__
+    if (headers.open && !headers.free.empty()) {
+        void* p = headers.free.back();
+        headers.free.pop_back();
+        return new (p) TensorImpl;
+    }
+#endif
+    return new (::operator new(sizeof(TensorImpl))) TensorImpl;
+}
+
+void TensorImpl::destroy(TensorImpl* t) {
+    t->~TensorImpl();
+#ifndef __SANITIZE_ADDRESS__
+    if (headers.open && headers.free.size() < header_list_length) {
+        headers.free.push_back(t);
+        return;
+    }
+#endif
+    ::operator delete(t);
+}
+
+void TensorImpl::update_geometry() {
+    numel = 1;
+    for (int64_t s : sizes) numel *= s;
+    contiguous = true;
+    if (numel == 0) return;
+    int64_t expected = 1;
+    for (int i = rank() - 1; i >= 0; --i) {
+        if (sizes[i] != 1 && strides[i] != expected) {
+            contiguous = false;
+            return;
+        }
+        expected *= sizes[i];
+    }
+}
+
+Dims contiguous_strides(const Dims& sizes) {
+    Dims strides(sizes.size(), 1);
+    for (int i = sizes.size() - 2; i >= 0; --i) strides[i] = strides[i + 1] * std::max<int64_t>(sizes[i + 1], 1);
+    return strides;
+}
+
+int64_t checked_numel(const Dims& sizes, const char* op) {
+    require(sizes.size() <= max_rank, ErrorKind::runtime, op, ": the shape has ", sizes.size(), " dimensions; expected at most ", max_rank);
+    int64_t n = 1;
+    bool empty = false;
+    for (int64_t s : sizes) {
+        require(s >= 0, ErrorKind::runtime, op, ": size ", s, " in shape ", sizes, " is negative; expected sizes >= 0");
+        empty = empty || s == 0;
+    }
+    for (int64_t s : sizes)                    // a zero does not excuse the others: strides multiply them
+        if (__builtin_mul_overflow(n, std::max<int64_t>(s, 1), &n))
+            fail(ErrorKind::runtime, op, ": the number of elements of shape ", sizes, " overflows a 64-bit integer");
+    return empty ? 0 : n;
+}
+
+static Tensor make_tensor(Ref<Storage> storage, const Dims& sizes, const Dims& strides, int64_t offset, DType dtype) {
+    TensorImpl* t = TensorImpl::make();
+    t->storage = std::move(storage);
+    t->sizes = sizes;
+    t->strides = strides;
+    t->offset = offset;
+    t->dtype = dtype;
+    t->update_geometry();
+    return Tensor(t);
+}
+
+Tensor empty_tensor(const Dims& sizes, DType dtype) {
+    int64_t n = checked_numel(sizes, "empty");
+    int64_t bytes = checked_mul(n, size_of(dtype), "empty");
+    TensorImpl* t = TensorImpl::make();
+    Tensor result(t);
+    t->storage = Storage::make(size_t(bytes));
+    t->sizes = sizes;
+    t->strides = contiguous_strides(sizes);
+    t->numel = n;
+    t->dtype = dtype;
+    return result;
+}
+
+Tensor empty_strided_tensor(const Dims& sizes, const Dims& strides, DType dtype) {
+    int64_t bytes = bytes_needed(sizes, strides, 0, size_of(dtype), "empty_strided");
+    return make_tensor(Storage::make(size_t(bytes)), sizes, strides, 0, dtype);
+}
+
+Tensor empty_like_geometry(const Tensor& t, DType dtype) {
+    if (t.contiguous()) return empty_tensor(t.sizes(), dtype);
+    // A dense tensor with permuted dimensions keeps its order of dimensions; anything else becomes contiguous.
+    int rank = t.rank();
+    std::vector<int> order(static_cast<size_t>(rank));
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return t.strides()[a] > t.strides()[b]; });
+    Dims strides(rank, 1);
+    int64_t expected = 1;
+    bool dense = true;
+    for (int i = rank - 1; i >= 0; --i) {
+        int d = order[size_t(i)];
+        if (t.size(d) != 1 && t.strides()[d] != expected) dense = false;
+        strides[d] = expected;
+        expected *= std::max<int64_t>(t.size(d), 1);
+    }
+    if (!dense) {
+        for (int64_t s : t.strides()) if (s == 0) return empty_tensor(t.sizes(), dtype);
+    }
+    return empty_strided_tensor(t.sizes(), strides, dtype);
+}
+
+Tensor alias(const Tensor& t, const Dims& sizes, const Dims& strides, int64_t offset) {
+    Tensor view = make_tensor(t->storage, sizes, strides, offset, t.dtype());
+    view->inference = t->inference;
+    return view;
+}
+
+Tensor scalar_tensor(double value, DType dtype) {
+    Tensor t = empty_tensor({}, dtype);
+    visit_dtype(dtype, [&](auto zero) {
+        using T = decltype(zero);
+        if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) *t.data_as<T>() = T(float(value));
+        else if constexpr (std::is_same_v<T, bool>) *t.data_as<T>() = value != 0;
+        else *t.data_as<T>() = T(value);
+    });
+    return t;
+}
+
+Tensor scalar_tensor(int64_t value, DType dtype) {
+    if (!is_integral(dtype)) return scalar_tensor(double(value), dtype);
+    Tensor t = empty_tensor({}, dtype);
+    visit_dtype(dtype, [&](auto zero) {
+        using T = decltype(zero);
+        if constexpr (std::is_integral_v<T>) *t.data_as<T>() = static_cast<T>(value);
+    });
+    return t;
+}
+
+int64_t bytes_needed(const Dims& sizes, const Dims& strides, int64_t offset, int64_t element, const char* op) {
+    require(sizes.size() == strides.size(), ErrorKind::runtime, op, ": size ", sizes, " and stride ", strides, " differ in length");
+    checked_numel(sizes, op);
+    require(offset >= 0, ErrorKind::runtime, op, ": storage_offset=", offset, " is negative; expected storage_offset >= 0");
+    int64_t last = offset;
+    for (int i = 0; i < sizes.size(); ++i) {
+        if (sizes[i] == 0) return 0;
+        require(strides[i] >= 0, ErrorKind::runtime, op, ": stride ", strides, " has a negative entry; expected strides >= 0");
+        last = checked_add(last, checked_mul(sizes[i] - 1, strides[i], op), op);
+    }
+    return checked_mul(checked_add(last, 1, op), element, op);
+}
+
+bool overlaps_itself(const TensorImpl& t) {
+    if (t.contiguous || t.numel <= 1) return false;
+    // Sorted by stride, each dimension must start beyond the reach of the smaller ones.
+    std::vector<std::pair<int64_t, int64_t>> dims;
+    for (int i = 0; i < t.rank(); ++i)
+        if (t.sizes[i] > 1) dims.emplace_back(t.strides[i], t.sizes[i]);
+    std::sort(dims.begin(), dims.end());
+    int64_t reach = 0;
+    for (auto [stride, size] : dims) {
+        if (stride <= reach) return true;
+        reach += stride * (size - 1);
+    }
+    return false;
+}
+
+bool may_share_memory(const TensorImpl& a, const TensorImpl& b) {
+    if (a.storage.get() != b.storage.get() || a.numel == 0 || b.numel == 0) return false;
+    auto span = [](const TensorImpl& t) {
+        int64_t last = t.offset;
+        for (int i = 0; i < t.rank(); ++i) last += (t.sizes[i] - 1) * t.strides[i];
+        return std::pair(t.offset * size_of(t.dtype), (last + 1) * size_of(t.dtype));
+    };
+    auto [a0, a1] = span(a);
+    auto [b0, b1] = span(b);
+    return a0 < b1 && b0 < a1;
+}
+
+bool view_strides(const Dims& old_sizes, const Dims& old_strides, const Dims& sizes, Dims* strides) {
+    strides->resize(sizes.size());
+    int64_t numel = 1;
+    for (int64_t s : old_sizes) numel *= s;
+    if (numel == 0) {
+        *strides = contiguous_strides(sizes);
+        return true;
+    }
+    // Walk both shapes from the back: a run of old dimensions that is contiguous within itself may be cut anew.
+    int view = sizes.size() - 1;
+    int64_t base = old_strides.empty() ? 1 : old_strides.back(), run = 1, cut = 1;
+    for (int d = old_sizes.size() - 1; d >= 0; --d) {
+        run *= old_sizes[d];
+        bool ends = d == 0 || (old_sizes[d - 1] != 1 && old_strides[d - 1] != run * base);
+        if (!ends) continue;
+        while (view >= 0 && (cut < run || sizes[view] == 1)) {
+            (*strides)[view] = cut * base;
+            cut *= sizes[view--];
+        }
+        if (cut != run) return false;
+        if (d > 0) {
+            base = old_strides[d - 1];
+            run = cut = 1;
+        }
+    }
+    for (; view >= 0; --view) {                  // only ones are left
+        if (sizes[view] != 1) return false;
+        (*strides)[view] = cut * base;
+    }
+    return true;
+}
+
+}  // namespace rushlight

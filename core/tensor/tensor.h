@@ -1,0 +1,90 @@
+// The strided tensor: sizes, strides and an offset into a shared storage.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "base/checked.h"
+#include "base/dims.h"
+#include "base/dtype.h"
+#include "base/ref.h"
+#include "tensor/storage.h"
+
+namespace rushlight {
+
+// What the tape hangs on a tensor. Only core/autograd knows what is inside.
+struct TapeData {
+    virtual ~TapeData() = default;
+};
+
+class TensorImpl : public RefCounted {
+public:
+    Ref<Storage> storage;
+    int64_t offset = 0;                  // in elements
+    Dims sizes, strides;                 // strides in elements
+    int64_t numel = 1;
+    DType dtype = DType::float32;
+    bool contiguous = true;              // row-major without gaps
+    bool requires_grad = false;          // of a leaf, or because it has a place on the tape
+    bool inference = false;              // made in inference mode: has no version
+    uint8_t view_flags = 0;              // how a view came to be; core/autograd gives the bits their meaning
+    Ref<TensorImpl> base;                // of a view: the tensor it ultimately views
+    std::unique_ptr<TapeData> tape;
+    void* python = nullptr;              // the Python object that shows this tensor, borrowed
+
+    static TensorImpl* make();
+    static void destroy(TensorImpl* t);
+    void update_geometry();              // numel and contiguous from sizes and strides
+
+    int rank() const { return sizes.size(); }
+    void* data() const { return static_cast<char*>(storage->data()) + offset * size_of(dtype); }
+    template <class T> T* data_as() const { return static_cast<T*>(data()); }
+};
+
+// A reference to a TensorImpl; may be undefined (no tensor).
+class Tensor {
+public:
+    Tensor() = default;
+    Tensor(std::nullptr_t) {}
+    explicit Tensor(TensorImpl* impl) : impl_(impl) {}
+    explicit Tensor(Ref<TensorImpl> impl) : impl_(std::move(impl)) {}
+
+    bool defined() const { return bool(impl_); }
+    TensorImpl* impl() const { return impl_.get(); }
+    TensorImpl* operator->() const { return impl_.get(); }
+    TensorImpl* detach_reference() { return impl_.detach(); }
+
+    DType dtype() const { return impl_->dtype; }
+    int rank() const { return impl_->rank(); }
+    const Dims& sizes() const { return impl_->sizes; }
+    const Dims& strides() const { return impl_->strides; }
+    int64_t size(int i) const { return impl_->sizes[i]; }
+    int64_t numel() const { return impl_->numel; }
+    bool contiguous() const { return impl_->contiguous; }
+    void* data() const { return impl_->data(); }
+    template <class T> T* data_as() const { return impl_->data_as<T>(); }
+    bool same(const Tensor& o) const { return impl_ == o.impl_; }
+
+private:
+    Ref<TensorImpl> impl_;
+};
+
+Dims contiguous_strides(const Dims& sizes);
+int64_t checked_numel(const Dims& sizes, const char* op);           // raises on negative sizes and overflow
+
+// Raw makers: no tape, no observers, uninitialised memory.
+Tensor empty_tensor(const Dims& sizes, DType dtype);
+Tensor empty_strided_tensor(const Dims& sizes, const Dims& strides, DType dtype);
+Tensor empty_like_geometry(const Tensor& t, DType dtype);            // keeps a dense permutation of strides, as PyTorch does
+Tensor alias(const Tensor& t, const Dims& sizes, const Dims& strides, int64_t offset);      // same storage
+Tensor scalar_tensor(double value, DType dtype);
+Tensor scalar_tensor(int64_t value, DType dtype);
+
+// Bytes of the storage that the geometry touches, from the first byte; checked.
+int64_t bytes_needed(const Dims& sizes, const Dims& strides, int64_t offset, int64_t element, const char* op);
+bool overlaps_itself(const TensorImpl& t);       // several positions share memory (expanded tensors)
+bool may_share_memory(const TensorImpl& a, const TensorImpl& b);
+// Strides of `sizes` over the memory of (old_sizes, old_strides) if the new shape is a view of it.
+bool view_strides(const Dims& old_sizes, const Dims& old_strides, const Dims& sizes, Dims* strides);
+
+}  // namespace rushlight
