@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/scratch.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define RUSHLIGHT_NO_CACHE 1              // let the sanitizer see every allocation
@@ -182,6 +183,14 @@ void deallocate(Block block) noexcept {
     if (!keep(block.data, block.capacity)) to_system(block.data, block.capacity);
 #endif
 }
+
+Scratch::Scratch(size_t bytes) {
+    Block block = allocate(bytes);
+    data_ = block.data;
+    capacity_ = block.capacity;
+}
+
+void Scratch::give_back() noexcept { deallocate({data_, capacity_}); }
 
 MemoryStatistics memory_statistics() {
     return {counters.in_use, counters.peak, counters.cached, counters.system};

@@ -1,0 +1,67 @@
+// What a matrix product, a convolution or a pooling is, in plain numbers and pointers: the language that the callers and
+// the implementations (generic, onednn, reference) share. Sizes and strides count elements. Nothing here checks anything:
+// the operators have done so, and every size fits its product.
+#pragma once
+
+#include <cstdint>
+
+#include "base/dtype.h"
+
+namespace rushlight::compute {
+
+// How activations lie in memory: plain is (batch, channels, spatial...) contiguous; channels_last is the same tensor with
+// the channels innermost, (batch, spatial..., channels) contiguous.
+enum class Layout : uint8_t { plain, channels_last };
+
+// c = a @ b, or c += a @ b, for each item of a batch; then bias, then relu.
+struct Matmul {
+    DType dtype = DType::float32;              // of a, b, bias and c
+    bool accumulate = false;                   // add to what c holds
+    bool relu = false;                         // of the sum, bias included
+    int64_t m = 0, n = 0, k = 0;
+    const void* a = nullptr;                   // m x k
+    int64_t a_row = 0, a_column = 1;
+    const void* b = nullptr;                   // k x n
+    int64_t b_row = 0, b_column = 1;
+    void* c = nullptr;                         // m x n, columns next to each other; overlaps neither a nor b
+    int64_t c_row = 0;
+    const void* bias = nullptr;                // n elements next to each other, added to every row
+    // Batch dimensions, outermost first; a stride of 0 repeats the matrix (broadcasting). `c_batch` has no zeros.
+    int batch_rank = 0;
+    const int64_t* batch = nullptr;
+    const int64_t* a_batch = nullptr;
+    const int64_t* b_batch = nullptr;
+    const int64_t* c_batch = nullptr;
+};
+
+// Input (batch, in_channels, input...), weights (out_channels, in_channels / groups, kernel...), output
+// (batch, out_channels, output...). The caller has computed `output`, so a ragged end of the input is allowed.
+// `*_layout` describes the physical order of the input (or its gradient), the output (or its gradient) and the weights
+// (or their gradient; channels_last means (out_channels, kernel..., in_channels / groups)).
+struct Convolution {
+    DType dtype = DType::float32;
+    Layout input_layout = Layout::plain, output_layout = Layout::plain, weights_layout = Layout::plain;
+    bool relu = false;                         // forward only: of the result, bias included
+    bool accumulate = false;                   // forward only: add to what the output holds, before relu
+    int rank = 2;                              // spatial dimensions, 1 to 3
+    int64_t batch = 0, in_channels = 0, out_channels = 0, groups = 1;
+    int64_t input[3] = {1, 1, 1}, kernel[3] = {1, 1, 1}, output[3] = {1, 1, 1};
+    int64_t stride[3] = {1, 1, 1}, dilation[3] = {1, 1, 1};        // a dilation of 1 has no holes
+    int64_t padding[3] = {0, 0, 0};            // zeros before the first element; those after the last follow from `output`
+};
+
+// Input (batch, channels, input...), output (batch, channels, output...).
+struct Pooling {
+    DType dtype = DType::float32;
+    Layout layout = Layout::plain;             // of input, output, indices and gradients alike
+    bool adaptive = false;                     // windows from the sizes alone; kernel, stride, padding, dilation unused
+    bool count_include_pad = true;             // average: divide by the window's size, padding included
+    int rank = 2;
+    int64_t divisor_override = 0;              // average: divide by this instead, unless 0
+    int64_t batch = 0, channels = 0;
+    int64_t input[3] = {1, 1, 1}, output[3] = {1, 1, 1};
+    int64_t kernel[3] = {1, 1, 1}, stride[3] = {1, 1, 1}, padding[3] = {0, 0, 0};
+    int64_t dilation[3] = {1, 1, 1};           // max only
+};
+
+}  // namespace rushlight::compute
