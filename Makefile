@@ -1,0 +1,99 @@
+# `make help` lists what can be made. Everything lives in .venv and build/; a second run skips what is done.
+
+PYTHON ?= python3
+VENV ?= .venv
+BUILD ?= build
+JOBS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
+
+export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+CCACHE := $(shell command -v ccache 2>/dev/null)
+ifneq ($(CCACHE),)
+export CMAKE_C_COMPILER_LAUNCHER := $(CCACHE)
+export CMAKE_CXX_COMPILER_LAUNCHER := $(CCACHE)
+endif
+
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --quiet
+STAMPS := $(VENV)/stamps
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# What the native build reads. Python sources are used in place and need no rebuild.
+NATIVE_SOURCES := pyproject.toml CMakeLists.txt tools/requirements.py \
+	$(shell find core bindings tests/native -type f 2>/dev/null)
+
+.PHONY: help demo test test-native test-torch test-wheel lint sanitize bench docs dev clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*  ##' $(MAKEFILE_LIST) | sed -E 's/:.*  ## /\t/' | sort | \
+	    awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+
+demo: dev $(STAMPS)/demo  ## train a digit classifier on real data and show its answers
+	@$(PY) examples/digits.py $(ARGS)
+
+test: dev $(STAMPS)/test test-native  ## build what is missing and run the whole test suite
+	@$(PY) -m pytest $(ARGS)
+
+test-native: $(STAMPS)/native-tests  ## run the C++ tests
+	@if [ -f $(BUILD)/dev/CTestTestfile.cmake ]; then \
+	    $(VENV)/bin/ctest --test-dir $(BUILD)/dev --output-on-failure --no-tests=ignore; fi
+
+test-torch: dev $(STAMPS)/test  ## install PyTorch's CPU build beside it and run the comparisons with it
+	@$(PY) -c 'import torch' 2>/dev/null || $(PIP) install 'torch==2.13.0' --index-url https://download.pytorch.org/whl/cpu \
+	    || $(PIP) install 'torch==2.13.0'
+	@$(PY) -m pytest $(ARGS)
+
+test-wheel: $(STAMPS)/built  ## make the wheel, install it alone in a fresh environment, check its size and that it works
+	@$(PY) tools/check_wheel.py $(BUILD)/wheel
+
+lint: dev $(STAMPS)/lint  ## style, types, walls, size budgets, generated files
+	@$(PY) -m ruff check .
+	@$(PY) tools/check_walls.py
+	@$(PY) tools/gen_stubs.py --check
+	@$(PY) tools/gen_reference.py --check
+	@$(PY) -m mypy tests/tools/typed_program.py
+
+docs: dev  ## write the type stubs and the reference pages anew from the operator records
+	@$(PY) tools/gen_stubs.py
+	@$(PY) tools/gen_reference.py
+
+bench: dev $(STAMPS)/test  ## every benchmark beside the peers that are installed; ARGS="--quick --only add"
+	@$(PY) -m benchmarks $(ARGS)
+
+sanitize: $(STAMPS)/test  ## build with the address and undefined-behaviour sanitizers and run all tests under them
+	@tools/sanitize $(VENV) $(BUILD) $(ARGS)
+
+dev: $(STAMPS)/built  ## build, and install in place: Python changes count at once, C++ ones after `make dev`
+
+clean:  ## remove the build and the virtual environment
+	rm -rf $(BUILD) $(VENV) demo-output .mypy_cache .ruff_cache .hypothesis .pytest_cache
+
+$(STAMPS)/venv:
+	@$(PYTHON) tools/check_machine.py
+	@echo "Creating $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --upgrade pip
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/build-tools: pyproject.toml tools/requirements.py | $(STAMPS)/venv
+	@echo "Installing what the build needs"
+	@$(PY) tools/requirements.py build > $(STAMPS)/build.txt
+	@$(PIP) install -r $(STAMPS)/build.txt
+	@touch $@
+
+$(STAMPS)/built: $(NATIVE_SOURCES) $(STAMPS)/build-tools
+	@echo "Building Rushlight ($(JOBS) jobs)"
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PIP) install --no-build-isolation --config-settings=build-dir=$(BUILD)/dev --editable .
+	@touch $@
+
+$(STAMPS)/native-tests: $(STAMPS)/built
+	@touch $@
+
+$(STAMPS)/demo $(STAMPS)/test $(STAMPS)/lint: pyproject.toml tools/requirements.py | $(STAMPS)/venv
+	@echo "Installing what the $(@F) needs"
+	@$(PY) tools/requirements.py $(@F) > $@.txt
+	@$(PIP) install -r $@.txt
+	@touch $@
