@@ -1,0 +1,37 @@
+// What the passes of an element-wise operator export: one table of tile functions per instruction set.
+#pragma once
+
+#include "kernels/generic/isa.h"
+
+namespace rushlight {
+
+// Computes n elements. Every operand is contiguous and of the compute dtype (or bool, where the table says so); `out` may
+// be one of the inputs and must not overlap them otherwise. `params` is null or points to four doubles.
+using TileFn = void (*)(int64_t n, void* out, const void* const* in, const double* params);
+
+// A dtype's place in the tables: its number in base/dtype.h, which loop.cpp checks.
+enum class Lane : int { uint8 = 0, int8 = 1, int16 = 2, int32 = 3, int64 = 4, float32 = 6, float64 = 7, boolean = 10 };
+inline constexpr int lane_dtypes = 12;
+
+struct PointwiseKernels {
+    // By compute dtype; null where the family does not compute in it. float16 and bfloat16 compute in float32.
+    TileFn forward[lane_dtypes];
+    // Unary operators with a slope, float32 and float64: out = g * slope(x, y) with in = {g, x, y}. What the slope does
+    // not read may be null.
+    TileFn backward[2];
+    int inputs;
+    bool boolean_result;            // the result is bool, whatever the compute dtype
+    bool boolean_first_input;       // the first input is bool, whatever the compute dtype
+    bool integer_divisor_check;     // the caller must refuse a zero in the second input of an integer computation
+    bool slope_reads_input, slope_reads_output;
+};
+
+using PointwiseSet = PerIsa<PointwiseKernels>;
+
+}  // namespace rushlight
+
+#ifndef RUSHLIGHT_ISA
+// At namespace rushlight, before POINTWISE_KERNELS(NAME) names the PointwiseSet of that operator.
+#define DECLARE_POINTWISE_KERNELS(NAME) DECLARE_ISA_TABLE(PointwiseKernels, pointwise_##NAME)
+#define POINTWISE_KERNELS(NAME) (::rushlight::pointwise_##NAME)
+#endif

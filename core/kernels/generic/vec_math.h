@@ -1,0 +1,434 @@
+// Elementary functions of Vec<float> and Vec<double>, to 2 ULP or better over the whole domain.
+//
+// The polynomials are minimax fits made for this file (Remez, in 50 digits). A float32 function without an algorithm
+// of its own runs the float64 one on both halves. What no vector version exists for goes lane by lane through libm.
+#pragma once
+
+#include "kernels/generic/scalar_math.h"
+#include "kernels/generic/vec.h"
+
+namespace rushlight {
+inline namespace RUSHLIGHT_ISA_SPACE {
+
+// c[0] + c[1] x + c[2] x^2 + ..., by Horner's rule.
+template <class T, class... C>
+RUSHLIGHT_INLINE Vec<T> polynomial(Vec<T> x, C... c) {
+    constexpr int n = int(sizeof...(C));
+    const double k[n] = {c...};
+    Vec<T> sum = k[n - 1];
+    for (int i = n - 2; i >= 0; i--) sum = multiply_add(sum, x, Vec<T>(k[i]));
+    return sum;
+}
+
+// The numbers that the exponent and logarithm code needs per type. `magic` is 1.5 * 2^(mantissa bits): adding it rounds a
+// small number to an integer that can then be read from the low bits.
+template <class T> struct Format;
+template <> struct Format<float> {
+    static constexpr int mantissa_bits = 23, bias = 127;
+    static constexpr float magic = 12582912.0f, ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
+    static constexpr uint32_t sqrt_half = 0x3f3504f3, one = 0x3f800000, mantissa = 0x007fffff, two_to_mantissa = 0x4b000000;
+    static constexpr float smallest_normal = 0x1p-126f, lift = 0x1p25f, lift_bits = 25, safe_exponent = -100;
+};
+template <> struct Format<double> {
+    static constexpr int mantissa_bits = 52, bias = 1023;
+    static constexpr double magic = 6755399441055744.0, ln2_high = 6.93147180369123816490e-01,
+                            ln2_low = 1.90821492927058770002e-10;
+    static constexpr uint64_t sqrt_half = 0x3fe6a09e667f3bcd, one = 0x3ff0000000000000, mantissa = 0x000fffffffffffff,
+                              two_to_mantissa = 0x4330000000000000;
+    static constexpr double smallest_normal = 0x1p-1022, lift = 0x1p54, lift_bits = 54, safe_exponent = -900;
+};
+
+// 2^n for an integral n in the exponent's normal range.
+template <class T>
+RUSHLIGHT_INLINE Vec<T> power_of_two(Vec<T> n) {
+    using F = Format<T>;
+    return from_bits<T>((bits(n + F::magic) + UnsignedFor<T>(F::bias)) << F::mantissa_bits);
+}
+// x * 2^n for x near 1 and any integral n, rounded once.
+template <class T>
+RUSHLIGHT_INLINE Vec<T> scale(Vec<T> x, Vec<T> n) {
+#if defined(__AVX512F__)
+    if constexpr (same_type<T, float>) return Vec<T>::raw((Raw<T>)_mm512_scalef_ps((__m512)x.v, (__m512)n.v));
+    else return Vec<T>::raw((Raw<T>)_mm512_scalef_pd((__m512d)x.v, (__m512d)n.v));
+#else
+    using F = Format<T>;
+    Vec<T> first = where(n < F::safe_exponent, Vec<T>(F::safe_exponent), where(n > F::bias, Vec<T>(F::bias), n));
+    return x * power_of_two(first) * power_of_two(n - first);
+#endif
+}
+
+// ---- exponentials ------------------------------------------------------------------------------------------------
+
+// exp(r) - 1 - r over r^2, for |r| <= ln(2) / 2.
+RUSHLIGHT_INLINE Vec<float> exp_tail(Vec<float> r) {
+    return polynomial(r, 0.5000000096, 0.1666651831, 0.04166620448, 0.008368953437, 0.001395057625);
+}
+RUSHLIGHT_INLINE Vec<double> exp_tail(Vec<double> r) {
+    return polynomial(r, 0.500000000000001286, 0.166666666666666994, 0.0416666666665143306, 0.00833333333330701863,
+                      0.00138888889473294788, 0.000198412699177933665, 0.0000248015895921145481, 2.75572159296160681e-6,
+                      2.76314133165917437e-7, 2.51179800017770141e-8);
+}
+template <class T> inline constexpr T exp_lowest = sizeof(T) == 4 ? T(-105) : T(-746);
+template <class T> inline constexpr T exp_highest = sizeof(T) == 4 ? T(89) : T(710);
+
+// x = n ln(2) + r, with |r| <= ln(2) / 2. `lost` is what rounding took from r.
+template <class T> struct ExpReduction { Vec<T> n, r, lost; };
+template <class T>
+RUSHLIGHT_INLINE ExpReduction<T> reduce_for_exp(Vec<T> x) {
+    using F = Format<T>;
+    x = where(x < exp_lowest<T>, Vec<T>(exp_lowest<T>), where(x > exp_highest<T>, Vec<T>(exp_highest<T>), x));
+    Vec<T> n = multiply_add(x, Vec<T>(1.44269504088896340736), Vec<T>(F::magic)) - F::magic;
+    Vec<T> high = multiply_add(n, Vec<T>(-F::ln2_high), x), low = n * F::ln2_low;
+    Vec<T> r = high - low;
+    return {n, r, (high - r) - low};
+}
+
+template <class T>
+RUSHLIGHT_INLINE Vec<T> exp_of_real(Vec<T> x) {
+    auto [n, r, lost] = reduce_for_exp(x);
+    return scale(multiply_add(r * r, exp_tail(r), r) + 1, n);
+}
+RUSHLIGHT_INLINE Vec<float> exp(Vec<float> x) { return exp_of_real(x); }
+RUSHLIGHT_INLINE Vec<double> exp(Vec<double> x) { return exp_of_real(x); }
+
+template <class T>
+RUSHLIGHT_INLINE Vec<T> exp2_of_real(Vec<T> x) {
+    using F = Format<T>;
+    constexpr T lowest = sizeof(T) == 4 ? T(-151) : T(-1076), highest = sizeof(T) == 4 ? T(129) : T(1025);
+    x = where(x < lowest, Vec<T>(lowest), where(x > highest, Vec<T>(highest), x));
+    Vec<T> n = (x + F::magic) - F::magic;
+    Vec<T> r = (x - n) * 0.69314718055994530942;
+    return scale(multiply_add(r * r, exp_tail(r), r) + 1, n);
+}
+RUSHLIGHT_INLINE Vec<float> exp2(Vec<float> x) { return exp2_of_real(x); }
+RUSHLIGHT_INLINE Vec<double> exp2(Vec<double> x) { return exp2_of_real(x); }
+
+template <class T>
+RUSHLIGHT_INLINE Vec<T> expm1_of_real(Vec<T> x) {
+    auto [n, r, lost] = reduce_for_exp(x);
+    Vec<T> tail = multiply_add(r * r, exp_tail(r), multiply_add(lost, r, lost));       // exp(r + lost) - 1 - r
+    // One power less, so that 2^n stays finite up to the largest argument with a finite result.
+    Vec<T> half = scale(Vec<T>(1), n - 1);
+    Vec<T> sum = 2 * multiply_add(half, tail, multiply_add(half, r, half - T(0.5)));
+    Vec<T> near_zero = r + tail;
+    return where(abs(x) < T(1e-30), x, where(n == 0, near_zero, sum));
+}
+RUSHLIGHT_INLINE Vec<float> expm1(Vec<float> x) { return expm1_of_real(x); }
+RUSHLIGHT_INLINE Vec<double> expm1(Vec<double> x) { return expm1_of_real(x); }
+
+// ---- logarithms --------------------------------------------------------------------------------------------------
+
+// x = 2^exponent * (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)), for x > 0.
+template <class T> struct LogReduction { Vec<T> exponent, f; };
+template <class T>
+RUSHLIGHT_INLINE LogReduction<T> reduce_for_log(Vec<T> x) {
+    using F = Format<T>;
+    using U = UnsignedFor<T>;
+    Mask<T> small = x < F::smallest_normal;
+    Raw<U> b = bits(where(small, x * F::lift, x)) + U(F::one - F::sqrt_half);
+    // The biased exponent becomes a number by way of the low bits of 2^mantissa_bits.
+    Vec<T> exponent = from_bits<T>((b >> F::mantissa_bits) | U(F::two_to_mantissa)) -
+                      (T(U(1) << F::mantissa_bits) + T(F::bias));
+    exponent = where(small, exponent - F::lift_bits, exponent);
+    return {exponent, from_bits<T>((b & U(F::mantissa)) + U(F::sqrt_half)) - 1};
+}
+// The values at 0, infinity and below zero, in place of what the algorithm left there.
+template <class T>
+RUSHLIGHT_INLINE Vec<T> log_edges(Vec<T> x, Vec<T> result) {
+    Vec<T> edge = where(x == 0, Vec<T>(-infinity<T>), where(x < 0, Vec<T>(not_a_number<T>), x));
+    return where((x > 0) & (x < infinity<T>), result, edge);
+}
+
+RUSHLIGHT_INLINE Vec<float> log(Vec<float> x) {
+    auto [e, f] = reduce_for_log(x);
+    Vec<float> p = polynomial(f, 0.3333331045, -0.2499998658, 0.2000222623, -0.1666925177, 0.1421866552, -0.1238433723,
+                              0.118729164, -0.1178984817, 0.06915539719);
+    Vec<float> z = f * f;
+    Vec<float> tail = multiply_add(e, Vec<float>(Format<float>::ln2_low), multiply_add(f * z, p, z * -0.5f));
+    return log_edges(x, multiply_add(e, Vec<float>(Format<float>::ln2_high), f + tail));
+}
+
+// log(1 + f) + exponent ln(2) + extra, where extra is tiny.
+RUSHLIGHT_INLINE Vec<double> assemble_log(Vec<double> exponent, Vec<double> f, Vec<double> extra) {
+    // log(1 + f) = log((1 + s) / (1 - s)) with s = f / (2 + f): an odd series in s.
+    Vec<double> s = f / (f + 2), z = s * s, half_square = 0.5 * f * f;
+    Vec<double> series = z * polynomial(z, 0.666666666666673489, 0.399999999994110991, 0.285714287432618003,
+                                        0.222221984760580861, 0.181835697364467271, 0.15313903325141736,
+                                        0.147975070132437601);
+    Vec<double> low = multiply_add(exponent, Vec<double>(Format<double>::ln2_low), extra);
+    Vec<double> small = half_square - multiply_add(s, half_square + series, low);
+    return multiply_add(exponent, Vec<double>(Format<double>::ln2_high), f - small);
+}
+RUSHLIGHT_INLINE Vec<double> log(Vec<double> x) {
+    auto [e, f] = reduce_for_log(x);
+    return log_edges(x, assemble_log(e, f, Vec<double>(0)));
+}
+RUSHLIGHT_INLINE Vec<double> log1p(Vec<double> x) {
+    Vec<double> u = x + 1;
+    auto [e, f] = reduce_for_log(u);
+    Vec<double> lost = where(u < 2, x - (u - 1), 1 - (u - x));
+    Vec<double> result = log_edges(u, assemble_log(e, f, lost / u));
+    return where(abs(x) < 0x1p-54, x, result);
+}
+RUSHLIGHT_INLINE Vec<float> log1p(Vec<float> x) {
+    return in_double(x, [](Vec<double> a) { return log1p(a); });
+}
+RUSHLIGHT_INLINE Vec<float> log2(Vec<float> x) {
+    return in_double(x, [](Vec<double> a) { return log(a) * 1.44269504088896340736; });
+}
+RUSHLIGHT_INLINE Vec<float> log10(Vec<float> x) {
+    return in_double(x, [](Vec<double> a) { return log(a) * 0.43429448190325182765; });
+}
+RUSHLIGHT_INLINE Vec<double> log2(Vec<double> x) {
+    return lanes(x, [](double a) { return __builtin_log2(a); });
+}
+RUSHLIGHT_INLINE Vec<double> log10(Vec<double> x) {
+    return lanes(x, [](double a) { return __builtin_log10(a); });
+}
+
+// ---- hyperbolic functions ----------------------------------------------------------------------------------------
+
+RUSHLIGHT_INLINE Vec<float> tanh_tail(Vec<float> z) {
+    return polynomial(z, -0.3333328392, 0.1333149122, -0.05374349305, 0.02065057155, -0.005717027938);
+}
+RUSHLIGHT_INLINE Vec<double> tanh_tail(Vec<double> z) {
+    return polynomial(z, -0.333333333333333138, 0.133333333333298896, -0.0539682539661344148, 0.0218694884706538932,
+                      -0.00886323434149992967, 0.00359211427125560056, -0.00145572761655163296, 0.000589458621722972726,
+                      -0.000237030121019966318, 0.0000915898045002699569, -0.0000302179722268499804,
+                      6.05563745658241524e-6);
+}
+template <class T>
+RUSHLIGHT_INLINE Vec<T> tanh_of_real(Vec<T> x) {
+    Vec<T> a = abs(x), z = x * x;
+    Vec<T> far = copysign(1 - 2 / (exp(a + a) + 1), x);
+    return where(a < T(0.625), multiply_add(x * z, tanh_tail(z), x), far);
+}
+RUSHLIGHT_INLINE Vec<float> tanh(Vec<float> x) { return tanh_of_real(x); }
+RUSHLIGHT_INLINE Vec<double> tanh(Vec<double> x) { return tanh_of_real(x); }
+
+RUSHLIGHT_INLINE Vec<float> sinh(Vec<float> x) {
+    return in_double(x, [](Vec<double> a) {
+        Vec<double> b = abs(a);
+        Vec<double> t = expm1(where(b > 200, Vec<double>(200), b));      // far beyond float32's range
+        return copysign(0.5 * (t + t / (t + 1)), a);
+    });
+}
+RUSHLIGHT_INLINE Vec<float> cosh(Vec<float> x) {
+    return in_double(x, [](Vec<double> a) {
+        Vec<double> t = exp(abs(a));
+        return 0.5 * (t + 1 / t);
+    });
+}
+RUSHLIGHT_INLINE Vec<float> asinh(Vec<float> x) {
+    return in_double(x, [](Vec<double> a) {
+        Vec<double> b = abs(a), square = b * b;
+        return where(b < infinity<double>, copysign(log1p(b + square / (1 + sqrt(1 + square))), a), a);
+    });
+}
+RUSHLIGHT_INLINE Vec<float> acosh(Vec<float> x) {
+    return in_double(x, [](Vec<double> a) {
+        Vec<double> t = a - 1;
+        return where(a < 1, Vec<double>(not_a_number<double>), log1p(t + sqrt(t * (a + 1))));
+    });
+}
+RUSHLIGHT_INLINE Vec<float> atanh(Vec<float> x) {
+    return in_double(x, [](Vec<double> a) {
+        Vec<double> b = abs(a);
+        return copysign(0.5 * log1p(2 * b / (1 - b)), a);
+    });
+}
+RUSHLIGHT_INLINE Vec<double> sinh(Vec<double> x) { return lanes(x, [](double a) { return __builtin_sinh(a); }); }
+RUSHLIGHT_INLINE Vec<double> cosh(Vec<double> x) { return lanes(x, [](double a) { return __builtin_cosh(a); }); }
+RUSHLIGHT_INLINE Vec<double> asinh(Vec<double> x) { return lanes(x, [](double a) { return __builtin_asinh(a); }); }
+RUSHLIGHT_INLINE Vec<double> acosh(Vec<double> x) { return lanes(x, [](double a) { return __builtin_acosh(a); }); }
+RUSHLIGHT_INLINE Vec<double> atanh(Vec<double> x) { return lanes(x, [](double a) { return __builtin_atanh(a); }); }
+
+// ---- trigonometric functions -------------------------------------------------------------------------------------
+
+// x = quadrant * pi/2 + r with |r| <= pi/4, for |x| <= trig_limit; pi/2 is split into three parts of 33 bits, whose products
+// with the quadrant are exact.
+inline constexpr double trig_limit = 1.0e6;
+struct TrigReduction { Vec<double> r; Raw<uint64_t> quadrant; };
+RUSHLIGHT_INLINE TrigReduction reduce_for_trig(Vec<double> x) {
+    Vec<double> t = multiply_add(x, Vec<double>(0.63661977236758134308), Vec<double>(Format<double>::magic));
+    Vec<double> n = t - Format<double>::magic;
+    Vec<double> r = multiply_add(n, Vec<double>(-1.57079632673412561417e+00), x);
+    r = multiply_add(n, Vec<double>(-6.07710050630396597660e-11), r);
+    r = multiply_add(n, Vec<double>(-2.02226624879595063154e-21), r);
+    return {r, bits(t)};
+}
+RUSHLIGHT_INLINE Vec<double> sin_near_zero(Vec<double> r) {
+    Vec<double> z = r * r;
+    Vec<double> p = polynomial(z, -0.166666666666666317, 0.00833333333332231541, -0.00019841269829725346,
+                               2.75573136620949341e-6, -2.50507532692797965e-8, 1.58965051784975138e-10);
+    return multiply_add(r * z, p, r);
+}
+RUSHLIGHT_INLINE Vec<double> cos_near_zero(Vec<double> r) {
+    Vec<double> z = r * r, half = 0.5 * z, w = 1 - half;
+    Vec<double> p = polynomial(z, 0.0416666666666665987, -0.00138888888888739909, 0.0000248015872893949495,
+                               -2.75573143260204685e-7, 2.08757195555299846e-9, -1.13594484442025242e-11);
+    return w + multiply_add(z * z, p, (1 - w) - half);
+}
+RUSHLIGHT_INLINE Mask<double> odd_quadrant(Raw<uint64_t> quadrant) {
+    return Mask<double>{(Raw<int64_t>)(-(quadrant & uint64_t(1)))};
+}
+RUSHLIGHT_INLINE Vec<double> sin_in_range(Vec<double> x) {
+    auto [r, quadrant] = reduce_for_trig(x);
+    Vec<double> s = where(odd_quadrant(quadrant), cos_near_zero(r), sin_near_zero(r));
+    return from_bits<double>(bits(s) ^ ((quadrant & uint64_t(2)) << 62));
+}
+RUSHLIGHT_INLINE Vec<double> cos_in_range(Vec<double> x) {
+    auto [r, quadrant] = reduce_for_trig(x);
+    Vec<double> c = where(odd_quadrant(quadrant), sin_near_zero(r), cos_near_zero(r));
+    return from_bits<double>(bits(c) ^ (((quadrant + uint64_t(1)) & uint64_t(2)) << 62));
+}
+RUSHLIGHT_INLINE Vec<double> tan_in_range(Vec<double> x) {
+    auto [r, quadrant] = reduce_for_trig(x);
+    Vec<double> s = sin_near_zero(r), c = cos_near_zero(r);
+    Mask<double> odd = odd_quadrant(quadrant);
+    Vec<double> t = where(odd, c, s) / where(odd, s, c);
+    return from_bits<double>(bits(t) ^ ((quadrant & uint64_t(1)) << 63));
+}
+// sin(-0.0) is -0.0, which the reduction of quadrant 0 keeps: r = -0.0 + 0 * ... would not.
+template <class T>
+RUSHLIGHT_INLINE Vec<T> keep_zero(Vec<T> x, Vec<T> y) { return where(x == 0, x, y); }
+
+template <class T, class In, class Libm>
+RUSHLIGHT_INLINE Vec<T> with_huge_arguments(Vec<T> x, In in_range, Libm libm) {
+    Vec<T> y;
+    if constexpr (same_type<T, float>) y = in_double(x, in_range);
+    else y = in_range(x);
+    Mask<T> huge = abs(x) > T(trig_limit);
+    if (__builtin_expect(any(huge), 0)) y = repair_lanes(huge, x, y, libm);
+    return y;
+}
+template <class T> RUSHLIGHT_INLINE Vec<T> sin_of_real(Vec<T> x) {
+    return keep_zero(x, with_huge_arguments(x, [](Vec<double> a) { return sin_in_range(a); },
+                                            [](double a) { return __builtin_sin(a); }));
+}
+template <class T> RUSHLIGHT_INLINE Vec<T> cos_of_real(Vec<T> x) {
+    return with_huge_arguments(x, [](Vec<double> a) { return cos_in_range(a); }, [](double a) { return __builtin_cos(a); });
+}
+RUSHLIGHT_INLINE Vec<float> sin(Vec<float> x) { return sin_of_real(x); }
+RUSHLIGHT_INLINE Vec<double> sin(Vec<double> x) { return sin_of_real(x); }
+RUSHLIGHT_INLINE Vec<float> cos(Vec<float> x) { return cos_of_real(x); }
+RUSHLIGHT_INLINE Vec<double> cos(Vec<double> x) { return cos_of_real(x); }
+RUSHLIGHT_INLINE Vec<float> tan(Vec<float> x) {
+    return keep_zero(x, with_huge_arguments(x, [](Vec<double> a) { return tan_in_range(a); },
+                                            [](double a) { return __builtin_tan(a); }));
+}
+RUSHLIGHT_INLINE Vec<double> tan(Vec<double> x) { return lanes(x, [](double a) { return __builtin_tan(a); }); }
+
+// atan on [0, 1], to float32's precision.
+RUSHLIGHT_INLINE Vec<double> atan_near_zero(Vec<double> x) {
+    Vec<double> z = x * x;
+    Vec<double> p = polynomial(z, -0.333333322352704931, 0.199999321968006299, -0.14284250868674885, 0.110952025384704834,
+                               -0.0898879266661807072, 0.0726938637928113213, -0.0547045323492964577,
+                               0.0347047180281329553, -0.0164715052891964652, 0.00499933842376193747,
+                               -0.000711308912193059154);
+    return multiply_add(x * z, p, x);
+}
+inline constexpr double half_pi = 1.57079632679489661923, whole_pi = 3.14159265358979323846;
+
+RUSHLIGHT_INLINE Vec<double> atan_for_float(Vec<double> x) {
+    Vec<double> a = abs(x);
+    Mask<double> far = a > 1;
+    Vec<double> p = atan_near_zero(where(far, 1 / a, a));
+    return copysign(where(far, half_pi - p, p), x);
+}
+RUSHLIGHT_INLINE Vec<double> atan2_for_float(Vec<double> y, Vec<double> x) {
+    Vec<double> b = abs(y), a = abs(x);
+    Mask<double> steep = b > a;
+    Vec<double> large = where(steep, b, a), small = where(steep, a, b);
+    Vec<double> ratio = where(large == 0, Vec<double>(0), where(small == infinity<double>, Vec<double>(1), small / large));
+    Vec<double> p = atan_near_zero(ratio);
+    p = where(steep, half_pi - p, p);
+    p = where(signbit(x), whole_pi - p, p);
+    return where((x != x) | (y != y), x + y, copysign(p, y));
+}
+RUSHLIGHT_INLINE Vec<float> atan(Vec<float> x) {
+    return in_double(x, [](Vec<double> a) { return atan_for_float(a); });
+}
+RUSHLIGHT_INLINE Vec<float> asin(Vec<float> x) {
+    return in_double(x, [](Vec<double> a) { return atan_for_float(a / sqrt((1 - a) * (1 + a))); });
+}
+RUSHLIGHT_INLINE Vec<float> acos(Vec<float> x) {
+    return in_double(x, [](Vec<double> a) { return 2 * atan_for_float(sqrt((1 - a) / (1 + a))); });
+}
+RUSHLIGHT_INLINE Vec<float> atan2(Vec<float> y, Vec<float> x) {
+    return in_double(y, x, [](Vec<double> b, Vec<double> a) { return atan2_for_float(b, a); });
+}
+RUSHLIGHT_INLINE Vec<double> atan(Vec<double> x) { return lanes(x, [](double a) { return __builtin_atan(a); }); }
+RUSHLIGHT_INLINE Vec<double> asin(Vec<double> x) { return lanes(x, [](double a) { return __builtin_asin(a); }); }
+RUSHLIGHT_INLINE Vec<double> acos(Vec<double> x) { return lanes(x, [](double a) { return __builtin_acos(a); }); }
+RUSHLIGHT_INLINE Vec<double> atan2(Vec<double> y, Vec<double> x) {
+    return lanes(y, x, [](double b, double a) { return __builtin_atan2(b, a); });
+}
+
+// ---- error function and its relatives ----------------------------------------------------------------------------
+
+RUSHLIGHT_INLINE Vec<float> erf(Vec<float> x) {
+    Vec<float> a = abs(x), z = x * x;
+    Vec<float> near = multiply_add(x, polynomial(z, 0.1283791666, -0.376126337, 0.1128369394, -0.0268592708, 0.005200634304,
+                                                 -0.0008137437216, 8.345222618e-5), x);
+    // log(erfc(a)) is smooth: a polynomial, then 1 - exp of it.
+    Vec<float> b = where(a > 4.0f, Vec<float>(4.0f), a);
+    Vec<float> q = polynomial(b, -0.1285517519, -0.6356252504, -0.1052627476, 0.0226741935, -0.002930194729,
+                              4.96013448e-5, 4.557808827e-5, -4.937940727e-6);
+    Vec<float> far = copysign(1 - exp(multiply_add(q, b, -b)), x);
+    return where(a < 0.92f, near, where(a == a, far, x));
+}
+RUSHLIGHT_INLINE Vec<double> erf(Vec<double> x) { return lanes(x, [](double a) { return __builtin_erf(a); }); }
+template <class T> RUSHLIGHT_INLINE Vec<T> erfc(Vec<T> x) {
+    return lanes(x, [](T a) { return T(__builtin_erfc(double(a))); });
+}
+template <class T> RUSHLIGHT_INLINE Vec<T> erfinv(Vec<T> x) {
+    return lanes(x, [](T a) { return T(scalar::erfinv(double(a))); });
+}
+template <class T> RUSHLIGHT_INLINE Vec<T> lgamma(Vec<T> x) {
+    return lanes(x, [](T a) { return T(scalar::lgamma(double(a))); });
+}
+template <class T> RUSHLIGHT_INLINE Vec<T> digamma(Vec<T> x) {
+    return lanes(x, [](T a) { return T(scalar::digamma(double(a))); });
+}
+template <class T> RUSHLIGHT_INLINE Vec<T> cbrt(Vec<T> x) {
+    return lanes(x, [](T a) { return T(__builtin_cbrt(double(a))); });
+}
+
+template <class T> RUSHLIGHT_INLINE Vec<T> square(Vec<T> x) { return x * x; }
+template <class T> RUSHLIGHT_INLINE Vec<T> reciprocal(Vec<T> x) { return 1 / x; }
+template <class T> RUSHLIGHT_INLINE Vec<T> rsqrt(Vec<T> x) { return 1 / sqrt(x); }
+template <class T> RUSHLIGHT_INLINE Vec<T> sigmoid(Vec<T> x) {
+    Vec<T> t = exp(-abs(x));
+    return where(x < 0, t, Vec<T>(1)) / (1 + t);
+}
+// log(sigmoid(x)), which neither overflows nor cancels.
+template <class T> RUSHLIGHT_INLINE Vec<T> logsigmoid(Vec<T> x) { return minimum(x, Vec<T>(0)) - log1p(exp(-abs(x))); }
+// log(1 + exp(x)).
+template <class T> RUSHLIGHT_INLINE Vec<T> softplus(Vec<T> x) { return maximum(x, Vec<T>(0)) + log1p(exp(-abs(x))); }
+
+// ---- powers ------------------------------------------------------------------------------------------------------
+
+RUSHLIGHT_INLINE Vec<double> pow_for_float(Vec<double> x, Vec<double> y) {
+    Vec<double> a = abs(x);
+    Vec<double> r = exp2(y * (log(a) * 1.44269504088896340736));
+    Mask<double> whole = trunc(y) == y;
+    Vec<double> half = 0.5 * y;
+    Mask<double> odd = whole & (trunc(half) != half) & (abs(y) < infinity<double>);
+    r = where(signbit(x) & odd, -r, r);
+    r = where((x < 0) & (x > -infinity<double>) & !whole, Vec<double>(not_a_number<double>), r);
+    r = where((a == 1) & (abs(y) == infinity<double>), Vec<double>(1), r);
+    return where((x == 1) | (y == 0), Vec<double>(1), r);
+}
+// Squares, the commonest power, are exact and fast whichever way they are asked for.
+RUSHLIGHT_INLINE Vec<float> pow(Vec<float> x, Vec<float> y) {
+    if (all(y == 2)) return x * x;
+    return in_double(x, y, [](Vec<double> a, Vec<double> b) { return pow_for_float(a, b); });
+}
+RUSHLIGHT_INLINE Vec<double> pow(Vec<double> x, Vec<double> y) {
+    if (all(y == 2)) return x * x;
+    return lanes(x, y, [](double a, double b) { return __builtin_pow(a, b); });
+}
+
+}  // namespace isa
+}  // namespace rushlight

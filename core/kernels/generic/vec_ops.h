@@ -1,0 +1,203 @@
+// Functions of Vec<T> that are operators of PyTorch rather than of the mathematical library: integer division, remainders,
+// shifts, and the like. No integer operation traps or overflows undefinedly.
+#pragma once
+
+#include "kernels/generic/vec.h"
+#include "kernels/generic/vec_math.h"
+
+namespace rushlight {
+inline namespace RUSHLIGHT_ISA_SPACE {
+
+template <class T> inline constexpr bool is_signed_integer = !is_real<T> && T(-1) < T(0);
+template <class T> inline constexpr T lowest_integer = T(UnsignedFor<T>(1) << (8 * sizeof(T) - 1));
+
+// A double as T: integers saturate and a NaN becomes 0.
+template <class T>
+RUSHLIGHT_INLINE typename LaneFor<T>::type number_as(double d) {
+    if constexpr (is_real<T>) return T(d);
+    else if constexpr (is_bool<T>) return d != 0;
+    else {
+        constexpr bool has_sign = T(-1) < T(0);
+        constexpr int value_bits = 8 * int(sizeof(T)) - (has_sign ? 1 : 0);
+        constexpr double end = value_bits == 63 ? 0x1p63 : double(uint64_t(1) << value_bits);
+        constexpr T highest = T(UnsignedFor<T>(-1) >> (has_sign ? 1 : 0));
+        if (!(d == d)) return 0;
+        if (d >= end) return highest;
+        if (has_sign ? d < -end : d <= -1) return has_sign ? T(~highest) : T(0);
+        return T(d);
+    }
+}
+
+// ---- division ----------------------------------------------------------------------------------------------------
+
+template <class T> inline T divide_integers(T a, T b) {
+    if (b == 0) return 0;                                       // the caller has refused it already
+    if (is_signed_integer<T> && b == T(-1)) return T(UnsignedFor<T>(0) - UnsignedFor<T>(a));
+    return T(a / b);
+}
+template <class T> inline T modulo_integers(T a, T b) {
+    if (b == 0 || (is_signed_integer<T> && b == T(-1))) return 0;
+    return T(a % b);
+}
+
+// The remainder with the dividend's sign.
+RUSHLIGHT_INLINE Vec<double> fmod(Vec<double> x, Vec<double> y) {
+    return lanes(x, y, [](double a, double b) { return __builtin_fmod(a, b); });
+}
+RUSHLIGHT_INLINE Vec<float> fmod(Vec<float> x, Vec<float> y) {
+#if defined(__FMA__)
+    // With a quotient below 2^22 the fused remainder is exact; where the quotient was rounded up, it is one `y` short.
+    Vec<float> a = abs(x), b = abs(y), q = a / b;
+    if (all(q < 0x1p22f) && all(b > 0x1p-100f)) {
+        Vec<float> r = fma(-trunc(q), b, a);
+        return copysign(where(r < 0, r + b, r), x);
+    }
+#endif
+    return lanes(x, y, [](float a, float b) { return __builtin_fmodf(a, b); });
+}
+template <class T> RUSHLIGHT_INLINE Vec<T> fmod(Vec<T> x, Vec<T> y) {
+    return lanes(x, y, [](T a, T b) { return modulo_integers(a, b); });
+}
+
+// The remainder with the divisor's sign, as Python's %.
+template <class T> RUSHLIGHT_INLINE Vec<T> remainder(Vec<T> x, Vec<T> y) {
+    if constexpr (is_real<T>) {
+        Vec<T> r = fmod(x, y);
+        return where((r != 0) & ((r < 0) ^ (y < 0)), r + y, r);
+    } else {
+        return lanes(x, y, [](T a, T b) {
+            T r = modulo_integers(a, b);
+            return r != 0 && (r < 0) != (b < 0) ? T(r + b) : r;
+        });
+    }
+}
+template <class T> RUSHLIGHT_INLINE Vec<T> floor_divide(Vec<T> x, Vec<T> y) {
+    if constexpr (is_real<T>) {
+        // From the exact remainder, since the quotient itself may round up to the next integer.
+        Vec<T> r = fmod(x, y), q = (x - r) / y;
+        q = where((r != 0) & ((r < 0) ^ (y < 0)), q - 1, q);
+        Vec<T> whole = floor(q);
+        whole = where(q - whole > T(0.5), whole + 1, whole);
+        Vec<T> quotient = x / y;
+        whole = where(q == 0, copysign(Vec<T>(0), quotient), whole);
+        return where(y == 0, quotient, whole);
+    } else {
+        return lanes(x, y, [](T a, T b) {
+            T q = divide_integers(a, b), r = modulo_integers(a, b);
+            return r != 0 && (r < 0) != (b < 0) ? T(q - 1) : q;
+        });
+    }
+}
+template <class T> RUSHLIGHT_INLINE Vec<T> trunc_divide(Vec<T> x, Vec<T> y) {
+    if constexpr (is_real<T>) return trunc(x / y);
+    else return lanes(x, y, [](T a, T b) { return divide_integers(a, b); });
+}
+
+// ---- integers ----------------------------------------------------------------------------------------------------
+
+// A shift by the width or more, or by a negative count, shifts everything out.
+template <class T> RUSHLIGHT_INLINE Vec<T> left_shift(Vec<T> x, Vec<T> count) {
+    using U = UnsignedFor<T>;
+    constexpr U width = 8 * sizeof(T);
+    Raw<U> n = bits(count);
+    return from_bits<T>((bits(x) << (n & U(width - 1))) & (Raw<U>)(n < width));
+}
+template <class T> RUSHLIGHT_INLINE Vec<T> right_shift(Vec<T> x, Vec<T> count) {
+    using U = UnsignedFor<T>;
+    constexpr U last = 8 * sizeof(T) - 1;
+    Raw<U> n = bits(count), limited = n < last ? n : Raw<U>{} + last;
+    if constexpr (is_signed_integer<T>) return Vec<T>::raw(x.v >> (Raw<T>)limited);
+    else return from_bits<T>((bits(x) >> limited) & (Raw<U>)(n <= last));
+}
+template <class T> inline UnsignedFor<T> magnitude(T a) { return a < 0 ? UnsignedFor<T>(0) - UnsignedFor<T>(a) : UnsignedFor<T>(a); }
+template <class U> inline U gcd_of_magnitudes(U a, U b) {
+    while (b) {
+        U r = U(a % b);
+        a = b;
+        b = r;
+    }
+    return a;
+}
+template <class T> RUSHLIGHT_INLINE Vec<T> gcd(Vec<T> x, Vec<T> y) {
+    return lanes(x, y, [](T a, T b) { return T(gcd_of_magnitudes(magnitude(a), magnitude(b))); });
+}
+template <class T> RUSHLIGHT_INLINE Vec<T> lcm(Vec<T> x, Vec<T> y) {
+    return lanes(x, y, [](T a, T b) {
+        using U = UnsignedFor<T>;
+        U divisor = gcd_of_magnitudes(magnitude(a), magnitude(b));
+        // The product in 64 bits: narrow unsigned types would be promoted to int, which must not overflow.
+        return divisor ? T(magnitude(T(uint64_t(magnitude(a)) / divisor * magnitude(b)))) : T(0);
+    });
+}
+// Integer powers wrap; a negative exponent leaves only the powers of 1 and -1.
+template <class T> inline T power_of_integer(T base, T exponent) {
+    if (is_signed_integer<T> && exponent < 0) return base == 1 ? T(1) : base == T(-1) ? (exponent & 1 ? T(-1) : T(1)) : T(0);
+    uint64_t result = 1, b = uint64_t(base);
+    for (UnsignedFor<T> e = UnsignedFor<T>(exponent); e; e = UnsignedFor<T>(e >> 1)) {
+        if (e & 1) result *= b;
+        b *= b;
+    }
+    return T(result);
+}
+template <class T> RUSHLIGHT_INLINE Vec<T> pow(Vec<T> x, Vec<T> y) {
+    return lanes(x, y, [](T a, T b) { return power_of_integer(a, b); });
+}
+
+// ---- the rest ----------------------------------------------------------------------------------------------------
+
+// x + alpha * y; nearly always alpha is 1.
+template <class T> RUSHLIGHT_INLINE Vec<T> add_scaled(Vec<T> x, Vec<T> y, T alpha) {
+    if (alpha == T(1)) return x + y;
+    return x + y * alpha;
+}
+template <class T> RUSHLIGHT_INLINE Vec<T> sub_scaled(Vec<T> x, Vec<T> y, T alpha) {
+    if (alpha == T(1)) return x - y;
+    return x - y * alpha;
+}
+RUSHLIGHT_INLINE Vec<float> hypot(Vec<float> x, Vec<float> y) {
+    Vec<float> r = in_double(x, y, [](Vec<double> a, Vec<double> b) { return sqrt(a * a + b * b); });
+    return where(isinf(x) | isinf(y), Vec<float>(infinity<float>), r);
+}
+RUSHLIGHT_INLINE Vec<double> hypot(Vec<double> x, Vec<double> y) {
+    return lanes(x, y, [](double a, double b) { return __builtin_hypot(a, b); });
+}
+template <class T> RUSHLIGHT_INLINE Vec<T> nextafter(Vec<T> x, Vec<T> y) {
+    using U = UnsignedFor<T>;
+    // One step of the bits away from zero, or toward it.
+    Mask<T> away = (x < y) ^ signbit(x);
+    Vec<T> step = from_bits<T>(where(away, from_bits<T>(bits(x) + U(1)), from_bits<T>(bits(x) - U(1))).v);
+    step = where(x == 0, copysign(from_bits<T>(Raw<U>{} + U(1)), y), step);
+    return where((x != x) | (y != y), x + y, where(x == y, y, step));
+}
+template <class T> RUSHLIGHT_INLINE Vec<T> logaddexp(Vec<T> x, Vec<T> y) {
+    Vec<T> high = maximum(x, y);
+    return where(isinf(x) & (x == y), x, high + log1p(exp(-abs(x - y))));
+}
+template <class T> RUSHLIGHT_INLINE Vec<T> logaddexp2(Vec<T> x, Vec<T> y) {
+    Vec<T> high = maximum(x, y);
+    return where(isinf(x) & (x == y), x, high + log1p(exp2(-abs(x - y))) * 1.44269504088896340736);
+}
+template <class T> RUSHLIGHT_INLINE Vec<T> heaviside(Vec<T> x, Vec<T> y) {
+    if constexpr (is_bool<T>) return x | y;
+    else return where(x == 0, y, where(x > 0, Vec<T>(1), Vec<T>(0)));
+}
+template <class T> RUSHLIGHT_INLINE Vec<T> xlogy(Vec<T> x, Vec<T> y) {
+    return where(y != y, y, where(x == 0, Vec<T>(0), x * log(y)));
+}
+template <class T> RUSHLIGHT_INLINE Vec<T> lerp(Vec<T> x, Vec<T> y, Vec<T> weight) {
+    // From the nearer end, so that weights 0 and 1 give the ends exactly.
+    return where(abs(weight) < T(0.5), x + weight * (y - x), y - (y - x) * (1 - weight));
+}
+template <class T> RUSHLIGHT_INLINE Vec<T> nan_to_num(Vec<T> x, T nan, T highest, T lowest) {
+    if constexpr (!is_real<T>) return x;
+    else
+        return where(x != x, Vec<T>(nan),
+                     where(x == infinity<T>, Vec<T>(highest), where(x == -infinity<T>, Vec<T>(lowest), x)));
+}
+template <class T> RUSHLIGHT_INLINE Vec<T> sinc(Vec<T> x) {
+    Vec<T> angle = x * 3.14159265358979323846;
+    return where(x == 0, Vec<T>(1), sin(angle) / angle);
+}
+
+}  // namespace isa
+}  // namespace rushlight

@@ -1,0 +1,53 @@
+// Element-wise functions of one argument: exponentials, powers, trigonometry.
+#include "ops/pointwise.h"
+
+namespace rushlight {
+
+UNARY(exp, float_result, (x), exp(x), SLOPE(y),
+      .doc = "e to the power of each element.", .domain = {-20, 20});
+UNARY(exp2, float_result, (x), exp2(x), SLOPE(0.69314718055994530942 * y),
+      .doc = "2 to the power of each element.", .domain = {-20, 20});
+UNARY(expm1, float_result, (x), expm1(x), SLOPE(y + 1),
+      .doc = "exp(x) - 1 of each element, exact near zero.", .domain = {-20, 20});
+UNARY(log, float_result, (x), log(x), SLOPE(1 / x),
+      .doc = "Natural logarithm of each element.", .domain = {0.01, 20});
+UNARY(log2, float_result, (x), log2(x), SLOPE(1.44269504088896340736 / x),
+      .doc = "Logarithm to base 2 of each element.", .domain = {0.01, 20});
+UNARY(log10, float_result, (x), log10(x), SLOPE(0.43429448190325182765 / x),
+      .doc = "Logarithm to base 10 of each element.", .domain = {0.01, 20});
+UNARY(log1p, float_result, (x), log1p(x), SLOPE(1 / (1 + x)),
+      .doc = "log(1 + x) of each element, exact near zero.", .domain = {-0.9, 20});
+UNARY(sqrt, float_result, (x), sqrt(x), SLOPE(0.5 / y),
+      .doc = "Square root of each element.", .domain = {0.01, 20});
+UNARY(rsqrt, float_result, (x), rsqrt(x), SLOPE(-0.5 * y / x),
+      .doc = "Reciprocal of the square root of each element.", .domain = {0.01, 20});
+UNARY(sin, float_result, (x), sin(x), SLOPE(cos(x)),
+      .doc = "Sine of each element, in radians.", .domain = {-10, 10});
+UNARY(cos, float_result, (x), cos(x), SLOPE(-sin(x)),
+      .doc = "Cosine of each element, in radians.", .domain = {-10, 10});
+UNARY(tan, float_result, (x), tan(x), SLOPE(1 + y * y),
+      .doc = "Tangent of each element, in radians.", .domain = {-1.4, 1.4});
+UNARY(asin, float_result, (x), asin(x), SLOPE(rsqrt(1 - x * x)),
+      .doc = "Arc sine of each element, in radians.", .domain = {-0.95, 0.95});
+UNARY(acos, float_result, (x), acos(x), SLOPE(-rsqrt(1 - x * x)),
+      .doc = "Arc cosine of each element, in radians.", .domain = {-0.95, 0.95});
+UNARY(atan, float_result, (x), atan(x), SLOPE(1 / (1 + x * x)),
+      .doc = "Arc tangent of each element, in radians.", .domain = {-10, 10});
+UNARY(sinh, float_result, (x), sinh(x), SLOPE(cosh(x)),
+      .doc = "Hyperbolic sine of each element.", .domain = {-5, 5});
+UNARY(cosh, float_result, (x), cosh(x), SLOPE(sinh(x)),
+      .doc = "Hyperbolic cosine of each element.", .domain = {-5, 5});
+UNARY(tanh, float_result, (x), tanh(x), SLOPE(1 - y * y),
+      .doc = "Hyperbolic tangent of each element.", .domain = {-5, 5});
+UNARY(asinh, float_result, (x), asinh(x), SLOPE(rsqrt(x * x + 1)),
+      .doc = "Inverse hyperbolic sine of each element.", .domain = {-10, 10});
+UNARY(acosh, float_result, (x), acosh(x), SLOPE(rsqrt(x * x - 1)),
+      .doc = "Inverse hyperbolic cosine of each element.", .domain = {1.05, 10});
+UNARY(atanh, float_result, (x), atanh(x), SLOPE(1 / (1 - x * x)),
+      .doc = "Inverse hyperbolic tangent of each element.", .domain = {-0.95, 0.95});
+UNARY(erf, float_result, (x), erf(x), SLOPE(1.1283791670955126 * exp(-x * x)),
+      .doc = "Gauss error function of each element.", .domain = {-4, 4});
+UNARY(erfc, float_result, (x), erfc(x), SLOPE(-1.1283791670955126 * exp(-x * x)),
+      .doc = "1 - erf(x) of each element, exact where that is tiny.", .domain = {-4, 4});
+
+}  // namespace rushlight
