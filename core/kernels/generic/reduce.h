@@ -34,10 +34,11 @@ void var(const void* src, DType t, void* dst, void* mean, Extent e, double corre
 // log(sum(exp(x))), without overflow. Floating dtypes.
 void logsumexp(const void* src, DType t, void* dst, Extent e);
 
-// The k-th smallest value, 1 <= k <= n, NaN counting as the largest; of equal values the first index.
+// The k-th smallest value, 1 <= k <= n, NaN counting as the largest, and the index of the element that a stable sort puts there.
 void kthvalue(const void* src, DType t, void* value, int64_t* index, Extent e, int64_t k);
 
-// The lower median. NaN where a NaN is among the values (the first one's index), unless `ignore_nan`.
+// The lower median, indexed alike. NaN where a NaN is among the values (the first one's index), unless `ignore_nan`: then the
+// median of the others, NaN where there are none.
 void median(const void* src, DType t, void* value, int64_t* index, Extent e, bool ignore_nan);
 
 }  // namespace rushlight::kernels
