@@ -5,5 +5,5 @@
 #ifdef RUSHLIGHT_ISA
 #include "kernels/generic/pointwise.h"
 #else
-#include "registry/pointwise.h"
+#include "ops/pointwise_record.h"
 #endif

@@ -12,7 +12,6 @@ namespace rushlight {
 
 struct Call;
 struct Vjp;
-struct PointwiseSet;
 
 // What the fuser and the planner need to know of an operator.
 enum class Kind : uint8_t { pointwise, reduction, view, opaque, random };
@@ -62,7 +61,7 @@ struct Op {
     Samples samples;
     const char* doc = nullptr;
     bool writes_first = false;       // the natural form overwrites its first argument: copy_, normal_
-    const PointwiseSet* pointwise = nullptr;
+    const void* family = nullptr;    // what the family's rules need to know of this member
 
     // Filled when the registry is closed.
     const char* id = nullptr;

@@ -107,26 +107,24 @@ Tensor empty_strided_tensor(const Dims& sizes, const Dims& strides, DType dtype)
     return make_tensor(Storage::make(size_t(bytes)), sizes, strides, 0, dtype);
 }
 
+Dims dense_strides(const TensorImpl& t) {
+    if (t.contiguous || overlaps_itself(t)) return contiguous_strides(t.sizes);
+    std::vector<int> order(static_cast<size_t>(t.rank()));
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return t.strides[a] > t.strides[b]; });
+    Dims strides(t.rank(), 1);
+    int64_t expected = 1;
+    for (int i = t.rank() - 1; i >= 0; --i) {
+        int d = order[size_t(i)];
+        strides[d] = expected;
+        expected *= std::max<int64_t>(t.sizes[d], 1);
+    }
+    return strides;
+}
+
 Tensor empty_like_geometry(const Tensor& t, DType dtype) {
     if (t.contiguous()) return empty_tensor(t.sizes(), dtype);
-    // A dense tensor with permuted dimensions keeps its order of dimensions; anything else becomes contiguous.
-    int rank = t.rank();
-    std::vector<int> order(static_cast<size_t>(rank));
-    std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return t.strides()[a] > t.strides()[b]; });
-    Dims strides(rank, 1);
-    int64_t expected = 1;
-    bool dense = true;
-    for (int i = rank - 1; i >= 0; --i) {
-        int d = order[size_t(i)];
-        if (t.size(d) != 1 && t.strides()[d] != expected) dense = false;
-        strides[d] = expected;
-        expected *= std::max<int64_t>(t.size(d), 1);
-    }
-    if (!dense) {
-        for (int64_t s : t.strides()) if (s == 0) return empty_tensor(t.sizes(), dtype);
-    }
-    return empty_strided_tensor(t.sizes(), strides, dtype);
+    return empty_strided_tensor(t.sizes(), dense_strides(*t.impl()), dtype);
 }
 
 Tensor alias(const Tensor& t, const Dims& sizes, const Dims& strides, int64_t offset) {

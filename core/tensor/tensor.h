@@ -75,7 +75,9 @@ int64_t checked_numel(const Dims& sizes, const char* op);           // raises on
 // Raw makers: no tape, no observers, uninitialised memory.
 Tensor empty_tensor(const Dims& sizes, DType dtype);
 Tensor empty_strided_tensor(const Dims& sizes, const Dims& strides, DType dtype);
-Tensor empty_like_geometry(const Tensor& t, DType dtype);            // keeps a dense permutation of strides, as PyTorch does
+Tensor empty_like_geometry(const Tensor& t, DType dtype);            // with dense_strides
+// Strides of a new tensor like `t`: its order of dimensions without gaps; row-major when `t` overlaps itself.
+Dims dense_strides(const TensorImpl& t);
 Tensor alias(const Tensor& t, const Dims& sizes, const Dims& strides, int64_t offset);      // same storage
 Tensor scalar_tensor(double value, DType dtype);
 Tensor scalar_tensor(int64_t value, DType dtype);

@@ -1,0 +1,177 @@
+// Numbers and lists between Python and the core; exceptions.
+#include <cmath>
+
+#include "bindings/python.h"
+
+namespace rushlight::python {
+
+namespace {
+
+PyObject* exception_of(ErrorKind kind) {
+    static PyObject* division = nullptr;
+    static PyObject* memory = nullptr;
+    static PyObject* not_implemented = nullptr;
+    // PyTorch raises RuntimeError for these; Python programs expect the builtin. The class is both.
+    auto both = [](PyObject*& slot, const char* name, PyObject* builtin) {
+        if (!slot) {
+            PyObject* bases = PyTuple_Pack(2, PyExc_RuntimeError, builtin);
+            slot = PyErr_NewException(name, bases, nullptr);
+            Py_XDECREF(bases);
+        }
+        return slot;
+    };
+    switch (kind) {
+        case ErrorKind::runtime: return PyExc_RuntimeError;
+        case ErrorKind::value: return PyExc_ValueError;
+        case ErrorKind::index: return PyExc_IndexError;
+        case ErrorKind::type: return PyExc_TypeError;
+        case ErrorKind::memory: return both(memory, "rushlight.OutOfMemoryError", PyExc_MemoryError);
+        case ErrorKind::not_implemented: return both(not_implemented, "rushlight.UnsupportedError", PyExc_NotImplementedError);
+        case ErrorKind::zero_division: return both(division, "rushlight.DivisionError", PyExc_ZeroDivisionError);
+        case ErrorKind::overflow: return PyExc_OverflowError;
+        case ErrorKind::linalg: return PyExc_RuntimeError;
+        case ErrorKind::key: return PyExc_KeyError;
+        case ErrorKind::buffer: return PyExc_BufferError;
+        case ErrorKind::io: return PyExc_OSError;
+    }
+    return PyExc_RuntimeError;
+}
+
+int64_t checked_long(PyObject* o) {
+    int overflow = 0;
+    long long x = PyLong_AsLongLongAndOverflow(o, &overflow);
+    if (overflow) {
+        PyErr_Format(PyExc_OverflowError, "%R does not fit into a 64-bit integer", o);
+        throw PythonError();
+    }
+    return x;
+}
+
+}  // namespace
+
+void set_error(const Error& e) {
+    // NotImplementedError derives from RuntimeError already.
+    if (e.kind() == ErrorKind::not_implemented) PyErr_SetString(PyExc_NotImplementedError, e.what());
+    else PyErr_SetString(exception_of(e.kind()), e.what());
+}
+
+bool to_int(PyObject* o, int64_t* out) {
+    if (PyLong_CheckExact(o)) {
+        *out = checked_long(o);
+        return true;
+    }
+    if (PyFloat_Check(o) || !PyIndex_Check(o)) return false;
+    if (is_tensor(o)) {
+        TensorImpl* t = impl_of(o);
+        if (t->numel != 1 || !(is_integral(t->dtype) || t->dtype == DType::boolean)) return false;
+        *out = item_of(*t, "__index__").to_int();
+        return true;
+    }
+    PyObject* n = PyNumber_Index(o);
+    if (!n) {
+        PyErr_Clear();
+        return false;
+    }
+    try {
+        *out = checked_long(n);
+    } catch (...) {
+        Py_DECREF(n);
+        throw;
+    }
+    Py_DECREF(n);
+    return true;
+}
+
+bool to_number(PyObject* o, Value* v) {
+    if (PyFloat_CheckExact(o)) {
+        *v = Value(PyFloat_AS_DOUBLE(o));
+        return true;
+    }
+    if (PyBool_Check(o)) {
+        *v = Value(o == Py_True);
+        return true;
+    }
+    if (PyLong_Check(o)) {
+        *v = Value(checked_long(o));
+        return true;
+    }
+    if (PyFloat_Check(o)) {
+        *v = Value(PyFloat_AS_DOUBLE(o));
+        return true;
+    }
+    if (PyComplex_Check(o)) {
+        Py_complex c = PyComplex_AsCComplex(o);
+        *v = Value(std::complex<double>(c.real, c.imag));
+        return true;
+    }
+    if (is_tensor(o)) return false;
+    PyNumberMethods* m = Py_TYPE(o)->tp_as_number;        // NumPy's scalars and their like
+    if (!m || PySequence_Check(o) || PyMapping_Check(o)) return false;
+    if (m->nb_index) {
+        int64_t i;
+        if (!to_int(o, &i)) return false;
+        *v = Value(i);
+        return true;
+    }
+    if (!m->nb_float) return false;
+    double d = PyFloat_AsDouble(o);
+    if (d == -1.0 && PyErr_Occurred()) {
+        PyErr_Clear();
+        return false;
+    }
+    *v = Value(d);
+    return true;
+}
+
+bool to_ints(PyObject* o, Dims* out) {
+    bool tuple = PyTuple_Check(o);
+    if (!tuple && !PyList_Check(o)) {
+        if (is_tensor(o) || PyUnicode_Check(o) || !PySequence_Check(o)) return false;
+        PyObject* list = PySequence_List(o);
+        if (!list) {
+            PyErr_Clear();
+            return false;
+        }
+        bool fine = to_ints(list, out);
+        Py_DECREF(list);
+        return fine;
+    }
+    Py_ssize_t n = tuple ? PyTuple_GET_SIZE(o) : PyList_GET_SIZE(o);
+    out->resize(int(n));
+    for (Py_ssize_t i = 0; i < n; ++i)
+        if (!to_int(tuple ? PyTuple_GET_ITEM(o, i) : PyList_GET_ITEM(o, i), &(*out)[int(i)])) return false;
+    return true;
+}
+
+Value item_of(const TensorImpl& t, const char* op) {
+    require(t.numel == 1, ErrorKind::runtime, op, ": a Tensor of shape ", t.sizes, " has ", t.numel,
+            " elements; expected exactly one to convert it to a number");
+    const void* p = t.data();
+    return visit_dtype(t.dtype, [&](auto zero) -> Value {
+        using T = decltype(zero);
+        T x = *static_cast<const T*>(p);
+        if constexpr (std::is_same_v<T, bool>) return Value(x);
+        else if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) return Value(double(float(x)));
+        else if constexpr (std::is_integral_v<T>) return Value(int64_t(x));
+        else if constexpr (std::is_floating_point_v<T>) return Value(double(x));
+        else return Value(std::complex<double>(double(x.real()), double(x.imag())));
+    });
+}
+
+PyObject* wrap_number(const Value& v) {
+    switch (v.tag) {
+        case Tag::boolean: return PyBool_FromLong(v.b);
+        case Tag::integer: return PyLong_FromLongLong(v.i);
+        case Tag::real: return PyFloat_FromDouble(v.d);
+        case Tag::complex: return PyComplex_FromDoubles(v.c.re, v.c.im);
+        default: Py_RETURN_NONE;
+    }
+}
+
+const Op& need_op(const char* id) {
+    Op* op = find_op(id);
+    require(op != nullptr, ErrorKind::not_implemented, "operator '", id, "' is not part of this build");
+    return *op;
+}
+
+}  // namespace rushlight::python

@@ -1,0 +1,134 @@
+// The native module rushlight._C: conversion only. Each file of this room adds its share.
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
+
+#include "base/interpreter.h"
+#include "base/parallel.h"
+#include "bindings/convert.h"
+#include "bindings/python.h"
+#include "tensor/allocator.h"
+
+namespace nb = nanobind;
+
+namespace rushlight::python {
+
+namespace {
+
+void* release_interpreter() { return PyGILState_Check() ? PyEval_SaveThread() : nullptr; }
+void acquire_interpreter(void* state) { PyEval_RestoreThread(static_cast<PyThreadState*>(state)); }
+
+nb::dict describe(const Op& op) {
+    nb::dict d;
+    d["id"] = op.id;
+    d["name"] = op.parsed.name;
+    d["signature"] = op.signature;
+    nb::list names;
+    for (const std::string& path : op.paths) names.append(path);
+    d["names"] = names;
+    d["out"] = op.has_out;
+    d["in_place"] = op.has_in_place;
+    d["writes_first"] = op.writes_first;
+    d["version"] = op.version;
+    d["kind"] = name_of(op.kind);
+    d["dtypes"] = op.dtypes;
+    d["differentiable"] = op.derivative.vjp ? nb::object(nb::bool_(true)) : op.derivative.why_not ? nb::object(nb::str(op.derivative.why_not)) : nb::none();
+    d["saves"] = op.derivative.saves;
+    d["onnx"] = op.onnx.type ? nb::object(nb::make_tuple(op.onnx.type, op.onnx.opset)) : nb::none();
+    d["no_onnx"] = op.onnx.why_not ? nb::object(nb::str(op.onnx.why_not)) : nb::none();
+    d["domain"] = nb::make_tuple(op.samples.low, op.samples.high);
+    d["samples"] = op.samples.calls ? nb::object(nb::str(op.samples.calls)) : nb::none();
+    d["doc"] = op.doc ? nb::object(nb::str(op.doc)) : nb::none();
+    nb::list kernels;
+    for (const Kernel& k : op.kernels) if (k.run) kernels.append(k.name);
+    d["kernels"] = kernels;
+    nb::list params;
+    for (const Param& p : op.parsed.params) {
+        nb::dict one;
+        one["name"] = p.name;
+        one["type"] = p.type_text;
+        one["keyword_only"] = p.keyword_only;
+        one["has_default"] = p.has_default;
+        params.append(one);
+    }
+    d["params"] = params;
+    d["returns"] = op.parsed.returns_text;
+    return d;
+}
+
+nb::dict memory() {
+    MemoryStatistics s = memory_statistics();
+    nb::dict d;
+    d["in_use"] = s.in_use;
+    d["peak_in_use"] = s.peak_in_use;
+    d["cached"] = s.cached;
+    d["system_allocations"] = s.system_allocations;
+    return d;
+}
+
+}  // namespace
+
+void write_out(const Op& copy, TensorImpl& out, const Tensor& value, const char* op) {
+    require(!out.requires_grad, ErrorKind::runtime, op, ": out requires grad; expected a tensor that does not");
+    if (out.sizes != value.sizes()) {
+        require(out.numel == 0 || out.storage->use_count() == 1, ErrorKind::runtime, op, ": out has shape ", out.sizes,
+                " and is viewed by other tensors; expected ", value.sizes());
+        out.storage->resize(size_t(value.numel() * size_of(out.dtype)));
+        out.sizes = value.sizes();
+        out.strides = contiguous_strides(out.sizes);
+        out.offset = 0;
+        out.update_geometry();
+    }
+    Value values[max_params] = {Value(&out), Value(value)};
+    for (size_t i = 2; i < copy.parsed.params.size(); ++i) values[i] = copy.parsed.params[i].default_value;
+    Call c(copy, values);
+    c.destination = &out;
+    c.in_place = true;
+    dispatch(c);
+}
+
+void require_cpu(PyObject* device, const char* op) {
+    if (device == Py_None) return;
+    PyObject* text = PyObject_Str(device);
+    if (!text) throw PythonError();
+    std::string name = PyUnicode_AsUTF8(text);
+    Py_DECREF(text);
+    require(name == "cpu" || name == "cpu:0", ErrorKind::runtime, op, ": device='", name, "' is not available; expected 'cpu'");
+}
+
+Dims ints_argument(PyObject* o, const char* op, const char* param) {
+    Dims out;
+    require(to_ints(o, &out), ErrorKind::type, op, ": argument '", param, "' must be a tuple of ints, not ", Py_TYPE(o)->tp_name);
+    return out;
+}
+
+}  // namespace rushlight::python
+
+NB_MODULE(_C, m) {
+    using namespace rushlight;
+    using namespace rushlight::python;
+    nb::set_leak_warnings(false);
+    interpreter_hooks = {release_interpreter, acquire_interpreter};
+    if (!add_dtype_type(m.ptr()) || !add_tensor_type(m.ptr()) || !add_exchange(m.ptr()) || !add_construction(m.ptr()) || !add_operators(m.ptr()))
+        throw nb::python_error();
+    nb::register_exception_translator([](const std::exception_ptr& p, void*) {
+        try {
+            std::rethrow_exception(p);
+        } catch (const Error& e) {
+            set_error(e);
+        } catch (const PythonError&) {
+        }
+    });
+    m.attr("version") = RUSHLIGHT_VERSION;
+    m.def("operators", [] {
+        nb::list out;
+        for (Op* op : all_ops()) out.append(describe(*op));
+        return out;
+    });
+    m.def("get_num_threads", &get_num_threads);
+    m.def("set_num_threads", &set_num_threads);
+    m.def("memory_statistics", &memory);
+    m.def("reset_peak_memory", &reset_peak_memory);
+    m.def("release_cached_memory", &release_cached_memory);
+    m.def("get_default_dtype", &default_dtype);
+    m.def("set_default_dtype", &set_default_dtype);
+}

@@ -1,0 +1,89 @@
+// What every binding file needs: the Python objects of tensors, dtypes and sizes, and exceptions.
+#pragma once
+
+#include <Python.h>
+
+#include <vector>
+
+#include "registry/call.h"
+#include "tensor/tensor.h"
+
+namespace rushlight::python {
+
+struct TensorObject {
+    PyObject_HEAD
+    TensorImpl* impl;            // owned
+    PyObject* dict;
+    PyObject* weak_references;
+};
+
+struct DTypeObject {
+    PyObject_HEAD
+    DType dtype;
+};
+
+extern PyTypeObject* tensor_type;            // rushlight.Tensor
+extern PyTypeObject* dtype_type;             // rushlight.dtype
+extern PyTypeObject* size_type;              // rushlight.Size
+extern PyTypeObject* op_function_type;
+
+inline bool is_tensor(PyObject* o) { return Py_TYPE(o) == tensor_type || PyType_IsSubtype(Py_TYPE(o), tensor_type); }
+inline TensorImpl* impl_of(PyObject* o) { return reinterpret_cast<TensorObject*>(o)->impl; }
+inline Tensor tensor_of(PyObject* o) { return Tensor(impl_of(o)); }
+inline bool is_dtype(PyObject* o) { return Py_TYPE(o) == dtype_type; }
+inline DType dtype_of(PyObject* o) { return reinterpret_cast<DTypeObject*>(o)->dtype; }
+
+PyObject* wrap(const Tensor& t);                          // new reference; None when undefined
+PyObject* wrap_as(PyTypeObject* type, const Tensor& t);   // a new object of a Tensor subclass over a fresh impl
+PyObject* wrap_dtype(DType t);                            // new reference
+PyObject* wrap_size(const Dims& sizes);                   // a Size
+void track(PyObject* tensor);                             // lets the collector see a tensor that now refers to Python objects
+
+// Thrown when a Python error is already set.
+struct PythonError {};
+
+void set_error(const Error& e);
+// Runs `f` and turns C++ exceptions into Python's. `f` returns a PyObject* (new reference) or null with an error set.
+template <class F>
+PyObject* guarded(F&& f) noexcept {
+    try {
+        return f();
+    } catch (const Error& e) {
+        set_error(e);
+    } catch (const PythonError&) {
+    } catch (const std::bad_alloc&) {
+        PyErr_NoMemory();
+    } catch (const std::exception& e) {
+        PyErr_SetString(PyExc_RuntimeError, e.what());
+    }
+    return nullptr;
+}
+
+// Numbers and lists out of Python objects; false (and no error set) when the object is of another type.
+bool to_number(PyObject* o, Value* v);                    // int, float, bool, complex, NumPy scalars; OverflowError -> throws
+bool to_int(PyObject* o, int64_t* out);
+bool to_ints(PyObject* o, Dims* out);                     // a sequence of ints
+Value item_of(const TensorImpl& t, const char* op);       // the one element of a tensor
+PyObject* wrap_number(const Value& v);
+
+// Calls of operators from binding files.
+PyObject* call_binary(const Op& op, PyObject* a, PyObject* b);       // NotImplemented when an operand is neither tensor nor number
+const Op& need_op(const char* id);
+void write_out(const Op& copy, TensorImpl& out, const Tensor& value, const char* op);    // resizes `out` where that is allowed
+void require_cpu(PyObject* device, const char* op);       // None, "cpu", a device: anything else raises
+void set_requires_grad(const Tensor& t, bool on);         // of a leaf
+Generator* generator_of(PyObject* o);                     // null when `o` is not a Generator
+Dims ints_argument(PyObject* o, const char* op, const char* param);
+
+// Each binding file adds its share.
+bool add_dtype_type(PyObject* module);
+bool add_tensor_type(PyObject* module);
+bool add_operators(PyObject* module);
+bool add_construction(PyObject* module);
+bool add_exchange(PyObject* module);
+void append_number_slots(std::vector<PyType_Slot>& slots);
+PyObject* compare(PyObject* a, PyObject* b, int how);
+extern PyMethodDef tensor_methods[];
+extern PyGetSetDef tensor_properties[];
+
+}  // namespace rushlight::python

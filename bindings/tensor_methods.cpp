@@ -1,0 +1,157 @@
+// Properties and methods of Tensor that are not operators: geometry, conversion to Python values, flags.
+#include "bindings/python.h"
+
+namespace rushlight::python {
+
+namespace {
+
+PyObject* get_shape(PyObject* self, void*) { return wrap_size(impl_of(self)->sizes); }
+PyObject* get_dtype(PyObject* self, void*) { return wrap_dtype(impl_of(self)->dtype); }
+PyObject* get_ndim(PyObject* self, void*) { return PyLong_FromLong(impl_of(self)->rank()); }
+PyObject* get_itemsize(PyObject* self, void*) { return PyLong_FromLongLong(size_of(impl_of(self)->dtype)); }
+PyObject* get_nbytes(PyObject* self, void*) {
+    return PyLong_FromLongLong(impl_of(self)->numel * size_of(impl_of(self)->dtype));
+}
+PyObject* get_false(PyObject*, void*) { Py_RETURN_FALSE; }
+PyObject* get_version(PyObject* self, void*) { return PyLong_FromUnsignedLong(impl_of(self)->storage->version()); }
+PyObject* get_true(PyObject*, void*) { Py_RETURN_TRUE; }
+
+PyObject* transposed(PyObject* self, bool all) {
+    return guarded([&]() -> PyObject* {
+        TensorImpl* t = impl_of(self);
+        require(all || t->rank() >= 2, ErrorKind::runtime, "mT: the tensor has shape ", t->sizes, "; expected at least two dimensions");
+        Dims order(t->rank(), 0);
+        for (int i = 0; i < t->rank(); ++i) order[i] = all ? t->rank() - 1 - i : i;
+        if (!all) std::swap(order[t->rank() - 1], order[t->rank() - 2]);
+        Value values[max_params] = {Value(t), Value(order)};
+        Call c(need_op("permute"), values);
+        dispatch(c);
+        return wrap(c.out[0]);
+    });
+}
+PyObject* get_T(PyObject* self, void*) { return transposed(self, true); }
+PyObject* get_mT(PyObject* self, void*) { return transposed(self, false); }
+
+PyObject* method_size(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* keywords) {
+    return guarded([&]() -> PyObject* {
+        TensorImpl* t = impl_of(self);
+        Py_ssize_t named = keywords ? PyTuple_GET_SIZE(keywords) : 0;
+        require(n + named <= 1, ErrorKind::type, "size: takes at most one argument");
+        if (n + named == 0 || args[0] == Py_None) return wrap_size(t->sizes);
+        int64_t d;
+        require(to_int(args[0], &d), ErrorKind::type, "size: argument 'dim' must be int, not ", Py_TYPE(args[0])->tp_name);
+        require(d >= -t->rank() && d < t->rank(), ErrorKind::index, "size: dim=", d, " is out of range for input of shape ", t->sizes,
+                "; expected ", -t->rank(), " <= dim <= ", t->rank() - 1);
+        return PyLong_FromLongLong(t->sizes[int(d < 0 ? d + t->rank() : d)]);
+    });
+}
+
+PyObject* method_stride(PyObject* self, PyObject* const* args, Py_ssize_t n) {
+    return guarded([&]() -> PyObject* {
+        TensorImpl* t = impl_of(self);
+        if (n == 0) {
+            PyObject* tuple = PyTuple_New(t->rank());
+            for (int i = 0; tuple && i < t->rank(); ++i) PyTuple_SET_ITEM(tuple, i, PyLong_FromLongLong(t->strides[i]));
+            return tuple;
+        }
+        int64_t d;
+        require(to_int(args[0], &d), ErrorKind::type, "stride: argument 'dim' must be int, not ", Py_TYPE(args[0])->tp_name);
+        require(d >= -t->rank() && d < t->rank(), ErrorKind::index, "stride: dim=", d, " is out of range for input of shape ", t->sizes,
+                "; expected ", -t->rank(), " <= dim <= ", t->rank() - 1);
+        return PyLong_FromLongLong(t->strides[int(d < 0 ? d + t->rank() : d)]);
+    });
+}
+
+PyObject* method_numel(PyObject* self, PyObject*) { return PyLong_FromLongLong(impl_of(self)->numel); }
+PyObject* method_storage_offset(PyObject* self, PyObject*) { return PyLong_FromLongLong(impl_of(self)->offset); }
+PyObject* method_data_ptr(PyObject* self, PyObject*) {
+    return PyLong_FromUnsignedLongLong(reinterpret_cast<uintptr_t>(impl_of(self)->data()));
+}
+PyObject* method_is_contiguous(PyObject* self, PyObject* const*, Py_ssize_t, PyObject*) {
+    return PyBool_FromLong(impl_of(self)->contiguous);
+}
+PyObject* method_is_floating_point(PyObject* self, PyObject*) { return PyBool_FromLong(is_floating(impl_of(self)->dtype)); }
+PyObject* method_is_complex(PyObject* self, PyObject*) { return PyBool_FromLong(is_complex(impl_of(self)->dtype)); }
+PyObject* method_is_signed(PyObject* self, PyObject*) { return PyBool_FromLong(info(impl_of(self)->dtype).is_signed); }
+PyObject* method_is_inference(PyObject* self, PyObject*) { return PyBool_FromLong(impl_of(self)->inference); }
+
+PyObject* method_item(PyObject* self, PyObject*) {
+    return guarded([&] { return wrap_number(item_of(*impl_of(self), "item")); });
+}
+
+PyObject* nested_list(const TensorImpl& t, const char* data, int d) {
+    if (d == t.rank()) {
+        return visit_dtype(t.dtype, [&](auto zero) -> PyObject* {
+            using T = decltype(zero);
+            const T& x = *reinterpret_cast<const T*>(data);
+            if constexpr (std::is_same_v<T, bool>) return PyBool_FromLong(x);
+            else if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) return PyFloat_FromDouble(float(x));
+            else if constexpr (std::is_integral_v<T>) return PyLong_FromLongLong(x);
+            else if constexpr (std::is_floating_point_v<T>) return PyFloat_FromDouble(double(x));
+            else return PyComplex_FromDoubles(double(x.real()), double(x.imag()));
+        });
+    }
+    PyObject* list = PyList_New(Py_ssize_t(t.sizes[d]));
+    int64_t step = t.strides[d] * size_of(t.dtype);
+    for (int64_t i = 0; list && i < t.sizes[d]; ++i) {
+        PyObject* item = nested_list(t, data + i * step, d + 1);
+        if (!item) {
+            Py_DECREF(list);
+            return nullptr;
+        }
+        PyList_SET_ITEM(list, i, item);
+    }
+    return list;
+}
+
+PyObject* method_tolist(PyObject* self, PyObject*) {
+    return guarded([&] { return nested_list(*impl_of(self), static_cast<const char*>(impl_of(self)->data()), 0); });
+}
+
+PyObject* method_dim(PyObject* self, PyObject*) { return PyLong_FromLong(impl_of(self)->rank()); }
+
+}  // namespace
+
+PyMethodDef tensor_methods[] = {
+    {"size", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(method_size)), METH_FASTCALL | METH_KEYWORDS,
+     "size(dim=None) -> Size | int\n\nThe shape, or the size of one dimension.\n\nExample:\n    >>> rushlight.zeros(2, 3).size(1)\n    3"},
+    {"stride", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(method_stride)), METH_FASTCALL,
+     "stride(dim=None) -> tuple | int\n\nSteps in elements from one index to the next, for each dimension."},
+    {"numel", method_numel, METH_NOARGS, "numel() -> int\n\nThe number of elements."},
+    {"nelement", method_numel, METH_NOARGS, "nelement() -> int\n\nThe number of elements; the same as numel()."},
+    {"dim", method_dim, METH_NOARGS, "dim() -> int\n\nThe number of dimensions."},
+    {"ndimension", method_dim, METH_NOARGS, "ndimension() -> int\n\nThe number of dimensions; the same as dim()."},
+    {"element_size", [](PyObject* o, PyObject*) { return get_itemsize(o, nullptr); }, METH_NOARGS,
+     "element_size() -> int\n\nBytes per element."},
+    {"storage_offset", method_storage_offset, METH_NOARGS, "storage_offset() -> int\n\nWhere the tensor begins in its storage, in elements."},
+    {"data_ptr", method_data_ptr, METH_NOARGS, "data_ptr() -> int\n\nThe address of the first element."},
+    {"is_contiguous", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(method_is_contiguous)), METH_FASTCALL | METH_KEYWORDS,
+     "is_contiguous(memory_format=None) -> bool\n\nTrue when the elements lie in row-major order without gaps."},
+    {"is_floating_point", method_is_floating_point, METH_NOARGS, "is_floating_point() -> bool\n\nTrue for floating dtypes."},
+    {"is_complex", method_is_complex, METH_NOARGS, "is_complex() -> bool\n\nTrue for complex dtypes."},
+    {"is_signed", method_is_signed, METH_NOARGS, "is_signed() -> bool\n\nTrue when the dtype holds negative values."},
+    {"is_inference", method_is_inference, METH_NOARGS, "is_inference() -> bool\n\nTrue for tensors made in inference mode."},
+    {"item", method_item, METH_NOARGS,
+     "item() -> number\n\nThe value of a tensor with one element, as a Python number.\n\nExample:\n    >>> rushlight.tensor([2.5]).item()\n    2.5"},
+    {"tolist", method_tolist, METH_NOARGS,
+     "tolist() -> list | number\n\nThe values as nested lists.\n\nExample:\n    >>> rushlight.tensor([[1, 2]]).tolist()\n    [[1, 2]]"},
+    {}};
+
+PyGetSetDef tensor_properties[] = {
+    {"shape", get_shape, nullptr, "The sizes of all dimensions.", nullptr},
+    {"dtype", get_dtype, nullptr, "The type of the elements.", nullptr},
+    {"ndim", get_ndim, nullptr, "The number of dimensions.", nullptr},
+    {"itemsize", get_itemsize, nullptr, "Bytes per element.", nullptr},
+    {"nbytes", get_nbytes, nullptr, "Bytes of all elements.", nullptr},
+    {"T", get_T, nullptr, "The tensor with its dimensions reversed.", nullptr},
+    {"mT", get_mT, nullptr, "The tensor with its last two dimensions exchanged.", nullptr},
+    {"is_cuda", get_false, nullptr, "False: the tensor is on the CPU.", nullptr},
+    {"is_sparse", get_false, nullptr, "False: the layout is strided.", nullptr},
+    {"is_quantized", get_false, nullptr, "False.", nullptr},
+    {"is_meta", get_false, nullptr, "False: the tensor has memory.", nullptr},
+    {"is_mps", get_false, nullptr, "False: the tensor is on the CPU.", nullptr},
+    {"is_cpu", get_true, nullptr, "True: the tensor is on the CPU.", nullptr},
+    {"_version", get_version, nullptr, "How often the storage was written in place.", nullptr},
+    {}};
+
+}  // namespace rushlight::python

@@ -1,0 +1,258 @@
+#include "ops/pointwise_record.h"
+
+#include <cctype>
+#include <cstring>
+#include <deque>
+#include <limits>
+
+#include "kernels/generic/loop.h"
+#include "registry/rules.h"
+
+namespace rushlight {
+
+namespace {
+
+// ---- the family's rules --------------------------------------------------------------------------------------------------
+
+struct Definition {
+    family::Family family;
+    int inputs;
+    PointwiseSet kernels;
+    Slopes slopes;
+};
+
+std::deque<Definition>& definitions() {
+    static std::deque<Definition> all;
+    return all;
+}
+
+const Definition& definition_of(const Op& op) { return *static_cast<const Definition*>(op.family); }
+
+DType compute_dtype(DType t) { return is_reduced(t) ? DType::float32 : t; }
+
+[[noreturn]] void refuse_dtype(const Call& c, DType t) {
+    fail(is_complex(t) ? ErrorKind::not_implemented : ErrorKind::runtime, c.name(), ": dtype ", name_of(t), " is not supported; expected ",
+         c.op.dtypes);
+}
+
+void infer_pointwise(Call& c) {
+    const Definition& d = definition_of(c.op);
+    int first = d.family == family::select ? 1 : 0;
+    DType t = rules::result_type(c, first, d.inputs);
+    if (d.family == family::float_result && !is_differentiable(t)) t = default_dtype();
+    c.compute = compute_dtype(t);
+    const PointwiseKernels& k = d.kernels.active();
+    if (!k.forward[int(c.compute)]) refuse_dtype(c, t);
+    if (k.boolean_first_input && c.args[0].is_tensor() && c.tensor(0).dtype != DType::boolean && c.tensor(0).dtype != DType::uint8)
+        fail(ErrorKind::runtime, c.name(), ": ", rules::param_name(c, 0), " has dtype ", name_of(c.tensor(0).dtype), "; expected bool");
+    Dims sizes;
+    bool any = false;
+    for (int i = 0; i < d.inputs; ++i) {
+        if (!c.args[i].is_tensor()) continue;
+        const Dims& mine = c.tensor(i).sizes;
+        if (!any) sizes = mine;
+        else if (!(mine == sizes)) sizes = rules::broadcast(c, sizes, mine);
+        any = true;
+    }
+    Geometry& g = c.result(sizes, k.boolean_result ? DType::boolean : t);
+    // A dense input with permuted dimensions passes its order on, as PyTorch's results do.
+    for (int i = 0; i < d.inputs; ++i) {
+        if (!c.args[i].is_tensor() || c.tensor(i).contiguous || !(c.tensor(i).sizes == sizes)) continue;
+        if (overlaps_itself(c.tensor(i))) continue;
+        g.strides = dense_strides(c.tensor(i));
+        g.strided = true;
+        break;
+    }
+}
+
+// ---- running -------------------------------------------------------------------------------------------------------------
+
+// Strides that let `t` be walked as a tensor of shape `sizes`.
+void broadcast_strides(const TensorImpl& t, const Dims& sizes, int64_t* strides) {
+    int shift = sizes.size() - t.rank();
+    for (int i = 0; i < sizes.size(); ++i) {
+        int own = i - shift;
+        strides[i] = own < 0 || t.sizes[own] == 1 ? 0 : t.strides[own];
+    }
+}
+
+union Cell {
+    double f64;
+    int64_t i64;
+    char bytes[8];
+};
+
+void number_to_cell(const Value& v, DType compute, Cell* cell) {
+    visit_dtype(compute, [&](auto zero) {
+        using T = decltype(zero);
+        if constexpr (std::is_same_v<T, bool>) *reinterpret_cast<bool*>(cell->bytes) = v.to_bool();
+        else if constexpr (std::is_integral_v<T>) *reinterpret_cast<T*>(cell->bytes) = static_cast<T>(v.to_int());
+        else if constexpr (std::is_floating_point_v<T>) *reinterpret_cast<T*>(cell->bytes) = static_cast<T>(v.to_double());
+    });
+}
+
+void params_of(const Call& c, int from, double* p) {
+    int n = int(c.op.parsed.params.size());
+    for (int i = from; i < n && i - from < 4; ++i)
+        p[i - from] = c.args[i].is_none() ? std::numeric_limits<double>::quiet_NaN() : c.args[i].to_double();
+}
+
+bool has_zero(const Value& v) {
+    if (!v.is_tensor()) return v.to_double() == 0;
+    Tensor t = contiguous(Tensor(v.tensor_));
+    return visit_dtype(t.dtype(), [&](auto zero) {
+        using T = decltype(zero);
+        if constexpr (std::is_integral_v<T>)
+            return std::find(t.data_as<T>(), t.data_as<T>() + t.numel(), T(0)) != t.data_as<T>() + t.numel();
+        else return false;
+    });
+}
+
+void run_forward(Call& c) {
+    const Definition& d = definition_of(c.op);
+    const PointwiseKernels& k = d.kernels.active();
+    double p[4] = {};
+    params_of(c, d.inputs, p);
+    if (k.integer_divisor_check && !is_floating(c.compute) && c.out[0].numel() > 0 && has_zero(c.args[1]))
+        fail(ErrorKind::zero_division, c.name(), ": argument '", rules::param_name(c, 1), "' contains 0; expected integers other than 0");
+    run_tiles(k.forward[int(c.compute)], c.out[0], c.args, d.inputs, c.compute, k.boolean_result ? DType::boolean : c.compute, p,
+              k.boolean_first_input);
+}
+
+// ---- derivatives ---------------------------------------------------------------------------------------------------------
+
+bool mentions(const char* text, char name) {
+    for (const char* at = std::strchr(text, name); at; at = std::strchr(at + 1, name)) {
+        auto in_word = [](char x) { return std::isalnum(static_cast<unsigned char>(x)) || x == '_'; };
+        if ((at == text || !in_word(at[-1])) && !in_word(at[1])) return true;
+    }
+    return false;
+}
+
+// One pass over memory when nobody differentiates again.
+Tensor fused_slope(const Vjp& d, TileFn fn, const double* p) {
+    Tensor g = d.grad(), x = d.input(0), y = d.result(0);
+    Tensor out = empty_tensor(g.sizes(), g.dtype());
+    Value inputs[3] = {Value(g), x.defined() ? Value(x) : Value(g), y.defined() ? Value(y) : Value(g)};
+    run_tiles(fn, out, inputs, 3, g.dtype(), g.dtype(), p);
+    return out;
+}
+
+Tensor operand(const Vjp& d, int param) {
+    if (d.args[param].is_number()) return scalar_tensor(d.args[param].to_double(), DType::float64);
+    return d.input(param);
+}
+
+void vjp_pointwise(Vjp& d) {
+    const Definition& def = definition_of(d.op);
+    double p[4] = {};
+    for (int i = def.inputs, n = int(d.op.parsed.params.size()); i < n && i - def.inputs < 4; ++i)
+        p[i - def.inputs] = d.args[i].is_none() ? std::numeric_limits<double>::quiet_NaN() : d.args[i].to_double();
+    Tensor g = d.grad();
+    if (def.inputs == 1) {
+        TileFn fused = def.kernels.active().backward[g.dtype() == DType::float64];
+        bool plain = g.dtype() == DType::float32 || g.dtype() == DType::float64;
+        if (!d.create_graph && fused && plain && d.dtype(0) == g.dtype()) return d.to(0, fused_slope(d, fused, p));
+        return d.to(0, def.slopes.of[0](d.input(0), d.result(0), Tensor(), p).times(g));
+    }
+    // Of select (where), the condition is no operand of the slopes' but is passed as x.
+    Tensor x = operand(d, 0), y = operand(d, 1), z = def.inputs == 3 ? operand(d, 2) : Tensor();
+    for (int i = 0; i < def.inputs; ++i)
+        if (d.needs(i)) d.to(i, def.slopes.of[i](x, y, z, p).times(g));
+}
+
+const char* keep(std::string text) {
+    static std::deque<std::string> kept;
+    return kept.emplace_back(std::move(text)).c_str();
+}
+
+// Which inputs a slope reads tells what the tape must save.
+std::string saves_of(const Slopes& s, int inputs, const std::vector<std::string>& params) {
+    std::string out;
+    if (inputs == 1) return std::string(mentions(s.text[0], 'x') ? "input " : "") + (mentions(s.text[0], 'y') ? "result" : "");
+    for (int i = 0; i < inputs; ++i)
+        for (int k = 0; k < inputs; ++k)
+            if (mentions(s.text[i], "xyz"[k])) out += params[size_t(k)] + ":" + params[size_t(i)] + " ";
+    return out;
+}
+
+const char* dtypes_of(family::Family f) {
+    switch (f) {
+        case family::floating_only: return "floating";
+        case family::float_result: return "floating integral bool";
+        case family::same: case family::divide: return "floating integral";
+        case family::integer_only: return "integral";
+        case family::integer_or_bool: return "integral bool";
+        default: return "floating integral bool";
+    }
+}
+
+}  // namespace
+
+Tensor Factor::times(const Tensor& g) const {
+    if (tensor.defined()) return mul(g, tensor);
+    return number == 1 ? g : mul(g, number);
+}
+
+void run_tiles(TileFn fn, const Tensor& out, const Value* inputs, int count, DType compute, DType result, const double* params,
+               bool boolean_first) {
+    int64_t strides[4][max_rank + 1];
+    Cell cells[4];
+    PointwiseLoop loop;
+    loop.ndim = out.rank();
+    loop.sizes = out.sizes().data();
+    loop.inputs = count;
+    loop.compute = compute;
+    loop.result = result;
+    loop.params = params;
+    loop.out = {out.data(), out.dtype(), out.strides().data()};
+    for (int i = 0; i < count; ++i) {
+        const Value& v = inputs[i];
+        if (v.is_tensor()) {
+            const TensorImpl& t = *v.tensor_;
+            if (t.sizes == out.sizes()) {
+                loop.in[i] = {t.data(), t.dtype, t.strides.data()};
+                continue;
+            }
+            broadcast_strides(t, out.sizes(), strides[i]);
+            loop.in[i] = {t.data(), t.dtype, strides[i]};
+        } else {
+            DType own = boolean_first && i == 0 ? DType::boolean : compute;
+            number_to_cell(v, own, &cells[i]);
+            std::fill_n(strides[i], out.rank(), 0);
+            loop.in[i] = {cells[i].bytes, own, strides[i]};
+        }
+    }
+    loop.boolean_first_input = boolean_first;
+    run_pointwise(loop, fn);
+}
+
+Op pointwise_op(const char* name, family::Family family, int inputs, const PointwiseSet& kernels, const Slopes& slopes,
+                const PointwiseFields& fields) {
+    definitions().push_back({family, inputs, kernels, slopes});
+    Op op;
+    std::string n = name, attributes = *fields.attributes ? std::string(", ") + fields.attributes : "";
+    op.signature = fields.signature ? fields.signature
+                   : keep(n + (inputs == 1 ? "(input: Tensor" : "(input: Tensor, other: Tensor | Number") + attributes + ") -> Tensor");
+    op.names = keep((fields.names ? std::string(fields.names) : n + " Tensor." + n + " Tensor." + n + "_ out") + " " + fields.aliases);
+    op.version = fields.version;
+    op.kind = Kind::pointwise;
+    op.dtypes = dtypes_of(family);
+    op.infer = infer_pointwise;
+    op.kernels = {Kernel{"generic", nullptr, run_forward}};
+    if (slopes.of[0]) {
+        Signature parsed = parse_signature(op.signature);
+        std::vector<std::string> params;
+        for (const Param& p : parsed.params) params.push_back(p.name);
+        op.derivative = {vjp_pointwise, keep(saves_of(slopes, inputs, params)), nullptr};
+    } else {
+        op.derivative = not_differentiable(slopes.why_not);
+    }
+    op.onnx = fields.onnx;
+    op.samples = {fields.domain.low, fields.domain.high, fields.samples};
+    op.doc = fields.doc;
+    op.family = &definitions().back();
+    return op;
+}
+
+}  // namespace rushlight

@@ -1,0 +1,81 @@
+// The record pass of element-wise definitions: the macros of kernels/generic/pointwise.h, expanded to operator records.
+#pragma once
+
+#include "kernels/generic/pointwise_kernels.h"
+#include "ops/algebra.h"
+#include "registry/vjp.h"
+
+namespace rushlight {
+
+namespace family {
+
+// Which dtype the arithmetic is done in, and which the result has. Whether a dtype is accepted is the kernel table's to say.
+enum class Family : uint8_t {
+    floating_only, float_result, same, same_or_bool, integer_only, integer_or_bool, compare, logical, predicate, divide, select
+};
+using enum Family;
+
+}  // namespace family
+
+// What a slope evaluates to: a tensor, or a plain number.
+struct Factor {
+    Tensor tensor;
+    double number = 0;
+    Factor(Tensor t) : tensor(std::move(t)) {}
+    Factor(double x) : number(x) {}
+    Tensor times(const Tensor& g) const;
+};
+
+using SlopeFn = Factor (*)(const Tensor& x, const Tensor& y, const Tensor& z, const double* p);
+
+struct Slopes {
+    SlopeFn of[3] = {};
+    const char* text[3] = {"", "", ""};
+    const char* why_not = nullptr;
+};
+
+struct Domain {
+    double low = -3, high = 3;
+};
+
+// The fields of a definition, after the formula.
+struct PointwiseFields {
+    const char* signature = nullptr;      // where the default, name(input[, other]), does not do
+    const char* attributes = "";          // numbers after the tensors: "negative_slope: Number = 0.01"; p[0], p[1]... in the formula
+    const char* aliases = "";             // further public names
+    const char* names = nullptr;          // instead of the default "name Tensor.name Tensor.name_ out"
+    const char* doc = nullptr;
+    Domain domain = {};
+    const char* samples = nullptr;        // Python expressions, where domain alone does not do
+    Onnx onnx = {nullptr, 0, "ONNX has no operator for it"};
+    int version = 1;
+};
+
+Op pointwise_op(const char* name, family::Family family, int inputs, const PointwiseSet& kernels, const Slopes& slopes,
+                const PointwiseFields& fields);
+
+// Runs a tile function over tensors that broadcast to `out`. Numbers may stand in for inputs.
+void run_tiles(TileFn fn, const Tensor& out, const Value* inputs, int count, DType compute, DType result, const double* params,
+               bool boolean_first = false);
+
+}  // namespace rushlight
+
+#define RUSHLIGHT_SLOPE(EXPRESSION)                                                                                           \
+    [](const Tensor& x [[maybe_unused]], const Tensor& y [[maybe_unused]], const Tensor& z [[maybe_unused]],                  \
+       const double* p [[maybe_unused]]) -> ::rushlight::Factor { return ::rushlight::Factor(EXPRESSION); }
+
+#define SLOPE(...) (::rushlight::Slopes{{RUSHLIGHT_SLOPE((__VA_ARGS__))}, {#__VA_ARGS__}, nullptr})
+#define NO_SLOPE(WHY) (::rushlight::Slopes{{}, {}, WHY})
+#define RUSHLIGHT_SLOPES_2(A, B) (::rushlight::Slopes{{RUSHLIGHT_SLOPE((A)), RUSHLIGHT_SLOPE((B))}, {#A, #B}, nullptr})
+#define RUSHLIGHT_SLOPES_3(A, B, C) \
+    (::rushlight::Slopes{{RUSHLIGHT_SLOPE((A)), RUSHLIGHT_SLOPE((B)), RUSHLIGHT_SLOPE((C))}, {#A, #B, #C}, nullptr})
+#define RUSHLIGHT_SLOPES_PICK(A, B, C, NAME, ...) NAME
+#define SLOPES(...) RUSHLIGHT_SLOPES_PICK(__VA_ARGS__, RUSHLIGHT_SLOPES_3, RUSHLIGHT_SLOPES_2, )(__VA_ARGS__)
+
+#define RUSHLIGHT_POINTWISE(NAME, FAMILY, INPUTS, SLOPES_, ...)                                                            \
+    DECLARE_POINTWISE_KERNELS(NAME);                                                                                       \
+    OP(NAME) = ::rushlight::pointwise_op(#NAME, ::rushlight::family::FAMILY, INPUTS, POINTWISE_KERNELS(NAME), SLOPES_,     \
+                                         ::rushlight::PointwiseFields{__VA_ARGS__})
+#define UNARY(NAME, FAMILY, ARGUMENTS, FORWARD, SLOPES_, ...) RUSHLIGHT_POINTWISE(NAME, FAMILY, 1, SLOPES_, __VA_ARGS__)
+#define BINARY(NAME, FAMILY, ARGUMENTS, FORWARD, SLOPES_, ...) RUSHLIGHT_POINTWISE(NAME, FAMILY, 2, SLOPES_, __VA_ARGS__)
+#define TERNARY(NAME, FAMILY, ARGUMENTS, FORWARD, SLOPES_, ...) RUSHLIGHT_POINTWISE(NAME, FAMILY, 3, SLOPES_, __VA_ARGS__)
