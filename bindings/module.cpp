@@ -95,6 +95,12 @@ void require_cpu(PyObject* device, const char* op) {
     require(name == "cpu" || name == "cpu:0", ErrorKind::runtime, op, ": device='", name, "' is not available; expected 'cpu'");
 }
 
+void set_requires_grad(const Tensor& t, bool on) {
+    require(!on || is_differentiable(t.dtype()), ErrorKind::runtime, "requires_grad: a Tensor of dtype ", name_of(t.dtype()),
+            " can't require gradients; expected a floating or complex dtype");
+    t->requires_grad = on;
+}
+
 Dims ints_argument(PyObject* o, const char* op, const char* param) {
     Dims out;
     require(to_ints(o, &out), ErrorKind::type, op, ": argument '", param, "' must be a tuple of ints, not ", Py_TYPE(o)->tp_name);
@@ -102,6 +108,10 @@ Dims ints_argument(PyObject* o, const char* op, const char* param) {
 }
 
 }  // namespace rushlight::python
+
+namespace rushlight::python {
+void add_random(nb::module_& m);
+}
 
 NB_MODULE(_C, m) {
     using namespace rushlight;
@@ -118,6 +128,7 @@ NB_MODULE(_C, m) {
         } catch (const PythonError&) {
         }
     });
+    add_random(m);
     m.attr("version") = RUSHLIGHT_VERSION;
     m.def("operators", [] {
         nb::list out;

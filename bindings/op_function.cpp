@@ -380,7 +380,7 @@ PyObject* make_function(const Op& op, std::string_view name, Form form) {
 }
 
 // "add" -> module.add; "Tensor.add" -> the method; "nn.functional.relu" -> module.nn_functional (a dict for the Python package).
-bool publish(PyObject* module, PyObject* groups, const Op& op, const std::string& path) {
+bool publish(PyObject* module, PyObject* groups, PyObject* top_level, const Op& op, const std::string& path) {
     size_t dot = path.rfind('.');
     std::string group = dot == std::string::npos ? "" : path.substr(0, dot), name = path.substr(dot == std::string::npos ? 0 : dot + 1);
     bool in_place = name.back() == '_' && name[name.size() - 2] != '_' && !op.writes_first;
@@ -391,6 +391,7 @@ bool publish(PyObject* module, PyObject* groups, const Op& op, const std::string
         status = PyObject_SetAttrString(reinterpret_cast<PyObject*>(tensor_type), name.c_str(), f);
     } else if (group.empty()) {
         status = PyObject_SetAttrString(module, name.c_str(), f);
+        PyList_Append(top_level, reinterpret_cast<OpFunction*>(f)->name);
     } else {
         PyObject* dict = PyDict_GetItemString(groups, group.c_str());
         if (!dict) {
@@ -410,9 +411,11 @@ bool add_operators(PyObject* module) {
     op_function_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&op_spec));
     if (!op_function_type) return false;
     PyObject* groups = PyDict_New();
+    PyObject* top_level = PyList_New(0);
     for (Op* op : all_ops())
         for (const std::string& path : op->paths)
-            if (!publish(module, groups, *op, path)) return false;
+            if (!publish(module, groups, top_level, *op, path)) return false;
+    if (PyModule_AddObject(module, "_public", top_level) < 0) return false;
     return PyModule_AddObject(module, "_groups", groups) == 0;
 }
 
