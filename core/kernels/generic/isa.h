@@ -44,18 +44,20 @@ struct PerIsa {
 
 #else
 
-// Outside, at namespace rushlight: DECLARE_ISA_TABLE(SoftmaxTable, softmax_table) declares the tables and gathers
+// Outside, at namespace rushlight: DECLARE_ISA_TABLE(SoftmaxTable, softmax_table); declares the tables and gathers
 // them in a PerIsa named softmax_table, so that `softmax_table.active()` is the one to call.
+#define DECLARE_ISA_TABLE(TYPE, NAME) DECLARE_ISA_TABLES_AS(::rushlight::PerIsa<TYPE>, TYPE, NAME)
+
 #if defined(__x86_64__)
-#define DECLARE_ISA_TABLE(TYPE, NAME)                                   \
-    extern const TYPE NAME##_baseline;                                  \
-    extern const TYPE NAME##_avx2;                                      \
-    extern const TYPE NAME##_avx512;                                    \
-    inline constexpr ::rushlight::PerIsa<TYPE> NAME = {{&NAME##_baseline, &NAME##_avx2, &NAME##_avx512}}
+#define DECLARE_ISA_TABLES_AS(SET, TYPE, NAME)   \
+    extern const TYPE NAME##_baseline;           \
+    extern const TYPE NAME##_avx2;               \
+    extern const TYPE NAME##_avx512;             \
+    inline constexpr SET NAME = {{&NAME##_baseline, &NAME##_avx2, &NAME##_avx512}}
 #else
-#define DECLARE_ISA_TABLE(TYPE, NAME)                                   \
-    extern const TYPE NAME##_baseline;                                  \
-    inline constexpr ::rushlight::PerIsa<TYPE> NAME = {{&NAME##_baseline, nullptr, nullptr}}
+#define DECLARE_ISA_TABLES_AS(SET, TYPE, NAME)   \
+    extern const TYPE NAME##_baseline;           \
+    inline constexpr SET NAME = {{&NAME##_baseline, nullptr, nullptr}}
 #endif
 
 #endif

@@ -26,12 +26,12 @@ struct PointwiseKernels {
     bool slope_reads_input, slope_reads_output;
 };
 
-using PointwiseSet = PerIsa<PointwiseKernels>;
+struct PointwiseSet : PerIsa<PointwiseKernels> {};
 
 }  // namespace rushlight
 
 #ifndef RUSHLIGHT_ISA
 // At namespace rushlight, before POINTWISE_KERNELS(NAME) names the PointwiseSet of that operator.
-#define DECLARE_POINTWISE_KERNELS(NAME) DECLARE_ISA_TABLE(PointwiseKernels, pointwise_##NAME)
+#define DECLARE_POINTWISE_KERNELS(NAME) DECLARE_ISA_TABLES_AS(::rushlight::PointwiseSet, PointwiseKernels, pointwise_##NAME)
 #define POINTWISE_KERNELS(NAME) (::rushlight::pointwise_##NAME)
 #endif
