@@ -22,6 +22,7 @@ struct Job {
     RangeFn fn;
     void* context;
     int64_t n, chunk;
+    int members = 0;                      // threads that must be able to take part, whatever the setting is now
     std::atomic<int64_t> next{0};
     std::atomic<int> helpers{0};          // helpers that have entered and not yet left
     std::mutex error_lock;
@@ -58,14 +59,22 @@ public:
     std::atomic<int> wanted{0};            // threads in all, the caller included; 0 until first asked
 
     void post(Job& job) {
-        start_helpers();
+        publish(job);
+        work(job);
+        finish(job);
+    }
+
+    void publish(Job& job) {
+        start_helpers(std::max(wanted.load(), job.members));
         {
             std::lock_guard guard(lock_);
             job_ = &job;
             epoch_.fetch_add(1, std::memory_order_release);
         }
         if (sleepers_.load(std::memory_order_seq_cst) > 0) wake_.notify_all();
-        work(job);
+    }
+
+    void finish(Job& job) {
         {
             std::lock_guard guard(lock_);  // from here no helper can enter
             job_ = nullptr;
@@ -77,8 +86,8 @@ public:
     void after_fork_in_parent() { lock_.unlock(); user.unlock(); }
 
 private:
-    void start_helpers() {
-        int missing = wanted.load() - 1 - started_;
+    void start_helpers(int threads) {
+        int missing = threads - 1 - started_;
         for (; missing > 0; --missing, ++started_) std::thread([this, rank = started_ + 1] { serve(rank); }).detach();
     }
 
@@ -90,7 +99,7 @@ private:
             {
                 std::lock_guard guard(lock_);
                 seen = epoch_.load(std::memory_order_relaxed);
-                if (job_ && rank < wanted.load(std::memory_order_relaxed)) {
+                if (job_ && rank < std::max(wanted.load(std::memory_order_relaxed), job_->members)) {
                     job = job_;
                     job->helpers.fetch_add(1, std::memory_order_relaxed);
                 }
@@ -183,6 +192,46 @@ void parallel_for_raw(int64_t n, int64_t grain, RangeFn fn, void* context) {
     job.chunk = chunk;
     pool().post(job);
     if (job.error) std::rethrow_exception(job.error);
+}
+
+namespace {
+
+thread_local Job* team_job = nullptr;
+
+struct TeamCall {
+    MemberFn fn;
+    void* context;
+};
+thread_local TeamCall team_call;
+
+}  // namespace
+
+void team_begin(int n, MemberFn fn, void* context) {
+    require(!inside_region && !team_job, ErrorKind::runtime, "team_begin: called inside a parallel region");
+    pool().user.lock();
+    team_call = {fn, context};
+    auto* job = new Job;
+    job->fn = [](void* call, int64_t begin, int64_t end) {
+        auto* team = static_cast<TeamCall*>(call);
+        for (int64_t member = begin; member < end; ++member) team->fn(team->context, member);
+    };
+    job->context = &team_call;
+    job->n = n;
+    job->chunk = 1;
+    job->members = n;
+    job->next.store(1, std::memory_order_relaxed);
+    team_job = job;
+    pool().publish(*job);
+    inside_region = true;
+}
+
+void team_end() {
+    Job* job = team_job;
+    work(*job);
+    pool().finish(*job);
+    team_job = nullptr;
+    delete job;
+    pool().user.unlock();
 }
 
 }  // namespace rushlight

@@ -1,0 +1,63 @@
+// Opens librushlight_onednn.so, which lies beside librushlight, when the first product or convolution asks for it: importing
+// Rushlight then costs nothing of oneDNN's forty megabytes.
+#include <dlfcn.h>
+#include <stdlib.h>
+
+#include <string>
+
+#include "kernels/onednn/api.h"
+
+namespace rushlight::onednn {
+
+namespace {
+
+struct Loaded {
+    const Table* table = nullptr;
+    std::string reason;
+};
+
+std::string own_folder() {
+    Dl_info where{};
+    if (!dladdr(reinterpret_cast<void*>(&own_folder), &where) || !where.dli_fname) return "";
+    std::string path = where.dli_fname;
+    size_t slash = path.rfind('/');
+    return slash == std::string::npos ? "" : path.substr(0, slash + 1);
+}
+
+int open_mode() {
+    int mode = RTLD_NOW | RTLD_LOCAL;
+#if !defined(__SANITIZE_ADDRESS__)
+    // Another library has put an OpenMP runtime in the global scope: look into our own objects before it.
+    if (dlsym(RTLD_DEFAULT, "GOMP_barrier")) mode |= RTLD_DEEPBIND;
+#endif
+    return mode;
+}
+
+Loaded open_adapter() {
+    // Only where oneDNN is bound to OpenMP's own runtime: its threads must sleep soon, since kernels of our own run next.
+    setenv("OMP_WAIT_POLICY", "PASSIVE", 0);
+    std::string path = own_folder() + "librushlight_onednn.so";
+    void* handle = dlopen(path.c_str(), open_mode());
+    if (!handle) {
+        const char* why = dlerror();
+        return {nullptr, "onednn: " + path + " cannot be opened: " + (why ? why : "no reason given")};
+    }
+    auto get = reinterpret_cast<const Table* (*)(int)>(dlsym(handle, "rushlight_onednn_table"));
+    if (!get) return {nullptr, "onednn: " + path + " has no rushlight_onednn_table"};
+    const Table* table = get(table_abi);
+    if (!table) return {nullptr, "onednn: " + path + " was built from other sources than librushlight"};
+    return {table, ""};
+}
+
+// Never destroyed: kernels may run while the process exits.
+const Loaded& loaded() {
+    static const Loaded* made = new Loaded(open_adapter());
+    return *made;
+}
+
+}  // namespace
+
+const Table* table() { return loaded().table; }
+const char* why_missing() { return loaded().reason.c_str(); }
+
+}  // namespace rushlight::onednn
