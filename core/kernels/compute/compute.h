@@ -1,6 +1,6 @@
-// Matrix products, convolutions and pooling on raw memory: one function each, which picks the implementation (a kernel of
+// Matrix products and convolutions on raw memory: one function each, which picks the implementation (a kernel of
 // our own, oneDNN, or the naive reference) by dtype, size and layout. All dtypes but the complex ones for products; the
-// floating ones for convolutions and average pooling. RUSHLIGHT_LOG=dispatch tells what was picked and why.
+// floating ones for convolutions. RUSHLIGHT_LOG=dispatch tells what was picked and why.
 //
 // Called from outside parallel_for; they use threads themselves. Called inside one they work on the calling thread.
 #pragma once
@@ -23,12 +23,6 @@ void convolution_backward_input(const Convolution& p, const void* grad_output, c
 // Either gradient may be null. For a transposed convolution, input and grad_output change places and grad_bias is null.
 void convolution_backward_weights(const Convolution& p, const void* input, const void* grad_output, void* grad_weights,
                                   void* grad_bias);
-
-// `indices` (may be null) are positions in the input plane of one channel, as PyTorch counts them. NaN wins.
-void max_pool_forward(const Pooling& p, const void* input, void* output, int64_t* indices);
-void max_pool_backward(const Pooling& p, const void* grad_output, const int64_t* indices, void* grad_input);
-void average_pool_forward(const Pooling& p, const void* input, void* output);
-void average_pool_backward(const Pooling& p, const void* grad_output, void* grad_input);
 
 // Which layout a convolution of this problem runs fastest in, all else equal: what a network's activations should use.
 Layout preferred_layout(const Convolution& p);

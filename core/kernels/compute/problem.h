@@ -1,4 +1,4 @@
-// What a matrix product, a convolution or a pooling is, in plain numbers and pointers: the language that the callers and
+// What a matrix product or a convolution is, in plain numbers and pointers: the language that the callers and
 // the implementations (generic, onednn, reference) share. Sizes and strides count elements. Nothing here checks anything:
 // the operators have done so, and every size fits its product.
 #pragma once
@@ -48,20 +48,6 @@ struct Convolution {
     int64_t input[3] = {1, 1, 1}, kernel[3] = {1, 1, 1}, output[3] = {1, 1, 1};
     int64_t stride[3] = {1, 1, 1}, dilation[3] = {1, 1, 1};        // a dilation of 1 has no holes
     int64_t padding[3] = {0, 0, 0};            // zeros before the first element; those after the last follow from `output`
-};
-
-// Input (batch, channels, input...), output (batch, channels, output...).
-struct Pooling {
-    DType dtype = DType::float32;
-    Layout layout = Layout::plain;             // of input, output, indices and gradients alike
-    bool adaptive = false;                     // windows from the sizes alone; kernel, stride, padding, dilation unused
-    bool count_include_pad = true;             // average: divide by the window's size, padding included
-    int rank = 2;
-    int64_t divisor_override = 0;              // average: divide by this instead, unless 0
-    int64_t batch = 0, channels = 0;
-    int64_t input[3] = {1, 1, 1}, output[3] = {1, 1, 1};
-    int64_t kernel[3] = {1, 1, 1}, stride[3] = {1, 1, 1}, padding[3] = {0, 0, 0};
-    int64_t dilation[3] = {1, 1, 1};           // max only
 };
 
 }  // namespace rushlight::compute

@@ -20,7 +20,7 @@ bool uses_own_team() {
     static const bool answer = [] {
         dnnl::memory::desc one({1}, dnnl::memory::data_type::f32, dnnl::memory::dims{1});
         dnnl::reorder::primitive_desc probe(engine(), one, engine(), one);
-        dnnl::primitive built(probe);
+        dnnl::reorder built(probe);
         return team_in_use();
     }();
     return answer;

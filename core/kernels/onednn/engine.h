@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <oneapi/dnnl/dnnl.hpp>
+#include <oneapi/dnnl/dnnl_debug.h>
 #include <vector>
 
 #include "base/error.h"

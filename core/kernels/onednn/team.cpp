@@ -142,8 +142,10 @@ void tell_openmp(int n) {
 
 }  // namespace rushlight::onednn
 
+#ifdef RUSHLIGHT_OWN_TEAM
+
 // The names are the OpenMP runtime's. They are found here first because this object stands before libgomp in the scope in
-// which oneDNN's own calls are looked up.
+// which oneDNN's own calls are looked up. Left out where oneDNN makes calls that are not answered here.
 using namespace rushlight::onednn;
 #define RUNTIME extern "C" __attribute__((visibility("default")))
 
@@ -168,3 +170,5 @@ RUNTIME int omp_get_max_threads() {
 RUNTIME int omp_get_num_threads() { return size_seen_here(); }
 RUNTIME int omp_get_thread_num() { return member_seen_here(); }
 RUNTIME int omp_in_parallel() { return self.team && self.team->size > 1; }
+
+#endif
