@@ -21,7 +21,7 @@ from rushlight import nn
 from rushlight.utils.data import DataLoader, Subset, TensorDataset, random_split
 
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402  the backend must be chosen first
+import matplotlib.pyplot as plt
 
 SEED = 1797
 EPOCHS = 12

@@ -2,8 +2,9 @@
 
     python tools/check_walls.py
 
-C++ rooms see only the rooms below them (the build enforces the same by include paths; this also checks the build's own
-permissions). Python packages import one way, never inside a function. Prints one line per breach; exit status 1 if any.
+C++ rooms see only the rooms below them (the build enforces the same by include paths; this also checks the
+build's own permissions). Python packages import one way, never inside a function. Prints one line per breach; exit
+status 1 if any.
 """
 
 import ast
@@ -29,7 +30,7 @@ CPP_BELOW = {
     "native tests": ["bindings"],
 }
 
-# Python: one line per storey, lowest first. Rooms of one storey do not know each other; a room may have several modules.
+# Python: one line per storey, lowest first. Rooms of one storey do not know each other; a room may be several modules.
 PYTHON_STOREYS = [
     [{"core"}],
     [{"functional", "linalg", "fft", "special"}],
@@ -40,7 +41,8 @@ PYTHON_STOREYS = [
     [{"vision"}, {"text"}, {"audio"}, {"rl"}],
     [{"serve"}, {"compat"}, {"cli", "__main__"}],
 ]
-USES_THE_PUBLIC_NAMES = 6  # from this storey on, `import rushlight` itself is allowed: the front page loads nothing above
+# From this storey on, `import rushlight` itself is allowed: the front page loads nothing of these.
+USES_THE_PUBLIC_NAMES = 6
 
 FILE_LINES = 1000
 FUNCTION_LINES = 80
@@ -110,7 +112,7 @@ CPP_FUNCTION = re.compile(r"\)\s*(const|noexcept|override|final|mutable|&&?|->[^
 
 
 def cpp_functions(text: str) -> Iterator[tuple[int, int]]:
-    """Approximate (first line, length) of each function: blocks that follow a parameter list, outside other functions."""
+    """Approximate (first line, length) of each function: outermost blocks that follow a parameter list."""
     code = CPP_NOT_CODE.sub(blank, text)
     scopes: list[tuple[str, int]] = []
     start = 0
@@ -203,7 +205,8 @@ def check_imports(path: Path, tree: ast.Module) -> Iterator[str]:
         known = storey_of(room_of(name)) if name else None
         if known is None:
             if place[0] < USES_THE_PUBLIC_NAMES:
-                yield f"{where}: {room} imports {name or 'the front page'} from `rushlight`; import the module that defines it"
+                named = name or "the front page"
+                yield f"{where}: {room} imports {named} from `rushlight`; import the module that defines it"
         elif known[0] > place[0] or (known[0] == place[0] and room not in known[1]):
             yield f"{where}: {room} may not import {room_of(name)}, which stands beside or above it"
 
@@ -227,8 +230,9 @@ def check_file(path: Path) -> Iterator[str]:
         yield f"{shown}: {lines} lines; the limit is {FILE_LINES}"
     if path != Path(__file__).resolve():
         for number, line in enumerate(text.splitlines(), 1):
-            if LITTER.search(line):
-                yield f"{shown}:{number}: unfinished business ({LITTER.search(line)[0]}); finish it or write it in docs/roadmap.md"
+            found = LITTER.search(line)
+            if found:
+                yield f"{shown}:{number}: {found[0]}: finish it, or write it in docs/roadmap.md"
     if path.suffix in {".cpp", ".h"}:
         yield from check_cpp(path, text)
     elif path.name == "CMakeLists.txt":

@@ -1,0 +1,3 @@
+"""All cases; importing this fills `benchmarks.case.CASES`."""
+
+from benchmarks.cases import eager, memory, networks, products

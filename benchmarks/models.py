@@ -1,0 +1,89 @@
+"""The networks that are timed, over any namespace with PyTorch's `nn`."""
+
+from functools import cache
+from types import SimpleNamespace
+
+
+@cache
+def models(nn):
+    """The network classes for this `nn`: `lenet()`, `resnet18()`, `resnet50()`, `mlp()`."""
+
+    class BasicBlock(nn.Module):
+        growth = 1
+
+        def __init__(self, inputs, width, stride):
+            super().__init__()
+            self.conv1 = nn.Conv2d(inputs, width, 3, stride, 1, bias=False)
+            self.bn1 = nn.BatchNorm2d(width)
+            self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
+            self.bn2 = nn.BatchNorm2d(width)
+            self.relu = nn.ReLU(inplace=True)
+            self.downsample = shortcut(inputs, width, stride)
+
+        def forward(self, x):
+            y = self.relu(self.bn1(self.conv1(x)))
+            y = self.bn2(self.conv2(y))
+            y += self.downsample(x)
+            return self.relu(y)
+
+    class Bottleneck(nn.Module):
+        growth = 4
+
+        def __init__(self, inputs, width, stride):
+            super().__init__()
+            self.conv1 = nn.Conv2d(inputs, width, 1, bias=False)
+            self.bn1 = nn.BatchNorm2d(width)
+            self.conv2 = nn.Conv2d(width, width, 3, stride, 1, bias=False)
+            self.bn2 = nn.BatchNorm2d(width)
+            self.conv3 = nn.Conv2d(width, 4 * width, 1, bias=False)
+            self.bn3 = nn.BatchNorm2d(4 * width)
+            self.relu = nn.ReLU(inplace=True)
+            self.downsample = shortcut(inputs, 4 * width, stride)
+
+        def forward(self, x):
+            y = self.relu(self.bn1(self.conv1(x)))
+            y = self.relu(self.bn2(self.conv2(y)))
+            y = self.bn3(self.conv3(y))
+            y += self.downsample(x)
+            return self.relu(y)
+
+    def shortcut(inputs, outputs, stride):
+        if inputs == outputs and stride == 1:
+            return nn.Sequential()
+        return nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+
+    class ResNet(nn.Module):
+        def __init__(self, block, depths, classes=1000):
+            super().__init__()
+            self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
+            self.bn1 = nn.BatchNorm2d(64)
+            self.relu = nn.ReLU(inplace=True)
+            self.maxpool = nn.MaxPool2d(3, 2, 1)
+            stages, inputs = [], 64
+            for stage, depth in enumerate(depths):
+                width = 64 * 2**stage
+                for index in range(depth):
+                    stages.append(block(inputs, width, 2 if stage and not index else 1))
+                    inputs = width * block.growth
+            self.stages = nn.Sequential(*stages)
+            self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
+            self.fc = nn.Linear(inputs, classes)
+
+        def forward(self, x):
+            x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+            x = self.avgpool(self.stages(x))
+            return self.fc(x.flatten(1))
+
+    def lenet():
+        return nn.Sequential(
+            nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
+        )  # fmt: skip
+
+    return SimpleNamespace(
+        lenet=lenet,
+        resnet18=lambda: ResNet(BasicBlock, (2, 2, 2, 2)),
+        resnet50=lambda: ResNet(Bottleneck, (3, 4, 6, 3)),
+        mlp=lambda: nn.Sequential(nn.Linear(4, 64), nn.ReLU(), nn.Linear(64, 2)),
+    )

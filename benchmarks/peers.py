@@ -1,0 +1,102 @@
+"""The peers: how each is imported, and what NumPy and JAX offer under PyTorch's names.
+
+NumPy and JAX get the few functions that mean the same in both vocabularies; what they lack is an AttributeError, which
+the table shows as such.
+"""
+
+import importlib.util
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+THREADS = 2
+SEED = 0
+
+
+@dataclass
+class Peer:
+    """`xp` is what cases program against; `finish` waits until a result is there."""
+
+    xp: Any
+    version: str
+    finish: Callable[[Any], Any] | None = None
+    comparable: bool = False  # the same seed gives the same inputs as PyTorch, so results can be compared
+
+
+def installed(name: str) -> bool:
+    return importlib.util.find_spec(name) is not None
+
+
+def limit_threads(environment: dict[str, str]) -> dict[str, str]:
+    """The environment in which a peer starts: every library's thread count said beforehand."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RUSHLIGHT_NUM_THREADS")
+    flags = {"XLA_FLAGS": f"--xla_cpu_multi_thread_eigen=true intra_op_parallelism_threads={THREADS}"}
+    return environment | dict.fromkeys(names, str(THREADS)) | (flags if os.cpu_count() != THREADS else {})
+
+
+def torch_like(module) -> Peer:
+    module.set_num_threads(THREADS)
+    module.manual_seed(SEED)
+    return Peer(module, module.__version__, comparable=True)
+
+
+def rushlight() -> Peer:
+    import rushlight as module
+
+    return torch_like(module)
+
+
+def torch() -> Peer:
+    import torch as module
+
+    return torch_like(module)
+
+
+class ArrayNamespace(SimpleNamespace):
+    """PyTorch's names for what an array library has too."""
+
+    def __init__(self, name: str, np, asarray: Callable, **more):
+        import numpy
+
+        generator = numpy.random.default_rng(SEED)
+
+        def randn(*shape, requires_grad=False):
+            if requires_grad:
+                raise TypeError(f"{name} arrays record no gradients")
+            return asarray(generator.standard_normal(shape, dtype=numpy.float32))
+
+        super().__init__(
+            _name=name,
+            randn=randn,
+            randint=lambda low, high, shape: asarray(generator.integers(low, high, shape)),
+            matmul=np.matmul,
+            cat=np.concatenate,
+            exp=np.exp,
+            tanh=np.tanh,
+            sort=np.sort,
+            relu=lambda x: np.maximum(x, 0),
+            **more,
+        )
+
+    def __getattr__(self, wanted):
+        raise AttributeError(f"{self._name} has no `{wanted}` like PyTorch's")
+
+
+def numpy() -> Peer:
+    import numpy as np
+
+    return Peer(ArrayNamespace("numpy", np, lambda array: array), np.__version__)
+
+
+def jax() -> Peer:
+    import jax
+    import jax.numpy as jnp
+
+    functional = SimpleNamespace(gelu=lambda x: jax.nn.gelu(x, approximate=False))
+    xp = ArrayNamespace("jax", jnp, jnp.asarray, softmax=jax.nn.softmax, nn=SimpleNamespace(functional=functional))
+    return Peer(xp, jax.__version__, finish=jax.block_until_ready)
+
+
+PEERS: dict[str, Callable[[], Peer]] = {"rushlight": rushlight, "torch": torch, "numpy": numpy, "jax": jax}
