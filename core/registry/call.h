@@ -57,6 +57,9 @@ struct Call {
 // The funnel. Runs `op` and fills call.out (or call.list).
 void dispatch(Call& call);
 
+// A view of `source` that knows what it views. Operators that return a list of views fill call.list with these.
+Tensor view_of(TensorImpl& source, const Dims& sizes, const Dims& strides, int64_t offset);
+
 // A contiguous tensor with the argument's values: itself when it is contiguous already.
 Tensor contiguous(const Tensor& t);
 Tensor cast(const Tensor& t, DType dtype);       // values in another dtype; itself when it has it already; contiguous

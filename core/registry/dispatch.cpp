@@ -58,13 +58,10 @@ Tensor make_result(const Geometry& g) {
 }
 
 void make_view(Call& c) {
-    TensorImpl& source = c.tensor(0);
     for (int i = 0; i < c.results; ++i) {
         const Geometry& g = c.geometry[size_t(i)];
-        Tensor view = alias(Tensor(&source), g.sizes, g.strides, g.offset);
-        view->base = source.base ? source.base : Ref<TensorImpl>(&source);
-        view->view_flags = mode.grad ? 0 : 1;
-        c.out[size_t(i)] = std::move(view);
+        c.out[size_t(i)] = view_of(c.tensor(0), g.sizes, g.strides, g.offset);
+        c.out[size_t(i)]->dtype = g.dtype;
     }
 }
 
@@ -91,9 +88,19 @@ void check_destination(Call& c) {
     to.update_geometry();
 }
 
+// An update in place may write while it reads only where nothing that it reads shares the destination's memory.
+bool can_update_directly(const Call& c) {
+    if (!c.in_place) return false;
+    for (size_t i = 1, n = c.op.parsed.params.size(); i < n; ++i)
+        for (TensorImpl* t : c.args[i].to_tensors())
+            if (may_share_memory(*t, *c.destination)) return false;
+    return true;
+}
+
 // Pointwise kernels write straight into any destination, unless an input lies across it in another arrangement.
 bool can_write_directly(const Call& c) {
     if (c.op.writes_first) return true;
+    if (c.op.updates_first) return can_update_directly(c);
     if (c.op.kind != Kind::pointwise) return false;
     for (size_t i = 0, n = c.op.parsed.params.size(); i < n; ++i) {
         const Value& v = c.args[i];
@@ -121,9 +128,34 @@ void dispatch_into(Call& c, bool recording) {
     if (recording) tape_observer.record(c);
 }
 
+// A composite's in-place and `out=` forms copy the finished result.
+void dispatch_composite(Call& c) {
+    c.op.compose(c);
+    if (!c.destination) return;
+    Tensor value = std::move(c.out[0]);
+    c.results = 0;
+    c.result(value.sizes(), value.dtype());
+    check_destination(c);
+    static const Op& copy = *find_op("copy_");
+    Value values[max_params] = {Value(c.destination), Value(value), Value(false)};
+    Call into(copy, values);
+    into.destination = c.destination;
+    into.in_place = true;
+    dispatch(into);
+    c.out[0] = Tensor(c.destination);
+}
+
 }  // namespace
 
+Tensor view_of(TensorImpl& source, const Dims& sizes, const Dims& strides, int64_t offset) {
+    Tensor view = alias(Tensor(&source), sizes, strides, offset);
+    view->base = source.base ? source.base : Ref<TensorImpl>(&source);
+    view->view_flags = mode.grad ? 0 : 1;
+    return view;
+}
+
 void dispatch(Call& c) {
+    if (c.op.compose) return dispatch_composite(c);
     c.op.infer(c);
     bool recording = mode.grad && any_requires_grad(c);
     if (c.destination) return dispatch_into(c, recording);

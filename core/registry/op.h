@@ -54,6 +54,7 @@ struct Op {
     int version = 1;
     Kind kind = Kind::opaque;
     const char* dtypes = "";         // accepted: "floating", "real", "all", "integral bool"...; documentation and tests read it
+    void (*compose)(Call&) = nullptr;  // of a composite: fills the results by calling other operators, and nothing else is needed
     void (*infer)(Call&) = nullptr;  // shape and dtype rule: argument errors, result geometry
     std::array<Kernel, 4> kernels = {};
     Derivative derivative;
@@ -61,6 +62,7 @@ struct Op {
     Samples samples;
     const char* doc = nullptr;
     bool writes_first = false;       // the natural form overwrites its first argument: copy_, normal_
+    bool updates_first = false;      // the result is the first argument with some elements changed: in place, only those are written
     const void* family = nullptr;    // what the family's rules need to know of this member
 
     // Filled when the registry is closed.
