@@ -48,7 +48,6 @@ RUSHLIGHT_UNARY_FUNCTION(erfinv)
 RUSHLIGHT_UNARY_FUNCTION(sigmoid)
 RUSHLIGHT_UNARY_FUNCTION(relu)
 RUSHLIGHT_UNARY_FUNCTION(digamma)
-RUSHLIGHT_UNARY_FUNCTION(trigamma)
 RUSHLIGHT_UNARY_FUNCTION(floor)
 RUSHLIGHT_UNARY_FUNCTION(trunc)
 RUSHLIGHT_UNARY_FUNCTION(isnan)
@@ -77,6 +76,7 @@ RUSHLIGHT_BINARY_FUNCTION(bitwise_and)
 RUSHLIGHT_BINARY_FUNCTION(bitwise_or)
 RUSHLIGHT_BINARY_FUNCTION(logaddexp)
 RUSHLIGHT_BINARY_FUNCTION(xlogy)
+RUSHLIGHT_BINARY_FUNCTION(copysign)
 RUSHLIGHT_BINARY_FUNCTION(matmul)
 
 #undef RUSHLIGHT_UNARY_FUNCTION
@@ -88,6 +88,7 @@ RUSHLIGHT_BINARY_FUNCTION(matmul)
         return invoke(op, __VA_ARGS__);                         \
     }
 
+RUSHLIGHT_FUNCTION(polygamma, (const Tensor& x, double order), x, order)
 RUSHLIGHT_FUNCTION(where, (const Tensor& condition, const Value& x, const Value& y), condition, x, y)
 RUSHLIGHT_FUNCTION(sum, (const Tensor& x, const Value& dims, bool keepdim = false), x, dims, keepdim)
 RUSHLIGHT_FUNCTION(mean, (const Tensor& x, const Value& dims, bool keepdim = false), x, dims, keepdim)

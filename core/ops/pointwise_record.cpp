@@ -190,6 +190,7 @@ const char* dtypes_of(family::Family f) {
 }  // namespace
 
 Tensor Factor::times(const Tensor& g) const {
+    if (tensor.defined() && tensor.dtype() == DType::boolean) return where(tensor, g, 0);
     if (tensor.defined()) return mul(g, tensor);
     return number == 1 ? g : mul(g, number);
 }

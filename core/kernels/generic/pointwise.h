@@ -5,8 +5,8 @@
 //     BINARY(atan2, float_result, (x, y), atan2(x, y), SLOPES(y / (x * x + y * y), -x / (x * x + y * y)), .doc = "...")
 //     TERNARY(addcmul, same, (x, y, z, p), x + p[0] * y * z, SLOPES(1, p[0] * z, p[0] * y), .doc = "...")
 //
-// The operands are called x, y and z, the scalar attributes p[0] to p[3]; in the slope of UNARY, y is the output. The family
-// says which dtypes an operator computes in. The record fields at the end are read by the record pass only, which expands the
+// The operands are called x, y and z, the scalar attributes p[0] to p[3]; in the slope of UNARY, y is the output. A slope that is a
+// comparison lets the gradient through or stops it. The family says which dtypes an operator computes in. The record fields at the end are read by the record pass only, which expands the
 // same macros with tensors (registry/).
 #pragma once
 
@@ -22,16 +22,16 @@ inline namespace RUSHLIGHT_ISA_SPACE {
 
 namespace family {
 
-struct Plain {
+struct Basic {
     static constexpr bool boolean_result = false, boolean_first_input = false, integer_divisor_check = false;
 };
-struct Boolean : Plain { static constexpr bool boolean_result = true; };
-struct floating_only : Plain { template <class T> static constexpr bool accepts = is_real<T>; };
+struct Boolean : Basic { static constexpr bool boolean_result = true; };
+struct floating_only : Basic { template <class T> static constexpr bool accepts = is_real<T>; };
 struct float_result : floating_only {};             // integers are converted to the default floating dtype first
-struct same : Plain { template <class T> static constexpr bool accepts = !is_bool<T>; };
-struct same_or_bool : Plain { template <class T> static constexpr bool accepts = true; };
-struct integer_only : Plain { template <class T> static constexpr bool accepts = !is_real<T> && !is_bool<T>; };
-struct integer_or_bool : Plain { template <class T> static constexpr bool accepts = !is_real<T>; };
+struct same : Basic { template <class T> static constexpr bool accepts = !is_bool<T>; };
+struct same_or_bool : Basic { template <class T> static constexpr bool accepts = true; };
+struct integer_only : Basic { template <class T> static constexpr bool accepts = !is_real<T> && !is_bool<T>; };
+struct integer_or_bool : Basic { template <class T> static constexpr bool accepts = !is_real<T>; };
 struct compare : Boolean { template <class T> static constexpr bool accepts = true; };
 struct logical : compare {};
 struct predicate : compare {};
@@ -46,11 +46,17 @@ struct select : same_or_bool { static constexpr bool boolean_first_input = true;
 template <class T>
 struct Params {
     typename LaneFor<T>::type values[4];
-    explicit Params(const double* p) : values{} {
-        if (p)
-            for (int i = 0; i < 4; i++) values[i] = number_as<T>(p[i]);
+    bool is_given[4];
+    explicit Params(const double* p) : values{}, is_given{} {
+        if (!p) return;
+        for (int i = 0; i < 4; i++) {
+            values[i] = number_as<T>(p[i]);
+            is_given[i] = p[i] == p[i];
+        }
     }
     RUSHLIGHT_INLINE T operator[](int i) const { return T(values[i]); }
+    // An attribute that is None arrives as NaN.
+    RUSHLIGHT_INLINE T get(int i, T otherwise) const { return is_given[i] ? T(values[i]) : otherwise; }
 };
 
 // One register, or the first `count` lanes of one.
@@ -98,6 +104,11 @@ struct Tile {
     }
 };
 
+// g * slope, where a comparison for a slope lets g through or stops it, whatever g is.
+template <class T> RUSHLIGHT_INLINE Vec<T> times_slope(Vec<T> g, Mask<T> slope) { return where(slope, g, Vec<T>(0)); }
+template <class T> RUSHLIGHT_INLINE Vec<T> times_slope(Vec<T> g, Vec<T> slope) { return g * slope; }
+template <class T> RUSHLIGHT_INLINE Vec<T> times_slope(Vec<T> g, double slope) { return g * slope; }
+
 template <class T, class Definition>
 struct BackwardTile {
     using V = Vec<T>;
@@ -107,7 +118,7 @@ struct BackwardTile {
         V g = load_lanes<V>(in[0] + i * size, count), x = 1, y = 1;
         if constexpr (Definition::slope_reads_input) x = load_lanes<V>(in[1] + i * size, count);
         if constexpr (Definition::slope_reads_output) y = load_lanes<V>(in[2] + i * size, count);
-        store_lanes(g * Definition::slope(x, y, p), out + i * size, count);
+        store_lanes(times_slope(g, Definition::slope(x, y, p)), out + i * size, count);
     }
 
     static void run(int64_t n, void* out, const void* const* in, const double* params) {
@@ -188,8 +199,8 @@ constexpr bool mentions(const char* text, char name) {
         static constexpr bool has_slope = HAS_SLOPE, slope_reads_input = mentions(TEXT, 'x'),                      \
                               slope_reads_output = mentions(TEXT, 'y');                                            \
         template <class T> static RUSHLIGHT_INLINE auto forward(Vec<T> x, const Params<T>& p) { return FORWARD; }  \
-        template <class T> static RUSHLIGHT_INLINE Vec<T> slope(Vec<T> x, Vec<T> y, const Params<T>& p) {          \
-            return Vec<T>(SLOPE_);                                                                                 \
+        template <class T> static RUSHLIGHT_INLINE auto slope(Vec<T> x, Vec<T> y, const Params<T>& p) {            \
+            return SLOPE_;                                                                                         \
         }                                                                                                          \
     };                                                                                                             \
     }                                                                                                              \

@@ -47,6 +47,49 @@ double digamma(double x) {
     return result + log(x) - 0.5 / x - series;
 }
 
+// The sum over k >= 0 of 1 / (x + k)^s, for s > 1 and x > 0 (Euler and Maclaurin).
+static double hurwitz_zeta(double s, double x) {
+    double sum = 0;
+    for (; x < 20; x += 1) sum += pow(x, -s);
+    // Bernoulli numbers over factorials: B2/2!, B4/4!, ...
+    constexpr double b[] = {1.0 / 12, -1.0 / 720, 1.0 / 30240, -1.0 / 1209600, 1.0 / 47900160, -691.0 / 1307674368000.0};
+    double power = pow(x, -s), rising = s / x, tail = 0;
+    for (int k = 0; k < 6; k++) {
+        tail += b[k] * rising;
+        rising *= (s + 2 * k + 1) * (s + 2 * k + 2) / (x * x);
+    }
+    return sum + power * (x / (s - 1) + 0.5 + tail);
+}
+
+// The derivative of that order of cot, by the polynomial in cot that it is.
+static double cot_derivative(int order, double angle) {
+    constexpr int most = 64;
+    if (order >= most) return nan;
+    double c[most + 2] = {0, 1}, next[most + 2];
+    for (int step = 0; step < order; step++) {           // cot' = -(1 + cot^2)
+        for (double& v : next) v = 0;
+        for (int i = 1; i <= step + 1; i++) {
+            next[i - 1] -= i * c[i];
+            next[i + 1] -= i * c[i];
+        }
+        for (int i = 0; i < most + 2; i++) c[i] = next[i];
+    }
+    double cot = 1 / tan(angle), value = 0;
+    for (int i = order + 1; i >= 0; i--) value = value * cot + c[i];
+    return value;
+}
+
+double polygamma(int order, double x) {
+    if (order < 0 || x != x) return nan;
+    if (order == 0) return digamma(x);
+    double sign = order % 2 ? 1 : -1;
+    if (x > 0) return x == infinity ? 0 : sign * tgamma(order + 1.0) * hurwitz_zeta(order + 1, x);
+    if (x == trunc(x)) return order % 2 ? infinity : nan;
+    // Reflection: polygamma(n, x) = (-1)^n polygamma(n, 1 - x) - pi^(n + 1) cot^(n)(pi x).
+    double fraction = x - floor(x);
+    return -sign * polygamma(order, 1 - x) - pow(pi, order + 1) * cot_derivative(order, pi * fraction);
+}
+
 double lgamma(double x) {
     int sign;
     return ::lgamma_r(x, &sign);

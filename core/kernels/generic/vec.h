@@ -74,7 +74,10 @@ struct Mask {
     static constexpr int width = vector_bytes / int(sizeof(T));
     Raw<Lane> v;
 
-    static RUSHLIGHT_INLINE Mask of(bool b) { return {Raw<Lane>{} - Lane(b ? 1 : 0)}; }
+    static RUSHLIGHT_INLINE Mask of(bool b) {
+        const Lane lane = b ? -1 : 0;
+        return {lane - Raw<Lane>{}};
+    }
     // From `width` bytes that hold 0 or 1.
     static RUSHLIGHT_INLINE Mask load(const void* p) {
         typename RawVector<int8_t, width>::type bytes;
@@ -214,6 +217,25 @@ struct Vec {
     friend RUSHLIGHT_INLINE M operator>=(Vec a, Vec b) { return M{Raw<SignedFor<T>>(a.v >= b.v)}; }
     friend RUSHLIGHT_INLINE M operator==(Vec a, Vec b) { return M{Raw<SignedFor<T>>(a.v == b.v)}; }
     friend RUSHLIGHT_INLINE M operator!=(Vec a, Vec b) { return M{Raw<SignedFor<T>>(a.v != b.v)}; }
+
+    // A NaN on either side wins.
+    friend RUSHLIGHT_INLINE Vec maximum(Vec a, Vec b) {
+        if constexpr (is_real<T>) return where((a > b) | (a != a), a, b);
+        else return where(a > b, a, b);
+    }
+    friend RUSHLIGHT_INLINE Vec minimum(Vec a, Vec b) {
+        if constexpr (is_real<T>) return where((a < b) | (a != a), a, b);
+        else return where(a < b, a, b);
+    }
+    // A number wins over a NaN.
+    friend RUSHLIGHT_INLINE Vec fmax(Vec a, Vec b) {
+        if constexpr (is_real<T>) return where((a > b) | (b != b), a, b);
+        else return where(a > b, a, b);
+    }
+    friend RUSHLIGHT_INLINE Vec fmin(Vec a, Vec b) {
+        if constexpr (is_real<T>) return where((a < b) | (b != b), a, b);
+        else return where(a < b, a, b);
+    }
 
 private:
     template <class S> static RUSHLIGHT_INLINE Lane lane_from(S s) {
@@ -444,24 +466,6 @@ template <class T> RUSHLIGHT_INLINE Vec<T> trunc(Vec<T> x) {
     else return x;
 }
 
-// A NaN on either side wins.
-template <class T> RUSHLIGHT_INLINE Vec<T> maximum(Vec<T> a, Vec<T> b) {
-    if constexpr (is_real<T>) return where((a > b) | (a != a), a, b);
-    else return where(a > b, a, b);
-}
-template <class T> RUSHLIGHT_INLINE Vec<T> minimum(Vec<T> a, Vec<T> b) {
-    if constexpr (is_real<T>) return where((a < b) | (a != a), a, b);
-    else return where(a < b, a, b);
-}
-// A number wins over a NaN.
-template <class T> RUSHLIGHT_INLINE Vec<T> fmax(Vec<T> a, Vec<T> b) {
-    if constexpr (is_real<T>) return where((a > b) | (b != b), a, b);
-    else return where(a > b, a, b);
-}
-template <class T> RUSHLIGHT_INLINE Vec<T> fmin(Vec<T> a, Vec<T> b) {
-    if constexpr (is_real<T>) return where((a < b) | (b != b), a, b);
-    else return where(a < b, a, b);
-}
 template <class T> RUSHLIGHT_INLINE Vec<T> clamp(Vec<T> x, Vec<T> low, Vec<T> high) {
     // As PyTorch: the upper limit wins where the limits cross, and a NaN anywhere gives NaN.
     return minimum(maximum(x, low), high);

@@ -8,6 +8,10 @@
 namespace rushlight {
 inline namespace RUSHLIGHT_ISA_SPACE {
 
+// The type of a parameter that converts instead of being deduced, so that a number may stand for it.
+template <class V> struct PlainType { using type = V; };
+template <class V> using Plain = typename PlainType<V>::type;
+
 template <class T> inline constexpr bool is_signed_integer = !is_real<T> && T(-1) < T(0);
 template <class T> inline constexpr T lowest_integer = T(UnsignedFor<T>(1) << (8 * sizeof(T) - 1));
 
@@ -165,15 +169,15 @@ template <class T> RUSHLIGHT_INLINE Vec<T> nextafter(Vec<T> x, Vec<T> y) {
     using U = UnsignedFor<T>;
     // One step of the bits away from zero, or toward it.
     Mask<T> away = (x < y) ^ signbit(x);
-    Vec<T> step = from_bits<T>(where(away, from_bits<T>(bits(x) + U(1)), from_bits<T>(bits(x) - U(1))).v);
+    Vec<T> step = where(away, from_bits<T>(bits(x) + U(1)), from_bits<T>(bits(x) - U(1)));
     step = where(x == 0, copysign(from_bits<T>(Raw<U>{} + U(1)), y), step);
     return where((x != x) | (y != y), x + y, where(x == y, y, step));
 }
-template <class T> RUSHLIGHT_INLINE Vec<T> logaddexp(Vec<T> x, Vec<T> y) {
+template <class T> RUSHLIGHT_INLINE Vec<T> logaddexp(Vec<T> x, Plain<Vec<T>> y) {
     Vec<T> high = maximum(x, y);
     return where(isinf(x) & (x == y), x, high + log1p(exp(-abs(x - y))));
 }
-template <class T> RUSHLIGHT_INLINE Vec<T> logaddexp2(Vec<T> x, Vec<T> y) {
+template <class T> RUSHLIGHT_INLINE Vec<T> logaddexp2(Vec<T> x, Plain<Vec<T>> y) {
     Vec<T> high = maximum(x, y);
     return where(isinf(x) & (x == y), x, high + log1p(exp2(-abs(x - y))) * 1.44269504088896340736);
 }
@@ -188,11 +192,47 @@ template <class T> RUSHLIGHT_INLINE Vec<T> lerp(Vec<T> x, Vec<T> y, Vec<T> weigh
     // From the nearer end, so that weights 0 and 1 give the ends exactly.
     return where(abs(weight) < T(0.5), x + weight * (y - x), y - (y - x) * (1 - weight));
 }
-template <class T> RUSHLIGHT_INLINE Vec<T> nan_to_num(Vec<T> x, T nan, T highest, T lowest) {
+template <class T> inline constexpr T highest_finite = T(sizeof(T) == 4 ? 0x1.fffffep127 : 0x1.fffffffffffffp1023);
+
+// p: the numbers that stand in for NaN, infinity and minus infinity.
+template <class T, class P> RUSHLIGHT_INLINE Vec<T> nan_to_num(Vec<T> x, const P& p) {
     if constexpr (!is_real<T>) return x;
-    else
-        return where(x != x, Vec<T>(nan),
-                     where(x == infinity<T>, Vec<T>(highest), where(x == -infinity<T>, Vec<T>(lowest), x)));
+    else {
+        Vec<T> high = p.get(1, highest_finite<T>), low = p.get(2, -highest_finite<T>);
+        return where(x != x, Vec<T>(p[0]), where(x == infinity<T>, high, where(x == -infinity<T>, low, x)));
+    }
+}
+// p: the limits, of which one may be missing.
+template <class T, class P> RUSHLIGHT_INLINE Vec<T> clamp_to(Vec<T> x, const P& p) {
+    if (p.is_given[0]) x = maximum(x, Vec<T>(p[0]));
+    if (p.is_given[1]) x = minimum(x, Vec<T>(p[1]));
+    return x;
+}
+// p: how far from 0 and 1 the argument is kept, if at all.
+template <class T, class P> RUSHLIGHT_INLINE Vec<T> logit(Vec<T> x, const P& p) {
+    if (p.is_given[0]) x = clamp(x, Vec<T>(p[0]), Vec<T>(1 - p[0]));
+    return log(x / (1 - x));
+}
+// p: decimal places, which may be negative.
+template <class T, class P> RUSHLIGHT_INLINE Vec<T> round_decimals(Vec<T> x, const P& p) {
+    if constexpr (!is_real<T>) return x;
+    else {
+        if (p[0] == 0) return round(x);
+        double factor = 1;
+        for (T i = p[0] < 0 ? -p[0] : p[0]; i > 0; i -= 1) factor *= 10;
+        return p[0] > 0 ? round(x * factor) / factor : round(x / factor) * factor;
+    }
+}
+template <class T> RUSHLIGHT_INLINE Mask<T> isposinf(Vec<T> x) {
+    if constexpr (is_real<T>) return x == infinity<T>;
+    else return Mask<T>::of(false);
+}
+template <class T> RUSHLIGHT_INLINE Mask<T> isneginf(Vec<T> x) {
+    if constexpr (is_real<T>) return x == -infinity<T>;
+    else return Mask<T>::of(false);
+}
+template <class T> RUSHLIGHT_INLINE Vec<T> polygamma(Vec<T> x, Plain<T> order) {
+    return lanes(x, [=](T a) { return T(scalar::polygamma(int(order), double(a))); });
 }
 template <class T> RUSHLIGHT_INLINE Vec<T> sinc(Vec<T> x) {
     Vec<T> angle = x * 3.14159265358979323846;

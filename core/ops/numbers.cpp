@@ -1,0 +1,56 @@
+// Element-wise operators of one argument that need no transcendental function: signs, rounding, limits, questions.
+#include "ops/pointwise.h"
+
+namespace rushlight {
+
+UNARY(abs, same, (x), abs(x), SLOPE(sign(x)),
+      .aliases = "absolute Tensor.absolute Tensor.absolute_", .doc = "Absolute value of each element.", .domain = {-3, 3});
+UNARY(neg, same, (x), -x, SLOPE(-1.0),
+      .aliases = "negative Tensor.negative Tensor.negative_", .doc = "Each element with the other sign.");
+UNARY(positive, same, (x), x, SLOPE(1.0),
+      .names = "positive Tensor.positive", .doc = "Each element as it is.");
+UNARY(sign, same_or_bool, (x), sign(x), SLOPE(0.0),
+      .aliases = "sgn Tensor.sgn Tensor.sgn_", .doc = "-1, 0 or 1 by the sign of each element.");
+UNARY(square, same, (x), x * x, SLOPE(2 * x),
+      .doc = "Square of each element.");
+UNARY(reciprocal, float_result, (x), 1 / x, SLOPE(-y * y),
+      .doc = "1 / x of each element.", .domain = {0.2, 5});
+UNARY(floor, same, (x), floor(x), SLOPE(0.0),
+      .doc = "The largest whole number not above each element.");
+UNARY(ceil, same, (x), ceil(x), SLOPE(0.0),
+      .doc = "The smallest whole number not below each element.");
+UNARY(trunc, same, (x), trunc(x), SLOPE(0.0),
+      .aliases = "fix Tensor.fix Tensor.fix_", .doc = "Each element without its fraction.");
+UNARY(round, same, (x, p), round_decimals(x, p), SLOPE(0.0),
+      .attributes = "*, decimals: int = 0", .doc = "Each element rounded to that many decimals, halves to the even neighbour.");
+UNARY(frac, floating_only, (x), x - trunc(x), SLOPE(1.0),
+      .doc = "The fraction of each element, with its sign.");
+UNARY(deg2rad, float_result, (x), x * 0.017453292519943295769, SLOPE(0.017453292519943295769),
+      .doc = "Degrees to radians.", .domain = {-360, 360});
+UNARY(rad2deg, float_result, (x), x * 57.295779513082320877, SLOPE(57.295779513082320877),
+      .doc = "Radians to degrees.", .domain = {-7, 7});
+UNARY(clamp, same, (x, p), clamp_to(x, p), SLOPE(!((x < p[0]) | (x > p[1]))),
+      .attributes = "min: Number | None = None, max: Number | None = None", .aliases = "clip Tensor.clip Tensor.clip_",
+      .doc = "Each element, but at least `min` and at most `max`.", .samples = "(x, -1, 1); (x, 0); (x, None, 0.5)");
+UNARY(nan_to_num, same_or_bool, (x, p), nan_to_num(x, p), SLOPE((x - x) == 0),
+      .attributes = "nan: Number | None = 0.0, posinf: Number | None = None, neginf: Number | None = None",
+      .doc = "Each element, with numbers in place of NaN and the infinities; the largest finite ones where none are given.");
+
+UNARY(isnan, predicate, (x), isnan(x), NO_SLOPE("the result is bool"),
+      .names = "isnan Tensor.isnan", .doc = "Is each element NaN?");
+UNARY(isinf, predicate, (x), isinf(x), NO_SLOPE("the result is bool"),
+      .names = "isinf Tensor.isinf", .doc = "Is each element infinite?");
+UNARY(isfinite, predicate, (x), isfinite(x), NO_SLOPE("the result is bool"),
+      .names = "isfinite Tensor.isfinite", .doc = "Is each element neither infinite nor NaN?");
+UNARY(isposinf, predicate, (x), isposinf(x), NO_SLOPE("the result is bool"),
+      .names = "isposinf Tensor.isposinf out", .doc = "Is each element plus infinity?");
+UNARY(isneginf, predicate, (x), isneginf(x), NO_SLOPE("the result is bool"),
+      .names = "isneginf Tensor.isneginf out", .doc = "Is each element minus infinity?");
+UNARY(signbit, predicate, (x), signbit(x), NO_SLOPE("the result is bool"),
+      .names = "signbit Tensor.signbit out", .doc = "Does each element carry a minus sign? -0.0 does.");
+UNARY(logical_not, logical, (x), x == 0, NO_SLOPE("the result is bool"),
+      .doc = "Is each element zero?");
+UNARY(bitwise_not, integer_or_bool, (x), ~x, NO_SLOPE("integers have no derivative"),
+      .doc = "Every bit of each element turned; of bool, its opposite.");
+
+}  // namespace rushlight
