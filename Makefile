@@ -52,13 +52,13 @@ test-wheel: $(STAMPS)/built  ## make the wheel, install it alone in a fresh envi
 lint: dev $(STAMPS)/lint  ## style, types, walls, size budgets, generated files
 	@$(PY) -m ruff check .
 	@$(PY) tools/check_walls.py
-	@$(PY) tools/gen_stubs.py --check
-	@$(PY) tools/gen_reference.py --check
+	@$(PY) -m tools.gen_stubs --check
+	@$(PY) -m tools.gen_reference --check
 	@$(PY) -m mypy tests/tools/typed_program.py
 
 docs: dev  ## write the type stubs and the reference pages anew from the operator records
-	@$(PY) tools/gen_stubs.py
-	@$(PY) tools/gen_reference.py
+	@$(PY) -m tools.gen_stubs
+	@$(PY) -m tools.gen_reference
 
 bench: dev $(STAMPS)/test  ## every benchmark beside the peers that are installed; ARGS="--quick --only add"
 	@$(PY) -m benchmarks $(ARGS)

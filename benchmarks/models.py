@@ -4,9 +4,8 @@ from functools import cache
 from types import SimpleNamespace
 
 
-@cache
-def models(nn):
-    """The network classes for this `nn`: `lenet()`, `resnet18()`, `resnet50()`, `mlp()`."""
+def blocks(nn):
+    """ResNet's two building blocks for this `nn`: (basic, bottleneck)."""
 
     class BasicBlock(nn.Module):
         growth = 1
@@ -51,6 +50,14 @@ def models(nn):
         if inputs == outputs and stride == 1:
             return nn.Sequential()
         return nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+
+    return BasicBlock, Bottleneck
+
+
+@cache
+def models(nn):
+    """The networks for this `nn`: `lenet()`, `resnet18()`, `resnet50()`, `mlp()` make new ones."""
+    BasicBlock, Bottleneck = blocks(nn)
 
     class ResNet(nn.Module):
         def __init__(self, block, depths, classes=1000):

@@ -95,7 +95,8 @@ def table(rows: list[dict], peer: str) -> str:
     for line in lines:
         ratio = f"{line['ratio']:.2f} ({line['median_ratio']:.2f})" if "ratio" in line else "-"
         layout = f" [{line['peer']['layout']}]" if line["peer"] and line["peer"]["layout"] != "default" else ""
-        cells.append([line["case"], figure(line["rushlight"]), figure(line["peer"]) + layout, ratio, verdict(line, peer)])
+        figures = [figure(line["rushlight"]), figure(line["peer"]) + layout]
+        cells.append([line["case"], *figures, ratio, verdict(line, peer)])
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
     text = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in cells]
     text.insert(1, "-" * len(text[0]))

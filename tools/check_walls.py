@@ -111,6 +111,10 @@ CPP_SCOPE = re.compile(r"\b(namespace|class|struct|union|enum|extern)\b[^()]*$|=
 CPP_FUNCTION = re.compile(r"\)\s*(const|noexcept|override|final|mutable|&&?|->[^;{}]*|:\s[^;]*|requires[^;{}]*|\s)*$")
 
 
+# Macro calls that stand alone and blank lines, before what a block belongs to.
+CPP_BEFORE = re.compile(r"(\s*[A-Z][A-Z0-9_]+\([^()\n]*\)[ \t]*\n)*\s*")
+
+
 def cpp_functions(text: str) -> Iterator[tuple[int, int]]:
     """Approximate (first line, length) of each function: outermost blocks that follow a parameter list."""
     code = CPP_NOT_CODE.sub(blank, text)
@@ -126,7 +130,7 @@ def cpp_functions(text: str) -> Iterator[tuple[int, int]]:
             elif CPP_SCOPE.search(head) or not CPP_FUNCTION.search(head):
                 scopes.append(("scope", -1))
             else:
-                scopes.append(("body", start + len(head) - len(head.lstrip())))
+                scopes.append(("body", start + CPP_BEFORE.match(head).end()))
         elif mark == "}" and scopes:
             kind, begin = scopes.pop()
             if kind == "body" and begin >= 0:
