@@ -1,0 +1,393 @@
+"""Losses made of other operators. All take `reduction`: "none", "mean" or "sum"; `size_average` and `reduce` are its older
+spelling."""
+import math
+import warnings
+
+from rushlight.functional._composite import composite
+from rushlight.functional._core import core, native
+from rushlight.functional.distance import pairwise_distance
+
+
+def older_reduction(size_average, reduce, reduction):
+    """The reduction that a call means, from PyTorch 0.4's two flags where they are given.
+
+    Args:
+        size_average (bool, optional): mean rather than sum.
+        reduce (bool, optional): reduce at all.
+        reduction (str): what counts when both are None.
+
+    Returns:
+        str: "none", "mean" or "sum".
+
+    Example:
+        >>> from rushlight.functional.loss import older_reduction
+        >>> older_reduction(False, None, "mean")
+        'sum'
+    """
+    if size_average is None and reduce is None:
+        return reduction
+    chosen = "none" if reduce is False else "sum" if size_average is False else "mean"
+    warnings.warn(f"size_average and reduce args will be deprecated, please use reduction='{chosen}' instead.",
+                  stacklevel=3)
+    return chosen
+
+
+def _reduced(loss, name, size_average, reduce, reduction):
+    reduction = older_reduction(size_average, reduce, reduction)
+    if reduction == "mean":
+        return loss.mean()
+    if reduction == "sum":
+        return loss.sum()
+    if reduction == "none":
+        return loss
+    raise ValueError(f"{name}: reduction='{reduction}' is not a valid value; expected 'none', 'mean' or 'sum'")
+
+
+def _where(condition, value):
+    return core.where(condition, value, core.zeros_like(value))
+
+
+@composite("nn.functional.kl_div")
+def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_target=False):
+    """Kullback-Leibler divergence of a distribution from a target: target * (log(target) - input).
+
+    Args:
+        input (Tensor): log-probabilities.
+        target (Tensor): probabilities; log-probabilities when `log_target`.
+        size_average, reduce (bool, optional): older spelling of `reduction`.
+        reduction (str): "none", "mean", "sum", or "batchmean": the sum divided by the batch's size. Default: "mean".
+        log_target (bool): Default: False.
+
+    Raises:
+        ValueError: unknown reduction.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.functional.kl_div(rl.tensor([[0.5, 0.5]]).log(), rl.tensor([[0.5, 0.5]]), reduction="batchmean")
+        tensor(0.)
+    """
+    loss = target.exp() * (target - input) if log_target else core.xlogy(target, target) - target * input
+    if reduction == "batchmean" and size_average is None and reduce is None:
+        return loss.sum() / input.shape[0] if input.dim() else loss.sum()
+    if reduction == "mean":
+        warnings.warn("reduction: 'mean' divides the total loss by both the batch size and the support size."
+                      "'batchmean' divides only by the batch size, and aligns with the KL div math definition.",
+                      stacklevel=2)
+    return _reduced(loss, "kl_div", size_average, reduce, reduction)
+
+
+@composite("nn.functional.hinge_embedding_loss")
+def hinge_embedding_loss(input, target, margin=1.0, size_average=None, reduce=None, reduction="mean"):
+    """input where the target is 1, max(0, margin - input) where it is -1.
+
+    Args:
+        input (Tensor): distances.
+        target (Tensor): 1 or -1 for each.
+        margin (float): Default: 1.
+        size_average, reduce (bool, optional): older spelling of `reduction`.
+        reduction (str): Default: "mean".
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.functional.hinge_embedding_loss(rl.tensor([0.5, 0.5]), rl.tensor([1, -1]))
+        tensor(0.5000)
+    """
+    loss = _where(target != 1, (margin - input).clamp_min(0)) + _where(target != -1, input)
+    return _reduced(loss, "hinge_embedding_loss", size_average, reduce, reduction)
+
+
+@composite("nn.functional.margin_ranking_loss")
+def margin_ranking_loss(input1, input2, target, margin=0, size_average=None, reduce=None, reduction="mean"):
+    """max(0, -target * (input1 - input2) + margin).
+
+    Args:
+        input1, input2 (Tensor): scores.
+        target (Tensor): 1 where the first should be larger, -1 where the second.
+        margin (float): Default: 0.
+        size_average, reduce (bool, optional): older spelling of `reduction`.
+        reduction (str): Default: "mean".
+
+    Raises:
+        RuntimeError: numbers of dimensions differ.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.functional.margin_ranking_loss(rl.tensor([1.]), rl.tensor([3.]), rl.tensor([1.]))
+        tensor(2.)
+    """
+    if not input1.dim() == input2.dim() == target.dim():
+        raise RuntimeError("margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: "
+                           f"{input1.size()}, input2: {input2.size()}, target: {target.size()} ")
+    loss = (-target * (input1 - input2) + margin).clamp_min(0)
+    return _reduced(loss, "margin_ranking_loss", size_average, reduce, reduction)
+
+
+@composite("nn.functional.soft_margin_loss")
+def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
+    """log(1 + exp(-target * input)).
+
+    Args:
+        input (Tensor): scores.
+        target (Tensor): 1 or -1 for each.
+        size_average, reduce (bool, optional): older spelling of `reduction`.
+        reduction (str): Default: "mean".
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.functional.soft_margin_loss(rl.tensor([0.]), rl.tensor([1.]))
+        tensor(0.6931)
+    """
+    return _reduced((-target * input).exp().log1p(), "soft_margin_loss", size_average, reduce, reduction)
+
+
+@composite("nn.functional.cosine_embedding_loss")
+def cosine_embedding_loss(input1, input2, target, margin=0, size_average=None, reduce=None, reduction="mean"):
+    """1 - cos(x1, x2) where the target is 1, max(0, cos(x1, x2) - margin) where it is -1.
+
+    Args:
+        input1, input2 (Tensor): (N, D) or (D).
+        target (Tensor): (N) or (): 1 or -1.
+        margin (float): Default: 0.
+        size_average, reduce (bool, optional): older spelling of `reduction`.
+        reduction (str): Default: "mean".
+
+    Raises:
+        RuntimeError: numbers of dimensions do not fit.
+
+    Example:
+        >>> import rushlight as rl
+        >>> x = rl.tensor([[1., 0.]])
+        >>> rl.nn.functional.cosine_embedding_loss(x, x, rl.tensor([-1]))
+        tensor(1.)
+    """
+    if target.dim() not in (0, 1) or not input1.dim() == input2.dim() == target.dim() + 1:
+        raise RuntimeError(f"cosine_embedding_loss: input1, input2 and target have {input1.dim()}, {input2.dim()} and "
+                           f"{target.dim()} dimensions; expected 2, 2 and 1, or 1, 1 and 0")
+    # The epsilon keeps the gradient of a zero vector finite.
+    squares = ((input1 * input1).sum(-1) + 1e-12) * ((input2 * input2).sum(-1) + 1e-12)
+    cosine = (input1 * input2).sum(-1) / squares.sqrt()
+    loss = _where(target == 1, 1 - cosine) + _where(target == -1, (cosine - margin).clamp_min(0))
+    return _reduced(loss, "cosine_embedding_loss", size_average, reduce, reduction)
+
+
+@composite("nn.functional.triplet_margin_loss")
+def triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2, eps=1e-6, swap=False, size_average=None, reduce=None,
+                        reduction="mean"):
+    """max(0, margin + |anchor - positive| - |anchor - negative|).
+
+    Args:
+        anchor, positive, negative (Tensor): (N, D) or (D).
+        margin (float): greater than 0. Default: 1.
+        p (float): the norm. Default: 2.
+        eps (float): see `pairwise_distance`. Default: 1e-6.
+        swap (bool): use |positive - negative| where it is smaller than |anchor - negative|. Default: False.
+        size_average, reduce (bool, optional): older spelling of `reduction`.
+        reduction (str): Default: "mean".
+
+    Raises:
+        ValueError: `margin` is not positive.
+        RuntimeError: numbers of dimensions differ.
+
+    Example:
+        >>> import rushlight as rl
+        >>> a, p, n = rl.tensor([[0.]]), rl.tensor([[1.]]), rl.tensor([[9.]])
+        >>> rl.nn.functional.triplet_margin_loss(a, p, n)
+        tensor(0.)
+    """
+    if margin <= 0:
+        raise ValueError(f"margin must be greater than 0, got {margin}")
+    return triplet_margin_with_distance_loss(
+        anchor, positive, negative, distance_function=lambda a, b: pairwise_distance(a, b, p, eps), margin=margin,
+        swap=swap, reduction=older_reduction(size_average, reduce, reduction))
+
+
+@composite("nn.functional.triplet_margin_with_distance_loss")
+def triplet_margin_with_distance_loss(anchor, positive, negative, *, distance_function=None, margin=1.0, swap=False,
+                                      reduction="mean"):
+    """max(0, margin + distance(anchor, positive) - distance(anchor, negative)).
+
+    Args:
+        anchor, positive, negative (Tensor): what the distance takes.
+        distance_function (callable, optional): of two tensors; `pairwise_distance` when None.
+        margin (float): greater than 0. Default: 1.
+        swap (bool): use distance(positive, negative) where it is smaller. Default: False.
+        reduction (str): Default: "mean".
+
+    Raises:
+        ValueError: `margin` is not positive.
+        RuntimeError: numbers of dimensions differ.
+
+    Example:
+        >>> import rushlight as rl
+        >>> a, p, n = rl.tensor([[0.]]), rl.tensor([[1.]]), rl.tensor([[1.5]])
+        >>> rl.nn.functional.triplet_margin_with_distance_loss(a, p, n, distance_function=lambda x, y: (x - y).abs().sum(-1))
+        tensor(0.5000)
+    """
+    if margin <= 0:
+        raise ValueError(f"margin must be greater than 0, got {margin}")
+    if not anchor.dim() == positive.dim() == negative.dim():
+        raise RuntimeError(f"triplet_margin_loss: anchor, positive and negative have {anchor.dim()}, {positive.dim()} "
+                           f"and {negative.dim()} dimensions; expected equal numbers")
+    distance = distance_function or pairwise_distance
+    near, far = distance(anchor, positive), distance(anchor, negative)
+    if swap:
+        far = core.minimum(far, distance(positive, negative))
+    return _reduced((margin + near - far).clamp_min(0), "triplet_margin_loss", None, None, reduction)
+
+
+@composite("nn.functional.poisson_nll_loss")
+def poisson_nll_loss(input, target, log_input=True, full=False, size_average=None, eps=1e-8, reduce=None,
+                     reduction="mean"):
+    """Negative log-likelihood of counts under Poisson distributions.
+
+    Args:
+        input (Tensor): the expected counts, or their logarithms when `log_input`.
+        target (Tensor): the counts.
+        log_input (bool): Default: True.
+        full (bool): add Stirling's approximation of log(target!). Default: False.
+        size_average, reduce (bool, optional): older spelling of `reduction`.
+        eps (float): keeps log(input) finite. Default: 1e-8.
+        reduction (str): Default: "mean".
+
+    Raises:
+        ValueError: unknown reduction.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.functional.poisson_nll_loss(rl.tensor([0.]), rl.tensor([2.]))
+        tensor(1.)
+    """
+    loss = input.exp() - target * input if log_input else input - target * (input + eps).log()
+    if full:
+        stirling = target * target.log() - target + 0.5 * (2 * math.pi * target).log()
+        loss = loss + _where(target > 1, stirling)
+    return _reduced(loss, "poisson_nll_loss", size_average, reduce, reduction)
+
+
+@composite("nn.functional.gaussian_nll_loss")
+def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"):
+    """Negative log-likelihood under normal distributions: (log(var) + (input - target)^2 / var) / 2.
+
+    Args:
+        input (Tensor): the means.
+        target (Tensor): the observations.
+        var (Tensor or float): the variances: of the shape of `input`, or with its last size 1 or missing.
+        full (bool): add log(2 pi) / 2. Default: False.
+        eps (float): smallest variance. Default: 1e-6.
+        reduction (str): Default: "mean".
+
+    Raises:
+        ValueError: the shape of `var` does not fit, a variance is negative, or the reduction is unknown.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.functional.gaussian_nll_loss(rl.tensor([0.]), rl.tensor([2.]), rl.tensor([1.]))
+        tensor(2.)
+    """
+    if isinstance(var, (int, float)):
+        if var < 0:
+            raise ValueError("var has negative entry/entries")
+        var = var * core.ones_like(input)
+    elif bool((var < 0).any()):
+        raise ValueError("var has negative entry/entries")
+    if var.shape != input.shape:
+        if input.shape[:-1] == var.shape:
+            var = var.unsqueeze(-1)
+        elif not (input.shape[:-1] == var.shape[:-1] and var.shape[-1] == 1):
+            raise ValueError("var is of incorrect size")
+    with core.no_grad():
+        floor = var.clamp(min=eps) - var
+    var = var + floor  # clamped, with the gradient of the variance itself
+    loss = 0.5 * (var.log() + (input - target) ** 2 / var)
+    if full:
+        loss = loss + 0.5 * math.log(2 * math.pi)
+    return _reduced(loss, "gaussian_nll_loss", None, None, reduction)
+
+
+@composite("nn.functional.multi_margin_loss")
+def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, size_average=None, reduce=None, reduction="mean"):
+    """Hinge loss of several classes: the mean over i != y of max(0, margin - x[y] + x[i]) ** p.
+
+    Args:
+        input (Tensor): scores, (N, C) or (C).
+        target (Tensor): classes, (N) or ().
+        p (int): 1 or 2. Default: 1.
+        margin (float): Default: 1.
+        weight (Tensor, optional): (C), a factor for each class.
+        size_average, reduce (bool, optional): older spelling of `reduction`.
+        reduction (str): Default: "mean".
+
+    Raises:
+        ValueError: `p` is neither 1 nor 2.
+        RuntimeError: shapes do not fit.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.functional.multi_margin_loss(rl.tensor([[0., 1.]]), rl.tensor([0]))
+        tensor(1.)
+    """
+    if p not in (1, 2):
+        raise ValueError("only p == 1 and p == 2 supported")
+    if input.dim() not in (1, 2) or target.dim() > 1 or target.numel() != (input.shape[0] if input.dim() == 2 else 1):
+        raise RuntimeError(f"multi_margin_loss: target has shape {tuple(target.shape)}, inconsistent with input of shape "
+                           f"{tuple(input.shape)}; expected one class for each row")
+    scores, classes = input.reshape(-1, input.shape[-1]), target.reshape(-1, 1)
+    loss = (margin - scores.gather(1, classes) + scores).clamp_min(0)
+    loss = loss if p == 1 else loss * loss
+    if weight is not None:
+        loss = loss * weight[classes]
+    others = core.arange(scores.shape[1]) != classes
+    loss = _where(others, loss).sum(1) / scores.shape[1]
+    return _reduced(loss.reshape(target.shape), "multi_margin_loss", size_average, reduce, reduction)
+
+
+@composite("nn.functional.multilabel_margin_loss")
+def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
+    """Hinge loss of several labels: the sum over labels j and other classes i of max(0, 1 - x[j] + x[i]), over C.
+
+    Args:
+        input (Tensor): scores, (N, C) or (C).
+        target (Tensor): labels of each row, int64, of the shape of `input`; the first -1 ends a row's labels.
+        size_average, reduce (bool, optional): older spelling of `reduction`.
+        reduction (str): Default: "mean".
+
+    Raises:
+        RuntimeError: shapes differ.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.functional.multilabel_margin_loss(rl.tensor([0., 0.]), rl.tensor([1, -1]))
+        tensor(0.5000)
+    """
+    if input.dim() not in (1, 2) or input.shape != target.shape:
+        raise RuntimeError(f"multilabel_margin_loss: target has shape {tuple(target.shape)}; expected that of input, "
+                           f"{tuple(input.shape)}, with 1 or 2 dimensions")
+    scores, labels = input.reshape(-1, input.shape[-1]), target.reshape(-1, input.shape[-1])
+    listed = (labels < 0).cumsum(1) == 0
+    labels = labels.clamp_min(0)
+    is_label = core.zeros(labels.shape, dtype=core.int64).scatter_add_(1, labels, listed.to(core.int64)) > 0
+    margins = (1 - scores.gather(1, labels).unsqueeze(2) + scores.unsqueeze(1)).clamp_min(0)
+    counted = listed.unsqueeze(2) & ~is_label.unsqueeze(1)
+    loss = _where(counted, margins).sum((1, 2)) / input.shape[-1]
+    return _reduced(loss.reshape(input.shape[:-1]), "multilabel_margin_loss", size_average, reduce, reduction)
+
+
+@composite("nn.functional.multilabel_soft_margin_loss")
+def multilabel_soft_margin_loss(input, target, weight=None, size_average=None, reduce=None, reduction="mean"):
+    """Binary cross-entropy of logits, averaged over the classes (the last dimension).
+
+    Args:
+        input (Tensor): logits, (..., C).
+        target (Tensor): 0 or 1 for each.
+        weight (Tensor, optional): (C), a factor for each class.
+        size_average, reduce (bool, optional): older spelling of `reduction`.
+        reduction (str): Default: "mean".
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.functional.multilabel_soft_margin_loss(rl.zeros(1, 2), rl.ones(1, 2))
+        tensor(0.6931)
+    """
+    loss = -(target * native.logsigmoid(input) + (1 - target) * native.logsigmoid(-input))
+    loss = loss if weight is None else loss * weight
+    return _reduced(loss.mean(-1), "multilabel_soft_margin_loss", size_average, reduce, reduction)

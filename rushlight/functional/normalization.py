@@ -1,0 +1,107 @@
+"""Normalisations made of other operators."""
+from rushlight.functional._composite import composite
+from rushlight.functional._core import core, native
+
+
+@composite("nn.functional.instance_norm")
+def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True, momentum=0.1,
+                  eps=1e-5):
+    """Normalise each channel of each sample over its places.
+
+    Args:
+        input (Tensor): floating, (N, C, ...).
+        running_mean, running_var (Tensor, optional): (C), updated with the batch's means when `use_input_stats`.
+        weight, bias (Tensor, optional): (C), applied after normalising.
+        use_input_stats (bool): use each sample's own statistics rather than the running ones. Default: True.
+        momentum (float): share of the new statistics in the update. Default: 0.1.
+        eps (float): added to the variance. Default: 1e-5.
+
+    Raises:
+        ValueError: there is only one place per channel.
+        RuntimeError: running statistics are needed and missing, or sizes do not agree.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.functional.instance_norm(rl.tensor([[[1., 3.]]]))
+        tensor([[[-1.0000,  1.0000]]])
+    """
+    if use_input_stats and input.numel() == input.shape[0] * input.shape[1]:
+        raise ValueError("Expected more than 1 spatial element when training, got input size "
+                         f"{input.size()}")
+    if not use_input_stats and (running_mean is None or running_var is None):
+        raise RuntimeError("Expected running_mean and running_var to be defined when use_input_stats is false")
+    batch, channels = input.shape[:2]
+
+    def per_sample(values):
+        return None if values is None else values.repeat(batch)
+
+    # Every channel of every sample is a channel of one large batch normalisation.
+    mean, var = per_sample(running_mean), per_sample(running_var)
+    flat = input.reshape(1, batch * channels, *input.shape[2:])
+    result = native.batch_norm(flat, mean, var, per_sample(weight), per_sample(bias), use_input_stats, momentum, eps)
+    if use_input_stats:
+        for running, updated in ((running_mean, mean), (running_var, var)):
+            if running is not None:
+                running.copy_(updated.view(batch, channels).mean(0))
+    return result.view(input.shape)
+
+
+@composite("nn.functional.local_response_norm")
+def local_response_norm(input, size, alpha=1e-4, beta=0.75, k=1.0):
+    """Divide each element by (k + alpha * mean of squares over neighbouring channels) ** beta.
+
+    Args:
+        input (Tensor): floating, (N, C, ...), three dimensions or more.
+        size (int): how many channels are neighbours.
+        alpha (float): Default: 1e-4.
+        beta (float): Default: 0.75.
+        k (float): Default: 1.
+
+    Raises:
+        ValueError: fewer than three dimensions.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.functional.local_response_norm(rl.zeros(1, 2, 1), 2)
+        tensor([[[0.],
+                 [0.]]])
+    """
+    if input.dim() < 3:
+        raise ValueError(f"Expected 3D or higher dimensionality input (got {input.dim()} dimensions)")
+    if input.numel() == 0:
+        return input
+    square = input.mul(input).flatten(2).transpose(1, 2)
+    padded = native.pad(square, (size // 2, (size - 1) // 2))
+    mean = padded.unfold(2, size, 1).mean(-1).transpose(1, 2).reshape(input.shape)
+    return input / mean.mul(alpha).add(k).pow(beta)
+
+
+@composite("nn.functional.rms_norm rms_norm")
+def rms_norm(input, normalized_shape, weight=None, eps=None):
+    """Divide by the root of the mean of squares over the last dimensions.
+
+    Args:
+        input (Tensor): floating; its last sizes are `normalized_shape`.
+        normalized_shape (tuple of int): the sizes to normalise over.
+        weight (Tensor, optional): of that shape, applied after normalising.
+        eps (float, optional): added to the mean; the dtype's smallest step when None.
+
+    Raises:
+        RuntimeError: shapes do not agree.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.functional.rms_norm(rl.tensor([3., 3.]), (2,))
+        tensor([1., 1.])
+    """
+    normalized_shape = tuple(normalized_shape)
+    dims = len(normalized_shape)
+    if tuple(input.shape[input.dim() - dims:]) != normalized_shape:
+        raise RuntimeError(f"rms_norm: input has shape {tuple(input.shape)}; expected it to end in {normalized_shape}")
+    if weight is not None and tuple(weight.shape) != normalized_shape:
+        raise RuntimeError(f"rms_norm: weight has shape {tuple(weight.shape)}; expected {normalized_shape}")
+    wide = input.float() if input.dtype in (core.float16, core.bfloat16) else input
+    eps = core.finfo(wide.dtype).eps if eps is None else eps
+    mean = wide.mul(wide).mean(tuple(range(-dims, 0)), keepdim=True)
+    result = wide * mean.add(eps).rsqrt()
+    return (result if weight is None else result * weight).to(input.dtype)

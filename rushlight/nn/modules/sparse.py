@@ -1,0 +1,103 @@
+"""Embedding: rows of a table, by number."""
+from rushlight.functional._core import core
+from rushlight.nn import functional as F
+from rushlight.nn import init
+from rushlight.nn.modules.module import Module
+from rushlight.nn.parameter import Parameter
+
+__all__ = ["Embedding"]
+
+
+class Embedding(Module):
+    """A learned vector for each of a number of things.
+
+    Args:
+        num_embeddings (int): how many things there are.
+        embedding_dim (int): size of the vectors.
+        padding_idx (int, optional): a thing whose vector begins at zero and is not trained.
+        max_norm (float, optional): vectors that are looked up are first scaled to have no larger norm.
+        norm_type (float): the norm for `max_norm`. Default: 2.
+        scale_grad_by_freq (bool): divide gradients by how often a thing occurs in the batch. Default: False.
+        sparse (bool): accepted; gradients are dense. Default: False.
+        device, dtype: where and how the table is made.
+
+    Raises:
+        AssertionError: `padding_idx` is out of range.
+
+    Shape:
+        (...) of integers to (..., embedding_dim).
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.Embedding(10, 3)(rl.tensor([1, 2])).shape == (2, 3)
+        True
+    """
+
+    __constants__ = ["num_embeddings", "embedding_dim", "padding_idx", "max_norm", "norm_type", "scale_grad_by_freq",
+                     "sparse"]
+
+    def __init__(self, num_embeddings, embedding_dim, padding_idx=None, max_norm=None, norm_type=2.0,
+                 scale_grad_by_freq=False, sparse=False, _weight=None, _freeze=False, device=None, dtype=None):
+        super().__init__()
+        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+        if padding_idx is not None:
+            if not -num_embeddings <= padding_idx < num_embeddings:
+                raise AssertionError("Padding_idx must be within num_embeddings")
+            padding_idx %= num_embeddings
+        self.padding_idx, self.max_norm, self.norm_type = padding_idx, max_norm, norm_type
+        self.scale_grad_by_freq, self.sparse = scale_grad_by_freq, sparse
+        if _weight is None:
+            table = core.empty((num_embeddings, embedding_dim), device=device, dtype=dtype)
+            self.weight = Parameter(table, requires_grad=not _freeze)
+            self.reset_parameters()
+        else:
+            if list(_weight.shape) != [num_embeddings, embedding_dim]:
+                raise AssertionError("Shape of weight does not match num_embeddings and embedding_dim")
+            self.weight = Parameter(_weight, requires_grad=not _freeze)
+
+    def reset_parameters(self):
+        """Draw new vectors from the normal distribution; zero at `padding_idx`."""
+        init.normal_(self.weight)
+        if self.padding_idx is not None:
+            with core.no_grad():
+                self.weight[self.padding_idx].fill_(0)
+
+    def forward(self, input):
+        return F.embedding(input, self.weight, self.padding_idx, self.max_norm, self.norm_type, self.scale_grad_by_freq,
+                           self.sparse)
+
+    def extra_repr(self):
+        text = f"{self.num_embeddings}, {self.embedding_dim}"
+        if self.padding_idx is not None:
+            text += f", padding_idx={self.padding_idx}"
+        if self.max_norm is not None:
+            text += f", max_norm={self.max_norm}"
+        if self.norm_type != 2:
+            text += f", norm_type={self.norm_type}"
+        if self.scale_grad_by_freq is not False:
+            text += f", scale_grad_by_freq={self.scale_grad_by_freq}"
+        return text + (", sparse=True" if self.sparse else "")
+
+    @classmethod
+    def from_pretrained(cls, embeddings, freeze=True, padding_idx=None, max_norm=None, norm_type=2.0,
+                        scale_grad_by_freq=False, sparse=False):
+        """An embedding of given vectors.
+
+        Args:
+            embeddings (Tensor): the table, (num_embeddings, embedding_dim).
+            freeze (bool): do not train it. Default: True.
+            padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse: as for the class.
+
+        Raises:
+            AssertionError: the table is not two-dimensional.
+
+        Example:
+            >>> import rushlight as rl
+            >>> rl.nn.Embedding.from_pretrained(rl.eye(2))(rl.tensor([1]))
+            tensor([[0., 1.]])
+        """
+        if embeddings.dim() != 2:
+            raise AssertionError("Embeddings parameter is expected to be 2-dimensional")
+        rows, columns = embeddings.shape
+        return cls(rows, columns, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, _weight=embeddings,
+                   _freeze=freeze)

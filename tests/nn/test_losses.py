@@ -1,0 +1,102 @@
+"""Every loss beside PyTorch's: text, values and gradients for each reduction."""
+import numpy as np
+import pytest
+
+import rushlight as rl
+
+torch = pytest.importorskip("torch", reason="PyTorch is the reference of these tests")
+
+RNG = np.random.default_rng(0)
+X, Y = (RNG.normal(size=(4, 5)).astype(np.float32) for _ in range(2))
+POSITIVE = np.abs(Y) + 0.1
+PROBABILITY = 1 / (1 + np.exp(-X))
+LOG_PROBABILITY = (X - np.log(np.exp(X).sum(1, keepdims=True))).astype(np.float32)
+DISTRIBUTION = (np.exp(Y) / np.exp(Y).sum(1, keepdims=True)).astype(np.float32)
+SIGN = np.where(RNG.random((4, 5)) < 0.5, -1.0, 1.0).astype(np.float32)
+ROW_SIGN = SIGN[:, 0].copy()
+BIT = (SIGN > 0).astype(np.float32)
+CLASS = np.array([0, 3, 4, 1])
+LABELS = np.array([[0, 3, -1, 1, 2], [1, -1, 0, 0, 0], [2, 4, 0, 1, -1], [-1, 1, 1, 1, 1]])
+COUNT = np.array([[0, 1, 2, 3, 4]] * 4, dtype=np.float32)
+WEIGHT = np.array([0.5, 1, 2, 1, 0.1], dtype=np.float32)
+
+CASES = [
+    ("L1Loss", {}, (X, Y)), ("MSELoss", {}, (X, Y)), ("SmoothL1Loss", {}, (X, Y)), ("SmoothL1Loss", {"beta": 0.5}, (X, Y)),
+    ("HuberLoss", {"delta": 0.7}, (X, Y)),
+    ("NLLLoss", {}, (LOG_PROBABILITY, CLASS)), ("NLLLoss", {"weight": WEIGHT, "ignore_index": 3}, (LOG_PROBABILITY, CLASS)),
+    ("CrossEntropyLoss", {}, (X, CLASS)), ("CrossEntropyLoss", {"weight": WEIGHT, "ignore_index": 1}, (X, CLASS)),
+    ("CrossEntropyLoss", {"label_smoothing": 0.2}, (X, CLASS)), ("CrossEntropyLoss", {}, (X, DISTRIBUTION)),
+    ("BCELoss", {}, (PROBABILITY, BIT)), ("BCELoss", {"weight": WEIGHT}, (PROBABILITY, BIT)),
+    ("BCEWithLogitsLoss", {}, (X, BIT)), ("BCEWithLogitsLoss", {"weight": WEIGHT, "pos_weight": WEIGHT}, (X, BIT)),
+    ("KLDivLoss", {}, (LOG_PROBABILITY, DISTRIBUTION)),
+    ("KLDivLoss", {"log_target": True}, (LOG_PROBABILITY, np.log(DISTRIBUTION))),
+    ("PoissonNLLLoss", {}, (X, COUNT)), ("PoissonNLLLoss", {"log_input": False, "full": True}, (PROBABILITY, COUNT)),
+    ("GaussianNLLLoss", {}, (X, Y, POSITIVE)), ("GaussianNLLLoss", {"full": True, "eps": 0.5}, (X, Y, POSITIVE[:, :1])),
+    ("HingeEmbeddingLoss", {"margin": 0.5}, (X, SIGN)), ("SoftMarginLoss", {}, (X, SIGN)),
+    ("MultiLabelMarginLoss", {}, (X, LABELS)), ("MultiLabelSoftMarginLoss", {}, (X, BIT)),
+    ("MultiLabelSoftMarginLoss", {"weight": WEIGHT}, (X, BIT)),
+    ("MultiMarginLoss", {}, (X, CLASS)), ("MultiMarginLoss", {"p": 2, "margin": 0.3, "weight": WEIGHT}, (X, CLASS)),
+    ("CosineEmbeddingLoss", {"margin": 0.1}, (X, Y, ROW_SIGN)),
+    ("MarginRankingLoss", {"margin": 0.2}, (X, Y, SIGN)),
+    ("TripletMarginLoss", {}, (X, Y, POSITIVE)), ("TripletMarginLoss", {"p": 1, "swap": True}, (X, Y, POSITIVE)),
+    ("TripletMarginWithDistanceLoss", {"margin": 2.0}, (X, Y, POSITIVE)),
+]
+
+
+def run(package, name, options, arrays, reduction):
+    options = {key: package.from_numpy(value.copy()) if isinstance(value, np.ndarray) else value
+               for key, value in options.items()}
+    loss = getattr(package.nn, name)(**options, reduction=reduction)
+    values = [package.from_numpy(array.copy()) for array in arrays]
+    values[0].requires_grad_()
+    result = loss(*values)
+    result.sum().backward()
+    return repr(loss), result.detach().numpy(), values[0].grad.numpy()
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("name,options,arrays", CASES, ids=[f"{name}-{','.join(o)}" for name, o, _ in CASES])
+def test_loss(name, options, arrays, reduction):
+    own, reference = (run(package, name, options, arrays, reduction) for package in (rl, torch))
+    assert own[0] == reference[0]
+    assert own[1].shape == reference[1].shape
+    np.testing.assert_allclose(own[1], reference[1], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(own[2], reference[2], rtol=1e-4, atol=1e-5)
+
+
+def test_kl_div_batchmean():
+    own, reference = (run(package, "KLDivLoss", {}, (LOG_PROBABILITY, DISTRIBUTION), "batchmean")
+                      for package in (rl, torch))
+    np.testing.assert_allclose(own[1], reference[1], rtol=1e-5)
+
+
+@pytest.mark.parametrize("flags,expected", [
+    ({"size_average": False}, "sum"), ({"reduce": False}, "none"), ({"size_average": True}, "mean")])
+def test_older_reduction_flags(flags, expected):
+    with pytest.warns(UserWarning):
+        assert rl.nn.MSELoss(**flags).reduction == expected
+
+
+def test_cross_entropy_of_images():
+    scores = RNG.normal(size=(2, 3, 4, 5)).astype(np.float32)
+    classes = RNG.integers(0, 3, size=(2, 4, 5))
+    for reduction in ("mean", "none"):
+        own, reference = (run(package, "CrossEntropyLoss", {}, (scores, classes), reduction) for package in (rl, torch))
+        np.testing.assert_allclose(own[1], reference[1], rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(own[2], reference[2], rtol=1e-4, atol=1e-6)
+
+
+def test_wrong_shapes():
+    for package in (torch, rl):
+        functional = package.nn.functional
+        with pytest.raises(RuntimeError):
+            functional.margin_ranking_loss(package.ones(2), package.ones(2, 2), package.ones(2))
+        with pytest.raises(ValueError):
+            functional.gaussian_nll_loss(package.ones(2, 3), package.ones(2, 3), package.ones(2, 2))
+        with pytest.raises(ValueError):
+            functional.gaussian_nll_loss(package.ones(2), package.ones(2), -package.ones(2))
+        with pytest.raises(RuntimeError):
+            functional.one_hot(package.tensor([-1]))
+        with pytest.raises(RuntimeError):
+            functional.one_hot(package.tensor([3]), 3)
