@@ -29,6 +29,7 @@ Ref<Storage> Storage::wrap(void* data, size_t bytes, void (*free)(void*), void* 
 void Storage::destroy(Storage* s) {
     if (s->free_) s->free_(s->context_);
     else deallocate(s->block_);
+    deallocate(s->retired_);
     delete s;
 }
 
@@ -86,9 +87,20 @@ void Storage::rearrange_to_plain() {
             else move(uint16_t{});
         }
     });
-    deallocate(block_);
+    if (holders_.load() > 0) retired_ = block_;
+    else deallocate(block_);
     block_ = plain;
     arrangement_ = Arrangement::plain;
 }
+
+void* Storage::hold_arranged() {
+    if (arrangement_ == Arrangement::plain) return nullptr;
+    std::lock_guard guard(rearranging);
+    if (arrangement_ == Arrangement::plain) return nullptr;
+    holders_.fetch_add(1);
+    return block_.data;
+}
+
+void Storage::release_arranged() { holders_.fetch_sub(1); }
 
 }  // namespace rushlight

@@ -34,14 +34,19 @@ public:
     void bump() { version_.fetch_add(1, std::memory_order_relaxed); }
 
     Arrangement arrangement() const { return arrangement_; }
-    void* arranged_data() { return block_.data; }      // bytes as `arrangement()` says
+    // Bytes as `arrangement()` says. They stay where they are until release_arranged(), even when another thread asks for the
+    // plain bytes meanwhile. Null when the storage is plain.
+    void* hold_arranged();
+    void release_arranged();
+    bool arranged_as(int64_t n, int64_t c, int64_t spatial) const { return n == n_ && c == c_ && spatial == spatial_; }
     // Declares that the bytes hold an (n, c, spatial) tensor of `element` bytes as (n, spatial, c).
     void set_channels_last(int64_t n, int64_t c, int64_t spatial, int element);
 
 private:
     void rearrange_to_plain();
 
-    Block block_;
+    Block block_, retired_;                            // retired: the arranged bytes of a storage that became plain under a reader
+    std::atomic<int> holders_{0};
     size_t bytes_ = 0;
     std::atomic<uint32_t> version_{0};
     Arrangement arrangement_ = Arrangement::plain;
