@@ -19,6 +19,7 @@ struct Definition {
     int inputs;
     PointwiseSet kernels;
     Slopes slopes;
+    Op* gradient = nullptr;              // the fused g * slope(x, y) of a unary operator
 };
 
 std::deque<Definition>& definitions() {
@@ -119,6 +120,11 @@ void run_forward(Call& c) {
               k.boolean_first_input);
 }
 
+const char* keep(std::string text) {
+    static std::deque<std::string> kept;
+    return kept.emplace_back(std::move(text)).c_str();
+}
+
 // ---- derivatives ---------------------------------------------------------------------------------------------------------
 
 bool mentions(const char* text, char name) {
@@ -129,13 +135,45 @@ bool mentions(const char* text, char name) {
     return false;
 }
 
-// One pass over memory when nobody differentiates again.
-Tensor fused_slope(const Vjp& d, TileFn fn, const double* p) {
-    Tensor g = d.grad(), x = d.input(0), y = d.result(0);
-    Tensor out = empty_tensor(g.sizes(), g.dtype());
-    Value inputs[3] = {Value(g), x.defined() ? Value(x) : Value(g), y.defined() ? Value(y) : Value(g)};
-    run_tiles(fn, out, inputs, 3, g.dtype(), g.dtype(), p);
-    return out;
+// One pass over memory when nobody differentiates again: an operator of its own, so that captured graphs see it.
+void infer_gradient(Call& c) {
+    c.compute = compute_dtype(c.tensor(0).dtype);
+    c.result(c.tensor(0).sizes, c.tensor(0).dtype);
+}
+
+void run_gradient(Call& c) {
+    const Definition& d = definition_of(c.op);
+    double p[4] = {};
+    params_of(c, 3, p);
+    Value inputs[3] = {c[0], c.has(1) ? c[1] : c[0], c.has(2) ? c[2] : c[0]};
+    TileFn fn = d.kernels.active().backward[c.compute == DType::float64];
+    run_tiles(fn, c.out[0], inputs, 3, c.compute, c.compute, p);
+}
+
+Op* gradient_op(const std::string& name, const PointwiseFields& fields, const Definition* definition) {
+    Op* op = new Op;
+    op->signature = keep(name + "_grad(grad: Tensor, input: Tensor | None, result: Tensor | None" +
+                         (*fields.attributes ? std::string(", ") + fields.attributes : "") + ") -> Tensor");
+    op->names = keep("_ops." + name + "_grad");
+    op->kind = Kind::pointwise;
+    op->dtypes = "floating";
+    op->infer = infer_gradient;
+    op->kernels = {Kernel{"generic", nullptr, run_gradient}};
+    op->derivative = fused_gradient;
+    op->onnx = no_onnx("a gradient");
+    op->doc = keep("The gradient of " + name + ": grad times the slope, in one pass.");
+    op->family = definition;
+    new Registrar(op, keep(name + "_grad"));
+    return op;
+}
+
+Tensor fused_slope(const Vjp& d, const Op& op, int attributes_from) {
+    Value values[max_params] = {Value(d.grad()), Value(d.input(0)), Value(d.result(0))};
+    int n = 3;
+    for (int i = attributes_from; i < int(d.op.parsed.params.size()); ++i) values[n++] = d.args[i];
+    Call c(op, values);
+    invoke_raw(c, values, n);
+    return c.out[0];
 }
 
 Tensor operand(const Vjp& d, int param) {
@@ -150,20 +188,13 @@ void vjp_pointwise(Vjp& d) {
         p[i - def.inputs] = d.args[i].is_none() ? std::numeric_limits<double>::quiet_NaN() : d.args[i].to_double();
     Tensor g = d.grad();
     if (def.inputs == 1) {
-        TileFn fused = def.kernels.active().backward[g.dtype() == DType::float64];
-        bool plain = g.dtype() == DType::float32 || g.dtype() == DType::float64;
-        if (!d.create_graph && fused && plain && d.dtype(0) == g.dtype()) return d.to(0, fused_slope(d, fused, p));
+        if (!d.create_graph && def.gradient && d.dtype(0) == g.dtype()) return d.to(0, fused_slope(d, *def.gradient, 1));
         return d.to(0, def.slopes.of[0](d.input(0), d.result(0), Tensor(), p).times(g));
     }
     // Of select (where), the condition is no operand of the slopes' but is passed as x.
     Tensor x = operand(d, 0), y = operand(d, 1), z = def.inputs == 3 ? operand(d, 2) : Tensor();
     for (int i = 0; i < def.inputs; ++i)
         if (d.needs(i)) d.to(i, def.slopes.of[i](x, y, z, p).times(g));
-}
-
-const char* keep(std::string text) {
-    static std::deque<std::string> kept;
-    return kept.emplace_back(std::move(text)).c_str();
 }
 
 // Which inputs a slope reads tells what the tape must save.
@@ -253,6 +284,7 @@ Op pointwise_op(const char* name, family::Family family, int inputs, const Point
     op.samples = {fields.domain.low, fields.domain.high, fields.samples};
     op.doc = fields.doc;
     op.family = &definitions().back();
+    if (inputs == 1 && kernels.active().backward[0]) definitions().back().gradient = gradient_op(n, fields, &definitions().back());
     return op;
 }
 

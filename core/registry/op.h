@@ -34,6 +34,9 @@ struct Derivative {
     const char* why_not = nullptr;
 };
 inline constexpr Derivative not_differentiable(const char* why) { return {nullptr, "", why}; }
+// Of operators that compute a gradient in one pass. Derivatives use them only where no graph of the gradient is wanted; with
+// create_graph they compose it of differentiable operators.
+inline constexpr Derivative fused_gradient = not_differentiable("a fused gradient: differentiating again takes the composed form");
 
 struct Onnx {
     const char* type = nullptr;      // ONNX operator, or null
