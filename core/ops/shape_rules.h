@@ -9,11 +9,11 @@ namespace rushlight {
 
 extern Op op_view, op_reshape, op_transpose, op_permute, op_expand, op_slice, op_select, op_squeeze, op_unsqueeze, op_unfold,
     op_restride, op_diagonal, op_view_as_real, op_view_as_complex, op_unbind, op_split_with_sizes, op_narrow, op_as_strided;
-extern Op op_place, op_clone, op_contiguous, op_to_copy, op_copy_, op_fill_, op_zero_;
+extern Op op_place, op_clone, op_contiguous, op_to_dtype, op_copy_, op_fill_, op_zero_;
 extern Op op_empty, op_full, op_zeros, op_ones;
 extern Op op_cat, op_stack, op_flip;
 extern Op op_gather, op_scatter, op_scatter_add, op_index_select, op_index_add, op_index_copy, op_index_fill, op_masked_fill,
-    op_masked_select, op_masked_scatter, op_nonzero, op_index, op_index_put, op_embedding, op_embedding_backward, op_tril, op_triu;
+    op_masked_select, op_masked_scatter, op_nonzero, op_index, op_index_write, op_scatter_combine, op_embedding, op_embedding_backward, op_tril, op_triu;
 
 // One argument as a tensor.
 inline Tensor tensor_at(const Call& c, int i) { return Tensor(c.args[i].is_tensor() ? c.args[i].tensor_ : nullptr); }

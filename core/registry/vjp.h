@@ -19,7 +19,9 @@ struct Vjp {
     uint64_t needed = 0;               // parameters that need a gradient
     bool create_graph = false;         // the derivative itself is being recorded: use differentiable primitives only
     std::span<Tensor> into;            // by parameter: the gradients
-    std::vector<Tensor>* into_list = nullptr;        // of a Tensor[] parameter
+    // Of the Tensor[] parameter that needs a gradient: what its tensors were, and room for one gradient each.
+    std::span<const InputMeta> list_meta;
+    std::vector<Tensor>* into_list = nullptr;
 
     const Value& operator[](std::string_view param) const { return args[op.parsed.find(param)]; }
     const Value& operator[](int param) const { return args[param]; }
