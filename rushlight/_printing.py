@@ -8,7 +8,9 @@ _PROFILES = {
 _options = {**_PROFILES["default"], "sci_mode": None}
 
 
-def set_printoptions(precision=None, threshold=None, edgeitems=None, linewidth=None, profile=None, sci_mode=None):
+def set_printoptions(
+    precision=None, threshold=None, edgeitems=None, linewidth=None, profile=None, sci_mode=None
+):
     """Set how tensors are printed; what is not given stays, except `sci_mode`, which goes back to automatic.
 
     Args:
@@ -30,7 +32,9 @@ def set_printoptions(precision=None, threshold=None, edgeitems=None, linewidth=N
     """
     if profile is not None:
         if profile not in _PROFILES:
-            raise ValueError(f"set_printoptions: profile={profile!r} is unknown; expected one of {', '.join(_PROFILES)}")
+            raise ValueError(
+                f"set_printoptions: profile={profile!r} is unknown; expected one of {', '.join(_PROFILES)}"
+            )
         _options.update(_PROFILES[profile])
     given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems, "linewidth": linewidth}
     _options.update({name: value for name, value in given.items() if value is not None})
@@ -72,7 +76,8 @@ def tensor_repr(tensor, default_dtype, name="tensor"):
 
     Args:
         tensor: the tensor.
-        default_dtype: the default dtype, whose tensors (and those of int64, bool and the matching complex dtype) show none.
+        default_dtype: the default dtype, whose tensors (and those of int64, bool and the matching complex
+            dtype) show none.
         name: what stands before the bracket; a subclass gives its own name.
     """
     prefix = name + "("
@@ -178,7 +183,7 @@ def _joined(first, last, depth):
 def _float_texts(values):
     """The values as text of equal width (infinities, nans and -0 may be wider), and the width."""
     infinity = float("inf")
-    counted = [0 < abs(value) < infinity for value in values]       # false for 0, infinities and nan
+    counted = [0 < abs(value) < infinity for value in values]  # false for 0, infinities and nan
     finite = [value for value, use in zip(values, counted, strict=True) if use]
     precision = _options["precision"]
     scientific = integers = False
@@ -217,17 +222,17 @@ def _layout(texts, shape, cut, element, indent):
     between = ",\n" + " " * (last_indent + 1)
     rows = []
     for begin in range(0, len(texts), size):
-        row = texts[begin:begin + size]
+        row = texts[begin : begin + size]
         if cut[-1]:
             row.insert(size // 2, " ...")
-        lines = [", ".join(row[i:i + per_line]) for i in range(0, len(row), per_line)]
+        lines = [", ".join(row[i : i + per_line]) for i in range(0, len(row), per_line)]
         rows.append("[" + between.join(lines) + "]")
     for level in range(len(shape) - 2, -1, -1):
         size = shape[level]
         between = "," + "\n" * (len(shape) - 1 - level) + " " * (indent + level + 1)
         groups = []
         for begin in range(0, len(rows), size):
-            group = rows[begin:begin + size]
+            group = rows[begin : begin + size]
             if cut[level]:
                 group.insert(size // 2, "...")
             groups.append("[" + between.join(group) + "]")

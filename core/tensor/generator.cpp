@@ -14,8 +14,8 @@
 namespace rushlight {
 namespace {
 
-// Every live generator, so that a fork happens while no thread is in the middle of a draw: a child must find each lock
-// free and each stream whole.
+// Every live generator, so that a fork happens while no thread is in the middle of a draw: a child must find
+// each lock free and each stream whole.
 struct Registry {
     std::mutex mutex;
     std::vector<const Generator*> generators;
@@ -43,7 +43,8 @@ void enrol(const Generator* g) {
     registry().generators.push_back(g);
 }
 
-// The bytes of a saved state. The layout, padding included, is PyTorch's, where it is older than the class around it.
+// The bytes of a saved state. The layout, padding included, is PyTorch's, where it is older than the class
+// around it.
 struct State {
     uint64_t initial_seed;
     int32_t left;              // words left in the block, plus one
@@ -137,7 +138,8 @@ void Generator::set_state(const uint8_t* bytes, int64_t size) {
     require(s.seeded != 0 && s.left > 0 && s.left <= size_ && s.next <= uint64_t(size_), ErrorKind::runtime,
             "set_state: new_state is not the state of a generator: left=", s.left, ", next=", s.next, ", seeded=",
             s.seeded, "; expected 0 < left <= ", int(size_), ", next <= ", int(size_), ", seeded=1");
-    // `left` says when the next block is due and `next` where in this one to read: they must tell the same story.
+    // `left` says when the next block is due and `next` where in this one to read: they must tell the same
+    // story.
     require(s.left == 1 || s.next + uint64_t(s.left) == uint64_t(size_) + 1, ErrorKind::runtime,
             "set_state: new_state says next=", s.next, " and left=", s.left, "; expected next + left = ", int(size_) + 1);
     std::lock_guard lock(mutex_);

@@ -1,5 +1,6 @@
-// The random number generator: one mt19937 stream with the seeding, state layout and consumption rules of PyTorch's CPU
-// generator, so that the same seed gives the same numbers. What is drawn from it is in tensor/random.h.
+// The random number generator: one mt19937 stream with the seeding, state layout and consumption rules of
+// PyTorch's CPU generator, so that the same seed gives the same numbers. What is drawn from it is in
+// tensor/random.h.
 #pragma once
 
 #include <cstdint>

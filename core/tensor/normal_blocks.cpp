@@ -7,9 +7,10 @@
 namespace rushlight::random {
 namespace {
 
-// PyTorch computes its float32 blocks with the single-precision polynomials of the Cephes library, evaluated with fused
-// multiply-adds. The stream is defined by those roundings, so they are repeated here step by step: every fma below is one
-// rounding in PyTorch, and nothing else may be fused (the build compiles this file with -ffp-contract=off).
+// PyTorch computes its float32 blocks with the single-precision polynomials of the Cephes library, evaluated
+// with fused multiply-adds. The stream is defined by those roundings, so they are repeated here step by step:
+// every fma below is one rounding in PyTorch, and nothing else may be fused (the build compiles this file
+// with -ffp-contract=off).
 
 // Natural logarithm of x in (0, 1].
 inline __attribute__((always_inline)) float log_step(float x) {
@@ -75,7 +76,8 @@ inline __attribute__((always_inline)) void float_blocks(float* data, int64_t blo
 }
 
 #if defined(__x86_64__)
-// The same steps, vectorised; a processor without FMA gives the same numbers through the C library's fmaf, slowly.
+// The same steps, vectorised; a processor without FMA gives the same numbers through the C library's fmaf,
+// slowly.
 __attribute__((target("avx2,fma"))) void float_blocks_fma(float* data, int64_t blocks, float mean, float std) {
     float_blocks(data, blocks, mean, std);
 }

@@ -145,8 +145,8 @@ void uniform(Generator& g, void* data, int64_t n, DType t, double from, double t
 
 namespace {
 
-// 16 or more values: uniform numbers first, then whole blocks of 16 in place; a last block that would be short overlaps the
-// one before it and is made of 16 fresh uniform numbers.
+// 16 or more values: uniform numbers first, then whole blocks of 16 in place; a last block that would be
+// short overlaps the one before it and is made of 16 fresh uniform numbers.
 template <class T> void normal_in_blocks(Generator& g, T* out, int64_t n, T mean, T std) {
     each_unit<T>(g, n, [=](int64_t i, T u) { out[i] = u; });
     parallel_for(n / 16, 2048, [=](int64_t begin, int64_t end) { normal_blocks(out + 16 * begin, end - begin, mean, std); });
@@ -211,7 +211,8 @@ template <class T> void integers_in_range(Generator& g, T* out, int64_t n, uint6
     each32(g, n, [=](int64_t i, uint32_t word) { out[i] = place(remainder(word)); });
 }
 
-// A floating dtype cannot hold every integer: the limits move inwards to ones it can hold, so that rounding stays inside.
+// A floating dtype cannot hold every integer: the limits move inwards to ones it can hold, so that rounding
+// stays inside.
 template <class T> int64_t spacing(int64_t at) {
     int log2 = 63 - __builtin_clzll(uint64_t(at < 0 ? -at : at) | 1);
     return int64_t(1) << std::max(log2 - digits<T> + 1, 0);

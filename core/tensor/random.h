@@ -1,8 +1,8 @@
-// Random numbers into contiguous memory. Each function takes the generator's lock, draws its words in the order that PyTorch
-// draws them on the CPU, and refuses a dtype or parameter that PyTorch refuses.
+// Random numbers into contiguous memory. Each function takes the generator's lock, draws its words in the
+// order that PyTorch draws them on the CPU, and refuses a dtype or parameter that PyTorch refuses.
 //
-// PyTorch visits a strided tensor in the order of its memory (smallest stride innermost), not of its indices: `fill_tensor`
-// does so for a tensor of any layout.
+// PyTorch visits a strided tensor in the order of its memory (smallest stride innermost), not of its indices:
+// `fill_tensor` does so for a tensor of any layout.
 #pragma once
 
 #include <cstdint>
@@ -14,15 +14,16 @@
 
 namespace rushlight::random {
 
-// Calls `fill(data, contiguous)` once with dense memory for all elements of `t`, in the order of its strides, and puts the
-// result in place. `contiguous` says whether `t` is row-major (what `normal` wants to know). Positions must not overlap.
+// Calls `fill(data, contiguous)` once with dense memory for all elements of `t`, in the order of its strides,
+// and puts the result in place. `contiguous` says whether `t` is row-major (what `normal` wants to know).
+// Positions must not overlap.
 void fill_tensor(const Tensor& t, const std::function<void(void* data, bool contiguous)>& fill);
 
 // `op` names the caller in errors.
 void uniform(Generator& g, void* data, int64_t n, DType t, double from, double to, const char* op = "uniform_");
 
-// From 16 elements on PyTorch draws a contiguous tensor in blocks of 16 (`blocks`), and any other one value at a time. Complex
-// memory is filled as pairs of reals with half the variance each.
+// From 16 elements on PyTorch draws a contiguous tensor in blocks of 16 (`blocks`), and any other one value
+// at a time. Complex memory is filled as pairs of reals with half the variance each.
 void normal(Generator& g, void* data, int64_t n, DType t, double mean, double std, bool blocks = true,
             const char* op = "normal_");
 
@@ -43,8 +44,9 @@ void cauchy(Generator& g, void* data, int64_t n, DType t, double median, double 
 void log_normal(Generator& g, void* data, int64_t n, DType t, double mean, double std, const char* op = "log_normal_");
 void poisson(Generator& g, void* data, const void* rate, int64_t n, DType t, const char* op = "poisson");
 
-// Draws `samples` categories per row with replacement, into `out` of rows x samples. The other kind, and a single sample, are
-// `topk(weights / exponential)` and `argmax(weights / exponential)`: compose them of operators.
+// Draws `samples` categories per row with replacement, into `out` of rows x samples. The other kind, and a
+// single sample, are `topk(weights / exponential)` and `argmax(weights / exponential)`: compose them of
+// operators.
 void multinomial_with_replacement(Generator& g, int64_t* out, int64_t rows, int64_t samples, const void* weights,
                                   int64_t categories, DType t);
 

@@ -11,9 +11,10 @@ _SUFFIX = ".rushlight-tmp"
 class AtomicFile:
     """A new file that takes the place of `path` when the block ends without an exception.
 
-    The bytes go to a temporary file beside the target, which is synced and renamed; then the folder is synced. The
-    permissions of a replaced file are kept, and a symbolic link keeps pointing to the (new) file. Temporary files that a killed
-    process left are removed by the next save to the same target. What is not a regular file (a pipe, /dev/null) is written directly.
+    The bytes go to a temporary file beside the target, which is synced and renamed; then the folder is
+    synced. The permissions of a replaced file are kept, and a symbolic link keeps pointing to the (new) file. Temporary files that a killed
+    process left are removed by the next save to the same target. What is not a regular file (a pipe,
+    /dev/null) is written directly.
 
     Attributes:
         write: takes bytes-like pieces.
@@ -56,7 +57,8 @@ class AtomicFile:
         while True:
             path = os.path.join(folder, f".{name[:100]}.{secrets.token_hex(8)}{_SUFFIX}")
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-            # The lock tells other saves that this file is in use; one of them may have removed it before we had the lock.
+            # The lock tells other saves that this file is in use; one of them may have removed it before we
+            # had the lock.
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             if os.fstat(descriptor).st_nlink:
                 self._temporary = path
@@ -94,7 +96,9 @@ def _remove_stale(folder, name):
     """Remove the temporary files of this target that no living process holds."""
     prefix = f".{name[:100]}."
     with os.scandir(folder) as found:
-        stale = [entry.path for entry in found if entry.name.startswith(prefix) and entry.name.endswith(_SUFFIX)]
+        stale = [
+            entry.path for entry in found if entry.name.startswith(prefix) and entry.name.endswith(_SUFFIX)
+        ]
     for path in stale:
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -104,6 +108,6 @@ def _remove_stale(folder, name):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.unlink(path)
         except OSError:
-            pass                       # in use by another save, or already renamed
+            pass  # in use by another save, or already renamed
         finally:
             os.close(descriptor)

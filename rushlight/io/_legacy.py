@@ -9,7 +9,7 @@ from rushlight.io._pickle_reader import LoadedStorage, Unpickler
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
-LEGACY_START = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."       # the first pickle: the magic number
+LEGACY_START = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # the first pickle: the magic number
 
 
 def load_legacy(source, where, location, encoding):
@@ -22,14 +22,18 @@ def load_legacy(source, where, location, encoding):
         nonlocal total
         # An old view of a storage: (its key, offset, size) in elements of the same root.
         if view is not None:
-            raise CorruptFileError(f"{where}: storage {key!r} is a view of another storage, as PyTorch 0.3 saved them; "
-                                   "load and save the file again with PyTorch")
+            raise CorruptFileError(
+                f"{where}: storage {key!r} is a view of another storage, as PyTorch 0.3 saved them; "
+                "load and save the file again with PyTorch"
+            )
         location.check(saved_from)
         size = count * kind.itemsize
         if key not in storages:
             total += size
             if total > len(data):
-                raise CorruptFileError(f"{where}: truncated: storage {key!r} and those before it have {total} bytes, the file {len(data)}")
+                raise CorruptFileError(
+                    f"{where}: truncated: storage {key!r} and those before it have {total} bytes, the file {len(data)}"
+                )
             storages[key] = (kind, *_tensors.new_memory(size))
         known, memory, bytes_view = storages[key]
         if len(bytes_view) != size or known.itemsize != kind.itemsize:
@@ -38,9 +42,15 @@ def load_legacy(source, where, location, encoding):
 
     try:
         machine = Unpickler(data, storage, encoding=encoding)
-        magic, protocol, system = machine.load(), machine.load(machine.position), machine.load(machine.position)
+        magic, protocol, system = (
+            machine.load(),
+            machine.load(machine.position),
+            machine.load(machine.position),
+        )
         if magic != _MAGIC or protocol != _PROTOCOL:
-            raise CorruptFileError(f"{where}: begins with magic number {magic!r}, protocol {protocol!r}; expected {_MAGIC}, {_PROTOCOL}")
+            raise CorruptFileError(
+                f"{where}: begins with magic number {magic!r}, protocol {protocol!r}; expected {_MAGIC}, {_PROTOCOL}"
+            )
         if type(system) is not dict or system.get("little_endian", True) is not True:
             raise CorruptFileError(f"{where}: was written on a big-endian machine")
         value = machine.load(machine.position)
@@ -58,11 +68,13 @@ def _fill(data, at, keys, storages, where):
         kind, _, view = storages[key]
         if at + 8 > len(data):
             raise CorruptFileError(f"{where}: truncated before storage {key!r}")
-        count, = struct.unpack_from("<q", data, at)
+        (count,) = struct.unpack_from("<q", data, at)
         at += 8
         if count * kind.itemsize != len(view) or at + len(view) > len(data):
-            raise CorruptFileError(f"{where}: storage {key!r} has {count} elements; expected {len(view) // kind.itemsize}, all in the file")
-        view[:] = memoryview(data)[at:at + len(view)]
+            raise CorruptFileError(
+                f"{where}: storage {key!r} has {count} elements; expected {len(view) // kind.itemsize}, all in the file"
+            )
+        view[:] = memoryview(data)[at : at + len(view)]
         at += len(view)
     if at != len(data):
         raise CorruptFileError(f"{where}: {len(data) - at} bytes follow the last storage")

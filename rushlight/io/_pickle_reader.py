@@ -1,7 +1,8 @@
 """A machine for the pickles inside saved files that knows data only.
 
-It imports nothing and calls nothing that a file names: each global it admits is a key of a table of our own functions, and
-each of those checks its arguments. Everything a pickle makes takes memory in proportion to the pickle's length.
+It imports nothing and calls nothing that a file names: each global it admits is a key of a table of our own
+functions, and each of those checks its arguments. Everything a pickle makes takes memory in proportion to the
+pickle's length.
 """
 
 import collections
@@ -31,7 +32,7 @@ class Admitted:
     def __init__(self, name, call, factory=None):
         self.name = name
         self.call = call
-        self.factory = factory        # the plain Python type, where it may be a defaultdict's factory
+        self.factory = factory  # the plain Python type, where it may be a defaultdict's factory
 
 
 class LoadedStorage:
@@ -107,7 +108,7 @@ class Unpickler:
         self._stack = []
         self._marks = []
         self._memo = {}
-        self._tuple_depth = {}        # id -> nesting of the tuples and frozensets that are alive in `_kept`
+        self._tuple_depth = {}  # id -> nesting of the tuples and frozensets that are alive in `_kept`
         self._kept = []
         self._load_storage = load_storage
         self._maker = maker or TensorMaker()
@@ -133,14 +134,16 @@ class Unpickler:
                 _refuse("the pickle is cut")
             code = data[self._at]
             self._at += 1
-            if code == 0x2E:          # STOP
+            if code == 0x2E:  # STOP
                 value = self._pop()
                 _expect(not self._stack and not self._marks, "the pickle ends with values left over")
                 self._check_result(value)
                 return value
             operation = operations[code]
             if operation is None:
-                _refuse(f"pickle operation {code:#04x} at byte {self._at - 1} is not one of those that data needs")
+                _refuse(
+                    f"pickle operation {code:#04x} at byte {self._at - 1} is not one of those that data needs"
+                )
             operation(self)
 
     # ---- the stack and the bytes ----
@@ -148,8 +151,10 @@ class Unpickler:
     def _take(self, count):
         end = self._at + count
         if end > len(self._data):
-            _refuse(f"the pickle is cut: byte {self._at} begins {count} bytes, and {len(self._data) - self._at} are left")
-        piece = self._data[self._at:end]
+            _refuse(
+                f"the pickle is cut: byte {self._at} begins {count} bytes, and {len(self._data) - self._at} are left"
+            )
+        piece = self._data[self._at : end]
         self._at = end
         return piece
 
@@ -176,7 +181,7 @@ class Unpickler:
     def _line(self):
         end = self._data.find(b"\n", self._at, self._at + 1000)
         _expect(end >= 0, "a name in the pickle has no end")
-        text = bytes(self._data[self._at:end])
+        text = bytes(self._data[self._at : end])
         self._at = end + 1
         return text.decode("utf-8", "replace")
 
@@ -194,8 +199,10 @@ class Unpickler:
 
     def _set_items(self, items):
         target = self._top()
-        _expect(type(target) in (dict, collections.OrderedDict, collections.defaultdict, collections.Counter),
-                f"the pickle sets an item of a {type(target).__name__}; expected a dict")
+        _expect(
+            type(target) in (dict, collections.OrderedDict, collections.defaultdict, collections.Counter),
+            f"the pickle sets an item of a {type(target).__name__}; expected a dict",
+        )
         _expect(len(items) % 2 == 0, "the pickle sets a key without a value")
         for i in range(0, len(items), 2):
             target[_check_key(items[i])] = items[i + 1]
@@ -221,21 +228,29 @@ class Unpickler:
         try:
             self._stack.append(raw if self._encoding == "bytes" else raw.decode(self._encoding))
         except UnicodeDecodeError:
-            _refuse(f"a byte string in the pickle is not {self._encoding}; pass encoding='latin1' or 'bytes' to load")
+            _refuse(
+                f"a byte string in the pickle is not {self._encoding}; pass encoding='latin1' or 'bytes' to load"
+            )
 
     def _push_global(self, module, name):
         module = {"__builtin__": "builtins", "copy_reg": "copyreg"}.get(module, module)
         path = f"{module}.{name}"
         if path not in self._globals:
-            _refuse(f"it holds a {path!r}, and making one would run code; only tensors, numbers, text and plain containers "
-                    "are loaded, with weights_only=False too. Save a state_dict() instead of a whole object")
+            _refuse(
+                f"it holds a {path!r}, and making one would run code; only tensors, numbers, text and plain containers "
+                "are loaded, with weights_only=False too. Save a state_dict() instead of a whole object"
+            )
         self._stack.append(self._globals[path])
 
     def _call(self):
         arguments = self._pop()
         target = self._pop()
-        _expect(type(arguments) is tuple, f"the pickle calls with a {type(arguments).__name__}; expected a tuple")
-        _expect(isinstance(target, Admitted), f"the pickle calls a {type(target).__name__}; that would run code")
+        _expect(
+            type(arguments) is tuple, f"the pickle calls with a {type(arguments).__name__}; expected a tuple"
+        )
+        _expect(
+            isinstance(target, Admitted), f"the pickle calls a {type(target).__name__}; that would run code"
+        )
         made = target.call(*arguments) if target.call else _refuse(f"the pickle calls {target.name}")
         if type(made) is frozenset:
             self._push_nested(made, list(made))
@@ -245,23 +260,37 @@ class Unpickler:
     def _build(self):
         state = self._pop()
         target = self._top()
-        _expect(type(state) is dict and all(type(k) is str and k.isidentifier() and not k.startswith("__") for k in state),
-                "the pickle sets attributes by something other than a dict of names")
+        _expect(
+            type(state) is dict
+            and all(type(k) is str and k.isidentifier() and not k.startswith("__") for k in state),
+            "the pickle sets attributes by something other than a dict of names",
+        )
         if type(target) is collections.OrderedDict:
             target.__dict__.update(state)
         elif self._maker.is_tensor(target):
             self._maker.set_state(target, state)
         else:
-            _refuse(f"the pickle sets the state of a {type(target).__name__}; expected an OrderedDict or a tensor")
+            _refuse(
+                f"the pickle sets the state of a {type(target).__name__}; expected an OrderedDict or a tensor"
+            )
 
     def _persistent(self):
         pid = self._pop()
-        _expect(type(pid) is tuple and len(pid) in (5, 6) and pid[0] == "storage", "the pickle refers to something outside "
-                "itself that is not a storage")
+        _expect(
+            type(pid) is tuple and len(pid) in (5, 6) and pid[0] == "storage",
+            "the pickle refers to something outside itself that is not a storage",
+        )
         _, kind, key, location, count = pid[:5]
-        _expect(isinstance(kind, StorageType) and type(key) in (str, int) and type(location) is str and _is_count(count),
-                "the pickle describes a storage wrongly: expected type, key, location and number of elements")
-        self._stack.append(self._load_storage(kind, str(key), location, count, pid[5] if len(pid) == 6 else None))
+        _expect(
+            isinstance(kind, StorageType)
+            and type(key) in (str, int)
+            and type(location) is str
+            and _is_count(count),
+            "the pickle describes a storage wrongly: expected type, key, location and number of elements",
+        )
+        self._stack.append(
+            self._load_storage(kind, str(key), location, count, pid[5] if len(pid) == 6 else None)
+        )
 
     def _put(self, index):
         self._memo[index] = self._top()
@@ -285,8 +314,10 @@ class Unpickler:
             if kind in _KEY_TYPES:
                 continue
             if kind in (StorageType, Admitted, LoadedStorage):
-                _refuse(f"it holds a {getattr(value, 'name', 'storage')!r} as a value; only tensors, numbers, text and plain "
-                        "containers are loaded")
+                _refuse(
+                    f"it holds a {getattr(value, 'name', 'storage')!r} as a value; only tensors, numbers, text and plain "
+                    "containers are loaded"
+                )
             if kind not in _CONTAINERS or id(value) in seen:
                 continue
             _expect(depth < MAX_DEPTH, f"the pickle nests deeper than {MAX_DEPTH}")
@@ -299,10 +330,20 @@ class Unpickler:
                 pending.extend((item, depth + 1) for item in value)
 
 
-_CONTAINERS = {dict, list, tuple, set, frozenset, collections.OrderedDict, collections.defaultdict, collections.Counter}
+_CONTAINERS = {
+    dict,
+    list,
+    tuple,
+    set,
+    frozenset,
+    collections.OrderedDict,
+    collections.defaultdict,
+    collections.Counter,
+}
 
 
-# ---- what each operation does -------------------------------------------------------------------------------------------
+# ---- what each operation does
+# -------------------------------------------------------------------------------------------
 
 
 def _number(code):
@@ -310,6 +351,7 @@ def _number(code):
 
     def push(m):
         m._stack.append(layout.unpack(m._take(layout.size))[0])
+
     return push
 
 
@@ -325,7 +367,9 @@ def _protocol(m):
 
 def _stack_global(m):
     name, module = m._pop(), m._pop()
-    _expect(type(name) is str and type(module) is str, "the pickle names a global by something other than text")
+    _expect(
+        type(name) is str and type(module) is str, "the pickle names a global by something other than text"
+    )
     m._push_global(module, name)
 
 
@@ -337,6 +381,7 @@ def _tuple_of(count):
     def push(m):
         items = [m._pop() for _ in range(count)][::-1]
         m._push_tuple(items)
+
     return push
 
 
@@ -359,7 +404,7 @@ def _frozen(m):
 
 _TABLE = {
     b"\x80": _protocol,
-    b"\x95": lambda m: m._take(8),                                          # FRAME
+    b"\x95": lambda m: m._take(8),  # FRAME
     b"(": lambda m: m._marks.append(len(m._stack)),
     b"0": lambda m: m._pop(),
     b"N": lambda m: m._stack.append(None),
@@ -396,13 +441,13 @@ _TABLE = {
     b"\x90": lambda m: m._add_items(m._pop_mark()),
     b"q": _counted("<B", Unpickler._put),
     b"r": _counted("<I", Unpickler._put),
-    b"\x94": lambda m: m._put(len(m._memo)),                                # MEMOIZE
+    b"\x94": lambda m: m._put(len(m._memo)),  # MEMOIZE
     b"h": _counted("<B", Unpickler._get),
     b"j": _counted("<I", Unpickler._get),
     b"c": lambda m: m._push_global(m._line(), m._line()),
     b"\x93": _stack_global,
     b"R": Unpickler._call,
-    b"\x81": Unpickler._call,                                               # NEWOBJ: the same to our table
+    b"\x81": Unpickler._call,  # NEWOBJ: the same to our table
     b"b": Unpickler._build,
     b"Q": Unpickler._persistent,
 }
@@ -411,15 +456,18 @@ for _code, _operation in _TABLE.items():
     _OPERATIONS[_code[0]] = _operation
 
 
-# ---- what the admitted globals do -----------------------------------------------------------------------------------------
+# ---- what the admitted globals do
+# -----------------------------------------------------------------------------------------
 
 
 def _ordered_dict(*arguments):
     _expect(len(arguments) <= 1, "OrderedDict: expected at most one argument")
     made = collections.OrderedDict()
     for pair in arguments[0] if arguments and type(arguments[0]) is list else ():
-        _expect(type(pair) in (list, tuple) and len(pair) == 2 and type(pair[0]) in _KEY_TYPES,
-                "OrderedDict: expected pairs of key and value")
+        _expect(
+            type(pair) in (list, tuple) and len(pair) == 2 and type(pair[0]) in _KEY_TYPES,
+            "OrderedDict: expected pairs of key and value",
+        )
         made[pair[0]] = pair[1]
     return made
 
@@ -429,32 +477,45 @@ def _default_dict(*arguments):
     factory = arguments[0] if arguments else None
     if factory is None:
         return collections.defaultdict()
-    _expect(isinstance(factory, Admitted) and factory.factory is not None, "defaultdict: expected the factory list, dict, set, "
-            "int, float, str, bool or None")
+    _expect(
+        isinstance(factory, Admitted) and factory.factory is not None,
+        "defaultdict: expected the factory list, dict, set, int, float, str, bool or None",
+    )
     return collections.defaultdict(factory.factory)
 
 
 def _counter(*arguments):
-    _expect(len(arguments) == 0 or (len(arguments) == 1 and type(arguments[0]) is dict), "Counter: expected a dict")
+    _expect(
+        len(arguments) == 0 or (len(arguments) == 1 and type(arguments[0]) is dict),
+        "Counter: expected a dict",
+    )
     return collections.Counter(*arguments)
 
 
 def _set_of(kind):
     def make(*arguments):
-        _expect(len(arguments) == 0 or (len(arguments) == 1 and type(arguments[0]) in (list, tuple)),
-                f"{kind.__name__}: expected a list")
+        _expect(
+            len(arguments) == 0 or (len(arguments) == 1 and type(arguments[0]) in (list, tuple)),
+            f"{kind.__name__}: expected a list",
+        )
         return kind(_check_key(item) for item in (arguments[0] if arguments else ()))
+
     return make
 
 
 def _complex(*arguments):
-    _expect(len(arguments) == 2 and all(type(a) in (int, float) for a in arguments), "complex: expected two numbers")
+    _expect(
+        len(arguments) == 2 and all(type(a) in (int, float) for a in arguments),
+        "complex: expected two numbers",
+    )
     return complex(*arguments)
 
 
 def _encode(*arguments):
-    _expect(len(arguments) == 2 and type(arguments[0]) is str and arguments[1] in ("latin1", "latin-1"),
-            "_codecs.encode: expected text and 'latin1'")
+    _expect(
+        len(arguments) == 2 and type(arguments[0]) is str and arguments[1] in ("latin1", "latin-1"),
+        "_codecs.encode: expected text and 'latin1'",
+    )
     try:
         return arguments[0].encode("latin1")
     except UnicodeEncodeError:
@@ -464,7 +525,10 @@ def _encode(*arguments):
 def _bytearray(*arguments):
     if len(arguments) == 2:
         arguments = (_encode(*arguments),)
-    _expect(len(arguments) == 0 or (len(arguments) == 1 and type(arguments[0]) is bytes), "bytearray: expected bytes")
+    _expect(
+        len(arguments) == 0 or (len(arguments) == 1 and type(arguments[0]) is bytes),
+        "bytearray: expected bytes",
+    )
     return bytearray(*arguments)
 
 
@@ -474,8 +538,10 @@ def _size(*arguments):
 
 
 def _device(*arguments):
-    _expect(1 <= len(arguments) <= 2 and type(arguments[0]) is str and all(type(a) is int for a in arguments[1:]),
-            "device: expected a name and an index")
+    _expect(
+        1 <= len(arguments) <= 2 and type(arguments[0]) is str and all(type(a) is int for a in arguments[1:]),
+        "device: expected a name and an index",
+    )
     return _tensors.device(*arguments)
 
 
@@ -483,15 +549,28 @@ def _rebuilders(maker):
     """The functions that make tensors, by the names PyTorch gives them."""
 
     def rebuild(storage, offset, size, stride, requires_grad=False, hooks=None, metadata=None):
-        _expect(isinstance(storage, LoadedStorage) and storage.kind.dtype is not None, "a tensor's storage is not one")
-        _expect(_is_count(offset) and _are_counts(size) and _are_counts(stride) and len(size) == len(stride),
-                "a tensor's offset, size or stride is not made of ints >= 0")
-        _expect(type(requires_grad) is bool and not hooks, "a tensor's requires_grad is not a bool, or it brings hooks")
+        _expect(
+            isinstance(storage, LoadedStorage) and storage.kind.dtype is not None,
+            "a tensor's storage is not one",
+        )
+        _expect(
+            _is_count(offset) and _are_counts(size) and _are_counts(stride) and len(size) == len(stride),
+            "a tensor's offset, size or stride is not made of ints >= 0",
+        )
+        _expect(
+            type(requires_grad) is bool and not hooks,
+            "a tensor's requires_grad is not a bool, or it brings hooks",
+        )
         try:
-            return maker.tensor(storage, storage.kind.dtype, offset, tuple(size), tuple(stride), requires_grad)
+            return maker.tensor(
+                storage, storage.kind.dtype, offset, tuple(size), tuple(stride), requires_grad
+            )
         except (RuntimeError, ValueError, OverflowError) as error:
-            raise RecordError(storage.key, f"size {tuple(size)}, stride {tuple(stride)} and offset {offset} do not fit its "
-                              f"storage: {error}") from error
+            raise RecordError(
+                storage.key,
+                f"size {tuple(size)}, stride {tuple(stride)} and offset {offset} do not fit its "
+                f"storage: {error}",
+            ) from error
 
     def tensor_v1(*arguments):
         _expect(len(arguments) == 4, "_rebuild_tensor: expected four arguments")
@@ -502,16 +581,23 @@ def _rebuilders(maker):
         return rebuild(*arguments)
 
     def parameter(*arguments):
-        _expect(len(arguments) in (1, 2, 3) and maker.is_tensor(arguments[0]) and type(arguments[-1]) is not str,
-                "_rebuild_parameter: expected a tensor")
+        _expect(
+            len(arguments) in (1, 2, 3) and maker.is_tensor(arguments[0]) and type(arguments[-1]) is not str,
+            "_rebuild_parameter: expected a tensor",
+        )
         requires_grad = arguments[1] if len(arguments) > 1 else True
-        _expect(type(requires_grad) is bool and not (len(arguments) == 3 and arguments[2]),
-                "_rebuild_parameter: requires_grad is not a bool, or it brings hooks")
+        _expect(
+            type(requires_grad) is bool and not (len(arguments) == 3 and arguments[2]),
+            "_rebuild_parameter: requires_grad is not a bool, or it brings hooks",
+        )
         return maker.parameter(arguments[0], requires_grad)
 
     def with_state(made, state):
-        _expect(type(state) is dict and all(type(k) is str and k.isidentifier() and not k.startswith("__") for k in state),
-                "a tensor's state is not a dict of attributes")
+        _expect(
+            type(state) is dict
+            and all(type(k) is str and k.isidentifier() and not k.startswith("__") for k in state),
+            "a tensor's state is not a dict of attributes",
+        )
         if state:
             maker.set_state(made, state)
         return made
@@ -521,21 +607,42 @@ def _rebuilders(maker):
         return with_state(parameter(*arguments[:3]), arguments[3])
 
     def from_type(*arguments):
-        _expect(len(arguments) == 4 and isinstance(arguments[0], Admitted) and arguments[0].name in known
-                and type(arguments[2]) is tuple, "_rebuild_from_type_v2: expected a function, a type, arguments and a state")
+        _expect(
+            len(arguments) == 4
+            and isinstance(arguments[0], Admitted)
+            and arguments[0].name in known
+            and type(arguments[2]) is tuple,
+            "_rebuild_from_type_v2: expected a function, a type, arguments and a state",
+        )
         return with_state(known[arguments[0].name](*arguments[2]), arguments[3])
 
-    known = {"torch._utils._rebuild_tensor": tensor_v1, "torch._utils._rebuild_tensor_v2": tensor_v2,
-             "torch._utils._rebuild_parameter": parameter,
-             "torch._utils._rebuild_parameter_with_state": parameter_with_state}
-    return {**known, "torch._tensor._rebuild_from_type_v2": from_type, "torch.nn.parameter.Parameter": parameter}
+    known = {
+        "torch._utils._rebuild_tensor": tensor_v1,
+        "torch._utils._rebuild_tensor_v2": tensor_v2,
+        "torch._utils._rebuild_parameter": parameter,
+        "torch._utils._rebuild_parameter_with_state": parameter_with_state,
+    }
+    return {
+        **known,
+        "torch._tensor._rebuild_from_type_v2": from_type,
+        "torch.nn.parameter.Parameter": parameter,
+    }
 
 
 def _admitted_globals(maker):
     table = {path: Admitted(path, call) for path, call in _rebuilders(maker).items()}
-    calls = {"collections.OrderedDict": _ordered_dict, "collections.defaultdict": _default_dict, "collections.Counter": _counter,
-             "builtins.complex": _complex, "_codecs.encode": _encode, "builtins.bytearray": _bytearray, "torch.Size": _size,
-             "torch.device": _device, "builtins.frozenset": _set_of(frozenset), "torch.Tensor": None}
+    calls = {
+        "collections.OrderedDict": _ordered_dict,
+        "collections.defaultdict": _default_dict,
+        "collections.Counter": _counter,
+        "builtins.complex": _complex,
+        "_codecs.encode": _encode,
+        "builtins.bytearray": _bytearray,
+        "torch.Size": _size,
+        "torch.device": _device,
+        "builtins.frozenset": _set_of(frozenset),
+        "torch.Tensor": None,
+    }
     table.update({path: Admitted(path, call) for path, call in calls.items()})
     table["builtins.set"] = Admitted("builtins.set", _set_of(set), set)
     for kind in (list, dict, int, float, str, bool, tuple):

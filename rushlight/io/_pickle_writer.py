@@ -7,7 +7,7 @@ from pickle import PicklingError
 from rushlight.io import _tensors
 
 _MAX_DEPTH = 1000
-_BATCH = 1000                  # items between two marks
+_BATCH = 1000  # items between two marks
 
 
 class Pickler:
@@ -20,14 +20,27 @@ class Pickler:
     def __init__(self, add_storage):
         self._add_storage = add_storage
         self._out = []
-        self._memo = {}                # id of an object, or ("text", str), or a global's name -> index
-        self._kept = []                # keeps alive what `_memo` knows by id
+        self._memo = {}  # id of an object, or ("text", str), or a global's name -> index
+        self._kept = []  # keeps alive what `_memo` knows by id
         self._pending = []
         self._writers = {
-            type(None): self._none, bool: self._bool, int: self._int, float: self._float, complex: self._complex,
-            str: self._text, bytes: self._bytes, bytearray: self._bytearray, list: self._list, tuple: self._tuple,
-            dict: self._dict, set: self._set, frozenset: self._set, collections.OrderedDict: self._ordered_dict,
-            collections.defaultdict: self._default_dict, collections.Counter: self._counter, _tensors.Size: self._size,
+            type(None): self._none,
+            bool: self._bool,
+            int: self._int,
+            float: self._float,
+            complex: self._complex,
+            str: self._text,
+            bytes: self._bytes,
+            bytearray: self._bytearray,
+            list: self._list,
+            tuple: self._tuple,
+            dict: self._dict,
+            set: self._set,
+            frozenset: self._set,
+            collections.OrderedDict: self._ordered_dict,
+            collections.defaultdict: self._default_dict,
+            collections.Counter: self._counter,
+            _tensors.Size: self._size,
             _tensors.dtype: self._dtype,
         }
 
@@ -65,8 +78,12 @@ class Pickler:
             self._tensor(value, path, depth)
         elif isinstance(value, _tensors.device):
             self._call("torch", "device", [str(value)], path, depth)
-        elif type(value).__module__ == "numpy" and getattr(value, "shape", None) == () and hasattr(value, "item"):
-            self._write(value.item(), path, depth)       # NumPy's scalars become the Python numbers they stand for
+        elif (
+            type(value).__module__ == "numpy"
+            and getattr(value, "shape", None) == ()
+            and hasattr(value, "item")
+        ):
+            self._write(value.item(), path, depth)  # NumPy's scalars become the Python numbers they stand for
         else:
             self._refuse(value, path)
 
@@ -74,10 +91,14 @@ class Pickler:
         kind = type(value)
         name = f"{kind.__module__}.{kind.__qualname__}"
         if hasattr(value, "state_dict"):
-            raise PicklingError(f"save: {_shown(path)} is a {name}; loading a whole object would run code from the file, so only "
-                                "its state can be saved: save its state_dict()")
-        raise PicklingError(f"save: {_shown(path)} is a {name}; expected tensors, numbers, text, bytes, None and dicts, lists, tuples "
-                            "and sets of them (convert NumPy values with .item() or from_numpy)")
+            raise PicklingError(
+                f"save: {_shown(path)} is a {name}; loading a whole object would run code from the file, so only "
+                "its state can be saved: save its state_dict()"
+            )
+        raise PicklingError(
+            f"save: {_shown(path)} is a {name}; expected tensors, numbers, text, bytes, None and dicts, lists, tuples "
+            "and sets of them (convert NumPy values with .item() or from_numpy)"
+        )
 
     def _remember(self, key):
         index = len(self._memo)
@@ -122,7 +143,10 @@ class Pickler:
             self._out.append(b"J" + struct.pack("<i", value))
         else:
             raw = value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)
-            self._out.append((b"\x8a" + bytes((len(raw),)) if len(raw) < 256 else b"\x8b" + struct.pack("<i", len(raw))) + raw)
+            self._out.append(
+                (b"\x8a" + bytes((len(raw),)) if len(raw) < 256 else b"\x8b" + struct.pack("<i", len(raw)))
+                + raw
+            )
 
     def _float(self, value, path, depth):
         self._out.append(b"G" + struct.pack(">d", value))
@@ -137,7 +161,9 @@ class Pickler:
             return
         raw = value.encode("utf-8", "surrogatepass")
         if len(raw) >= 1 << 32:
-            raise PicklingError(f"save: {_shown(path)} is a text of {len(raw)} bytes; expected less than 4 GB")
+            raise PicklingError(
+                f"save: {_shown(path)} is a text of {len(raw)} bytes; expected less than 4 GB"
+            )
         self._out.append(b"X" + struct.pack("<I", len(raw)) + raw)
         self._remember(key)
 
@@ -145,7 +171,9 @@ class Pickler:
         self._call("_codecs", "encode", [value.decode("latin1"), "latin1"], path, depth)
 
     def _bytearray(self, value, path, depth):
-        self._call("__builtin__", "bytearray", [bytes(value)], path, depth, [lambda: self._remember_object(value)])
+        self._call(
+            "__builtin__", "bytearray", [bytes(value)], path, depth, [lambda: self._remember_object(value)]
+        )
 
     # ---- containers ----
 
@@ -158,7 +186,7 @@ class Pickler:
         tasks = []
         for begin in range(0, len(groups), _BATCH):
             tasks.append(b"(")
-            for group in groups[begin:begin + _BATCH]:
+            for group in groups[begin : begin + _BATCH]:
                 tasks.extend(group)
             tasks.append(end)
         self._pending.extend(reversed(tasks))
@@ -182,19 +210,30 @@ class Pickler:
             self._out.append(b"t")
             self._remember_object(value)
 
-        self._pending.extend(reversed([b"(", *((item, (path, i), depth + 1) for i, item in enumerate(value)), finish]))
+        self._pending.extend(
+            reversed([b"(", *((item, (path, i), depth + 1) for i, item in enumerate(value)), finish])
+        )
 
     def _set(self, value, path, depth):
-        self._call("__builtin__", type(value).__name__, [list(value)], path, depth, [lambda: self._remember_object(value)])
+        self._call(
+            "__builtin__",
+            type(value).__name__,
+            [list(value)],
+            path,
+            depth,
+            [lambda: self._remember_object(value)],
+        )
 
     def _filled(self, value, path, depth):
         """What follows the call that made an empty mapping: its memo, its items."""
+
         def fill():
             self._remember_object(value)
             if getattr(value, "__dict__", None):
                 self._pending.append(b"b")
                 self._pending.append((dict(value.__dict__), (path, "attributes"), depth + 1))
             self._queue_batches(self._pairs(value, path, depth), b"u")
+
         return fill
 
     def _ordered_dict(self, value, path, depth):
@@ -203,8 +242,10 @@ class Pickler:
     def _default_dict(self, value, path, depth):
         factory = value.default_factory
         if factory is not None and factory not in (list, dict, set, int, float, str, bool, tuple):
-            raise PicklingError(f"save: {_shown(path)} is a defaultdict with the factory {factory!r}; expected list, dict, set, int, "
-                                "float, str, bool, tuple or None")
+            raise PicklingError(
+                f"save: {_shown(path)} is a defaultdict with the factory {factory!r}; expected list, dict, set, int, "
+                "float, str, bool, tuple or None"
+            )
         self._global("collections", "defaultdict")
         if factory is None:
             self._out.append(b"N\x85R")
@@ -214,7 +255,9 @@ class Pickler:
         self._pending.append(self._filled(value, path, depth))
 
     def _counter(self, value, path, depth):
-        self._call("collections", "Counter", [dict(value)], path, depth, [lambda: self._remember_object(value)])
+        self._call(
+            "collections", "Counter", [dict(value)], path, depth, [lambda: self._remember_object(value)]
+        )
 
     # ---- tensors ----
 
@@ -225,12 +268,23 @@ class Pickler:
         self._global("torch", _tensors.dtype_name(value))
 
     def _tensor(self, value, path, depth):
-        # Memory is known by the tensor's id only once it is complete, as with tuples; a tensor can't contain itself.
+        # Memory is known by the tensor's id only once it is complete, as with tuples; a tensor can't contain
+        # itself.
         finish = [lambda: self._remember_object(value)]
         if isinstance(value, _tensors.Parameter):
             self._global("torch._utils", "_rebuild_parameter")
-            self._pending.extend(reversed([b"(", lambda: self._plain_tensor(value.detach(), path), (value.requires_grad, path, depth),
-                                           (collections.OrderedDict(), path, depth), b"tR", *finish]))
+            self._pending.extend(
+                reversed(
+                    [
+                        b"(",
+                        lambda: self._plain_tensor(value.detach(), path),
+                        (value.requires_grad, path, depth),
+                        (collections.OrderedDict(), path, depth),
+                        b"tR",
+                        *finish,
+                    ]
+                )
+            )
         else:
             self._plain_tensor(value, path)
             self._pending.extend(finish)

@@ -1,8 +1,9 @@
 """Zip files whose members are stored and aligned: the one writer and the one reader.
 
-The writer's output is a function of the members' names, sizes and checksums alone, so the reader can derive every header
-byte of a file that was written here and compare: together with the members' CRC-32 this covers each bit of the file. Zip files of
-other writers are read too, provided that their members follow each other without gaps and agree with the directory.
+The writer's output is a function of the members' names, sizes and checksums alone, so the reader can derive
+every header byte of a file that was written here and compare: together with the members' CRC-32 this covers
+each bit of the file. Zip files of other writers are read too, provided that their members follow each other
+without gaps and agree with the directory.
 """
 
 import os
@@ -13,7 +14,7 @@ from rushlight.io._errors import CorruptFileError
 
 ALIGNMENT = 64
 COMMENT = b"rushlight zip 1"
-MARKER = ".rushlight"          # a member of this name (in the archive's folder) is the second sign of our own files
+MARKER = ".rushlight"  # a member of this name (in the archive's folder) is the second sign of our own files
 
 _LOCAL = struct.Struct("<4s5H3I2H")
 _CENTRAL = struct.Struct("<4s6H3I5H2I")
@@ -22,7 +23,7 @@ _END64 = struct.Struct("<4sQ2H2I4Q")
 _LOCATOR64 = struct.Struct("<4sIQI")
 _BIG32 = 0xFFFFFFFF
 _BIG16 = 0xFFFF
-_DATE = 0x0021                 # 1980-01-01: the file does not depend on when it was written
+_DATE = 0x0021  # 1980-01-01: the file does not depend on when it was written
 _UTF8 = 0x0800
 _HAS_DESCRIPTOR = 0x0008
 _PADDING_FIELD = 0x4246
@@ -57,7 +58,11 @@ def _local_header(entry):
         padding += ALIGNMENT if padding < 4 else 0
         extra += struct.pack("<2H", _PADDING_FIELD, padding - 4) + bytes(padding - 4)
     version = 45 if size == _BIG32 else 20
-    return _LOCAL.pack(b"PK\3\4", version, _UTF8, 0, 0, _DATE, entry.crc, size, size, len(name), len(extra)) + name + extra
+    return (
+        _LOCAL.pack(b"PK\3\4", version, _UTF8, 0, 0, _DATE, entry.crc, size, size, len(name), len(extra))
+        + name
+        + extra
+    )
 
 
 def _directory(entries, offset):
@@ -74,8 +79,29 @@ def _directory(entries, offset):
             at = _BIG32
         extra = struct.pack(f"<2H{len(big)}Q", 1, 8 * len(big), *big) if big else b""
         version = 45 if big else 20
-        pieces.append(_CENTRAL.pack(b"PK\1\2", version, version, _UTF8, 0, 0, _DATE, entry.crc, size, size, len(name), len(extra),
-                                    0, 0, 0, 0, at) + name + extra)
+        pieces.append(
+            _CENTRAL.pack(
+                b"PK\1\2",
+                version,
+                version,
+                _UTF8,
+                0,
+                0,
+                _DATE,
+                entry.crc,
+                size,
+                size,
+                len(name),
+                len(extra),
+                0,
+                0,
+                0,
+                0,
+                at,
+            )
+            + name
+            + extra
+        )
     directory = b"".join(pieces)
     count, length = len(entries), len(directory)
     if count >= _BIG16 or offset >= _BIG32 or length >= _BIG32:
@@ -120,7 +146,7 @@ class ZipWriter:
 def checksum(view, start=0):
     """CRC-32 of a buffer, in pieces that stay in the cache and let other threads run."""
     for begin in range(0, len(view), _CHUNK):
-        start = zlib.crc32(view[begin:begin + _CHUNK], start)
+        start = zlib.crc32(view[begin : begin + _CHUNK], start)
     return start
 
 
@@ -147,7 +173,7 @@ class FileSource:
             else:
                 piece = self._file.read(len(view) - done)
                 count = len(piece)
-                view[done:done + count] = piece
+                view[done : done + count] = piece
             if not count:
                 raise CorruptFileError("the file became shorter while it was read")
             done += count
@@ -202,12 +228,15 @@ class ZipReader:
         end = tail_start + at
         records = end
         if end >= _LOCATOR64.size + _END64.size:
-            signature, _, end64, _ = _LOCATOR64.unpack(self._source.read(end - _LOCATOR64.size, _LOCATOR64.size))
+            signature, _, end64, _ = _LOCATOR64.unpack(
+                self._source.read(end - _LOCATOR64.size, _LOCATOR64.size)
+            )
             if signature == b"PK\6\7":
                 if end64 != end - _LOCATOR64.size - _END64.size:
                     self._fail("the zip64 end record is not where the file says")
                 signature, _, _, _, disk, first_disk, here, count, length, start = _END64.unpack(
-                    self._source.read(end64, _END64.size))
+                    self._source.read(end64, _END64.size)
+                )
                 if signature != b"PK\6\6":
                     self._fail("the zip64 end record is damaged")
                 records = end64
@@ -219,7 +248,7 @@ class ZipReader:
             self._fail(f"the directory of {length} bytes can't hold {count} members")
         self._count = count
         directory = self._source.read(start, length)
-        return start, directory, tail[at + _END.size:], self._source.read(records, size - records)
+        return start, directory, tail[at + _END.size :], self._source.read(records, size - records)
 
     def _parse_directory(self, directory, start):
         entries = []
@@ -227,20 +256,39 @@ class ZipReader:
         for _ in range(self._count):
             if at + _CENTRAL.size > len(directory):
                 self._fail("the directory is cut")
-            (signature, _, _, flags, method, _, _, crc, compressed, size, name_length, extra_length, comment_length, _, _, _,
-             offset) = _CENTRAL.unpack_from(directory, at)
+            (
+                signature,
+                _,
+                _,
+                flags,
+                method,
+                _,
+                _,
+                crc,
+                compressed,
+                size,
+                name_length,
+                extra_length,
+                comment_length,
+                _,
+                _,
+                _,
+                offset,
+            ) = _CENTRAL.unpack_from(directory, at)
             at += _CENTRAL.size
             if signature != b"PK\1\2" or at + name_length + extra_length + comment_length > len(directory):
                 self._fail("the directory is damaged")
             try:
-                name = directory[at:at + name_length].decode()
+                name = directory[at : at + name_length].decode()
             except UnicodeDecodeError:
                 self._fail("a member's name is not UTF-8")
-            extra = directory[at + name_length:at + name_length + extra_length]
+            extra = directory[at + name_length : at + name_length + extra_length]
             at += name_length + extra_length + comment_length
             size, compressed, offset = self._widen(name, extra, size, compressed, offset)
             if flags & ~(_UTF8 | _HAS_DESCRIPTOR | 0x6) or method not in (0, 8):
-                self._fail(f"member {name!r} is encrypted or compressed in an unknown way (flags {flags:#x}, method {method})")
+                self._fail(
+                    f"member {name!r} is encrypted or compressed in an unknown way (flags {flags:#x}, method {method})"
+                )
             if method == 0 and size != compressed:
                 self._fail(f"member {name!r} is stored, but its two sizes are {compressed} and {size}")
             if offset + _LOCAL.size + compressed > start:
@@ -260,7 +308,10 @@ class ZipReader:
             kind, length = struct.unpack_from("<2H", extra, at)
             if kind == 1 and length >= 8 * sum(wide) and at + 4 + length <= len(extra):
                 values = list(struct.unpack_from(f"<{sum(wide)}Q", extra, at + 4))
-                return [values.pop(0) if w else old for w, old in zip(wide, (size, compressed, offset), strict=True)]
+                return [
+                    values.pop(0) if w else old
+                    for w, old in zip(wide, (size, compressed, offset), strict=True)
+                ]
             at += 4 + length
         self._fail(f"member {name!r} lacks its zip64 sizes")
 
@@ -271,16 +322,32 @@ class ZipReader:
             following = entries[i + 1].offset if i + 1 < len(entries) else start
             if entry.offset != expected:
                 self._fail(f"member {entry.name!r} begins at byte {entry.offset}; expected {expected}")
-            (signature, _, flags, method, _, _, crc, compressed, size, name_length, extra_length) = _LOCAL.unpack(
-                self._source.read(entry.offset, _LOCAL.size))
-            rest = self._source.read(entry.offset + _LOCAL.size, name_length + extra_length) \
-                if entry.offset + _LOCAL.size + name_length + extra_length <= start else b""
+            (signature, _, flags, method, _, _, crc, compressed, size, name_length, extra_length) = (
+                _LOCAL.unpack(self._source.read(entry.offset, _LOCAL.size))
+            )
+            rest = (
+                self._source.read(entry.offset + _LOCAL.size, name_length + extra_length)
+                if entry.offset + _LOCAL.size + name_length + extra_length <= start
+                else b""
+            )
             entry.data_offset = entry.offset + _LOCAL.size + name_length + extra_length
             data_end = entry.data_offset + entry.compressed
-            later = bool(flags & _HAS_DESCRIPTOR)       # sizes and checksum follow the data
-            agrees = (signature == b"PK\3\4" and flags == entry.flags and method == entry.method
-                      and rest[:name_length] == entry.name.encode() and data_end <= following
-                      and (later or (crc == entry.crc and size in (entry.size, _BIG32) and compressed in (entry.compressed, _BIG32))))
+            later = bool(flags & _HAS_DESCRIPTOR)  # sizes and checksum follow the data
+            agrees = (
+                signature == b"PK\3\4"
+                and flags == entry.flags
+                and method == entry.method
+                and rest[:name_length] == entry.name.encode()
+                and data_end <= following
+                and (
+                    later
+                    or (
+                        crc == entry.crc
+                        and size in (entry.size, _BIG32)
+                        and compressed in (entry.compressed, _BIG32)
+                    )
+                )
+            )
             if not agrees or not 0 <= following - data_end <= (24 if later else 0):
                 self._fail(f"the header of member {entry.name!r} disagrees with the directory")
             expected = following
@@ -293,7 +360,10 @@ class ZipReader:
             self._fail("the directory is damaged")
         for entry in entries:
             header = _local_header(entry)
-            if entry.offset + len(header) != entry.data_offset or self._source.read(entry.offset, len(header)) != header:
+            if (
+                entry.offset + len(header) != entry.data_offset
+                or self._source.read(entry.offset, len(header)) != header
+            ):
                 self._fail(f"the header of member {entry.name!r} is damaged")
 
     def read(self, entry, what):
@@ -306,7 +376,8 @@ class ZipReader:
         return data
 
     def _inflate(self, entry, data, what):
-        # A few bytes can inflate to a thousand times as many: all members together get four times the file's size.
+        # A few bytes can inflate to a thousand times as many: all members together get four times the file's
+        # size.
         self._inflated += entry.size
         limit = max(4 * self._source.size, 1 << 16)
         if self._inflated > limit:
@@ -317,14 +388,16 @@ class ZipReader:
         except zlib.error as error:
             self._fail(f"{what}: {error}")
         if len(out) != entry.size or not machine.eof:
-            self._fail(f"{what}: inflates to another size than the {entry.size} bytes that the directory says")
+            self._fail(
+                f"{what}: inflates to another size than the {entry.size} bytes that the directory says"
+            )
         return out
 
     def read_into(self, entry, view):
         """Fill `view` with a stored member's bytes; returns whether the checksum agrees."""
         crc = 0
         for begin in range(0, len(view), _CHUNK):
-            piece = view[begin:begin + _CHUNK]
+            piece = view[begin : begin + _CHUNK]
             self._source.read_into(entry.data_offset + begin, piece)
             crc = zlib.crc32(piece, crc)
         return not self.has_checksums or crc == entry.crc

@@ -16,12 +16,13 @@ from rushlight.io._zip import FileSource, ZipReader, ZipWriter
 def save(obj, f, pickle_module=None, pickle_protocol=2, _use_new_zipfile_serialization=True):
     """Save tensors, numbers, text and containers of them in a file that `load` and PyTorch's `load` read.
 
-    Views that share memory share it again when loaded. A path is replaced at once when the new file is complete and on the disk:
-    whatever happens in between, the old file or the new one is there.
+    Views that share memory share it again when loaded. A path is replaced at once when the new file is
+    complete and on the disk: whatever happens in between, the old file or the new one is there.
 
     Args:
-        obj: a state_dict, a tensor, or any nesting of dict, list, tuple, set, OrderedDict, defaultdict, Counter, str, bytes, int,
-            float, complex, bool, None, Size, dtype, device, Tensor and Parameter. A whole Module is refused: save its state_dict().
+        obj: a state_dict, a tensor, or any nesting of dict, list, tuple, set, OrderedDict, defaultdict,
+            Counter, str, bytes, int, float, complex, bool, None, Size, dtype, device, Tensor and Parameter. A
+            whole Module is refused: save its state_dict().
         f: a path, or an object with `write`.
         pickle_module: accepted for PyTorch's sake and not used.
         pickle_protocol: 2 to 5; protocol 2 is written, the one that every reader takes.
@@ -65,8 +66,10 @@ class _Storages:
         identity, view = _tensors.storage_of(tensor)
         key, kind = self._index.setdefault(identity, (str(len(self.views)), tensor.dtype))
         if kind != tensor.dtype:
-            raise RuntimeError(f"save: tensors of {_tensors.dtype_name(kind)} and {_tensors.dtype_name(tensor.dtype)} share memory, "
-                               "which the format can't say; save a clone() of one of them")
+            raise RuntimeError(
+                f"save: tensors of {_tensors.dtype_name(kind)} and {_tensors.dtype_name(tensor.dtype)} share memory, "
+                "which the format can't say; save a clone() of one of them"
+            )
         if key == str(len(self.views)):
             self.views.append(view)
             self._kept.append(tensor)
@@ -86,13 +89,15 @@ def _write_archive(write, folder, pickle, storages):
 def load(f, map_location=None, pickle_module=None, *, weights_only=None, mmap=None, **pickle_load_args):
     """Load what `save`, or PyTorch's `save`, wrote.
 
-    Nothing in the file is ever run: tensors, numbers, text and plain containers are read, and anything else is refused by name, with
-    `weights_only=False` too. Checksums are verified, sizes are checked, and the memory used is bounded by the file's size.
+    Nothing in the file is ever run: tensors, numbers, text and plain containers are read, and anything else
+    is refused by name, with `weights_only=False` too. Checksums are verified, sizes are checked, and the
+    memory used is bounded by the file's size.
 
     Args:
         f: a path, or a binary file object with `read`, `seek` and `tell`.
-        map_location: where storages saved from another device go: "cpu", a device, a dict from location to location, or a
-            function of (storage, location) that returns something other than None. Tensors always come back on the CPU.
+        map_location: where storages saved from another device go: "cpu", a device, a dict from location to
+            location, or a function of (storage, location) that returns something other than None. Tensors
+            always come back on the CPU.
         pickle_module: accepted for PyTorch's sake and not used.
         weights_only: accepted; loading is always restricted so.
         mmap: True leaves tensors in the file (a path), copied page by page when written to.
@@ -101,7 +106,8 @@ def load(f, map_location=None, pickle_module=None, *, weights_only=None, mmap=No
     Raises:
         CorruptFileError: (a RuntimeError) the file is truncated, damaged or not of this format.
         pickle.UnpicklingError: it holds something that is not data, or nests deeper than 1,000.
-        RuntimeError: a tensor was saved from a device that is not there, and map_location does not say where it goes.
+        RuntimeError: a tensor was saved from a device that is not there, and map_location does not say where
+            it goes.
     """
     encoding = pickle_load_args.pop("encoding", "utf-8")
     if pickle_load_args:
@@ -113,7 +119,9 @@ def load(f, map_location=None, pickle_module=None, *, weights_only=None, mmap=No
     if mmap:
         raise ValueError("load: mmap=True needs a path, not a file object")
     if not all(hasattr(f, name) for name in ("read", "seek", "tell")):
-        raise AttributeError(f"load: f is a {type(f).__name__}; expected a path or a binary file with read, seek and tell")
+        raise AttributeError(
+            f"load: f is a {type(f).__name__}; expected a path or a binary file with read, seek and tell"
+        )
     name = getattr(f, "name", None)
     where = f"load: {name!r}" if isinstance(name, str) else f"load: the {type(f).__name__}"
     return _load(f, where, _Location(map_location, where), False, encoding)
@@ -133,16 +141,26 @@ def _load(file, where, location, mapped, encoding):
     if not start:
         raise CorruptFileError(f"{where}: the file is empty")
     if start[257:262] == b"ustar":
-        raise CorruptFileError(f"{where}: this is a tar file of PyTorch before 0.1.10; load and save it again with a PyTorch of the time")
-    raise CorruptFileError(f"{where}: begins with {start[:4]!r}; expected a zip file as rushlight.save and torch.save write it")
+        raise CorruptFileError(
+            f"{where}: this is a tar file of PyTorch before 0.1.10; load and save it again with a PyTorch of the time"
+        )
+    raise CorruptFileError(
+        f"{where}: begins with {start[:4]!r}; expected a zip file as rushlight.save and torch.save write it"
+    )
 
 
 class _Location:
     """Decides whether a storage saved from some device may come to the CPU."""
 
     def __init__(self, map_location, where):
-        if not (map_location is None or isinstance(map_location, (str, dict, _tensors.device)) or callable(map_location)):
-            raise TypeError(f"load: map_location is a {type(map_location).__name__}; expected None, a device, a dict or a function")
+        if not (
+            map_location is None
+            or isinstance(map_location, (str, dict, _tensors.device))
+            or callable(map_location)
+        ):
+            raise TypeError(
+                f"load: map_location is a {type(map_location).__name__}; expected None, a device, a dict or a function"
+            )
         self._map = map_location
         self._where = where
 
@@ -156,8 +174,10 @@ class _Location:
         elif self._map is not None and self._map(_Opaque(), location) is not None:
             target = "cpu"
         if target.split(":")[0] != "cpu":
-            raise RuntimeError(f"{self._where}: a tensor was saved from device {location!r} and would go to {target!r}, which is not "
-                               "available; pass map_location='cpu'")
+            raise RuntimeError(
+                f"{self._where}: a tensor was saved from device {location!r} and would go to {target!r}, which is not "
+                "available; pass map_location='cpu'"
+            )
 
 
 class _Opaque:
@@ -176,20 +196,29 @@ class _Archive:
         self._location = location
         pickles = [name for name in self._zip.entries if name.count("/") == 1 and name.endswith("/data.pkl")]
         if len(pickles) != 1:
-            raise CorruptFileError(f"{where}: holds no member <folder>/data.pkl; expected a file as rushlight.save and torch.save "
-                                   "write it" + (" (this one is a TorchScript archive)" if len(pickles) > 1 else ""))
+            raise CorruptFileError(
+                f"{where}: holds no member <folder>/data.pkl; expected a file as rushlight.save and torch.save "
+                "write it" + (" (this one is a TorchScript archive)" if len(pickles) > 1 else "")
+            )
         self._folder = pickles[0].partition("/")[0]
         self._loaded = {}
         self._mapping = None
         if mapped:
             self._mapping = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
-        small = {name: self._zip.read(entry, f"member {name!r}") for name, entry in self._zip.entries.items()
-                 if not name.startswith(f"{self._folder}/data/")}
+        small = {
+            name: self._zip.read(entry, f"member {name!r}")
+            for name, entry in self._zip.entries.items()
+            if not name.startswith(f"{self._folder}/data/")
+        }
         self._pickle = small[pickles[0]]
         if f"{self._folder}/constants.pkl" in small:
-            raise CorruptFileError(f"{where}: this is a TorchScript archive, a program; expected what torch.save writes of a state_dict")
+            raise CorruptFileError(
+                f"{where}: this is a TorchScript archive, a program; expected what torch.save writes of a state_dict"
+            )
         if small.get(f"{self._folder}/byteorder", b"little") != b"little":
-            raise CorruptFileError(f"{where}: was written on a big-endian machine; load and save it again there with byteorder little")
+            raise CorruptFileError(
+                f"{where}: was written on a big-endian machine; load and save it again there with byteorder little"
+            )
 
     def load(self, encoding):
         try:
@@ -198,7 +227,11 @@ class _Archive:
             name = _tensor_name(self._pickle, error.key, encoding)
             raise CorruptFileError(f"{self._where}: {name}: {error.text}") from None
         for name, entry in self._zip.entries.items():
-            if name.startswith(f"{self._folder}/data/") and name not in self._loaded and not self._zip.verify(entry):
+            if (
+                name.startswith(f"{self._folder}/data/")
+                and name not in self._loaded
+                and not self._zip.verify(entry)
+            ):
                 raise CorruptFileError(f"{self._where}: member {name!r}: checksum mismatch")
         return value
 
@@ -209,7 +242,9 @@ class _Archive:
             self._loaded[name] = self._read_storage(name, key)
         size, memory = self._loaded[name]
         if size != count * kind.itemsize:
-            raise RecordError(key, f"the record has {size} bytes; expected {count} elements of {kind.itemsize}")
+            raise RecordError(
+                key, f"the record has {size} bytes; expected {count} elements of {kind.itemsize}"
+            )
         return LoadedStorage(kind, memory, key)
 
     def _read_storage(self, name, key):
@@ -221,14 +256,17 @@ class _Archive:
         if self._mapping is not None and entry.data_offset % 16 == 0:
             if not self._zip.verify(entry):
                 raise RecordError(key, "checksum mismatch")
-            return entry.size, _tensors.memory_over(self._mapping[entry.data_offset:entry.data_offset + entry.size])
+            return entry.size, _tensors.memory_over(
+                self._mapping[entry.data_offset : entry.data_offset + entry.size]
+            )
         memory, view = _tensors.new_memory(entry.size)
         if not self._zip.read_into(entry, view):
             raise RecordError(key, "checksum mismatch")
         return entry.size, memory
 
 
-# ---- naming the tensor of a damaged record --------------------------------------------------------------------------------
+# ---- naming the tensor of a damaged record
+# --------------------------------------------------------------------------------
 
 
 class _Name:
@@ -255,7 +293,9 @@ class _NameMaker(TensorMaker):
 def _tensor_name(pickle, key, encoding):
     """`tensor 'fc.weight'` for the first tensor over the storage of that key."""
     try:
-        root = Unpickler(pickle, lambda kind, k, *rest: LoadedStorage(kind, None, k), _NameMaker(), encoding).load()
+        root = Unpickler(
+            pickle, lambda kind, k, *rest: LoadedStorage(kind, None, k), _NameMaker(), encoding
+        ).load()
     except (UnpicklingError, CorruptFileError):
         return f"the tensor of record {key!r}"
     pending, seen = [(root, ())], set()
