@@ -67,16 +67,6 @@ template <class T> struct PowerSumOp : Sum<T> {
     RUSHLIGHT_INLINE Vec<T> take(Vec<T> x) const { return pow(abs(x), p); }
 };
 
-// Folds the lanes in pairs.
-template <class Op, class T>
-RUSHLIGHT_INLINE T fold_lanes(Vec<T> x) {
-    T a[Vec<T>::width];
-    x.store(a);
-    for (int half = Vec<T>::width / 2; half; half /= 2)
-        for (int i = 0; i < half; ++i) a[i] = Op::join(a[i], a[i + half]);
-    return a[0];
-}
-
 // At most fold_block elements: four chains of vectors, each emptied into a second level after 32 links.
 template <class Op, class S>
 RUSHLIGHT_INLINE double fold_block_of(const S* p, int64_t n, const Op& op) {
@@ -99,7 +89,7 @@ RUSHLIGHT_INLINE double fold_block_of(const S* p, int64_t n, const Op& op) {
     }
     for (; i + w <= n; i += w) total = Op::join(total, op.take(load_tile(p + i)));
     if (i < n) total = Op::join(total, where(first_lanes<T>(n - i), op.take(load_tile(p + i, n - i)), none));
-    return double(fold_lanes<Op>(total));
+    return double(fold_lanes(total, [](V a, V b) { return Op::join(a, b); }));
 }
 
 template <template <class> class OpOf, class S>

@@ -129,12 +129,87 @@ template <class S> RUSHLIGHT_INLINE void store_one(S* p, Compute<S> x) {
     else store_tile(p, Vec<float>(x), 1);
 }
 
+// Lane i of the result is lane i + by, around the end.
+template <int by, class T>
+RUSHLIGHT_INLINE Vec<T> rotate(Vec<T> x) {
+    constexpr int w = Vec<T>::width;
+    if constexpr (w == 16)
+        return Vec<T>::raw(__builtin_shufflevector(
+            x.v, x.v, by, (1 + by) % w, (2 + by) % w, (3 + by) % w, (4 + by) % w, (5 + by) % w, (6 + by) % w, (7 + by) % w,
+            (8 + by) % w, (9 + by) % w, (10 + by) % w, (11 + by) % w, (12 + by) % w, (13 + by) % w, (14 + by) % w, (15 + by) % w));
+    else if constexpr (w == 8)
+        return Vec<T>::raw(__builtin_shufflevector(x.v, x.v, by, (1 + by) % w, (2 + by) % w, (3 + by) % w, (4 + by) % w,
+                                                   (5 + by) % w, (6 + by) % w, (7 + by) % w));
+    else if constexpr (w == 4)
+        return Vec<T>::raw(__builtin_shufflevector(x.v, x.v, by, (1 + by) % w, (2 + by) % w, (3 + by) % w));
+    else
+        return Vec<T>::raw(__builtin_shufflevector(x.v, x.v, by, (1 + by) % w));
+}
+// Folds the lanes with f, in pairs.
+template <class T, class F>
+RUSHLIGHT_INLINE T fold_lanes(Vec<T> x, F f) {
+    constexpr int w = Vec<T>::width;
+    if constexpr (w >= 16) x = f(x, rotate<8 % w>(x));
+    if constexpr (w >= 8) x = f(x, rotate<4 % w>(x));
+    if constexpr (w >= 4) x = f(x, rotate<2 % w>(x));
+    return f(x, rotate<1>(x))[0];
+}
+template <class T> RUSHLIGHT_INLINE T lane_sum(Vec<T> x) {
+    return fold_lanes(x, [](Vec<T> a, Vec<T> b) { return a + b; });
+}
+template <class T> RUSHLIGHT_INLINE T lane_max(Vec<T> x) {
+    return fold_lanes(x, [](Vec<T> a, Vec<T> b) { return maximum(a, b); });
+}
+
 // whole(i) for each full vector of n elements, then part(i, count) for what is left.
 template <int width, class Whole, class Part>
 RUSHLIGHT_INLINE void for_each_tile(int64_t n, Whole whole, Part part) {
     int64_t i = 0;
     for (; i + width <= n; i += width) whole(i);
     if (i < n) part(i, n - i);
+}
+
+// Adds up full(i) for each full vector of n elements and part(i, count) for what is left, whose other lanes are left out. Chains
+// are short: four of them, each emptied into a second level after 32 links.
+template <class T, class Full, class Part>
+RUSHLIGHT_INLINE Vec<T> sum_tiles(int64_t n, Full full, Part part) {
+    using V = Vec<T>;
+    constexpr int64_t w = V::width, links = 32;
+    V total(0);
+    int64_t i = 0;
+    while (i + 4 * w <= n) {
+        V a(0), b(0), c(0), d(0);
+        int64_t end = i + links * 4 * w < n ? i + links * 4 * w : n;
+        for (; i + 4 * w <= end; i += 4 * w) {
+            a += full(i);
+            b += full(i + w);
+            c += full(i + 2 * w);
+            d += full(i + 3 * w);
+        }
+        total += (a + b) + (c + d);
+    }
+    for (; i + w <= n; i += w) total += full(i);
+    if (i < n) total += where(first_lanes<T>(n - i), part(i, n - i), V(0));
+    return total;
+}
+
+// The largest of n elements.
+template <class S>
+RUSHLIGHT_INLINE Compute<S> max_of(const S* p, int64_t n) {
+    using V = Vec<Compute<S>>;
+    constexpr int64_t w = V::width;
+    V a(-infinity<Compute<S>>), b = a;
+    int64_t i = 0;
+    for (; i + 2 * w <= n; i += 2 * w) {
+        a = maximum(a, load_tile(p + i));
+        b = maximum(b, load_tile(p + i + w));
+    }
+    if (i + w <= n) {
+        a = maximum(a, load_tile(p + i));
+        i += w;
+    }
+    if (i < n) b = maximum(b, load_tile(p + i, n - i, a));
+    return lane_max(maximum(a, b));
 }
 
 }  // namespace isa
