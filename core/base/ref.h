@@ -14,6 +14,13 @@ public:
     RefCounted& operator=(const RefCounted&) = delete;
     void retain() const noexcept { count_.fetch_add(1, std::memory_order_relaxed); }
     bool release() const noexcept { return count_.fetch_sub(1, std::memory_order_acq_rel) == 1; }
+    // Takes a reference unless the last one is already gone.
+    bool retain_if_alive() const noexcept {
+        uint32_t seen = count_.load(std::memory_order_relaxed);
+        while (seen != 0)
+            if (count_.compare_exchange_weak(seen, seen + 1, std::memory_order_acq_rel)) return true;
+        return false;
+    }
     uint32_t use_count() const noexcept { return count_.load(std::memory_order_acquire); }
 
 private:

@@ -1,4 +1,5 @@
 // The one funnel: every operator call passes here, whether it comes from Python, from a derivative or from a graph.
+#include <bit>
 #include <chrono>
 
 #include "base/interpreter.h"
@@ -11,15 +12,15 @@ namespace rushlight {
 namespace {
 
 bool any_requires_grad(const Call& c) {
-    for (size_t i = 0, n = c.op.parsed.params.size(); i < n; ++i) {
-        const Value& v = c.args[i];
+    for (uint64_t left = c.op.tensor_params; left; left &= left - 1) {
+        const Value& v = c.args[std::countr_zero(left)];
         if (v.tag == Tag::tensor) {
-            if (v.tensor_->requires_grad) return true;
+            if (v.tensor_->tracked()) return true;
         } else if (v.tag == Tag::tensors) {
-            for (TensorImpl* t : v.to_tensors()) if (t->requires_grad) return true;
+            for (TensorImpl* t : v.to_tensors()) if (t && t->tracked()) return true;
         }
     }
-    return c.destination && c.destination->requires_grad;
+    return c.destination && c.destination->tracked();
 }
 
 int64_t work_of(const Call& c) {
@@ -150,7 +151,8 @@ void dispatch_composite(Call& c) {
 Tensor view_of(TensorImpl& source, const Dims& sizes, const Dims& strides, int64_t offset) {
     Tensor view = alias(Tensor(&source), sizes, strides, offset);
     view->base = source.base ? source.base : Ref<TensorImpl>(&source);
-    view->view_flags = mode.grad ? 0 : 1;
+    view->history = view->base->history;
+    if (!mode.grad) view->view_flags = mode.inference ? view_of_no_grad | view_of_inference : view_of_no_grad;
     return view;
 }
 
@@ -161,6 +163,7 @@ void dispatch(Call& c) {
     if (c.destination) return dispatch_into(c, recording);
     if (c.op.kind == Kind::view) {
         if (!c.passes_view) make_view(c);
+        for (Tensor& t : c.list) t->view_flags |= view_of_many;
     } else {
         for (int i = 0; i < c.results; ++i) c.out[size_t(i)] = make_result(c.geometry[size_t(i)]);
         run_kernel(c);

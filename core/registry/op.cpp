@@ -53,6 +53,8 @@ std::vector<Op*> close_registry() {
                 op->has_in_place = true;
         }
         close_saves(*op);
+        for (size_t i = 0; i < op->parsed.params.size(); ++i)
+            if (op->parsed.params[i].types & (type_tensor | type_tensors)) op->tensor_params |= uint64_t(1) << i;
         ops.push_back(op);
     }
     std::sort(ops.begin(), ops.end(), [](Op* a, Op* b) { return std::string_view(a->id) < b->id; });

@@ -32,6 +32,7 @@ struct Derivative {
     void (*vjp)(Vjp&) = nullptr;
     const char* saves = "";
     const char* why_not = nullptr;
+    bool reads_geometry = false;     // the derivative reads strides and offsets of the inputs
 };
 inline constexpr Derivative not_differentiable(const char* why) { return {nullptr, "", why}; }
 // Of operators that compute a gradient in one pass. Derivatives use them only where no graph of the gradient is wanted; with
@@ -76,6 +77,7 @@ struct Op {
     uint64_t saved_inputs = 0;                                // parameters that are saved whatever needs a gradient
     std::vector<std::pair<int, int>> saved_if;                // (saved parameter, parameter that must need a gradient)
     bool saves_result[4] = {};
+    uint64_t tensor_params = 0;                               // parameters that may be a tensor or a list of tensors
 };
 
 class Registrar {

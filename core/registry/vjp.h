@@ -8,6 +8,8 @@ namespace rushlight {
 struct InputMeta {                     // of a tensor argument, kept when its values are not
     Dims sizes;
     DType dtype = DType::float32;
+    Dims strides;                      // only where the derivative `reads_geometry`
+    int64_t offset = 0;
 };
 
 struct Vjp {

@@ -23,6 +23,7 @@ Ref<Storage> Storage::wrap(void* data, size_t bytes, void (*free)(void*), void* 
     s->free_ = free;
     s->context_ = context;
     s->read_only_ = read_only;
+    s->writers_ = read_only ? 0 : 1;
     return Ref<Storage>(s);
 }
 

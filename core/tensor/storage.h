@@ -33,6 +33,14 @@ public:
     uint32_t version() const { return version_.load(std::memory_order_relaxed); }
     void bump() { version_.fetch_add(1, std::memory_order_relaxed); }
 
+    // Memory that other libraries may write without telling: a NumPy array or DLPack capsule over it is alive, or it is theirs.
+    bool written_elsewhere() const { return writers_.load(std::memory_order_relaxed) != 0; }
+    void begin_sharing();                              // a writable view is handed to another library
+    void end_sharing();                                // ... and has gone
+    void note_saved() { if (!saved_.load(std::memory_order_relaxed)) saved_.store(true, std::memory_order_relaxed); }
+    // Advances the version when shared memory no longer holds what it held when the sharing began.
+    void notice_outside_writes() { if (watched_.load(std::memory_order_relaxed)) [[unlikely]] compare_print(); }
+
     Arrangement arrangement() const { return arrangement_; }
     // Bytes as `arrangement()` says. They stay where they are until release_arranged(), even when another thread asks for the
     // plain bytes meanwhile. Null when the storage is plain.
@@ -44,6 +52,7 @@ public:
 
 private:
     void rearrange_to_plain();
+    void compare_print();
 
     Block block_, retired_;                            // retired: the arranged bytes of a storage that became plain under a reader
     std::atomic<int> holders_{0};
@@ -55,6 +64,12 @@ private:
     int64_t n_ = 0, c_ = 0, spatial_ = 0;
     void (*free_)(void*) = nullptr;
     void* context_ = nullptr;
+    std::atomic<uint32_t> writers_{0};                 // foreign owners and live writable views
+    std::atomic<bool> saved_{false}, watched_{false};  // for a gradient at some time; print_ tells of outside writes
+    uint32_t print_version_ = 0;
+    uint64_t print_ = 0;                               // fingerprint of all bytes at print_version_
 };
+
+uint64_t fingerprint(const void* data, size_t bytes, uint64_t seed = 0);
 
 }  // namespace rushlight

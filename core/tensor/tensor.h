@@ -17,6 +17,19 @@ struct TapeData {
     virtual ~TapeData() = default;
 };
 
+// The recorded call that a tensor is a result of.
+class TapeNode : public RefCounted {
+public:
+    static void destroy(TapeNode* node) { node->dispose(); }
+
+protected:
+    virtual void dispose() = 0;          // the last reference is gone
+    virtual ~TapeNode() = default;
+};
+
+// How a view came to be (TensorImpl::view_flags).
+enum ViewFlag : uint8_t { view_of_no_grad = 1, view_of_many = 2, view_of_inference = 4 };
+
 class TensorImpl : public RefCounted {
 public:
     Ref<Storage> storage;
@@ -27,15 +40,23 @@ public:
     bool contiguous = true;              // row-major without gaps
     bool requires_grad = false;          // of a leaf, or because it has a place on the tape
     bool inference = false;              // made in inference mode: has no version
-    uint8_t view_flags = 0;              // how a view came to be; core/autograd gives the bits their meaning
+    uint8_t view_flags = 0;              // ViewFlag bits
+    uint32_t output_nr = 0;              // which result of `grad_fn` this is
+    // How often an in-place change gave the tensor a new place on the tape; of a view: the count of its base when the view's own
+    // place was taken, so that a difference tells that the place is out of date.
+    uint32_t history = 0;
+    uint32_t generation = 0;             // how often the tensor was given other memory or another shape under its name
     Ref<TensorImpl> base;                // of a view: the tensor it ultimately views
-    std::unique_ptr<TapeData> tape;
+    Ref<TapeNode> grad_fn;               // null for leaves; ask core/autograd, which brings views up to date
+    std::unique_ptr<TapeData> tape;      // gradient, hooks: declared after grad_fn, because it goes first
     void* python = nullptr;              // the Python object that shows this tensor, borrowed
 
     static TensorImpl* make();
     static void destroy(TensorImpl* t);
     void update_geometry();              // numel and contiguous from sizes and strides
 
+    // Would a recorded call have to follow this tensor? A view follows its base when the base joined the tape later.
+    bool tracked() const { return requires_grad || (base && base->requires_grad && base->history != history); }
     int rank() const { return sizes.size(); }
     void* data() const { return static_cast<char*>(storage->data()) + offset * size_of(dtype); }
     template <class T> T* data_as() const { return static_cast<T*>(data()); }
@@ -85,6 +106,7 @@ Tensor scalar_tensor(int64_t value, DType dtype);
 // Bytes of the storage that the geometry touches, from the first byte; checked.
 int64_t bytes_needed(const Dims& sizes, const Dims& strides, int64_t offset, int64_t element, const char* op);
 bool overlaps_itself(const TensorImpl& t);       // several positions share memory (expanded tensors)
+uint64_t fingerprint(const TensorImpl& t);       // of the values; equal values and geometry give equal prints
 bool may_share_memory(const TensorImpl& a, const TensorImpl& b);
 // Strides of `sizes` over the memory of (old_sizes, old_strides) if the new shape is a view of it.
 bool view_strides(const Dims& old_sizes, const Dims& old_strides, const Dims& sizes, Dims* strides);

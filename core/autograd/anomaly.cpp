@@ -1,0 +1,38 @@
+#include "autograd/anomaly.h"
+
+#include "autograd/primitives.h"
+#include "base/dtype.h"
+
+namespace rushlight::autograd {
+
+Anomaly anomaly;
+
+void note_origin(Node& node) {
+    if (anomaly.trace) node.extras().trace = anomaly.trace();
+}
+
+static bool has_nan(const Tensor& t) {
+    Tensor flat = contiguous(t);
+    return visit_dtype(t.dtype(), [&](auto zero) {
+        using T = decltype(zero);
+        auto* p = flat.data_as<T>();
+        for (int64_t i = 0; i < flat.numel(); ++i) {
+            if constexpr (std::is_integral_v<T>) return false;
+            else if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) { if (float(p[i]) != float(p[i])) return true; }
+            else if (p[i] != p[i]) return true;
+        }
+        return false;
+    });
+}
+
+void refuse_nan(const Node& node, std::span<const Tensor> grads) {
+    for (size_t i = 0; i < grads.size(); ++i) {
+        if (!grads[i].defined() || !has_nan(grads[i])) continue;
+        const NodeExtras* extras = node.extras_if_any();
+        bool traced = extras && !extras->trace.empty();
+        fail(ErrorKind::runtime, "Function '", node.name(), "' returned nan values in its ", i, "th output. ",
+             traced ? "It was recorded at:\n" : "Where it was recorded is not known: anomaly mode was off then.", traced ? extras->trace : "");
+    }
+}
+
+}  // namespace rushlight::autograd

@@ -1,0 +1,19 @@
+// Anomaly mode: nodes remember where they were recorded, and gradients are looked through for NaN.
+#pragma once
+
+#include <string>
+
+#include "autograd/node.h"
+
+namespace rushlight::autograd {
+
+struct Anomaly {
+    bool enabled = false, check_nan = true;
+    std::string (*trace)() = nullptr;          // the caller's stack, from the embedding interpreter
+};
+extern Anomaly anomaly;
+
+void note_origin(Node& node);
+void refuse_nan(const Node& node, std::span<const Tensor> grads);    // raises naming the node, the gradient and the recording line
+
+}  // namespace rushlight::autograd

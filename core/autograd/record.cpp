@@ -1,0 +1,61 @@
+// How the tape hears of calls: the observer that dispatch knows.
+#include "autograd/op_node.h"
+#include "autograd/primitives.h"
+#include "autograd/variable.h"
+#include "registry/mode.h"
+
+namespace rushlight::autograd {
+
+namespace {
+
+// Does the derivative read old values that this call is about to overwrite?
+bool reads_destination(const Call& c) {
+    auto is_destination = [&](int i) {
+        for (TensorImpl* t : c.args[i].to_tensors()) if (t == c.destination) return true;
+        return false;
+    };
+    for (int i = 0; i < int(c.op.parsed.params.size()); ++i)
+        if (c.op.saved_inputs >> i & 1 && is_destination(i)) return true;
+    for (auto [param, other] : c.op.saved_if) {
+        if (!is_destination(param)) continue;
+        for (TensorImpl* t : c.args[other].to_tensors()) if (t && t->tracked()) return true;
+    }
+    return false;
+}
+
+void before_write(Call& c, bool recording) {
+    TensorImpl& t = *c.destination;
+    require(!t.inference || mode.inference, ErrorKind::runtime, c.name(), ": the tensor of shape ", t.sizes,
+            " was made in inference_mode and can't be changed in place outside of it; change a clone()");
+    if (!recording || !is_differentiable(t.dtype)) return;
+    require(c.in_place, ErrorKind::runtime, c.name(), ": out= can't be differentiated, but an argument requires grad; "
+            "leave out= away, or call it under no_grad()");
+    check_recorded_write(t, c.name());
+    if (!reads_destination(c)) return;
+    c.original = copy_of(Tensor(&t));
+    if (!t.tracked()) return;
+    Edge edge = gradient_edge(t);
+    set_history(*c.original.impl(), edge.node, edge.slot);
+}
+
+void record(Call& c) {
+    if (c.destination) {
+        if (is_differentiable(c.destination->dtype)) rebase(*c.destination, OpNode::make(c));
+        return;
+    }
+    Ref<Node> node = OpNode::make(c);
+    if (c.list.empty()) {
+        for (int i = 0; i < c.results; ++i) set_history(*c.out[size_t(i)].impl(), node, uint32_t(i));
+    } else {
+        for (size_t i = 0; i < c.list.size(); ++i) set_history(*c.list[i].impl(), node, uint32_t(i));
+    }
+}
+
+const bool registered = [] {
+    tape_observer = {before_write, record};
+    return true;
+}();
+
+}  // namespace
+
+}  // namespace rushlight::autograd
