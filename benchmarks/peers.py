@@ -31,7 +31,7 @@ def installed(name: str) -> bool:
 
 def limit_threads(environment: dict[str, str]) -> dict[str, str]:
     """The environment in which a peer starts: every library's thread count said beforehand."""
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RUSHLIGHT_NUM_THREADS")
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     flags = {"XLA_FLAGS": f"--xla_cpu_multi_thread_eigen=true intra_op_parallelism_threads={THREADS}"}
     return environment | dict.fromkeys(names, str(THREADS)) | (flags if os.cpu_count() != THREADS else {})
 
