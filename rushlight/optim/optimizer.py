@@ -1,0 +1,425 @@
+"""What all optimizers share: parameter groups, state, and their dictionaries."""
+import warnings
+from collections import OrderedDict, defaultdict
+from copy import deepcopy
+
+from rushlight.autograd import enable_grad
+from rushlight.functional._core import Tensor, core
+from rushlight.nn.modules._hooks import RemovableHandle
+
+__all__ = ["Optimizer"]
+
+
+class _Required:
+    def __repr__(self):
+        return "<required parameter>"
+
+
+required = _Required()
+
+_HOOK_TABLES = ("_optimizer_step_pre_hooks", "_optimizer_step_post_hooks", "_optimizer_state_dict_pre_hooks",
+                "_optimizer_state_dict_post_hooks", "_optimizer_load_state_dict_pre_hooks",
+                "_optimizer_load_state_dict_post_hooks")
+
+
+class Optimizer:
+    """Base class of all optimizers.
+
+    Args:
+        params (iterable): parameters, pairs of name and parameter, or dicts with a key "params" and options of their own.
+        defaults (dict): options of groups that do not state them.
+
+    Raises:
+        TypeError: `params` is a tensor, or holds something else than tensors.
+        ValueError: there are no parameters, one occurs in two groups or is not a leaf.
+
+    Example:
+        >>> import rushlight as rl
+        >>> layer = rl.nn.Linear(1, 1)
+        >>> optimizer = rl.optim.SGD([{"params": [layer.weight]}, {"params": [layer.bias], "lr": 0.1}], lr=0.01)
+        >>> [group["lr"] for group in optimizer.param_groups]
+        [0.01, 0.1]
+    """
+
+    def __init__(self, params, defaults):
+        self._make_hook_tables()
+        self.defaults = defaults
+        if isinstance(params, Tensor):
+            raise TypeError("params argument given to the optimizer should be an iterable of Tensors or dicts, but got "
+                            + params.type())
+        self.state = defaultdict(dict)
+        self.param_groups = []
+        groups = list(params)
+        if not groups:
+            raise ValueError("optimizer got an empty parameter list")
+        for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
+            self.add_param_group(group)
+
+    def _make_hook_tables(self):
+        for name in _HOOK_TABLES:
+            self.__dict__.setdefault(name, OrderedDict())
+
+    def __getstate__(self):
+        return {"defaults": self.defaults, "state": self.state, "param_groups": self.param_groups}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self._make_hook_tables()
+        # Files of older versions may lack options that came later.
+        for group in self.param_groups:
+            for name, value in self.__dict__.get("defaults", {}).items():
+                if value is not required:
+                    group.setdefault(name, value)
+
+    def __repr__(self):
+        text = type(self).__name__ + " ("
+        for i, group in enumerate(self.param_groups):
+            text += f"\nParameter Group {i}\n"
+            for key in sorted(group):
+                if key != "params":
+                    text += f"    {key}: {group[key]}\n"
+        return text + ")"
+
+    # ---- groups ------------------------------------------------------------------------------------------------------
+
+    def add_param_group(self, param_group):
+        """Add parameters with options of their own, for instance layers that are unfrozen later.
+
+        Args:
+            param_group (dict): with a key "params"; missing options are the optimizer's defaults.
+
+        Raises:
+            TypeError: it is not a dict, its parameters are an unordered set, or one is not a tensor.
+            ValueError: a required option is missing, a parameter is not a leaf or is in another group already.
+
+        Example:
+            >>> import rushlight as rl
+            >>> layer = rl.nn.Linear(1, 1)
+            >>> optimizer = rl.optim.SGD([layer.weight], lr=0.1)
+            >>> optimizer.add_param_group({"params": layer.bias, "lr": 0.2})
+            >>> len(optimizer.param_groups)
+            2
+        """
+        if not isinstance(param_group, dict):
+            raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
+        params = param_group["params"]
+        if isinstance(params, set):
+            raise TypeError("optimizer parameters need to be organized in ordered collections, but the ordering of "
+                            "tensors in sets will change between runs. Please use a list instead.")
+        params = [params] if isinstance(params, Tensor) else list(params)
+        if any(isinstance(param, tuple) for param in params):
+            if not all(isinstance(param, tuple) for param in params):
+                raise ValueError("all optimizer params should be with/without names. Some param names are missing")
+            param_group["param_names"] = [name for name, _ in params]
+            params = [param for _, param in params]
+        param_group["params"] = params
+        self._check_params(params)
+        for name, default in self.defaults.items():
+            if default is required and name not in param_group:
+                raise ValueError(f"parameter group didn't specify a value of required optimization parameter {name}")
+            param_group.setdefault(name, default)
+        self._check_against_groups(param_group)
+        self.param_groups.append(param_group)
+
+    def _check_params(self, params):
+        for param in params:
+            if not isinstance(param, Tensor):
+                raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {type(param).__name__}")
+            if not (param.is_leaf or self.defaults.get("differentiable")):
+                raise ValueError("can't optimize a non-leaf Tensor")
+        if len(params) != len(set(params)):
+            warnings.warn("optimizer contains a parameter group with duplicate parameters; in future, this will cause "
+                          "an error", stacklevel=4)
+
+    def _check_against_groups(self, param_group):
+        known = {param for group in self.param_groups for param in group["params"]}
+        if self.param_groups and ("param_names" in param_group) != ("param_names" in self.param_groups[0]):
+            what = "with names" if "param_names" in param_group else "without names"
+            raise ValueError("all optimizer param groups should be with/without names. "
+                             f"cannot add param group {what} to the optimizer")
+        if not known.isdisjoint(param_group["params"]):
+            raise ValueError("some parameters appear in more than one parameter group")
+
+    # ---- steps -------------------------------------------------------------------------------------------------------
+
+    def zero_grad(self, set_to_none=True):
+        """Forget the gradients of all parameters.
+
+        Args:
+            set_to_none (bool): drop them instead of filling them with zeros. Default: True.
+
+        Example:
+            >>> import rushlight as rl
+            >>> p = rl.nn.Parameter(rl.ones(1))
+            >>> p.sum().backward()
+            >>> rl.optim.SGD([p]).zero_grad()
+            >>> p.grad is None
+            True
+        """
+        for group in self.param_groups:
+            for param in group["params"]:
+                if set_to_none:
+                    param.grad = None
+                elif param.grad is not None:
+                    param.grad.detach_()
+                    param.grad.zero_()
+
+    def step(self, closure=None):
+        """Update the parameters from their gradients; every subclass defines it.
+
+        Args:
+            closure (callable, optional): computes the loss and its gradients again, and returns the loss.
+
+        Raises:
+            NotImplementedError: the subclass does not.
+        """
+        raise NotImplementedError
+
+    def _hook_step(self):
+        # As long as there is no hook, `step` is called directly. Afterwards the instance has a step of its own.
+        if getattr(self.step, "_runs_hooks", False):
+            return
+        inner = self.step
+
+        def step(*args, **kwargs):
+            for hook in self._optimizer_step_pre_hooks.values():
+                changed = hook(self, args, kwargs)
+                if changed is not None:
+                    if not isinstance(changed, tuple) or len(changed) != 2:
+                        raise RuntimeError("step_pre_hook must return None or a tuple of (new_args, new_kwargs), "
+                                           f"but got {changed}.")
+                    args, kwargs = changed
+            result = inner(*args, **kwargs)
+            for hook in self._optimizer_step_post_hooks.values():
+                hook(self, args, kwargs)
+            return result
+
+        step._runs_hooks = True
+        step._wrapped_by_lr_sched = getattr(inner, "_wrapped_by_lr_sched", False)
+        self.step = step
+
+    def _add_hook(self, table, hook, prepend=False):
+        handle = RemovableHandle(table)
+        table[handle.id] = hook
+        if prepend:
+            table.move_to_end(handle.id, last=False)
+        return handle
+
+    def register_step_pre_hook(self, hook):
+        """Call `hook(optimizer, args, kwargs)` before each step; a result other than None replaces both.
+
+        Args:
+            hook (callable): the hook.
+
+        Returns:
+            RemovableHandle: takes the hook away.
+        """
+        self._hook_step()
+        return self._add_hook(self._optimizer_step_pre_hooks, hook)
+
+    def register_step_post_hook(self, hook):
+        """Call `hook(optimizer, args, kwargs)` after each step.
+
+        Args:
+            hook (callable): the hook.
+
+        Returns:
+            RemovableHandle: takes the hook away.
+        """
+        self._hook_step()
+        return self._add_hook(self._optimizer_step_post_hooks, hook)
+
+    # ---- state dicts -------------------------------------------------------------------------------------------------
+
+    def register_state_dict_pre_hook(self, hook, prepend=False):
+        """Call `hook(optimizer)` before a state dict is made.
+
+        Args:
+            hook (callable): the hook.
+            prepend (bool): run before the hooks that exist. Default: False.
+
+        Returns:
+            RemovableHandle: takes the hook away.
+        """
+        return self._add_hook(self._optimizer_state_dict_pre_hooks, hook, prepend)
+
+    def register_state_dict_post_hook(self, hook, prepend=False):
+        """Call `hook(optimizer, state_dict)` on a new state dict; a result other than None replaces it.
+
+        Args:
+            hook (callable): the hook.
+            prepend (bool): run before the hooks that exist. Default: False.
+
+        Returns:
+            RemovableHandle: takes the hook away.
+        """
+        return self._add_hook(self._optimizer_state_dict_post_hooks, hook, prepend)
+
+    def register_load_state_dict_pre_hook(self, hook, prepend=False):
+        """Call `hook(optimizer, state_dict)` before loading; a result other than None replaces the dict.
+
+        Args:
+            hook (callable): the hook.
+            prepend (bool): run before the hooks that exist. Default: False.
+
+        Returns:
+            RemovableHandle: takes the hook away.
+        """
+        return self._add_hook(self._optimizer_load_state_dict_pre_hooks, hook, prepend)
+
+    def register_load_state_dict_post_hook(self, hook, prepend=False):
+        """Call `hook(optimizer)` after loading.
+
+        Args:
+            hook (callable): the hook.
+            prepend (bool): run before the hooks that exist. Default: False.
+
+        Returns:
+            RemovableHandle: takes the hook away.
+        """
+        return self._add_hook(self._optimizer_load_state_dict_post_hooks, hook, prepend)
+
+    def state_dict(self):
+        """The state as PyTorch lays it out: "state" by the parameter's number, and "param_groups".
+
+        Returns:
+            dict: sharing the memory of the state's tensors.
+
+        Example:
+            >>> import rushlight as rl
+            >>> p = rl.nn.Parameter(rl.ones(1))
+            >>> rl.optim.SGD([p], lr=0.1).state_dict()["param_groups"][0]["params"]
+            [0]
+        """
+        for hook in self._optimizer_state_dict_pre_hooks.values():
+            hook(self)
+        numbers, groups = {}, []
+        for group in self.param_groups:
+            packed = {key: value for key, value in group.items() if key != "params"}
+            for param in group["params"]:
+                numbers.setdefault(param, len(numbers))
+            packed["params"] = [numbers[param] for param in group["params"]]
+            groups.append(packed)
+        state = {numbers.get(key, key) if isinstance(key, Tensor) else key: value for key, value in self.state.items()}
+        packed = {"state": state, "param_groups": groups}
+        for hook in self._optimizer_state_dict_post_hooks.values():
+            changed = hook(self, packed)
+            packed = packed if changed is None else changed
+        return packed
+
+    def load_state_dict(self, state_dict):
+        """Take the state and the options of a state dict.
+
+        Args:
+            state_dict (dict): from `state_dict`, of this library or PyTorch.
+
+        Raises:
+            ValueError: numbers of groups, or of parameters in a group, differ.
+
+        Example:
+            >>> import rushlight as rl
+            >>> p = rl.nn.Parameter(rl.ones(1))
+            >>> optimizer = rl.optim.SGD([p], lr=0.1)
+            >>> optimizer.load_state_dict(rl.optim.SGD([p], lr=0.5).state_dict())
+            >>> optimizer.param_groups[0]["lr"]
+            0.5
+        """
+        state_dict = dict(state_dict)
+        for hook in self._optimizer_load_state_dict_pre_hooks.values():
+            changed = hook(self, state_dict)
+            state_dict = state_dict if changed is None else changed
+        groups, saved = self.param_groups, deepcopy(state_dict["param_groups"])
+        if len(groups) != len(saved):
+            raise ValueError("loaded state dict has a different number of parameter groups")
+        if any(len(group["params"]) != len(other["params"]) for group, other in zip(groups, saved)):
+            raise ValueError("loaded state dict contains a parameter group that doesn't match the size of optimizer's "
+                             "group")
+        by_number = {number: param for group, other in zip(groups, saved)
+                     for number, param in zip(other["params"], group["params"])}
+        state = defaultdict(dict)
+        for key, value in state_dict["state"].items():
+            param = by_number.get(key)
+            state[key if param is None else param] = value if param is None else _fitted(param, value)
+        for group, other in zip(groups, saved):
+            other["params"] = group["params"]
+            if "param_names" in group:
+                other["param_names"] = group["param_names"]
+        self.__setstate__({"state": state, "param_groups": saved})
+        for hook in self._optimizer_load_state_dict_post_hooks.values():
+            hook(self)
+
+
+def _fitted(param, value, key=None):
+    # State tensors take the parameter's dtype, except step counts, which need float32's range.
+    if isinstance(value, Tensor):
+        return value.to(dtype=param.dtype) if key != "step" and param.is_floating_point() else value
+    if isinstance(value, dict):
+        return {name: _fitted(param, part, name) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_fitted(param, part) for part in value)
+    return value
+
+
+class FusedOptimizer(Optimizer):
+    """Optimizers whose update of a whole group is one native call; a subclass defines `_update`.
+
+    Args:
+        params (iterable): as for `Optimizer`.
+        defaults (dict): options of the groups.
+
+    Raises:
+        ValueError: an option is out of range.
+        RuntimeError: an option asks for something that is not there.
+    """
+
+    def __init__(self, params, defaults):
+        for name in ("lr", "eps", "weight_decay", "momentum"):
+            value = defaults.get(name)
+            if value is not None and not float(value) >= 0.0:
+                text = {"lr": "learning rate", "eps": "epsilon value", "momentum": "momentum value",
+                        "weight_decay": "weight_decay value"}[name]
+                raise ValueError(f"Invalid {text}: {value}")
+        if defaults.get("differentiable"):
+            raise RuntimeError(f"{type(self).__name__}: differentiable=True is not supported; expected False")
+        super().__init__(params, defaults)
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        for values in self.state.values():
+            # PyTorch before 1.12 counted steps in Python numbers.
+            if "step" in values and not isinstance(values["step"], Tensor):
+                values["step"] = core.tensor(float(values["step"]), dtype=core.float32)
+
+    def step(self, closure=None):
+        """Update the parameters from their gradients; those without a gradient stay.
+
+        Args:
+            closure (callable, optional): computes the loss and its gradients again, and returns the loss.
+
+        Returns:
+            Tensor: what the closure returned, or None.
+        """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            params = group["params"]
+            grads = [param.grad for param in params]
+            if any([grad is None for grad in grads]):
+                params = [param for param, grad in zip(params, grads) if grad is not None]
+                grads = [grad for grad in grads if grad is not None]
+            if params:
+                self._update(group, params, grads)
+        return loss
+
+    def _states(self, params, make):
+        # The state of each parameter; `make` gives the first state of one.
+        state = self.state
+        found = []
+        for param in params:
+            values = state[param]
+            if not values:
+                values.update(make(param))
+            found.append(values)
+        return found
