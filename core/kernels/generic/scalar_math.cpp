@@ -84,7 +84,7 @@ double polygamma(int order, double x) {
     if (order == 0) return digamma(x);
     double sign = order % 2 ? 1 : -1;
     if (x > 0) return x == infinity ? 0 : sign * tgamma(order + 1.0) * hurwitz_zeta(order + 1, x);
-    if (x == trunc(x)) return order % 2 ? infinity : nan;
+    if (x == trunc(x)) return sign * infinity;
     // Reflection: polygamma(n, x) = (-1)^n polygamma(n, 1 - x) - pi^(n + 1) cot^(n)(pi x).
     double fraction = x - floor(x);
     return -sign * polygamma(order, 1 - x) - pow(pi, order + 1) * cot_derivative(order, pi * fraction);

@@ -471,7 +471,7 @@ template <class T> RUSHLIGHT_INLINE Vec<T> clamp(Vec<T> x, Vec<T> low, Vec<T> hi
     return minimum(maximum(x, low), high);
 }
 template <class T> RUSHLIGHT_INLINE Vec<T> sign(Vec<T> x) {
-    return where(x > 0, Vec<T>(1), where(x < 0, Vec<T>(T(0) - T(1)), where(x == x, Vec<T>(0), x)));
+    return where(x > 0, Vec<T>(1), where(x < 0, Vec<T>(T(0) - T(1)), Vec<T>(0)));
 }
 
 }  // namespace isa

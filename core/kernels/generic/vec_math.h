@@ -64,9 +64,9 @@ RUSHLIGHT_INLINE Vec<float> exp_tail(Vec<float> r) {
     return polynomial(r, 0.5000000096, 0.1666651831, 0.04166620448, 0.008368953437, 0.001395057625);
 }
 RUSHLIGHT_INLINE Vec<double> exp_tail(Vec<double> r) {
-    return polynomial(r, 0.500000000000001286, 0.166666666666666994, 0.0416666666665143306, 0.00833333333330701863,
-                      0.00138888889473294788, 0.000198412699177933665, 0.0000248015895921145481, 2.75572159296160681e-6,
-                      2.76314133165917437e-7, 2.51179800017770141e-8);
+    return polynomial(r, 0.5, 0.16666666666666684, 0.0416666666666667248, 0.00833333333331661786, 0.001388888888885833,
+                      0.000198412698973628638, 0.000024801587373929157, 2.75572339286127617e-6, 2.75572332151386555e-7,
+                      2.51123487403731676e-8, 2.0926984729634989e-9);
 }
 template <class T> inline constexpr T exp_lowest = sizeof(T) == 4 ? T(-105) : T(-746);
 template <class T> inline constexpr T exp_highest = sizeof(T) == 4 ? T(89) : T(710);
@@ -86,7 +86,7 @@ RUSHLIGHT_INLINE ExpReduction<T> reduce_for_exp(Vec<T> x) {
 template <class T>
 RUSHLIGHT_INLINE Vec<T> exp_of_real(Vec<T> x) {
     auto [n, r, lost] = reduce_for_exp(x);
-    return scale(multiply_add(r * r, exp_tail(r), r) + 1, n);
+    return scale(multiply_add(r * r, exp_tail(r), lost) + r + 1, n);
 }
 RUSHLIGHT_INLINE Vec<float> exp(Vec<float> x) { return exp_of_real(x); }
 RUSHLIGHT_INLINE Vec<double> exp(Vec<double> x) { return exp_of_real(x); }
@@ -200,8 +200,8 @@ RUSHLIGHT_INLINE Vec<double> tanh_tail(Vec<double> z) {
 template <class T>
 RUSHLIGHT_INLINE Vec<T> tanh_of_real(Vec<T> x) {
     Vec<T> a = abs(x), z = x * x;
-    Vec<T> far = copysign(1 - 2 / (exp(a + a) + 1), x);
-    return where(a < T(0.625), multiply_add(x * z, tanh_tail(z), x), far);
+    Vec<T> near = multiply_add(a * z, tanh_tail(z), a), far = 1 - 2 / (exp(a + a) + 1);
+    return copysign(where(a < T(0.625), near, far), x);
 }
 RUSHLIGHT_INLINE Vec<float> tanh(Vec<float> x) { return tanh_of_real(x); }
 RUSHLIGHT_INLINE Vec<double> tanh(Vec<double> x) { return tanh_of_real(x); }

@@ -52,7 +52,7 @@ RUSHLIGHT_INLINE Vec<float> fmod(Vec<float> x, Vec<float> y) {
 #if defined(__FMA__)
     // With a quotient below 2^22 the fused remainder is exact; where the quotient was rounded up, it is one `y` short.
     Vec<float> a = abs(x), b = abs(y), q = a / b;
-    if (all(q < 0x1p22f) && all(b > 0x1p-100f)) {
+    if (all((q < 0x1p22f) & (b > 0x1p-100f) & (b < infinity<float>))) {
         Vec<float> r = fma(-trunc(q), b, a);
         return copysign(where(r < 0, r + b, r), x);
     }
