@@ -221,7 +221,7 @@ Dims leading(const Dims& x, int n) {
 }
 
 // Arguments: 0 input, 1 normalized_shape, 2 weight, [3 bias,] eps.
-void check_rows(const Call& c, int last_parameter) {
+void check_rows(Call& c, int last_parameter) {
     rules::require_floating(c, 0);
     const Dims& x = c.tensor(0).sizes;
     Dims shape(c[1].to_ints());
