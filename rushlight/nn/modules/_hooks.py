@@ -65,9 +65,10 @@ class _Gate(Function):
 
     @staticmethod
     def forward(ctx, on_gradients, *tensors):
-        ctx.set_materialize_grads(False)
         ctx.on_gradients = on_gradients
-        return tuple(tensor.view_as(tensor) for tensor in tensors)
+        passed = tuple(tensor.view_as(tensor) for tensor in tensors)
+        ctx.mark_non_differentiable(*[out for out, tensor in zip(passed, tensors) if not tensor.requires_grad])
+        return passed
 
     @staticmethod
     def backward(ctx, *gradients):

@@ -317,17 +317,13 @@ def _update(what, target, source):
         target[pair[0]] = pair[1]
 
 
-def _described(value):
+def _described(value, dtype_of):
     # One line of ParameterList's and ParameterDict's text.
     if not isinstance(value, Tensor):
         return f"Object of type: {type(value).__name__}"
     kind = "Parameter" if isinstance(value, Parameter) else "Tensor"
-    size = "x".join(map(str, value.shape))
-    dtype = value.type() if isinstance(value, Parameter) else value.dtype
     where = "" if value.device.type == "cpu" else f" ({value.device})"
-    if isinstance(value, Parameter):
-        return f"{kind} containing: [{dtype} of size {size}{where}]"
-    return f"{kind} containing: [{dtype} of size {size}{where}]"
+    return f"{kind} containing: [{dtype_of(value)} of size {'x'.join(map(str, value.shape))}{where}]"
 
 
 class ParameterList(Module):
@@ -400,26 +396,8 @@ class ParameterList(Module):
             self.append(value)
         return self
 
-    def pop(self, idx=-1):
-        """Remove and return a value.
-
-        Args:
-            idx (int): its position. Default: -1.
-        """
-        values = list(self)
-        value = values.pop(idx)
-        for i in range(self._size):
-            delattr(self, str(i))
-        self._size = 0
-        self.extend(values)
-        return value
-
     def extra_repr(self):
-        lines = []
-        for i, value in enumerate(self):
-            text = _described(value)
-            lines.append(f"  ({i}): {text}")
-        return "\n".join(lines)
+        return "\n".join(f"  ({i}): {_described(value, lambda tensor: tensor.dtype)}" for i, value in enumerate(self))
 
 
 class ParameterDict(Module):
@@ -448,9 +426,7 @@ class ParameterDict(Module):
         return key
 
     def __getitem__(self, key):
-        if self._name(key) not in self._keys:
-            raise KeyError(key)
-        return getattr(self, key)
+        return getattr(self, self._name(key))
 
     def __setitem__(self, key, value):
         self._keys[self._name(key)] = None
@@ -561,10 +537,12 @@ class ParameterDict(Module):
             TypeError: `parameters` is not iterable, or an element is not a pair.
             ValueError: an element does not have length two.
         """
+        if isinstance(parameters, Mapping) and not isinstance(parameters, OrderedDict):
+            parameters = sorted(parameters.items())  # PyTorch's order for an ordinary dict
         _update("ParameterDict", self, parameters)
 
     def extra_repr(self):
-        return "\n".join(f"  ({key}): {_described(value)}" for key, value in self.items())
+        return "\n".join(f"  ({key}): {_described(value, lambda tensor: tensor.type())}" for key, value in self.items())
 
     def __call__(self, input):
         raise RuntimeError("ParameterDict should not be called.")

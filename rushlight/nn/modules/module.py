@@ -216,7 +216,7 @@ class Module(Stateful):
             if kind != PARAMETER:
                 self._forget(name)
             self.register_parameter(name, value)
-        elif isinstance(value, Module):
+        elif isinstance(value, Module) and kind != PARAMETER:
             record(self.__dict__, name, MODULE, GLOBAL.registered(MODULE, self, name, value))
         elif isinstance(value, Buffer) or (kind == BUFFER and isinstance(value, Tensor)):
             persistent = value.persistent if isinstance(value, Buffer) else name not in self._transient
