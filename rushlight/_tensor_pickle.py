@@ -1,7 +1,7 @@
 """Copying and pickling of tensors and generators: what `copy` and `pickle` find as their special methods.
 
-`save` and `load` do not come here: their files hold data only (rushlight/io). A pickle made here is for a program that trusts
-itself, such as a loader's worker sending a batch to its parent.
+`save` and `load` do not come here: their files hold data only (rushlight/io). A pickle made here is for a
+program that trusts itself, such as a loader's worker sending a batch to its parent.
 """
 
 from pickle import PickleBuffer
@@ -39,8 +39,15 @@ def rebuild_tensor(kind, data, dtype, size, stride, requires_grad):
 
 def tensor_copy(tensor):
     """`Tensor.__copy__`: another tensor over the same memory, with the same attributes."""
-    made = _over(tensor.untyped_storage(), type(tensor), tensor.dtype, tensor.storage_offset(),
-                 tuple(tensor.shape), tensor.stride(), tensor.requires_grad)
+    made = _over(
+        tensor.untyped_storage(),
+        type(tensor),
+        tensor.dtype,
+        tensor.storage_offset(),
+        tuple(tensor.shape),
+        tensor.stride(),
+        tensor.requires_grad,
+    )
     if tensor.__dict__:
         made.__dict__.update(tensor.__dict__)
     return made
@@ -55,15 +62,24 @@ def tensor_deepcopy(tensor, memo):
     if id(tensor) in memo:
         return memo[id(tensor)]
     if not tensor.is_leaf:
-        raise RuntimeError("deepcopy: the tensor is the result of a recorded operation; expected a leaf, such as "
-                           "tensor.detach()")
+        raise RuntimeError(
+            "deepcopy: the tensor is the result of a recorded operation; expected a leaf, such as "
+            "tensor.detach()"
+        )
     storage = tensor.untyped_storage()
     key = ("rushlight storage", storage._key())
     if key not in memo:
         memo[key] = fresh = _C.UntypedStorage(storage.nbytes())
         memoryview(fresh)[:] = memoryview(storage)
-    made = _over(memo[key], type(tensor), tensor.dtype, tensor.storage_offset(), tuple(tensor.shape),
-                 tensor.stride(), tensor.requires_grad)
+    made = _over(
+        memo[key],
+        type(tensor),
+        tensor.dtype,
+        tensor.storage_offset(),
+        tuple(tensor.shape),
+        tensor.stride(),
+        tensor.requires_grad,
+    )
     memo[id(tensor)] = made
     if tensor.grad is not None:
         made.grad = tensor_deepcopy(tensor.grad, memo)

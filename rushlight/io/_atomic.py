@@ -1,5 +1,6 @@
 """Replacing a file so that at every moment the old one or the new one is there, whole."""
 
+import contextlib
 import fcntl
 import os
 import secrets
@@ -12,9 +13,9 @@ class AtomicFile:
     """A new file that takes the place of `path` when the block ends without an exception.
 
     The bytes go to a temporary file beside the target, which is synced and renamed; then the folder is
-    synced. The permissions of a replaced file are kept, and a symbolic link keeps pointing to the (new) file. Temporary files that a killed
-    process left are removed by the next save to the same target. What is not a regular file (a pipe,
-    /dev/null) is written directly.
+    synced. The permissions of a replaced file are kept, and a symbolic link keeps pointing to the (new) file.
+    Temporary files that a killed process left are removed by the next save to the same target. What is not a
+    regular file (a pipe, /dev/null) is written directly.
 
     Attributes:
         write: takes bytes-like pieces.
@@ -34,12 +35,18 @@ class AtomicFile:
             descriptor = os.open(self._target, os.O_WRONLY)
         else:
             folder, name = os.path.split(self._target)
-            _remove_stale(folder, name)
-            descriptor = self._create(folder, name)
+            # Part of the name only: with all the rest it has to stay under the file system's 255 bytes.
+            prefix = "." + os.fsdecode(os.fsencode(name)[:100]) + "."
+            _remove_stale(folder, prefix)
+            descriptor = self._create(folder, prefix)
         self._file = open(descriptor, "wb", buffering=1 << 18)
         self.write = self._file.write
-        if self._temporary and mode is not None:
-            os.fchmod(descriptor, stat.S_IMODE(mode))
+        try:
+            if self._temporary and mode is not None:
+                _copy_mode(descriptor, mode)
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
+            raise
         return self
 
     def _mode_of_target(self):
@@ -53,13 +60,14 @@ class AtomicFile:
             raise PermissionError(f"save: {str(self._shown)!r} may not be written")
         return mode
 
-    def _create(self, folder, name):
+    def _create(self, folder, prefix):
         while True:
-            path = os.path.join(folder, f".{name[:100]}.{secrets.token_hex(8)}{_SUFFIX}")
+            path = os.path.join(folder, prefix + secrets.token_hex(8) + _SUFFIX)
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
             # The lock tells other saves that this file is in use; one of them may have removed it before we
-            # had the lock.
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            # had the lock. Where there are no locks nobody can take this file for a stale one.
+            with contextlib.suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
             if os.fstat(descriptor).st_nlink:
                 self._temporary = path
                 return descriptor
@@ -92,22 +100,25 @@ def _sync_folder(folder):
         os.close(descriptor)
 
 
-def _remove_stale(folder, name):
+def _copy_mode(descriptor, mode):
+    wanted = stat.S_IMODE(mode)
+    if stat.S_IMODE(os.fstat(descriptor).st_mode) != wanted:
+        os.fchmod(descriptor, wanted)
+
+
+def _remove_stale(folder, prefix):
     """Remove the temporary files of this target that no living process holds."""
-    prefix = f".{name[:100]}."
-    with os.scandir(folder) as found:
-        stale = [
-            entry.path for entry in found if entry.name.startswith(prefix) and entry.name.endswith(_SUFFIX)
-        ]
-    for path in stale:
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except OSError:
-            continue
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.unlink(path)
-        except OSError:
-            pass  # in use by another save, or already renamed
-        finally:
-            os.close(descriptor)
+    with contextlib.suppress(OSError), os.scandir(folder) as found:
+        for entry in found:
+            if entry.name.startswith(prefix) and entry.name.endswith(_SUFFIX):
+                with contextlib.suppress(OSError):       # in use by another save, or renamed meanwhile
+                    _remove_unlocked(entry.path)
+
+
+def _remove_unlocked(path):
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.unlink(path)
+    finally:
+        os.close(descriptor)

@@ -72,7 +72,7 @@ def _check_key(key):
             _refuse(f"the pickle uses a {type(one).__name__} as a key")
         if not pending:
             return key
-    _refuse(f"the pickle uses a key of more than {_MAX_KEY_PARTS} parts")
+    raise UnpicklingError(f"the pickle uses a key of more than {_MAX_KEY_PARTS} parts")
 
 
 class TensorMaker:
@@ -315,8 +315,8 @@ class Unpickler:
                 continue
             if kind in (StorageType, Admitted, LoadedStorage):
                 _refuse(
-                    f"it holds a {getattr(value, 'name', 'storage')!r} as a value; only tensors, numbers, text and plain "
-                    "containers are loaded"
+                    f"it holds a {getattr(value, 'name', 'storage')!r} as a value; only tensors, numbers, "
+                    "text and plain containers are loaded"
                 )
             if kind not in _CONTAINERS or id(value) in seen:
                 continue

@@ -313,7 +313,7 @@ class ZipReader:
                     for w, old in zip(wide, (size, compressed, offset), strict=True)
                 ]
             at += 4 + length
-        self._fail(f"member {name!r} lacks its zip64 sizes")
+        raise CorruptFileError(f"{self._where}: member {name!r} lacks its zip64 sizes")
 
     def _check_locals(self, entries, start):
         """Compare each member's own header with the directory; members must follow each other."""

@@ -1,5 +1,7 @@
 """Random streams: against NumPy's mt19937 always, and against PyTorch's CPU generator where it is installed."""
 
+# ruff: noqa: B023
+# Each lambda is called before its loop goes on.
 import math
 import pickle
 
@@ -44,7 +46,7 @@ def same_stream(torch, draw, seed=7, repeat=2):
     assert rushlight.get_rng_state().tolist() == torch.get_rng_state().tolist()
 
 
-# ---- against NumPy ------------------------------------------------------------------------------------------------
+# ---- against NumPy ----
 
 
 def test_float32_takes_24_bits_of_each_word():
@@ -101,7 +103,7 @@ def test_the_seed_decides_the_stream():
 
 def test_a_state_continues_the_stream():
     rushlight.manual_seed(4)
-    rushlight.randn(5)              # an odd number of pairs: one value waits
+    rushlight.randn(5)  # an odd number of pairs: one value waits
     state = rushlight.get_rng_state()
     expected = (rushlight.randn(3).tolist(), rushlight.rand(700).tolist())
     rushlight.manual_seed(99)
@@ -137,7 +139,7 @@ def test_seed_draws_a_new_one():
     assert len({rushlight.seed() for _ in range(8)}) == 8
 
 
-# ---- against PyTorch ----------------------------------------------------------------------------------------------
+# ---- against PyTorch ----
 
 
 @pytest.mark.parametrize("dtype", FLOATING + COMPLEX)
@@ -154,9 +156,12 @@ def test_uniform_and_normal_equal_pytorch(torch, dtype, size):
 @pytest.mark.parametrize("size", [3, 31, 1000])
 def test_a_value_waiting_from_a_pair_serves_every_dtype(torch, size):
     def draw(lib):
-        parts = [lib.empty(n, dtype=getattr(lib, d)).normal_() for n, d in
-                 ((3, "float32"), (size, "float64"), (5, "float16"), (size, "float32"))]
+        parts = [
+            lib.empty(n, dtype=getattr(lib, d)).normal_()
+            for n, d in ((3, "float32"), (size, "float64"), (5, "float16"), (size, "float32"))
+        ]
         return lib.cat([p.to(lib.float64) for p in parts])
+
     same_stream(torch, draw)
 
 
@@ -177,10 +182,25 @@ def test_continuous_distributions_equal_pytorch(torch, dtype, size):
 
 @pytest.mark.parametrize("dtype", [*FLOATING, *INTEGERS, "bool"])
 def test_integers_equal_pytorch(torch, dtype):
-    ranges = [(0, 1), (0, 2), (0, 10), (3, 100), (-5, 120), (-128, 127), (0, 60000), (-30000, 32767), (0, 2**27),
-              (0, 2**28 - 1), (0, 2**28), (-(2**31), 2**31 - 1), (0, 2**32), (0, 2**40), (-(2**63), 2**63 - 1)]
+    ranges = [
+        (0, 1),
+        (0, 2),
+        (0, 10),
+        (3, 100),
+        (-5, 120),
+        (-128, 127),
+        (0, 60000),
+        (-30000, 32767),
+        (0, 2**27),
+        (0, 2**28 - 1),
+        (0, 2**28),
+        (-(2**31), 2**31 - 1),
+        (0, 2**32),
+        (0, 2**40),
+        (-(2**63), 2**63 - 1),
+    ]
     if dtype == "bfloat16":
-        ranges.pop()        # PyTorch's upper limit overflows there: docs/decisions/random-streams.md
+        ranges.pop()  # PyTorch's upper limit overflows there: docs/decisions/random-streams.md
     torch_dtype = getattr(torch, dtype)
     for size in (3, 1000):
         same_stream(torch, lambda lib: lib.empty(size, dtype=getattr(lib, dtype)).random_())
@@ -253,15 +273,28 @@ def test_seeds_are_taken_as_pytorch_takes_them(torch, seed):
     assert rushlight.initial_seed() == torch.initial_seed()
 
 
-# ---- refusals -----------------------------------------------------------------------------------------------------
+# ---- refusals ----
 
 
-@pytest.mark.parametrize("call", [
-    lambda t: t.uniform_(2, 1), lambda t: t.normal_(0, -1), lambda t: t.exponential_(0), lambda t: t.exponential_(-1),
-    lambda t: t.geometric_(0), lambda t: t.geometric_(1), lambda t: t.cauchy_(0, 0), lambda t: t.log_normal_(0, 0),
-    lambda t: t.bernoulli_(1.5), lambda t: t.bernoulli_(-0.1), lambda t: t.random_(5, 5), lambda t: t.random_(5, 1),
-    lambda t: t.uniform_(0, math.inf), lambda t: t.bernoulli_(math.nan),
-])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda t: t.uniform_(2, 1),
+        lambda t: t.normal_(0, -1),
+        lambda t: t.exponential_(0),
+        lambda t: t.exponential_(-1),
+        lambda t: t.geometric_(0),
+        lambda t: t.geometric_(1),
+        lambda t: t.cauchy_(0, 0),
+        lambda t: t.log_normal_(0, 0),
+        lambda t: t.bernoulli_(1.5),
+        lambda t: t.bernoulli_(-0.1),
+        lambda t: t.random_(5, 5),
+        lambda t: t.random_(5, 1),
+        lambda t: t.uniform_(0, math.inf),
+        lambda t: t.bernoulli_(math.nan),
+    ],
+)
 def test_wrong_parameters_raise_and_write_nothing(call):
     t = rushlight.full((4,), 3.0)
     with pytest.raises(RuntimeError):
