@@ -1,5 +1,4 @@
-// Convolutions through oneDNN. Weights always go to the layout that the primitive likes best; activations that come plain
-// do too (oneDNN's fast kernels want channels inside), those that come channels-last stay as they are.
+// Convolutions through oneDNN. Weights go to the layout that the primitive likes best; activations stay as they are.
 #include <algorithm>
 
 #include "kernels/onednn/engine.h"
@@ -70,22 +69,17 @@ Key key_of(Kind kind, const Convolution& p, bool has_extra, int members) {
 struct Descriptions {
     Geometry g;
     Desc input, output, weights, bias;                   // as the caller has them
-    Desc wanted_input, wanted_output;
 
     explicit Descriptions(const Convolution& p)
         : g(geometry(p)), input(activation(g.input, p.dtype, p.rank, p.input_layout)),
           output(activation(g.output, p.dtype, p.rank, p.output_layout)), weights(plain_weights(g, p)),
-          bias(g.bias, onednn_type(p.dtype), Tag::a) {
-        bool keep_output = p.output_layout == Layout::channels_last || p.accumulate;
-        wanted_input = p.input_layout == Layout::channels_last ? input : any(input);
-        wanted_output = keep_output ? output : any(output);
-    }
+          bias(g.bias, onednn_type(p.dtype), Tag::a) {}
 };
 
 constexpr auto direct = dnnl::algorithm::convolution_direct;
 
 dnnl::convolution_forward::primitive_desc forward_hint(const Descriptions& d) {
-    return {engine(), dnnl::prop_kind::forward_training, direct, any(d.input), any(d.weights), any(d.output), d.g.stride,
+    return {engine(), dnnl::prop_kind::forward_training, direct, d.input, any(d.weights), d.output, d.g.stride,
             d.g.dilation, d.g.before, d.g.after};
 }
 
@@ -97,8 +91,8 @@ std::unique_ptr<Call> make_forward(const Convolution& p, bool has_bias) {
     if (p.relu) post.append_eltwise(dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
     attr.set_post_ops(post);
     dnnl::convolution_forward::primitive_desc pd(
-        engine(), dnnl::prop_kind::forward_inference, direct, d.wanted_input, any(d.weights), has_bias ? d.bias : Desc(),
-        d.wanted_output, d.g.stride, d.g.dilation, d.g.before, d.g.after, attr);
+        engine(), dnnl::prop_kind::forward_inference, direct, d.input, any(d.weights), has_bias ? d.bias : Desc(),
+        d.output, d.g.stride, d.g.dilation, d.g.before, d.g.after, attr);
     auto call = std::make_unique<Call>();
     call->a = Operand(d.input, pd.src_desc(), false);
     call->b = Operand(d.weights, pd.weights_desc(), false);
@@ -110,7 +104,7 @@ std::unique_ptr<Call> make_forward(const Convolution& p, bool has_bias) {
 
 std::unique_ptr<Call> make_backward_input(const Convolution& p) {
     Descriptions d(p);
-    dnnl::convolution_backward_data::primitive_desc pd(engine(), direct, d.wanted_input, any(d.weights), d.wanted_output,
+    dnnl::convolution_backward_data::primitive_desc pd(engine(), direct, d.input, any(d.weights), d.output,
                                                        d.g.stride, d.g.dilation, d.g.before, d.g.after, forward_hint(d),
                                                        attributes());
     auto call = std::make_unique<Call>();
@@ -124,7 +118,7 @@ std::unique_ptr<Call> make_backward_input(const Convolution& p) {
 std::unique_ptr<Call> make_backward_weights(const Convolution& p, bool has_bias) {
     Descriptions d(p);
     dnnl::convolution_backward_weights::primitive_desc pd(
-        engine(), direct, d.wanted_input, any(d.weights), has_bias ? d.bias : Desc(), d.wanted_output, d.g.stride,
+        engine(), direct, d.input, any(d.weights), has_bias ? d.bias : Desc(), d.output, d.g.stride,
         d.g.dilation, d.g.before, d.g.after, forward_hint(d), attributes());
     auto call = std::make_unique<Call>();
     call->a = Operand(d.input, pd.src_desc(), false);

@@ -1,0 +1,198 @@
+// Which implementation convolves, and in which layout.
+#include <string>
+#include <type_traits>
+
+#include "base/log.h"
+#include "base/parallel.h"
+#include "kernels/compute/compute.h"
+#include "kernels/compute/widen.h"
+#include "kernels/generic/gemm_convolution.h"
+#include "kernels/onednn/api.h"
+
+namespace rushlight::compute {
+
+namespace {
+
+int64_t product(const int64_t* sizes, int rank) {
+    int64_t all = 1;
+    for (int i = 0; i < rank; ++i) all *= sizes[i];
+    return all;
+}
+
+struct Sizes {
+    int64_t inputs, outputs, taps;                       // positions of the input and of the output, taps of the kernel
+    int64_t input, output, weights;                      // elements
+    explicit Sizes(const Convolution& p)
+        : inputs(product(p.input, p.rank)), outputs(product(p.output, p.rank)), taps(product(p.kernel, p.rank)),
+          input(p.batch * p.in_channels * inputs), output(p.batch * p.out_channels * outputs),
+          weights(p.out_channels * (p.in_channels / p.groups) * taps) {}
+    bool empty() const { return input == 0 || output == 0 || weights == 0; }
+};
+
+bool is_pointwise(const Convolution& p) {
+    for (int i = 0; i < p.rank; ++i)
+        if (p.kernel[i] != 1 || p.stride[i] != 1 || p.padding[i] != 0 || p.input[i] != p.output[i]) return false;
+    return p.groups == 1;
+}
+
+void note(const Convolution& p, const char* what, const char* who, const char* why) {
+    if (!logging(Channel::dispatch)) [[likely]] return;
+    std::string sizes;
+    for (int i = 0; i < p.rank; ++i) sizes += (i ? "x" : " at ") + std::to_string(p.input[i]);
+    log_line(Channel::dispatch, std::string(what) + " " + name_of(p.dtype) + " " + std::to_string(p.batch) + " x " +
+             std::to_string(p.in_channels) + " -> " + std::to_string(p.out_channels) + sizes + ": " + who + " (" + why + ")");
+}
+
+// Why oneDNN does not get this convolution; null when it does.
+const char* why_own(const Convolution& p, const Sizes& sizes) {
+    if (sizes.empty()) return "empty";
+    if (p.dtype == DType::float64) return "dtype";
+    const onednn::Table* t = onednn::table();
+    if (!t) return onednn::why_missing();
+    return t->supports(p.dtype) ? nullptr : "no native instructions";
+}
+
+// An activation in the layout in which the kernel runs: the caller's memory, or a channels-last copy of it.
+class Activation {
+public:
+    Activation(const Convolution& p, bool is_input, Layout given, Layout wanted)
+        : dtype_(p.dtype), given_(given), batch_(p.batch), channels_(is_input ? p.in_channels : p.out_channels),
+          positions_(product(is_input ? p.input : p.output, p.rank)), changes_(given != wanted) {}
+
+    const void* read(const void* data) {
+        if (!changes_) return data;
+        reserve();
+        change_layout(memory_.data(), Layout::channels_last, data, dtype_, batch_, channels_, positions_);
+        return memory_.data();
+    }
+    void* reserve_for(void* data) {
+        if (!changes_) return data;
+        reserve();
+        return memory_.data();
+    }
+    void* reserved(void* data) const { return changes_ ? memory_.data() : data; }
+    void write(void* data) const {
+        if (changes_) change_layout(data, given_, memory_.data(), dtype_, batch_, channels_, positions_);
+    }
+
+private:
+    void reserve() { memory_ = Scratch(size_t(batch_ * channels_ * positions_ * size_of(dtype_))); }
+    Scratch memory_;
+    DType dtype_;
+    Layout given_;
+    int64_t batch_, channels_, positions_;
+    bool changes_;
+};
+
+// The layouts in which oneDNN runs p fastest: channels-last, but for products of matrices, which are as good plain, and for
+// what lies the same in both.
+Convolution in_best_layout(const Convolution& p, const Sizes& sizes) {
+    Convolution q = p;
+    if (p.input_layout == Layout::plain && p.output_layout == Layout::plain && is_pointwise(p) && p.in_channels > 1 &&
+        p.out_channels > 1 && sizes.inputs > 1)
+        return q;
+    q.input_layout = q.output_layout = Layout::channels_last;
+    return q;
+}
+
+// Whether plain and channels-last are the same memory.
+Convolution with_free_layouts(const Convolution& p, const Sizes& sizes) {
+    Convolution q = p;
+    if (p.in_channels == 1 || sizes.inputs == 1) q.input_layout = Layout::channels_last;
+    if (p.out_channels == 1 || sizes.outputs == 1) q.output_layout = Layout::channels_last;
+    return q;
+}
+
+void add_bias(const Convolution& p, const Sizes& sizes, const void* bias, void* data) {
+    auto add = [&](auto* x, const auto* b) {
+        using T = std::remove_reference_t<decltype(*x)>;
+        using Sum = std::conditional_t<std::is_same_v<T, double>, double, float>;
+        bool plain = p.input_layout == Layout::plain;
+        int64_t rows = p.batch * (plain ? p.in_channels : sizes.inputs), columns = plain ? sizes.inputs : p.in_channels;
+        parallel_for(rows, 65536 / columns + 1, [&](int64_t begin, int64_t end) {
+            for (int64_t r = begin; r < end; ++r)
+                for (int64_t c = 0; c < columns; ++c)
+                    x[r * columns + c] = T(Sum(x[r * columns + c]) + Sum(b[plain ? r % p.in_channels : c]));
+        });
+    };
+    if (p.dtype == DType::float32) add(static_cast<float*>(data), static_cast<const float*>(bias));
+    else if (p.dtype == DType::bfloat16) add(static_cast<BFloat16*>(data), static_cast<const BFloat16*>(bias));
+    else if (p.dtype == DType::float64) add(static_cast<double*>(data), static_cast<const double*>(bias));
+    else add(static_cast<Half*>(data), static_cast<const Half*>(bias));
+}
+
+}  // namespace
+
+void convolution_forward(const Convolution& given, const void* input, const void* weights, const void* bias, void* output,
+                         PackedWeights* packed) {
+    Sizes sizes(given);
+    const char* reason = why_own(given, sizes);
+    note(given, "convolution_forward", reason ? "own" : "onednn", reason ? reason : "float");
+    Convolution p = with_free_layouts(given, sizes);
+    if (!reason) {
+        Convolution q = in_best_layout(p, sizes);
+        Activation x(p, true, p.input_layout, q.input_layout), y(p, false, p.output_layout, q.output_layout);
+        const void* from = x.read(input);
+        void* to = p.accumulate ? const_cast<void*>(y.read(output)) : y.reserve_for(output);
+        onednn::table()->convolution_forward(q, from, weights, bias, to, packed);
+        return y.write(output);
+    }
+    if (!is_reduced(p.dtype)) return generic::convolution_forward(p, input, weights, bias, output);
+    Widened x(input, p.dtype, sizes.input), w(weights, p.dtype, sizes.weights), b(bias, p.dtype, p.out_channels);
+    Widened y(output, p.dtype, sizes.output);
+    if (p.accumulate) y.read();
+    p.dtype = DType::float32;
+    convolution_forward(p, x.read().data(), w.read().data(), b.read().data(), y.data());
+    y.write(output);
+}
+
+void convolution_backward_input(const Convolution& given, const void* grad_output, const void* weights, const void* bias,
+                                void* grad_input, PackedWeights* packed) {
+    Sizes sizes(given);
+    const char* reason = why_own(given, sizes);
+    note(given, "convolution_backward_input", reason ? "own" : "onednn", reason ? reason : "float");
+    Convolution p = with_free_layouts(given, sizes);
+    if (!reason) {
+        Convolution q = in_best_layout(p, sizes);
+        Activation g(p, false, p.output_layout, q.output_layout), x(p, true, p.input_layout, q.input_layout);
+        const void* from = g.read(grad_output);
+        onednn::table()->convolution_backward_input(q, from, weights, x.reserve_for(grad_input), packed);
+        if (bias) add_bias(q, sizes, bias, x.reserved(grad_input));
+        return x.write(grad_input);
+    }
+    if (!is_reduced(p.dtype)) {
+        generic::convolution_backward_input(p, grad_output, weights, grad_input);
+        if (bias) add_bias(p, sizes, bias, grad_input);
+        return;
+    }
+    Widened g(grad_output, p.dtype, sizes.output), w(weights, p.dtype, sizes.weights), b(bias, p.dtype, p.in_channels);
+    Widened x(grad_input, p.dtype, sizes.input);
+    p.dtype = DType::float32;
+    convolution_backward_input(p, g.read().data(), w.read().data(), b.read().data(), x.data());
+    x.write(grad_input);
+}
+
+void convolution_backward_weights(const Convolution& given, const void* input, const void* grad_output, void* grad_weights,
+                                  void* grad_bias) {
+    Sizes sizes(given);
+    const char* reason = grad_weights ? why_own(given, sizes) : "no weights";
+    note(given, "convolution_backward_weights", reason ? "own" : "onednn", reason ? reason : "float");
+    Convolution p = with_free_layouts(given, sizes);
+    if (!reason) {
+        Convolution q = in_best_layout(p, sizes);
+        Activation x(p, true, p.input_layout, q.input_layout), g(p, false, p.output_layout, q.output_layout);
+        const void *from = x.read(input), *grad = g.read(grad_output);
+        return onednn::table()->convolution_backward_weights(q, from, grad, grad_weights, grad_bias);
+    }
+    if (!is_reduced(p.dtype)) return generic::convolution_backward_weights(p, input, grad_output, grad_weights, grad_bias);
+    Widened x(grad_weights ? input : nullptr, p.dtype, sizes.input), g(grad_output, p.dtype, sizes.output);
+    Widened w(grad_weights, p.dtype, sizes.weights), b(grad_bias, p.dtype, p.out_channels);
+    p.dtype = DType::float32;
+    convolution_backward_weights(p, x.read().data(), g.read().data(), w.data(), b.data());
+    w.write(grad_weights);
+    b.write(grad_bias);
+}
+
+Layout preferred_layout(const Convolution&) { return Layout::channels_last; }
+
+}  // namespace rushlight::compute
