@@ -83,6 +83,8 @@ bool add_construction(PyObject* module);
 bool add_exchange(PyObject* module);
 void append_number_slots(std::vector<PyType_Slot>& slots);
 PyObject* compare(PyObject* a, PyObject* b, int how);
+PyObject* get_item(PyObject* self, PyObject* key);                   // x[key]
+int set_item(PyObject* self, PyObject* key, PyObject* value);        // x[key] = value
 extern PyMethodDef tensor_methods[];
 extern PyGetSetDef tensor_properties[];
 

@@ -101,18 +101,6 @@ PyObject* tensor_iter(PyObject* self) {
 
 Py_hash_t tensor_hash(PyObject* self) { return Py_hash_t(reinterpret_cast<uintptr_t>(self) >> 4); }
 
-PyObject* tensor_subscript(PyObject* self, PyObject* key) { return PyObject_CallMethod(self, "_get_item", "O", key); }
-
-int tensor_assign_subscript(PyObject* self, PyObject* key, PyObject* value) {
-    if (!value) {
-        PyErr_SetString(PyExc_TypeError, "a Tensor's elements can't be deleted");
-        return -1;
-    }
-    PyObject* done = PyObject_CallMethod(self, "_set_item", "OO", key, value);
-    Py_XDECREF(done);
-    return done ? 0 : -1;
-}
-
 const char tensor_doc[] =
     "A multi-dimensional array of one dtype, on the CPU, that can take part in differentiation.\n\n"
     "Made by `tensor`, `zeros`, `randn`, `from_numpy` and other factories; `Tensor(*sizes)` and `Tensor(data)` make float tensors.";
@@ -154,8 +142,8 @@ const PyType_Slot object_slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(tens
                               {Py_tp_hash, reinterpret_cast<void*>(tensor_hash)},
                               {Py_tp_richcompare, reinterpret_cast<void*>(compare)},
                               {Py_mp_length, reinterpret_cast<void*>(tensor_length)},
-                              {Py_mp_subscript, reinterpret_cast<void*>(tensor_subscript)},
-                              {Py_mp_ass_subscript, reinterpret_cast<void*>(tensor_assign_subscript)},
+                              {Py_mp_subscript, reinterpret_cast<void*>(get_item)},
+                              {Py_mp_ass_subscript, reinterpret_cast<void*>(set_item)},
                               {Py_tp_methods, tensor_methods},
                               {Py_tp_getset, tensor_properties},
                               {Py_tp_doc, const_cast<char*>(tensor_doc)}};

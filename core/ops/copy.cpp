@@ -35,7 +35,7 @@ Dims broadcast_strides(const TensorImpl& t, const Dims& sizes) {
     Dims strides(sizes.size(), 0);
     int shift = sizes.size() - t.rank();
     for (int i = 0; i < t.rank(); ++i)
-        if (i + shift >= 0 && t.sizes[i] != 1) strides[i + shift] = t.strides[i];
+        if (t.sizes[i] != 1) strides[i + shift] = t.strides[i];
     return strides;
 }
 
@@ -96,11 +96,10 @@ void copy_values(TensorImpl& to, TensorImpl& from) {
 
 namespace {
 
-// Does `from` broadcast to `to`? Leading dimensions of one element may be dropped.
 void require_fits(const Call& c, const Dims& from, const Dims& to, const char* param) {
     int shift = to.size() - from.size();
-    bool fits = true;
-    for (int i = 0; i < from.size(); ++i) fits = fits && (from[i] == 1 || (i + shift >= 0 && from[i] == to[i + shift]));
+    bool fits = shift >= 0;
+    for (int i = 0; fits && i < from.size(); ++i) fits = from[i] == 1 || from[i] == to[i + shift];
     require(fits, ErrorKind::runtime, c.name(), ": ", param, " of shape ", from, " can't be broadcast to the shape ", to,
             " of the tensor that is written");
 }

@@ -281,7 +281,7 @@ void run_index_add(Call& c) {
     kernels::Extent e = extent_of(c.tensor(0).sizes, dim_of(c));
     update_contiguous(c, [&](void* out) {
         if (auto fault = kernels::index_add(out, src.dtype(), index.data_as<int64_t>(), index.numel(), src.data(), c[4].to_double(), e, false))
-            fail_vector(c, fault, index, dim_of(c), 0, e.n);
+            fail_at(c, ErrorKind::runtime, fault, index.sizes(), "index", dim_of(c), 0, e.n);
     });
 }
 

@@ -24,13 +24,31 @@ Value number_for(const Value& v, DType t, const char* op) {
     return v;
 }
 
+bool follows(const Tensor& t) { return t->requires_grad || (t->base && t->base->requires_grad); }
+
+// In place and unrecorded, `where` writes straight into the tensor.
+void fill_where(Call& c, const Tensor& mask, const Value& value) {
+    static const Op& op = *find_op("where");
+    Value values[max_params] = {Value(mask), value, Value(c.destination)};
+    Call into(op, values);
+    into.destination = c.destination;
+    require(rules::broadcast(c, mask.sizes(), c.destination->sizes) == c.destination->sizes, ErrorKind::runtime, c.name(), ": mask of shape ",
+            mask.sizes(), " can't be broadcast to the shape ", c.destination->sizes, " of the tensor that is written");
+    dispatch(into);
+    give(c, Tensor(c.destination));
+}
+
 void compose_masked_fill(Call& c) {
     Tensor t = tensor_at(c, 0), mask = tensor_at(c, 1);
     require_mask(c, 1);
-    if (!c[2].is_tensor()) return give(c, where(mask, number_for(c[2], t.dtype(), c.name()), t));
-    require(c.tensor(2).rank() == 0, ErrorKind::runtime, c.name(), ": value has shape ", c.tensor(2).sizes,
-            "; expected a number or a zero-dimensional tensor");
-    give(c, where(mask, invoke(op_to_dtype, tensor_at(c, 2), t.dtype()), t));
+    if (c[2].is_tensor())
+        require(c.tensor(2).rank() == 0, ErrorKind::runtime, c.name(), ": value has shape ", c.tensor(2).sizes,
+                "; expected a number or a zero-dimensional tensor");
+    Tensor held = c[2].is_tensor() ? invoke(op_to_dtype, tensor_at(c, 2), t.dtype()) : Tensor();
+    Value value = held.defined() ? Value(held) : number_for(c[2], t.dtype(), c.name());
+    bool recorded = mode.grad && (follows(t) || (c[2].is_tensor() && follows(tensor_at(c, 2))));
+    if (c.in_place && !recorded) return fill_where(c, mask, value);
+    give(c, where(mask, value, t));
 }
 
 Tensor expanded(const Tensor& t, const Dims& sizes) { return t.sizes() == sizes ? t : invoke(op_expand, t, sizes); }
@@ -188,8 +206,8 @@ void infer_index_write(Call& c) {
     IndexPlan p = plan_index(c, t, c[1], c[3]);
     const Dims& values = c.tensor(2).sizes;
     int shift = p.result.size() - values.size();
-    bool fits = true;
-    for (int i = 0; i < values.size(); ++i) fits = fits && (values[i] == 1 || (i + shift >= 0 && values[i] == p.result[i + shift]));
+    bool fits = shift >= 0;
+    for (int i = 0; fits && i < values.size(); ++i) fits = values[i] == 1 || values[i] == p.result[i + shift];
     require(fits, ErrorKind::runtime, c.name(), ": values of shape ", values, " can't be broadcast to the indexed shape ", p.result);
     c.result(t.sizes, t.dtype);
 }
@@ -197,11 +215,7 @@ void infer_index_write(Call& c) {
 void run_index_write(Call& c) {
     bool one = c.tensor(2).numel == 1;
     Tensor values = tensor_at(c, 2);
-    IndexPlan shape = plan_index(c, c.tensor(0), c[1], c[3]);
-    if (!one) {
-        while (values.rank() > shape.result.size()) values = alias(values, Dims(std::span(values.sizes()).subspan(1)), Dims(std::span(values.strides()).subspan(1)), values->offset);
-        values = spread_plain(values, shape.result);
-    }
+    if (!one) values = spread_plain(values, plan_index(c, c.tensor(0), c[1], c[3]).result);
     update(c, [&](TensorImpl& out) {
         IndexPlan p = plan_index(c, out, c[1], c[3]);       // the result's own strides
         with_index_list(c, p, c[1], c[3], [&](const kernels::IndexList& list, int64_t* offsets) {

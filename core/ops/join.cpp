@@ -17,12 +17,12 @@ DType promoted(std::span<TensorImpl* const> parts) {
 // PyTorch's exception for old programs: a one-dimensional tensor without elements joins anything.
 bool is_skipped(const Dims& sizes) { return sizes.size() == 1 && sizes[0] == 0; }
 
-void require_parts(const Call& c) {
-    require(!parts_of(c).empty(), ErrorKind::value, c.name(), ": tensors is empty; expected at least one Tensor");
+void require_parts(const Call& c, ErrorKind kind = ErrorKind::runtime) {
+    require(!parts_of(c).empty(), kind, c.name(), ": tensors is empty; expected at least one Tensor");
 }
 
 void infer_cat(Call& c) {
-    require_parts(c);
+    require_parts(c, ErrorKind::value);
     auto parts = parts_of(c);
     TensorImpl* first = nullptr;
     for (size_t i = 0; i < parts.size(); ++i) {

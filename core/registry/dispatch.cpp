@@ -129,10 +129,10 @@ void dispatch_into(Call& c, bool recording) {
     if (recording) tape_observer.record(c);
 }
 
-// A composite's in-place and `out=` forms copy the finished result.
+// A composite's in-place and `out=` forms copy the finished result, unless it has written into its destination itself.
 void dispatch_composite(Call& c) {
     c.op.compose(c);
-    if (!c.destination) return;
+    if (!c.destination || c.out[0].impl() == c.destination) return;
     Tensor value = std::move(c.out[0]);
     c.results = 0;
     c.result(value.sizes(), value.dtype());
