@@ -49,7 +49,7 @@ def index_makers():
 def test_reading(make):
     x, a = pair(2, 3, 4)
     ours, theirs = (make(maker) for maker in index_makers())
-    theirs = np.array(theirs, dtype=np.int64) if theirs == [] and isinstance(theirs, list) else theirs
+    theirs = np.array(theirs, dtype=np.int64) if isinstance(theirs, list) and not theirs else theirs
     same(x[ours], a[theirs])
 
 
@@ -59,7 +59,7 @@ def test_writing(make, value):
     x, a = pair(2, 3, 4)
     x, a = x.clone(), a.copy()
     ours, theirs = (make(maker) for maker in index_makers())
-    theirs = np.array(theirs, dtype=np.int64) if isinstance(theirs, list) and theirs == [] else theirs
+    theirs = np.array(theirs, dtype=np.int64) if isinstance(theirs, list) and not theirs else theirs
     shape = a[theirs].shape
     if value == "number":
         new = rl_new = 7.5
@@ -71,7 +71,7 @@ def test_writing(make, value):
         rl_new = rl.tensor(new)
     else:
         new = (np.arange(int(np.prod(shape, dtype=np.int64))) + 100).reshape(shape)
-        rl_new = rl.tensor(new) if value == "array" else rl.tensor(np.ascontiguousarray(new.T)).permute(*reversed(range(new.ndim)))
+        rl_new = rl.tensor(new) if value == "array" else rl.tensor(np.ascontiguousarray(new.T)).permute(tuple(reversed(range(new.ndim))))
     distinct = len(np.unique(np.arange(24).reshape(2, 3, 4)[theirs])) == int(np.prod(shape, dtype=np.int64))
     x[ours] = rl_new
     a[theirs] = new

@@ -208,7 +208,7 @@ def apply_step(x, name, arguments):
     if name == "flat":
         return x.reshape(-1)
     if name == "flip":
-        return x.flip((arguments[0],))
+        return x.flip((arguments[0],)).contiguous()
     return getattr(x, name)(*arguments)
 
 
@@ -254,4 +254,5 @@ def test_reshape_of_anything(data):
             with pytest.raises(RuntimeError, match="has no view of shape"):
                 x.view(target)
         else:
-            assert x.view(target).stride() == expected
+            view = x.view(target)
+            assert [view.stride(i) for i, s in enumerate(target) if s > 1] == [expected[i] for i, s in enumerate(target) if s > 1]
