@@ -129,6 +129,15 @@ struct IndexPlan {
     Dims result;
 };
 
+// As rules::broadcast, but index arrays that do not fit are an IndexError.
+Dims broadcast_points(const Call& c, const Dims& a, const Dims& b) {
+    try {
+        return rules::broadcast(c, a, b);
+    } catch (const Error& e) {
+        throw Error(ErrorKind::index, e.text());
+    }
+}
+
 // Index arrays for adjacent dimensions put their own dimensions in those dimensions' place, others in front.
 IndexPlan plan_index(const Call& c, const TensorImpl& t, const Value& indices, const Value& dims) {
     std::span<TensorImpl* const> arrays = indices.to_tensors();
@@ -142,7 +151,7 @@ IndexPlan plan_index(const Call& c, const TensorImpl& t, const Value& indices, c
         require(at[i] >= 0 && at[i] < t.rank() && (i == 0 || at[i] > at[i - 1]), ErrorKind::index, c.name(), ": too many indices for input of shape ",
                 t.sizes);
         if (i == 0) p.points = arrays[i]->sizes;
-        else if (!(p.points == arrays[i]->sizes)) p.points = rules::broadcast(c, p.points, arrays[i]->sizes);
+        else if (!(p.points == arrays[i]->sizes)) p.points = broadcast_points(c, p.points, arrays[i]->sizes);
     }
     bool adjacent = at.back() - at.front() == int64_t(at.size()) - 1;
     size_t next = 0;
