@@ -23,6 +23,11 @@ void fail_modified(const std::string& node, const std::string& what, const Tenso
          "clone(); autograd.set_detect_anomaly(True) shows where ", node, " was recorded");
 }
 
+void fail_modified_outside(const std::string& node, const std::string& what, const TensorImpl& t) {
+    fail(ErrorKind::runtime, node, ": ", what, " of shape ", t.sizes, ", needed for the gradient, has been modified by an inplace operation of "
+         "another library through memory that it shares (NumPy, DLPack); change a copy instead");
+}
+
 void fail_second_walk(const std::string& node) {
     fail(ErrorKind::runtime, node, ": trying to backward through the graph a second time; its saved tensors were freed by the first "
          "backward() or grad(): give that one retain_graph=True");
@@ -314,6 +319,7 @@ public:
             if (!e.packed) continue;
             Tensor t = e.packed->unpack();
             require(t.defined(), ErrorKind::runtime, node_.name(), ": an unpack hook returned no tensor");
+            if (e.key >= 0 && create_graph_) t = with_origin(t, node_.edges_[node_.edge_of(e.key)]);
             unpacked_.push_back(t);
             if (e.key < 0) results[-1 - e.key] = with_history(t, uint32_t(-1 - e.key));
             else if (e.key < max_params) open_args_[e.key] = t.impl();
@@ -343,6 +349,13 @@ private:
         list_[size_t(place)] = t;
     }
 
+    // An unpacked input comes from where the packed one came from.
+    static Tensor with_origin(const Tensor& t, const Edge& from) {
+        Tensor input = detach(t);
+        if (from.node) set_history(*input.impl(), from.node, from.slot);
+        return input;
+    }
+
     // A saved result takes part in a recorded derivative as the result it is.
     Tensor with_history(const Tensor& t, uint32_t slot) {
         if (!create_graph_) return t;
@@ -360,6 +373,13 @@ private:
     OpNode::Rare packed_;
 };
 
+uint32_t OpNode::edge_of(int key) const {
+    int param = key < max_params ? key : list_param_;
+    uint32_t edge = key < max_params ? 0 : uint32_t(key - max_params);
+    each_bit(tensors_ & ((uint64_t(1) << param) - 1), [&](int i) { edge += args_[i].tag == Tag::tensors ? uint32_t(args_[i].tensors_.n) : 1; });
+    return edge;
+}
+
 std::string OpNode::describe(int key) const {
     const Signature& s = op_.parsed;
     if (key < 0) return "result " + std::to_string(-1 - key);
@@ -372,9 +392,7 @@ void OpNode::verify(int key, const TensorImpl& t, Stamp stamp) const {
     if (Stamp::of(t) != stamp) fail_modified(name(), describe(key), t, stamp);
     if (!rare_) return;
     for (const auto& e : rare_->entries)
-        require(e.key != key || !e.has_fingerprint || fingerprint(t) == e.fingerprint, ErrorKind::runtime, name(), ": ", describe(key), " of shape ",
-                t.sizes, ", needed for the gradient, has been modified by an inplace operation of another library through memory that it shares "
-                "(NumPy, DLPack); change a copy instead");
+        if (e.key == key && e.has_fingerprint && fingerprint(t) != e.fingerprint) fail_modified_outside(name(), describe(key), t);
 }
 
 void OpNode::verify_all() const {

@@ -26,6 +26,7 @@ extern thread_local PackFunction pack_saved;
 
 // Raises the sentence about a saved tensor that is not what it was.
 [[noreturn]] void fail_modified(const std::string& node, const std::string& what, const TensorImpl& t, Stamp expected);
+[[noreturn]] void fail_modified_outside(const std::string& node, const std::string& what, const TensorImpl& t);
 [[noreturn]] void fail_second_walk(const std::string& node);
 void require_savable(const TensorImpl& t, const char* op);
 
@@ -73,6 +74,7 @@ private:
     void verify(int key, const TensorImpl& t, Stamp stamp) const;
     void verify_all() const;
     std::string describe(int key) const;
+    uint32_t edge_of(int key) const;
     void read_shapes(const Value* kept, Shapes& shapes) const;
     Tensor match(Tensor g, const InputMeta& meta) const;
 

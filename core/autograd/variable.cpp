@@ -59,6 +59,8 @@ void set_history(TensorImpl& result, const Ref<Node>& node, uint32_t slot) {
 
 void bring_up_to_date(TensorImpl& view) {
     TensorImpl& base = *view.base;
+    require(!(view.view_flags & view_of_function), ErrorKind::runtime,
+            "view of shape ", view.sizes, ": it was returned by a custom Function, and its base was changed in place since; return a clone() instead");
     require(!(view.view_flags & view_of_no_grad), ErrorKind::runtime,
             "view of shape ", view.sizes, ": it was made in no_grad mode, and its base was changed in place in grad mode since; "
             "make the view and the change both inside the no_grad block, or both outside");
@@ -79,6 +81,8 @@ void check_recorded_write(TensorImpl& t, const char* op) {
     TensorImpl& base = *t.base;
     require(!(t.view_flags & view_of_many), ErrorKind::runtime, op, ": the view of shape ", t.sizes, " is one of several that one call "
             "returned; such a view can't be changed in place while gradients are recorded: use the out-of-place form");
+    require(!(t.view_flags & view_of_function), ErrorKind::runtime, op, ": the view of shape ", t.sizes, " was returned by a custom Function and "
+            "can't be changed in place while gradients are recorded; return a clone() from the Function");
     require(!(t.view_flags & view_of_no_grad), ErrorKind::runtime, op, ": the view of shape ", t.sizes, " was made in ",
             t.view_flags & view_of_inference ? "inference_mode" : "no_grad mode",
             " and can't be changed in place in grad mode; make the view and the change both inside that block, or both outside");

@@ -28,7 +28,7 @@ protected:
 };
 
 // How a view came to be (TensorImpl::view_flags).
-enum ViewFlag : uint8_t { view_of_no_grad = 1, view_of_many = 2, view_of_inference = 4 };
+enum ViewFlag : uint8_t { view_of_no_grad = 1, view_of_many = 2, view_of_inference = 4, view_of_function = 8 };
 
 class TensorImpl : public RefCounted {
 public:
