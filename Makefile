@@ -37,9 +37,8 @@ demo: dev $(STAMPS)/demo  ## train a digit classifier on real data and show its 
 test: dev $(STAMPS)/test test-native  ## build what is missing and run the whole test suite
 	@$(PY) -m pytest $(ARGS)
 
-test-native: $(STAMPS)/native-tests  ## run the C++ tests
-	@if [ -f $(BUILD)/dev/CTestTestfile.cmake ]; then \
-	    $(VENV)/bin/ctest --test-dir $(BUILD)/dev --output-on-failure --no-tests=ignore; fi
+test-native: $(STAMPS)/native-tests  ## build and run the C++ tests
+	@$(VENV)/bin/ctest --test-dir $(BUILD)/dev --output-on-failure --no-tests=error
 
 test-torch: dev $(STAMPS)/test  ## install PyTorch's CPU build beside it and run the comparisons with it
 	@$(PY) -c 'import torch' 2>/dev/null || $(PIP) install 'torch==2.13.0' --index-url https://download.pytorch.org/whl/cpu \
@@ -90,6 +89,10 @@ $(STAMPS)/built: $(NATIVE_SOURCES) $(STAMPS)/build-tools
 	@touch $@
 
 $(STAMPS)/native-tests: $(STAMPS)/built
+	@echo "Building the C++ tests"
+	@$(VENV)/bin/cmake -S . -B $(BUILD)/dev -DRUSHLIGHT_TESTS=ON > $(BUILD)/configure.log || { cat $(BUILD)/configure.log; exit 1; }
+	@$(VENV)/bin/cmake --build $(BUILD)/dev --target native_tests > $(BUILD)/native-tests.log \
+	    || { tail -n 60 $(BUILD)/native-tests.log; exit 1; }
 	@touch $@
 
 $(STAMPS)/demo $(STAMPS)/test $(STAMPS)/lint: pyproject.toml tools/requirements.py | $(STAMPS)/venv
