@@ -92,11 +92,13 @@ class Callable:
 
 
 def callables() -> Iterator[Callable]:
-    """Every public name of every operator record."""
+    """Every public name of every operator record; namespaces with an underscore are not public."""
     for record in _C.operators():
         signature = parse(record["signature"])
         for path in record["names"]:
             group, _, name = path.rpartition(".")
+            if group.startswith("_"):
+                continue
             yield Callable(record, group, name, signature)
 
 
