@@ -405,7 +405,13 @@ class ZipReader:
     def verify(self, entry):
         """Whether a stored member's checksum agrees, in little memory."""
         crc = 0
+        buffer = memoryview(bytearray(min(_CHUNK, entry.compressed)))
         for begin in range(0, entry.compressed, _CHUNK):
-            count = min(_CHUNK, entry.compressed - begin)
-            crc = zlib.crc32(self._source.read(entry.data_offset + begin, count), crc)
+            piece = buffer[: entry.compressed - begin]
+            self._source.read_into(entry.data_offset + begin, piece)
+            crc = zlib.crc32(piece, crc)
         return not self.has_checksums or crc == entry.crc
+
+    def verify_view(self, entry, view):
+        """Whether `view`, a stored member's bytes, has the member's checksum."""
+        return not self.has_checksums or checksum(view) == entry.crc

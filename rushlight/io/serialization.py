@@ -254,11 +254,10 @@ class _Archive:
         if entry.method != 0:
             raise RecordError(key, "the record is compressed; expected a stored one")
         if self._mapping is not None and entry.data_offset % 16 == 0:
-            if not self._zip.verify(entry):
+            view = self._mapping[entry.data_offset : entry.data_offset + entry.size]
+            if not self._zip.verify_view(entry, view):
                 raise RecordError(key, "checksum mismatch")
-            return entry.size, _tensors.memory_over(
-                self._mapping[entry.data_offset : entry.data_offset + entry.size]
-            )
+            return entry.size, _tensors.memory_over(view)
         memory, view = _tensors.new_memory(entry.size)
         if not self._zip.read_into(entry, view):
             raise RecordError(key, "checksum mismatch")
