@@ -269,7 +269,7 @@ void integers_from(Generator& g, void* data, int64_t n, DType t, int64_t from, c
         int64_t low = from, last;
         if constexpr (is_floating_type<T>) last = int64_t(1) << digits<T>;
         else last = int64_t(std::numeric_limits<T>::max());
-        fit_limits<T>(low, nullptr);
+        if (low < last) fit_limits<T>(low, nullptr);
         require(!is_floating_type<T> || low < last, ErrorKind::runtime, op, ": from=", from, " is not less than 2^",
                 digits<T>, ", the largest that is drawn for ", name_of(t));
         check_limits<T>(low, last, op);
