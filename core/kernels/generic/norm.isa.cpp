@@ -63,16 +63,18 @@ void channel_moments(const void* src, NormBlock b, Moments* dst) {
             double count = double(rows * n);
             V sum(0);
             for (int64_t i = 0; i < rows; ++i) sum += sum_row<S>(n, [&](int64_t k, auto io) { return io.load(q + i * b.stride + k); });
-            double mean = double(lane_sum(sum)) / count;
-            const V near{T(mean)};
-            double off = mean - double(T(mean));
-            V squares(0);
+            const T near = T(double(lane_sum(sum)) / count);
+            const V center(near);
+            V squares(0), missed(0);                             // missed: by the rounded mean
             for (int64_t i = 0; i < rows; ++i)
                 squares += sum_row<S>(n, [&](int64_t k, auto io) {
-                    V d = io.load(q + i * b.stride + k) - near;
+                    V d = io.load(q + i * b.stride + k) - center;
+                    if constexpr (same_type<decltype(io), PartTile<S>>) d = where(first_lanes<T>(io.count), d, V(0));
+                    missed += d;
                     return d * d;
                 });
-            double distances = double(lane_sum(squares)) - off * off * count;
+            double off = double(lane_sum(missed)), distances = double(lane_sum(squares)) - off * off / count;
+            double mean = double(near) + off / count;
             all = join_moments(all, done, {mean, distances < 0 ? 0 : distances}, count);
             done += count;
         }

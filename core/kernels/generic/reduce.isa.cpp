@@ -246,28 +246,40 @@ void arg_columns(const void* src, int64_t n, int64_t stride, int64_t width, int6
     }
 }
 
-// Two passes over a block that stays in the first cache: its mean, then the distances from it.
-template <class T> struct DistanceOp : Sum<T> {
-    Vec<T> mean;
-    explicit DistanceOp(double m) : mean(m) {}
-    RUSHLIGHT_INLINE Vec<T> take(Vec<T> x) const { return (x - mean) * (x - mean); }
-};
+// Two passes over a block that stays in the first cache: its mean, then the distances from it. The second pass also adds up what the
+// rounded mean has missed.
+template <class S>
+RUSHLIGHT_INLINE Moments moments_of_block(const S* p, int64_t n) {
+    using T = Compute<S>;
+    using V = Vec<T>;
+    const double count = double(n);
+    const T near = T(fold_block_of(p, n, SumOp<T>(0)) / count);
+    const V center(near);
+    V missed(0);
+    V squares = sum_tiles<T>(
+        n,
+        [&](int64_t i) {
+            V d = load_tile(p + i) - center;
+            missed += d;
+            return d * d;
+        },
+        [&](int64_t i, int64_t k) {
+            V d = where(first_lanes<T>(k), load_tile(p + i, k) - center, V(0));
+            missed += d;
+            return d * d;
+        });
+    double sum = double(lane_sum(missed)), distances = double(lane_sum(squares)) - sum * sum / count;
+    return {double(near) + sum / count, distances < 0 ? 0 : distances};
+}
 template <class S>
 void moments_rows(const void* src, int64_t rows, int64_t n, Moments* dst) {
-    using T = Compute<S>;
     constexpr int64_t block = 4096;
-    const SumOp<T> sum(0);
     for (int64_t r = 0; r < rows; ++r) {
         const S* p = static_cast<const S*>(src) + r * n;
         Moments all{0, 0};
         for (int64_t i = 0; i < n; i += block) {
             int64_t count = n - i < block ? n - i : block;
-            double mean = fold_block_of(p + i, count, sum) / double(count);
-            // The distances are taken from the mean as T holds it; what that leaves out is put right afterwards.
-            T near = T(mean);
-            double off = mean - double(near);
-            double distances = fold_block_of(p + i, count, DistanceOp<T>(double(near))) - off * off * double(count);
-            all = join_moments(all, double(i), {mean, distances > 0 || distances != distances ? distances : 0}, double(count));
+            all = join_moments(all, double(i), moments_of_block(p + i, count), double(count));
         }
         dst[r] = all;
     }
@@ -278,7 +290,7 @@ void moments_columns(const void* src, int64_t n, int64_t stride, int64_t width, 
     using T = Compute<S>;
     using V = Vec<T>;
     constexpr int64_t w = V::width, block = 32;
-    T means[moments_width], distances[moments_width];
+    T means[moments_width], corrections[moments_width], distances[moments_width];
     for (int64_t j = 0; j < width; ++j) dst[j] = {0, 0};
     for (int64_t i = 0; i < n; i += block) {
         const S* p = static_cast<const S*>(src) + i * stride;
@@ -307,7 +319,8 @@ void moments_columns(const void* src, int64_t n, int64_t stride, int64_t width, 
             }
             // What the rounded mean has missed.
             V missed = left + right, correction = missed * V(1.0 / double(rows));
-            store(means + j, mean + correction);
+            store(means + j, mean);
+            store(corrections + j, correction);
             store(distances + j, maximum(V(0), (c + d) - missed * correction));
         };
         for_each_tile<w>(
@@ -320,7 +333,7 @@ void moments_columns(const void* src, int64_t n, int64_t stride, int64_t width, 
             });
         double before = double(i), now = double(rows);
         for (int64_t j = 0; j < width; ++j)
-            dst[j] = join_moments(dst[j], before, {double(means[j]), double(distances[j])}, now);
+            dst[j] = join_moments(dst[j], before, {double(means[j]) + double(corrections[j]), double(distances[j])}, now);
     }
 }
 
@@ -342,17 +355,21 @@ template <class S>
 void exp_sum_columns(const void* src, int64_t n, int64_t stride, int64_t width, const double* highest, double* dst) {
     using T = Compute<S>;
     using V = Vec<T>;
-    constexpr int64_t w = V::width;
+    constexpr int64_t w = V::width, group = 128;             // rows added up before float64 takes over
     const S* p = static_cast<const S*>(src);
     for (int64_t j = 0; j < width; j += w) {
         int64_t count = width - j < w ? width - j : w;
         T top[w] = {}, result[w];
         for (int64_t k = 0; k < count; ++k) top[k] = T(highest[j + k]);
-        V h = V::load(top), sum(0);
-        for (int64_t i = 0; i < n; ++i)
-            sum += exp((count == w ? load_tile(p + i * stride + j) : load_tile(p + i * stride + j, count)) - h);
-        sum.store(result);
-        for (int64_t k = 0; k < count; ++k) dst[j + k] = double(result[k]);
+        const V h = V::load(top);
+        for (int64_t k = 0; k < count; ++k) dst[j + k] = 0;
+        for (int64_t i = 0; i < n;) {
+            V sum(0);
+            for (int64_t end = n - i < group ? n : i + group; i < end; ++i)
+                sum += exp((count == w ? load_tile(p + i * stride + j) : load_tile(p + i * stride + j, count)) - h);
+            sum.store(result);
+            for (int64_t k = 0; k < count; ++k) dst[j + k] += double(result[k]);
+        }
     }
 }
 

@@ -143,15 +143,29 @@ void sort(const void* src, DType t, void* values, int64_t* indices, Extent e, bo
 
 namespace {
 
-// Candidates are collected until the buffer is full, then cut back to the k least; what is not below the k-th so far is passed over.
-// Behind the candidates there is room for k more, the sort's second buffer.
-int64_t topk_capacity(int64_t n, int64_t k) { return std::min(n, std::max<int64_t>(2 * k, k + 128)); }
+// Where k is a good part of n, the row is sorted. Else candidates are collected until the buffer is full, then cut back to the k
+// least; what is not below the k-th so far is passed over.
+bool topk_sorts(int64_t n, int64_t k) { return 4 * k >= n; }
+int64_t topk_items(int64_t n, int64_t k) { return topk_sorts(n, k) ? 2 * n : std::min(n, std::max<int64_t>(2 * k, k + 128)); }
+
+template <class T, class I>
+void store_items(const I* items, int64_t k, const T* src, int64_t stride, bool flip, T* values, int64_t* indices) {
+    for (int64_t j = 0; j < k; ++j) {
+        values[j * stride] = item_value<T>(items[j], flip, src, stride);
+        indices[j * stride] = int64_t(items[j].index());
+    }
+}
 
 template <class T, class I>
 void topk_row(const T* src, int64_t n, int64_t stride, int64_t k, bool flip, T* values, int64_t* indices, I* kept) {
     using Key = decltype(order_key(T{}));
     Key mask = flip ? Key(~Key(0)) : Key(0);
-    int64_t capacity = topk_capacity(n, k), count = 0;
+    int64_t capacity = topk_items(n, k), count = 0;
+    if (topk_sorts(n, k)) {
+        load_items(src, n, stride, flip, kept);
+        kept = sort_items(kept, kept + n, n, int(sizeof(T)));
+        return store_items(kept, k, src, stride, flip, values, indices);
+    }
     Key limit = Key(~Key(0));
     bool limited = false;
     for (int64_t i = 0; i < n; ++i) {
@@ -167,19 +181,16 @@ void topk_row(const T* src, int64_t n, int64_t stride, int64_t k, bool flip, T* 
         kept[count++] = I::of(key, uint64_t(i));
     }
     if (count > k) std::nth_element(kept, kept + k - 1, kept + count);
-    kept = sort_items(kept, kept + capacity, k, int(sizeof(T)));
-    for (int64_t j = 0; j < k; ++j) {
-        values[j * stride] = item_value<T>(kept[j], flip, src, stride);
-        indices[j * stride] = int64_t(kept[j].index());
-    }
+    std::sort(kept, kept + k);
+    store_items(kept, k, src, stride, flip, values, indices);
 }
 
-bool topk_is_long(Extent e, int64_t k) { return topk_capacity(e.n, k) >= long_row; }
+bool topk_is_long(Extent e, int64_t k) { return topk_items(e.n, k) >= long_row; }
 
 }  // namespace
 
 size_t topk_workspace(DType t, Extent e, int64_t k) {
-    return topk_is_long(e, k) ? size_t(topk_capacity(e.n, k) + k) * item_bytes(t) : 0;
+    return topk_is_long(e, k) ? size_t(topk_items(e.n, k)) * item_bytes(t) : 0;
 }
 
 void topk(const void* src, DType t, void* values, int64_t* indices, Extent e, int64_t k, bool largest, void* workspace) {
@@ -187,7 +198,7 @@ void topk(const void* src, DType t, void* values, int64_t* indices, Extent e, in
     visit_real(t, [&](auto zero) {
         using T = decltype(zero);
         using I = Item<T>;
-        size_t bytes = size_t(topk_capacity(e.n, k) + k) * sizeof(I);
+        size_t bytes = size_t(topk_items(e.n, k)) * sizeof(I);
         for_each_row(e, k, bytes, topk_is_long(e, k), workspace, [&](int64_t from, int64_t to, void* buffer) {
             topk_row(static_cast<const T*>(src) + from, e.n, e.inner, k, largest, static_cast<T*>(values) + to, indices + to,
                      static_cast<I*>(buffer));
@@ -306,8 +317,9 @@ void searchsorted(const void* sorted, const void* values, DType t, int64_t* dst,
                 const T* row = static_cast<const T*>(sorted) + start;
                 const int64_t* order = sorter ? sorter + start : nullptr;
                 auto wanted = order_key(static_cast<const T*>(values)[q]);
-                if (right || is_nan_key<T>(wanted)) ++wanted;        // a NaN goes behind all, its key wraps to 0 below
-                bool behind_all = wanted == 0;
+                bool past = right || is_nan_key<T>(wanted);          // a NaN goes behind all
+                if (past) ++wanted;
+                bool behind_all = past && wanted == 0;               // there is no larger key
                 int64_t low = 0, count = n;
                 while (count > 0 && !behind_all) {
                     int64_t half = count / 2;
