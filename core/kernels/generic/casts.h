@@ -11,7 +11,12 @@ using CastFn = void (*)(int64_t n, void* out, const void* in);
 
 struct CastTable {
     CastFn fn[12][12];          // [to][from], by the numbers of base/dtype.h
+    // Copies past the caches, for results too large to stay in them. `dst` is aligned to 64 bytes.
+    void (*stream)(int64_t bytes, void* dst, const void* src);
 };
+
+// From this size on, a result that streams past the caches costs less than one that first reads what it overwrites.
+inline constexpr int64_t stream_bytes = int64_t(32) << 20;
 
 #ifndef RUSHLIGHT_ISA
 DECLARE_ISA_TABLE(CastTable, cast_table);

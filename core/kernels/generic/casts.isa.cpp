@@ -89,6 +89,21 @@ void cast(int64_t n, void* out, const void* in) {
     for (; i < n; i++) o[i] = convert<To>(x[i]);
 }
 
+void stream(int64_t bytes, void* dst, const void* src) {
+    char* to = static_cast<char*>(dst);
+    const char* from = static_cast<const char*>(src);
+    int64_t i = 0;
+#if defined(__AVX512F__)
+    for (; i + 64 <= bytes; i += 64) _mm512_stream_si512(reinterpret_cast<__m512i*>(to + i), _mm512_loadu_si512(from + i));
+    _mm_sfence();
+#elif defined(__x86_64__)
+    for (; i + 16 <= bytes; i += 16)
+        _mm_stream_si128(reinterpret_cast<__m128i*>(to + i), _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i)));
+    _mm_sfence();
+#endif
+    __builtin_memcpy(to + i, from + i, size_t(bytes - i));
+}
+
 #define CASTS_TO(TO)                                                                                              \
     {&cast<TO, uint8_t>, &cast<TO, int8_t>, &cast<TO, int16_t>, &cast<TO, int32_t>, &cast<TO, int64_t>,            \
      &cast<TO, Half>, &cast<TO, float>, &cast<TO, double>, &cast<TO, Complex<float>>, &cast<TO, Complex<double>>,  \
@@ -101,6 +116,6 @@ EXPORT_ISA_TABLE(CastTable, cast_table) = {{
     CASTS_TO(uint8_t), CASTS_TO(int8_t), CASTS_TO(int16_t), CASTS_TO(int32_t), CASTS_TO(int64_t), CASTS_TO(Half),
     CASTS_TO(float), CASTS_TO(double), CASTS_TO(Complex<float>), CASTS_TO(Complex<double>), CASTS_TO(Bool),
     CASTS_TO(BFloat16),
-}};
+}, &stream};
 
 }  // namespace rushlight

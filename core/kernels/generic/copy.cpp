@@ -48,8 +48,11 @@ static int transposed_dim(const Geometry& g) {
 }
 
 static void copy_contiguous(int64_t n, char* dst, int64_t dst_size, const char* src, int64_t src_size, CastFn cast) {
+    const bool streams = !cast && n * dst_size >= stream_bytes && reinterpret_cast<uintptr_t>(dst) % 64 == 0;
+    const auto stream = cast_table.active().stream;
     parallel_for(n, copy_grain / dst_size, [&](int64_t begin, int64_t end) {
-        if (cast) cast(end - begin, dst + begin * dst_size, src + begin * src_size);
+        if (streams) stream((end - begin) * dst_size, dst + begin * dst_size, src + begin * src_size);
+        else if (cast) cast(end - begin, dst + begin * dst_size, src + begin * src_size);
         else std::memcpy(dst + begin * dst_size, src + begin * src_size, size_t((end - begin) * dst_size));
     });
 }

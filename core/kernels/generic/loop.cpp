@@ -42,11 +42,42 @@ static bool is_direct(const PointwiseLoop& loop) {
     return true;
 }
 
-static void run_range(const PointwiseLoop& loop, TileFn fn, int64_t begin, int64_t end) {
+static void run_range(const PointwiseLoop& loop, TileFn fn, int64_t begin, int64_t end, void* out) {
     const void* in[max_operands];
     for (int k = 0; k < loop.inputs; k++)
         in[k] = static_cast<const char*>(loop.in[k].data) + begin * size_of(loop.in[k].dtype);
-    fn(end - begin, static_cast<char*>(loop.out.data) + begin * size_of(loop.out.dtype), in, loop.params);
+    fn(end - begin, out, in, loop.params);
+}
+
+static char* output_at(const PointwiseLoop& loop, int64_t element) {
+    return static_cast<char*>(loop.out.data) + element * size_of(loop.out.dtype);
+}
+
+// The result goes from a buffer past the caches to memory: see stream_bytes.
+static void stream_range(const PointwiseLoop& loop, TileFn fn, int64_t begin, int64_t end) {
+    constexpr int64_t buffer_bytes = 16384;
+    alignas(64) char buffer[buffer_bytes];
+    const auto stream = cast_table.active().stream;
+    const int64_t size = size_of(loop.out.dtype), elements = buffer_bytes / size;
+    // Up to the first aligned element, directly.
+    int64_t first = begin;
+    while (first < end && reinterpret_cast<uintptr_t>(output_at(loop, first)) % 64) first++;
+    if (first > begin) run_range(loop, fn, begin, first, output_at(loop, begin));
+    for (int64_t i = first; i < end; i += elements) {
+        int64_t stop = std::min(end, i + elements);
+        run_range(loop, fn, i, stop, buffer);
+        stream((stop - i) * size, output_at(loop, i), buffer);
+    }
+}
+
+static void run_direct(const PointwiseLoop& loop, TileFn fn, int64_t n) {
+    if (n <= loop.grain) return run_range(loop, fn, 0, n, loop.out.data);
+    bool streams = n * size_of(loop.out.dtype) >= stream_bytes;
+    for (int k = 0; k < loop.inputs; k++) streams = streams && loop.in[k].data != loop.out.data;
+    parallel_for(n, loop.grain, [&](int64_t begin, int64_t end) {
+        if (streams) stream_range(loop, fn, begin, end);
+        else run_range(loop, fn, begin, end, output_at(loop, begin));
+    });
 }
 
 // ---- by tiles ----------------------------------------------------------------------------------------------------
@@ -143,11 +174,7 @@ void run_pointwise(const PointwiseLoop& loop, TileFn fn) {
     int64_t n = 1;
     for (int d = 0; d < loop.ndim; d++) n *= loop.sizes[d];
     if (n == 0) return;
-    if (is_direct(loop)) {
-        if (n <= loop.grain) run_range(loop, fn, 0, n);
-        else parallel_for(n, loop.grain, [&](int64_t begin, int64_t end) { run_range(loop, fn, begin, end); });
-        return;
-    }
+    if (is_direct(loop)) return run_direct(loop, fn, n);
     Geometry g;
     const int64_t* strides[max_operands] = {loop.out.strides};
     for (int k = 0; k < loop.inputs; k++) strides[k + 1] = loop.in[k].strides;

@@ -80,6 +80,19 @@ struct Mask {
     }
     // From `width` bytes that hold 0 or 1.
     static RUSHLIGHT_INLINE Mask load(const void* p) {
+#if defined(__AVX512F__)
+        if constexpr (sizeof(T) == 4) {
+            __m512i wide = _mm512_cvtepi8_epi32(_mm_loadu_si128(static_cast<const __m128i*>(p)));
+            return {(Raw<Lane>)_mm512_movm_epi32(_mm512_test_epi32_mask(wide, wide))};
+        }
+        if constexpr (sizeof(T) == 8) {
+            __m512i wide = _mm512_cvtepi8_epi64(_mm_loadl_epi64(static_cast<const __m128i*>(p)));
+            return {(Raw<Lane>)_mm512_movm_epi64(_mm512_test_epi64_mask(wide, wide))};
+        }
+#elif defined(__AVX2__)
+        if constexpr (sizeof(T) == 4)
+            return {(Raw<Lane>)_mm256_cvtepi8_epi32(_mm_loadl_epi64(static_cast<const __m128i*>(p))) != 0};
+#endif
         typename RawVector<int8_t, width>::type bytes;
         __builtin_memcpy(&bytes, p, sizeof(bytes));
         return {Raw<Lane>(__builtin_convertvector(bytes, Raw<Lane>) != 0)};

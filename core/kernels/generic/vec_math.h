@@ -139,16 +139,15 @@ RUSHLIGHT_INLINE Vec<T> log_edges(Vec<T> x, Vec<T> result) {
     return where((x > 0) & (x < infinity<T>), result, edge);
 }
 
-RUSHLIGHT_INLINE Vec<float> log(Vec<float> x) {
-    auto [e, f] = reduce_for_log(x);
+// log(1 + f) + exponent ln(2) + extra, where extra is tiny.
+RUSHLIGHT_INLINE Vec<float> assemble_log(Vec<float> exponent, Vec<float> f, Vec<float> extra) {
     Vec<float> p = polynomial(f, 0.3333331045, -0.2499998658, 0.2000222623, -0.1666925177, 0.1421866552, -0.1238433723,
                               0.118729164, -0.1178984817, 0.06915539719);
     Vec<float> z = f * f;
-    Vec<float> tail = multiply_add(e, Vec<float>(Format<float>::ln2_low), multiply_add(f * z, p, z * -0.5f));
-    return log_edges(x, multiply_add(e, Vec<float>(Format<float>::ln2_high), f + tail));
+    Vec<float> low = multiply_add(exponent, Vec<float>(Format<float>::ln2_low), extra);
+    Vec<float> tail = multiply_add(f * z, p, multiply_add(z, Vec<float>(-0.5f), low));
+    return multiply_add(exponent, Vec<float>(Format<float>::ln2_high), f + tail);
 }
-
-// log(1 + f) + exponent ln(2) + extra, where extra is tiny.
 RUSHLIGHT_INLINE Vec<double> assemble_log(Vec<double> exponent, Vec<double> f, Vec<double> extra) {
     // log(1 + f) = log((1 + s) / (1 - s)) with s = f / (2 + f): an odd series in s.
     Vec<double> s = f / (f + 2), z = s * s, half_square = 0.5 * f * f;
@@ -159,20 +158,24 @@ RUSHLIGHT_INLINE Vec<double> assemble_log(Vec<double> exponent, Vec<double> f, V
     Vec<double> small = half_square - multiply_add(s, half_square + series, low);
     return multiply_add(exponent, Vec<double>(Format<double>::ln2_high), f - small);
 }
-RUSHLIGHT_INLINE Vec<double> log(Vec<double> x) {
+template <class T>
+RUSHLIGHT_INLINE Vec<T> log_of_real(Vec<T> x) {
     auto [e, f] = reduce_for_log(x);
-    return log_edges(x, assemble_log(e, f, Vec<double>(0)));
+    return log_edges(x, assemble_log(e, f, Vec<T>(0)));
 }
-RUSHLIGHT_INLINE Vec<double> log1p(Vec<double> x) {
-    Vec<double> u = x + 1;
+RUSHLIGHT_INLINE Vec<float> log(Vec<float> x) { return log_of_real(x); }
+RUSHLIGHT_INLINE Vec<double> log(Vec<double> x) { return log_of_real(x); }
+
+template <class T>
+RUSHLIGHT_INLINE Vec<T> log1p_of_real(Vec<T> x) {
+    Vec<T> u = x + 1;
     auto [e, f] = reduce_for_log(u);
-    Vec<double> lost = where(u < 2, x - (u - 1), 1 - (u - x));
-    Vec<double> result = log_edges(u, assemble_log(e, f, lost / u));
-    return where(abs(x) < 0x1p-54, x, result);
+    Vec<T> lost = where(u < 2, x - (u - 1), 1 - (u - x));            // what rounding took from u
+    Vec<T> result = log_edges(u, assemble_log(e, f, lost / u));
+    return where(abs(x) < (sizeof(T) == 4 ? T(0x1p-25) : T(0x1p-54)), x, result);
 }
-RUSHLIGHT_INLINE Vec<float> log1p(Vec<float> x) {
-    return in_double(x, [](Vec<double> a) { return log1p(a); });
-}
+RUSHLIGHT_INLINE Vec<float> log1p(Vec<float> x) { return log1p_of_real(x); }
+RUSHLIGHT_INLINE Vec<double> log1p(Vec<double> x) { return log1p_of_real(x); }
 RUSHLIGHT_INLINE Vec<float> log2(Vec<float> x) {
     return in_double(x, [](Vec<double> a) { return log(a) * 1.44269504088896340736; });
 }
@@ -399,8 +402,11 @@ template <class T> RUSHLIGHT_INLINE Vec<T> square(Vec<T> x) { return x * x; }
 template <class T> RUSHLIGHT_INLINE Vec<T> reciprocal(Vec<T> x) { return 1 / x; }
 template <class T> RUSHLIGHT_INLINE Vec<T> rsqrt(Vec<T> x) { return 1 / sqrt(x); }
 template <class T> RUSHLIGHT_INLINE Vec<T> sigmoid(Vec<T> x) {
-    Vec<T> t = exp(-abs(x));
-    return where(x < 0, t, Vec<T>(1)) / (1 + t);
+    Vec<T> t = exp(-abs(x)), sum = 1 + t, lost = t - (sum - 1);
+    Mask<T> negative = x < 0;
+    Vec<T> y = where(negative, t, Vec<T>(1)) / sum;
+    // What rounding took from the sum is put back; 1 / sum is y or 1 - y.
+    return y - y * lost * where(negative, 1 - y, y);
 }
 // log(sigmoid(x)), which neither overflows nor cancels.
 template <class T> RUSHLIGHT_INLINE Vec<T> logsigmoid(Vec<T> x) { return minimum(x, Vec<T>(0)) - log1p(exp(-abs(x))); }
@@ -420,13 +426,29 @@ RUSHLIGHT_INLINE Vec<double> pow_for_float(Vec<double> x, Vec<double> y) {
     r = where((a == 1) & (abs(y) == infinity<double>), Vec<double>(1), r);
     return where((x == 1) | (y == 0), Vec<double>(1), r);
 }
-// Squares, the commonest power, are exact and fast whichever way they are asked for.
+// Powers that the whole register shares and that have a short cut which is as exact; `done` says whether this is one.
+template <class T>
+RUSHLIGHT_INLINE Vec<T> common_power(Vec<T> x, Vec<T> y, bool& done) {
+    const T power = y[0];
+    done = all(y == power);
+    if (!done) return x;
+    if (power == 2) return x * x;
+    if (power == 3) return x * x * x;
+    if (power == -1) return 1 / x;
+    if (power == T(0.5)) return where(x == -infinity<T>, Vec<T>(infinity<T>), sqrt(x + 0));      // sqrt(-0.0) is -0.0
+    done = false;
+    return x;
+}
 RUSHLIGHT_INLINE Vec<float> pow(Vec<float> x, Vec<float> y) {
-    if (all(y == 2)) return x * x;
+    bool done;
+    Vec<float> r = common_power(x, y, done);
+    if (done) return r;
     return in_double(x, y, [](Vec<double> a, Vec<double> b) { return pow_for_float(a, b); });
 }
 RUSHLIGHT_INLINE Vec<double> pow(Vec<double> x, Vec<double> y) {
-    if (all(y == 2)) return x * x;
+    bool done;
+    Vec<double> r = common_power(x, y, done);
+    if (done) return r;
     return lanes(x, y, [](double a, double b) { return __builtin_pow(a, b); });
 }
 
