@@ -1,0 +1,234 @@
+"""What runs in a worker process, and what it says about itself."""
+from dataclasses import dataclass
+
+from rushlight.functional._core import core
+from rushlight.utils.data._fetch import make_fetcher
+
+STOP, RESUME, EXHAUSTED = "stop", "resume", "exhausted"
+
+
+@dataclass
+class WorkerInfo:
+    """A worker's view of itself.
+
+    Attributes:
+        id (int): its number, from 0.
+        num_workers (int): how many there are.
+        seed (int): the seed of its generators.
+        dataset (Dataset): its copy of the dataset.
+    """
+
+    id: int
+    num_workers: int
+    seed: int
+    dataset: object
+
+
+_worker_info = None
+
+
+def get_worker_info():
+    """In a worker process: who it is. Elsewhere: None.
+
+    Returns:
+        WorkerInfo: or None.
+
+    Example:
+        >>> from rushlight.utils.data import get_worker_info
+        >>> get_worker_info() is None
+        True
+    """
+    return _worker_info
+
+
+@dataclass
+class Failure:
+    """An exception on its way from a worker to the loader.
+
+    Attributes:
+        kind (type or None): the exception's type, if it can be pickled.
+        name (str): that type's name.
+        text (str): the exception's own text.
+        trace (str): the traceback.
+        error (Exception or None): the exception, if it can be pickled.
+    """
+
+    kind: object
+    name: str
+    text: str
+    trace: str
+    error: object
+
+
+def describe_failure(error):
+    """What can be sent of an exception.
+
+    Args:
+        error (Exception): the exception.
+    """
+    import pickle  # noqa: PLC0415  only workers need these
+    import traceback  # noqa: PLC0415
+
+    trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    failure = Failure(type(error), type(error).__qualname__, str(error), trace, error)
+    for field in ("kind", "error"):
+        try:
+            pickle.loads(pickle.dumps(getattr(failure, field)))
+        except Exception:
+            setattr(failure, field, None)
+    return failure
+
+
+@dataclass
+class Settings:
+    """What a worker needs to know, pickled where it is not forked.
+
+    Attributes: as the loader's arguments of the same name; `others` are descriptors to close after a fork.
+    """
+
+    dataset: object
+    streams: bool
+    auto_collation: bool
+    collate_fn: object
+    drop_last: bool
+    base_seed: int
+    init_fn: object
+    worker_id: int
+    num_workers: int
+    parent: int
+    others: tuple
+
+
+def run_worker(connection, settings):
+    """The life of a worker: tasks in, batches out, until told to stop or the parent is gone.
+
+    Args:
+        connection (multiprocessing.connection.Connection): to the loader.
+        settings (Settings): see there.
+    """
+    import queue  # noqa: PLC0415
+    import signal  # noqa: PLC0415
+
+    from rushlight.utils.data._segments import Channel  # noqa: PLC0415
+
+    global _worker_info
+    # Ctrl-C goes to the whole group of processes: the parent decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for descriptor in settings.others:
+        _close_quietly(descriptor)
+    core.set_num_threads(1)
+    seed = settings.base_seed + settings.worker_id
+    _seed_everything(seed, settings)
+    _worker_info = WorkerInfo(settings.worker_id, settings.num_workers, seed, settings.dataset)
+    channel, tasks = Channel(connection), queue.SimpleQueue()
+    _read_in_background(channel, tasks, settings.parent)
+    try:
+        _serve(channel, tasks, settings)
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+    channel.close()
+
+
+def _close_quietly(descriptor):
+    import os  # noqa: PLC0415
+    try:
+        os.close(descriptor)
+    except OSError:
+        pass
+
+
+def _seed_everything(seed, settings):
+    import random  # noqa: PLC0415
+
+    import numpy  # noqa: PLC0415  imported here so that a dataset that imports it later finds it seeded
+
+    random.seed(seed)
+    core.manual_seed(seed)
+    base = settings.base_seed
+    entropy = [settings.worker_id, base & 0xFFFFFFFF, base >> 32, 0]
+    numpy.random.seed(numpy.random.SeedSequence(entropy).generate_state(4))
+
+
+def _read_in_background(channel, tasks, parent):
+    # One thread moves tasks from the socket to a queue, so that the parent never waits to send, and watches the parent:
+    # when it is gone, so is the worker, whatever the dataset is doing.
+    import os  # noqa: PLC0415
+    import select  # noqa: PLC0415
+    import threading  # noqa: PLC0415
+
+    try:
+        watched = os.pidfd_open(parent)
+    except (AttributeError, OSError):
+        watched = None
+
+    def read():
+        poll = select.poll()
+        poll.register(channel.fileno(), select.POLLIN)
+        if watched is not None:
+            poll.register(watched, select.POLLIN)
+        while True:
+            ready = dict(poll.poll(None if watched is not None else 1000))
+            if watched in ready or (watched is None and os.getppid() != parent):
+                os._exit(1)
+            if channel.fileno() not in ready:
+                continue
+            try:
+                task = channel.receive()
+            except (EOFError, OSError):
+                os._exit(1)
+            tasks.put(task)
+            if task[0] == STOP:
+                return
+
+    threading.Thread(target=read, name="rushlight-tasks", daemon=True).start()
+
+
+def _serve(channel, tasks, settings):
+    try:
+        if settings.init_fn is not None:
+            settings.init_fn(settings.worker_id)
+        fetcher, failure = make_fetcher(settings), None
+    except Exception as error:
+        fetcher, failure = None, describe_failure(error)
+    ended = False
+    while True:
+        kind, number, index = tasks.get()
+        if kind == STOP:
+            return
+        if kind == RESUME:
+            ended = False
+            try:
+                fetcher = fetcher and make_fetcher(settings)
+            except Exception as error:
+                failure = describe_failure(error)
+            channel.send((RESUME, number, None))
+            continue
+        if ended:
+            channel.send((EXHAUSTED, number, None))
+            continue
+        if failure is not None:
+            result, failure = failure, None
+        else:
+            result = _fetched(fetcher, index, settings)
+        ended = settings.streams and result is EXHAUSTED
+        _send_result(channel, number, result)
+
+
+def _fetched(fetcher, index, settings):
+    try:
+        return fetcher(index)
+    except StopIteration as error:
+        return EXHAUSTED if settings.streams else describe_failure(error)
+    except Exception as error:
+        return describe_failure(error)
+
+
+def _send_result(channel, number, result):
+    message = (EXHAUSTED, number, None) if result is EXHAUSTED else (None, number, result)
+    try:
+        channel.send(message)
+    except OSError:
+        raise
+    except Exception as error:  # the batch does not pickle, or there is no memory for it
+        channel.send((None, number, describe_failure(error)))
+
