@@ -111,7 +111,7 @@ def _remove_stale(folder, prefix):
     with contextlib.suppress(OSError), os.scandir(folder) as found:
         for entry in found:
             if entry.name.startswith(prefix) and entry.name.endswith(_SUFFIX):
-                with contextlib.suppress(OSError):       # in use by another save, or renamed meanwhile
+                with contextlib.suppress(OSError):  # in use by another save, or renamed meanwhile
                     _remove_unlocked(entry.path)
 
 

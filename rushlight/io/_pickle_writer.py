@@ -10,6 +10,26 @@ _MAX_DEPTH = 1000
 _BATCH = 1000  # items between two marks
 
 
+def _encode_int(value):
+    if 0 <= value < 256:
+        return b"K" + bytes((value,))
+    if 0 <= value < 65536:
+        return b"M" + struct.pack("<H", value)
+    if -(1 << 31) <= value < 1 << 31:
+        return b"J" + struct.pack("<i", value)
+    raw = value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)
+    return (b"\x8a" + bytes((len(raw),)) if len(raw) < 256 else b"\x8b" + struct.pack("<i", len(raw))) + raw
+
+
+# What has no identity worth keeping becomes bytes at once.
+_PLAIN = {
+    type(None): lambda value: b"N",
+    bool: lambda value: b"\x88" if value else b"\x89",
+    int: _encode_int,
+    float: lambda value: b"G" + struct.pack(">d", value),
+}
+
+
 class Pickler:
     """Writes one object.
 
@@ -24,10 +44,6 @@ class Pickler:
         self._kept = []  # keeps alive what `_memo` knows by id
         self._pending = []
         self._writers = {
-            type(None): self._none,
-            bool: self._bool,
-            int: self._int,
-            float: self._float,
             complex: self._complex,
             str: self._text,
             bytes: self._bytes,
@@ -51,7 +67,7 @@ class Pickler:
             PicklingError: it holds something that could not be loaded again, or nests deeper than 1,000.
         """
         self._out.append(b"\x80\x02")
-        pending = self._pending = [(root, "", 0)]
+        pending = self._pending = [(root, (), 0)]
         while pending:
             task = pending.pop()
             if type(task) is bytes:
@@ -66,6 +82,10 @@ class Pickler:
     # ---- helpers ----
 
     def _write(self, value, path, depth):
+        plain = _PLAIN.get(type(value))
+        if plain is not None:
+            self._out.append(plain(value))
+            return
         if id(value) in self._memo:
             self._recall(id(value))
             return
@@ -126,30 +146,7 @@ class Pickler:
         self._global(module, name)
         self._pending.extend(reversed([b"(", *((a, path, depth + 1) for a in arguments), b"tR", *then]))
 
-    # ---- numbers and text ----
-
-    def _none(self, value, path, depth):
-        self._out.append(b"N")
-
-    def _bool(self, value, path, depth):
-        self._out.append(b"\x88" if value else b"\x89")
-
-    def _int(self, value, path, depth):
-        if 0 <= value < 256:
-            self._out.append(b"K" + bytes((value,)))
-        elif 0 <= value < 65536:
-            self._out.append(b"M" + struct.pack("<H", value))
-        elif -(1 << 31) <= value < 1 << 31:
-            self._out.append(b"J" + struct.pack("<i", value))
-        else:
-            raw = value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)
-            self._out.append(
-                (b"\x8a" + bytes((len(raw),)) if len(raw) < 256 else b"\x8b" + struct.pack("<i", len(raw)))
-                + raw
-            )
-
-    def _float(self, value, path, depth):
-        self._out.append(b"G" + struct.pack(">d", value))
+    # ---- numbers, text and bytes ----
 
     def _complex(self, value, path, depth):
         self._call("__builtin__", "complex", [value.real, value.imag], path, depth)
@@ -180,24 +177,35 @@ class Pickler:
     def _list(self, value, path, depth):
         self._out.append(b"]")
         self._remember_object(value)
-        self._queue_batches([[(item, (path, i), depth + 1)] for i, item in enumerate(value)], b"e")
+        self._queue_batches(value, 1, b"e", path, range(len(value)), depth)
 
-    def _queue_batches(self, groups, end):
-        tasks = []
-        for begin in range(0, len(groups), _BATCH):
-            tasks.append(b"(")
-            for group in groups[begin : begin + _BATCH]:
-                tasks.extend(group)
-            tasks.append(end)
-        self._pending.extend(reversed(tasks))
+    def _queue_batches(self, items, per_key, end, path, keys, depth):
+        """Queue `items`, of which `per_key` belong to each of `keys`, between marks and `end`s."""
+        tasks, run = [], [b"("]
+        count = 0
+        for item, key in zip(items, (key for key in keys for _ in range(per_key)), strict=True):
+            plain = _PLAIN.get(type(item))
+            if plain is not None:
+                run.append(plain(item))
+            else:
+                tasks += [b"".join(run), (item, (path, key), depth + 1)]
+                run = []
+            count += 1
+            if count == per_key * _BATCH:
+                run += [end, b"("]
+                count = 0
+        tasks.append(b"".join([*run, end]))
+        if items:
+            self._pending.extend(reversed(tasks))
 
-    def _pairs(self, value, path, depth):
-        return [[(key, path, depth + 1), (item, (path, key), depth + 1)] for key, item in value.items()]
+    def _queue_pairs(self, value, path, depth):
+        flat = [part for pair in value.items() for part in pair]
+        self._queue_batches(flat, 2, b"u", path, value, depth)
 
     def _dict(self, value, path, depth):
         self._out.append(b"}")
         self._remember_object(value)
-        self._queue_batches(self._pairs(value, path, depth), b"u")
+        self._queue_pairs(value, path, depth)
 
     def _tuple(self, value, path, depth):
         if not value:
@@ -232,7 +240,7 @@ class Pickler:
             if getattr(value, "__dict__", None):
                 self._pending.append(b"b")
                 self._pending.append((dict(value.__dict__), (path, "attributes"), depth + 1))
-            self._queue_batches(self._pairs(value, path, depth), b"u")
+            self._queue_pairs(value, path, depth)
 
         return fill
 
@@ -298,15 +306,15 @@ class Pickler:
                 self._global("torch", _tensors.STORAGE_NAMES[_tensors.dtype_name(value.dtype)])
             else:
                 self._text(text, path, 0)
-        self._int(count, path, 0)
+        self._out.append(_encode_int(count))
         self._out.append(b"tQ")
-        self._int(value.storage_offset(), path, 0)
+        self._out.append(_encode_int(value.storage_offset()))
         for numbers in (value.shape, value.stride()):
             self._out.append(b"(")
             for number in numbers:
-                self._int(number, path, 0)
+                self._out.append(_encode_int(number))
             self._out.append(b"t")
-        self._bool(value.requires_grad, path, 0)
+        self._out.append(_PLAIN[bool](value.requires_grad))
         self._global("collections", "OrderedDict")
         self._out.append(b")RtR")
 
