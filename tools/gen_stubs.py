@@ -24,7 +24,7 @@ SCALARS = {
     "float": "_float",
     "bool": "_bool",
     "str": "_str",
-    "dtype": "dtype",
+    "dtype": "_dtype",
     "Generator": "Generator",
     "None": "None",
 }
@@ -33,7 +33,7 @@ LISTS = {"Tensor": "Sequence[Tensor]", "int": "_int | Sequence[_int]", "float": 
 FACTORY = "device: Any = None, layout: Any = None, pin_memory: _bool = False, requires_grad: _bool = False"
 
 PROPERTIES = {
-    "shape": "Size", "dtype": "dtype", "ndim": "_int", "itemsize": "_int", "nbytes": "_int",
+    "shape": "Size", "dtype": "_dtype", "ndim": "_int", "itemsize": "_int", "nbytes": "_int",
     "T": "Tensor", "mT": "Tensor", "H": "Tensor", "mH": "Tensor",
     "real": "Tensor", "imag": "Tensor", "data": "Tensor", "grad": "Tensor | None",
     "requires_grad": "_bool", "is_leaf": "_bool", "output_nr": "_int", "retains_grad": "_bool", "_version": "_int",
@@ -204,7 +204,7 @@ def native_stub(all_groups: dict[str, list[Callable]]) -> str:
             values.append(documented(name, value, is_method=False) + "\n")
         else:
             values.append(f"{name}: {type(value).__name__ if type(value) in (str, int) else 'Any'}\n")
-    text = [HEADER, PREAMBLE, "\n", *classes, result_classes(all_groups)]
+    text = [HEADER, PREAMBLE, "\n", *classes, "_dtype = dtype\n\n", result_classes(all_groups)]
     text += ["class Tensor:\n    def __init__(self, *args: Any, **kwargs: Any) -> None: ...\n"]
     text += [tensor_members(all_groups.get("Tensor", [])), "\n", *values]
     text += [function(one) for one in all_groups.get("", [])]
@@ -275,7 +275,7 @@ def namespace_stub(module: ModuleType, operators: list[Callable]) -> str:
     if module is rushlight:
         return HEADER + "from typing import Any\n" + "".join(imports) + body + "\n" + "".join(rest)
     results = {returned(one) for one in operators} - {"Tensor", "tuple[Tensor, ...]"}
-    native = ["Generator", "Tensor", "dtype", *sorted(results)]
+    native = ["Generator", "Tensor", "dtype as _dtype", *sorted(results)]
     natives = "".join(f"from rushlight._C import {name}\n" for name in native)
     return HEADER + PREAMBLE + natives + "".join(imports) + "\n" + body + "".join(rest)
 
