@@ -1,0 +1,137 @@
+// Optimizer updates against the algorithms for one number, over several steps.
+#include "kernels/generic/optim.h"
+#include "kernels/reference/optim.h"
+#include "tests/native/kernel_check.h"
+
+using namespace rushlight;
+using reference::OptimState;
+
+namespace {
+
+constexpr int64_t sizes[] = {1, 0, 7, 64, 1000, 40001};
+constexpr int count = 6;
+
+// Parameters, gradients and up to three state arrays per tensor.
+struct Model {
+    std::vector<Array> params, grads, first, second, third;
+    explicit Model(DType t) {
+        for (int64_t n : sizes) {
+            params.push_back(random_array(t, n));
+            grads.push_back(random_array(t, n));
+            for (auto* list : {&first, &second, &third}) {
+                list->emplace_back(t, n);
+                for (int64_t i = 0; i < n; ++i) list->back().set(i, 0);
+            }
+        }
+    }
+};
+std::vector<void*> pointers(std::vector<Array>& list) {
+    std::vector<void*> p;
+    for (Array& a : list) p.push_back(a.data());
+    return p;
+}
+
+// native(list, params, grads, three states, step) against one(param, grad, state, step).
+template <class Native, class One>
+void check_steps(DType t, Native native, One one, const char* name) {
+    Model m(t);
+    std::vector<Array> wanted = m.params;
+    std::vector<std::vector<OptimState>> states;
+    for (int64_t n : sizes) states.emplace_back(static_cast<size_t>(n));
+    auto p = pointers(m.params), a = pointers(m.first), b = pointers(m.second), c = pointers(m.third);
+    std::vector<void*> grads = pointers(m.grads);
+    std::vector<const void*> g(grads.begin(), grads.end());
+    kernels::TensorList list{count, sizes, t};
+    // The reference keeps its state exact: 16-bit state is compared by the step that it was made in.
+    for (int step = 1; step <= (is_reduced(t) ? 1 : 3); ++step) {
+        native(list, p.data(), g.data(), a.data(), b.data(), c.data(), step);
+        for (size_t k = 0; k < count; ++k)
+            for (int64_t i = 0; i < sizes[k]; ++i)
+                wanted[k].set(i, one(wanted[k][i], m.grads[k][i], states[k][size_t(i)], step));
+    }
+    for (size_t k = 0; k < count; ++k) CHECK(close(m.params[k], wanted[k], 1, is_reduced(t) ? 2 : 10, name));
+}
+
+void check_dtype(DType t) {
+    for (int variant = 0; variant < 6; ++variant) {
+        kernels::SgdStep s{0.1};
+        s.momentum = variant >= 1 ? 0.9 : 0;
+        s.dampening = variant == 2 ? 0.3 : 0;
+        s.nesterov = variant == 3;
+        s.weight_decay = variant >= 4 ? 0.01 : 0;
+        s.maximize = variant == 5;
+        auto at = [&](int step) {
+            s.first = step == 1;
+            return s;
+        };
+        check_steps(
+            t, [&](auto& l, auto p, auto g, auto a, auto, auto, int step) { kernels::sgd_step(l, p, g, s.momentum != 0 ? a : nullptr, at(step)); },
+            [&](auto p, auto g, auto& state, int step) { return reference::sgd(p, g, state, at(step)); }, "sgd");
+    }
+    for (int variant = 0; variant < 5; ++variant) {
+        kernels::AdamStep s{0.01};
+        s.weight_decay = variant >= 1 ? 0.1 : 0;
+        s.decoupled = variant == 2;
+        s.amsgrad = variant >= 3;
+        s.maximize = variant == 4;
+        auto at = [&](int step) {
+            s.step = step;
+            return s;
+        };
+        check_steps(
+            t, [&](auto& l, auto p, auto g, auto a, auto b, auto c, int step) { kernels::adam_step(l, p, g, a, b, s.amsgrad ? c : nullptr, at(step)); },
+            [&](auto p, auto g, auto& state, int step) { return reference::adam(p, g, state, at(step)); }, "adam");
+    }
+    for (int variant = 0; variant < 4; ++variant) {
+        kernels::RmspropStep s{0.01};
+        s.momentum = variant >= 1 ? 0.9 : 0;
+        // A centred first step divides by the small difference of two near numbers: 16 bits do not hold it.
+        s.centered = variant >= 2 && !is_reduced(t);
+        s.alpha = s.centered ? 0.5 : 0.99;
+        s.weight_decay = variant == 3 ? 0.1 : 0;
+        check_steps(
+            t, [&](auto& l, auto p, auto g, auto a, auto b, auto c, int) {
+                kernels::rmsprop_step(l, p, g, a, s.centered ? b : nullptr, s.momentum != 0 ? c : nullptr, s);
+            },
+            [&](auto p, auto g, auto& state, int) { return reference::rmsprop(p, g, state, s); }, "rmsprop");
+    }
+    kernels::AdagradStep s{0.1, 0.05, 0.01};
+    auto at = [&](int step) {
+        s.step = step;
+        return s;
+    };
+    check_steps(
+        t, [&](auto& l, auto p, auto g, auto a, auto, auto, int step) { kernels::adagrad_step(l, p, g, a, at(step)); },
+        [&](auto p, auto g, auto& state, int step) { return reference::adagrad(p, g, state, at(step)); }, "adagrad");
+
+    Model m(t);
+    std::vector<void*> p = pointers(m.params);
+    std::vector<const void*> q(p.begin(), p.end());
+    kernels::TensorList list{count, sizes, t};
+    long double total = 0, last = 0;
+    for (const Array& a : m.params) {
+        last = 0;
+        for (int64_t i = 0; i < a.size(); ++i) last += a[i] * a[i];
+        total += last;
+    }
+    double each[count];
+    kernels::norms(list, q.data(), each);
+    CHECK(std::abs(kernels::total_norm(list, q.data()) / std::sqrt(total) - 1) < 1e-6);
+    CHECK(std::abs(each[count - 1] / std::sqrt(last) - 1) < 1e-6 && each[1] == 0);
+    std::vector<Array> before = m.params;
+    kernels::scale(list, p.data(), 0.5);
+    for (int64_t i = 0; i < before[5].size(); ++i) before[5].set(i, before[5][i] / 2);
+    CHECK(close(m.params[5], before[5], 1, 0, "scale"));
+    kernels::zero(list, p.data());
+    for (const Array& a : m.params)
+        for (int64_t i = 0; i < a.size(); ++i) CHECK(a[i] == 0);
+}
+
+void body() {
+    set_num_threads(3);
+    for (DType t : floating_dtypes) check_dtype(t);
+}
+
+}  // namespace
+
+int main() { return run_per_isa(body); }
