@@ -111,6 +111,7 @@ Dims ints_argument(PyObject* o, const char* op, const char* param) {
 
 namespace rushlight::python {
 void add_random(nb::module_& m);
+void add_device(nb::module_& m);
 void add_optim(nb::module_& m);
 void add_about(nb::module_& m);
 void add_autograd(nb::module_& m);
@@ -131,6 +132,7 @@ NB_MODULE(_C, m) {
         } catch (const PythonError&) {
         }
     });
+    add_device(m);
     add_random(m);
     add_optim(m);
     add_about(m);
