@@ -4,8 +4,12 @@ A composite is one decorated function with a docstring and an example. Its publi
 operator's record: "pixel_shuffle nn.functional.pixel_shuffle" appears in two namespaces, "Tensor.unflatten" is a method.
 """
 
+from rushlight.functional._core import core, native
+
 #: Every composite, in order of definition: (function, paths).
 COMPOSITES = []
+
+_PLACES = {"": core, "nn.functional": native}
 
 
 def composite(paths):
@@ -24,6 +28,10 @@ def composite(paths):
     """
     def register(function):
         COMPOSITES.append((function, tuple(paths.split())))
+        for path in paths.split():
+            place, _, name = path.rpartition(".")
+            if place in _PLACES:
+                setattr(_PLACES[place], name, function)
         return function
     return register
 

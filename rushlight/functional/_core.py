@@ -1,12 +1,14 @@
 """The one door from the Python rooms to the native core.
 
-`core` holds the functions of the top namespace and the types, `native` those of `nn.functional`.
+`core` holds the functions of the top namespace and the types, `native` those of `nn.functional`. Composites join them as they are
+defined, so that the rooms above need not know which function is a primitive and which is made of others.
 """
 from types import SimpleNamespace
 
-from rushlight import _C as core
+from rushlight import _C
 from rushlight._C import Tensor
 
 __all__ = ["Tensor", "core", "native"]
 
-native = SimpleNamespace(**core._groups["nn.functional"])
+core = SimpleNamespace(**vars(_C))
+native = SimpleNamespace(**_C._groups["nn.functional"])

@@ -295,9 +295,7 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
             var = var.unsqueeze(-1)
         elif not (input.shape[:-1] == var.shape[:-1] and var.shape[-1] == 1):
             raise ValueError("var is of incorrect size")
-    with core.no_grad():
-        floor = var.clamp(min=eps) - var
-    var = var + floor  # clamped, with the gradient of the variance itself
+    var = var + (var.clamp(min=eps) - var).detach()  # clamped, with the gradient of the variance itself
     loss = 0.5 * (var.log() + (input - target) ** 2 / var)
     if full:
         loss = loss + 0.5 * math.log(2 * math.pi)

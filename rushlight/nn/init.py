@@ -4,6 +4,7 @@ import functools
 import math
 import warnings
 
+from rushlight.autograd import no_grad
 from rushlight.functional._core import core
 
 __all__ = [
@@ -54,7 +55,7 @@ def uniform_(tensor, a=0.0, b=1.0, generator=None):
         >>> bool((rl.nn.init.uniform_(rl.empty(3)) < 1).all())
         True
     """
-    with core.no_grad():
+    with no_grad():
         return tensor.uniform_(a, b, generator=generator)
 
 
@@ -72,7 +73,7 @@ def normal_(tensor, mean=0.0, std=1.0, generator=None):
         >>> rl.nn.init.normal_(rl.empty(2), std=0.0)
         tensor([0., 0.])
     """
-    with core.no_grad():
+    with no_grad():
         return tensor.normal_(mean, std, generator=generator)
 
 
@@ -100,7 +101,7 @@ def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
         warnings.warn("mean is more than 2 std from [a, b] in nn.init.trunc_normal_. "
                       "The distribution of values may be incorrect.", stacklevel=2)
     low, high = _normal_cdf((a - mean) / std), _normal_cdf((b - mean) / std)
-    with core.no_grad():
+    with no_grad():
         tensor.uniform_(2 * low - 1, 2 * high - 1, generator=generator)
         tensor.erfinv_().mul_(std * math.sqrt(2.0)).add_(mean)
         return tensor.clamp_(min=a, max=b)
@@ -118,7 +119,7 @@ def constant_(tensor, val):
         >>> rl.nn.init.constant_(rl.empty(2), 3)
         tensor([3., 3.])
     """
-    with core.no_grad():
+    with no_grad():
         return tensor.fill_(val)
 
 
@@ -167,7 +168,7 @@ def eye_(tensor):
     """
     if tensor.dim() != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
-    with core.no_grad():
+    with no_grad():
         tensor.zero_()
         tensor.diagonal().fill_(1)
     return tensor
@@ -194,7 +195,7 @@ def dirac_(tensor, groups=1):
         raise ValueError("dim 0 must be divisible by groups")
     per_group = tensor.size(0) // groups
     centre = tuple(size // 2 for size in tensor.shape[2:])
-    with core.no_grad():
+    with no_grad():
         tensor.zero_()
         for group in range(groups):
             for channel in range(min(per_group, tensor.size(1))):
@@ -335,7 +336,7 @@ def orthogonal_(tensor, gain=1, generator=None):
     if tensor.numel() == 0:
         return tensor
     rows, columns = tensor.size(0), tensor.numel() // tensor.size(0)
-    with core.no_grad():
+    with no_grad():
         flat = core.empty((rows, columns), dtype=tensor.dtype, device=tensor.device)
         flat.normal_(0, 1, generator=generator)
         q, r = core.linalg.qr(flat.t() if rows < columns else flat)
@@ -366,7 +367,7 @@ def sparse_(tensor, sparsity, std=0.01, generator=None):
         raise ValueError("Only tensors with 2 dimensions are supported")
     rows, columns = tensor.shape
     zeros = math.ceil(sparsity * rows)
-    with core.no_grad():
+    with no_grad():
         tensor.normal_(0, std, generator=generator)
         for column in range(columns):
             tensor[core.randperm(rows)[:zeros], column] = 0

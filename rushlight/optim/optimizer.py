@@ -80,7 +80,7 @@ class Optimizer:
                     text += f"    {key}: {group[key]}\n"
         return text + ")"
 
-    # ---- groups ------------------------------------------------------------------------------------------------------
+    # ---- groups --------------------------------------------------------------------------------------------
 
     def add_param_group(self, param_group):
         """Add parameters with options of their own, for instance layers that are unfrozen later.
@@ -140,7 +140,7 @@ class Optimizer:
         if not known.isdisjoint(param_group["params"]):
             raise ValueError("some parameters appear in more than one parameter group")
 
-    # ---- steps -------------------------------------------------------------------------------------------------------
+    # ---- steps ---------------------------------------------------------------------------------------------
 
     def zero_grad(self, set_to_none=True):
         """Forget the gradients of all parameters.
@@ -176,7 +176,8 @@ class Optimizer:
         raise NotImplementedError
 
     def _hook_step(self):
-        # As long as there is no hook, `step` is called directly. Afterwards the instance has a step of its own.
+        # As long as there is no hook, `step` is called directly. Afterwards the instance has a step of its
+        # own.
         if getattr(self.step, "_runs_hooks", False):
             return
         inner = self.step
@@ -229,7 +230,7 @@ class Optimizer:
         self._hook_step()
         return self._add_hook(self._optimizer_step_post_hooks, hook)
 
-    # ---- state dicts -------------------------------------------------------------------------------------------------
+    # ---- state dicts ---------------------------------------------------------------------------------------
 
     def register_state_dict_pre_hook(self, hook, prepend=False):
         """Call `hook(optimizer)` before a state dict is made.

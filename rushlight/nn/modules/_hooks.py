@@ -44,7 +44,8 @@ class RemovableHandle:
 
     def __setstate__(self, state):
         hooks, self.id, extras = state
-        # A handle whose dictionaries are gone points at fresh ones that nothing else holds, so remove() does nothing.
+        # A handle whose dictionaries are gone points at fresh ones that nothing else holds, so remove() does
+        # nothing.
         self.hooks_dict_ref = _reference(hooks)
         self.extra_dict_ref = tuple(_reference(extra) for extra in extras)
         RemovableHandle.next_id = max(RemovableHandle.next_id, self.id + 1)

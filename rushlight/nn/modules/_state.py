@@ -1,7 +1,8 @@
 """State dicts: how a module writes its state down and takes it back."""
 from collections import OrderedDict, namedtuple
 
-from rushlight.functional._core import Tensor, core
+from rushlight.autograd import no_grad
+from rushlight.functional._core import Tensor
 from rushlight.nn.modules._hooks import RemovableHandle
 from rushlight.nn.parameter import Parameter
 
@@ -154,7 +155,7 @@ class Stateful:
             return (f"size mismatch for {key}: copying a param with shape {source.shape} from checkpoint, "
                     f"the shape in current model is {value.shape}.")
         try:
-            with core.no_grad():
+            with no_grad():
                 if not assign:
                     value.copy_(source)
                 elif isinstance(value, Parameter) and not isinstance(source, Parameter):
@@ -221,7 +222,7 @@ class Stateful:
                 raise AssertionError("Hooks registered with ``register_load_state_dict_post_hook`` are not "
                                      "expected to return new values")
 
-    # ---- hooks -------------------------------------------------------------------------------------------------------
+    # ---- hooks ---------------------------------------------------------------------------------------------
 
     def _add_hook(self, table, hook, marks=(), prepend=False):
         # marks: further tables, keyed by the same id, that say how this hook is called.

@@ -4,6 +4,7 @@ import itertools
 import warnings
 from collections import OrderedDict
 
+from rushlight.autograd import no_grad
 from rushlight.functional._core import Tensor, core
 from rushlight.nn.modules._hooks import BackwardWatch, RemovableHandle
 from rushlight.nn.modules._members import BUFFER, MODULE, PARAMETER, Members, record
@@ -125,7 +126,7 @@ class Module(Stateful):
         """
         raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
 
-    # ---- calling -----------------------------------------------------------------------------------------------------
+    # ---- calling -------------------------------------------------------------------------------------------
 
     def __call__(self, *args, **kwargs):
         if self._hooked or GLOBAL.any:
@@ -182,7 +183,8 @@ class Module(Stateful):
         return output
 
     def _run_pending_hooks(self, args, kwargs, pending):
-        # After an error: hooks registered with always_call that have not run see None, and cannot hide that error.
+        # After an error: hooks registered with always_call that have not run see None, and cannot hide that
+        # error.
         for key, call in self._forward_hook_calls(args, kwargs):
             if key not in pending:
                 continue
@@ -192,7 +194,7 @@ class Module(Stateful):
                 warnings.warn(f"module forward hook with ``always_call=True`` raised an exception "
                               f"that was silenced as another error was raised in forward: {error}")
 
-    # ---- attributes --------------------------------------------------------------------------------------------------
+    # ---- attributes ----------------------------------------------------------------------------------------
 
     def __getattr__(self, name):
         # Reached only when ordinary access fails. Hook tables come into being when first touched.
@@ -266,7 +268,7 @@ class Module(Stateful):
                         lambda self, values: self._replace_members(MODULE, values))
     _non_persistent_buffers_set = property(lambda self: self.__dict__["_transient"])
 
-    # ---- registration ------------------------------------------------------------------------------------------------
+    # ---- registration --------------------------------------------------------------------------------------
 
     def _check_name(self, name, kind):
         if self.__dict__.get("_kinds") is None:
@@ -373,7 +375,7 @@ class Module(Stateful):
         """
         self.add_module(name, module)
 
-    # ---- looking up by path ------------------------------------------------------------------------------------------
+    # ---- looking up by path --------------------------------------------------------------------------------
 
     def get_submodule(self, target):
         """The descendant at a dotted path; the module itself for "".
@@ -461,7 +463,7 @@ class Module(Stateful):
             raise AttributeError(f"`{name}` is not a buffer")
         return getattr(module, name)
 
-    # ---- walking -----------------------------------------------------------------------------------------------------
+    # ---- walking -------------------------------------------------------------------------------------------
 
     def named_modules(self, memo=None, prefix="", remove_duplicate=True):
         """Every module of the tree with its dotted name, the module itself first.
@@ -599,7 +601,7 @@ class Module(Stateful):
         fn(self)
         return self
 
-    # ---- modes and gradients -----------------------------------------------------------------------------------------
+    # ---- modes and gradients -------------------------------------------------------------------------------
 
     def train(self, mode=True):
         """Set training mode, here and in all descendants.
@@ -666,15 +668,16 @@ class Module(Stateful):
             parameter.grad.detach_()
             parameter.grad.zero_()
 
-    # ---- conversion --------------------------------------------------------------------------------------------------
+    # ---- conversion ----------------------------------------------------------------------------------------
 
     def _apply(self, fn, recurse=True):
-        # fn maps a tensor to a tensor; parameters keep their identity, so optimizers that hold them stay right.
+        # fn maps a tensor to a tensor; parameters keep their identity, so optimizers that hold them stay
+        # right.
         if recurse:
             for module in self.children():
                 module._apply(fn)
         for _, parameter in self._present(PARAMETER):
-            with core.no_grad():
+            with no_grad():
                 parameter.data = fn(parameter.data)
                 if parameter.grad is not None:
                     gradient = fn(parameter.grad)
@@ -772,7 +775,7 @@ class Module(Stateful):
         """Move parameters and buffers into memory that other processes can see; returns the module."""
         return self._apply(lambda tensor: tensor.share_memory_())
 
-    # ---- text --------------------------------------------------------------------------------------------------------
+    # ---- text ----------------------------------------------------------------------------------------------
 
     def _get_name(self):
         return type(self).__name__
@@ -791,7 +794,7 @@ class Module(Stateful):
             return f"{self._get_name()}({extra})"
         return self._get_name() + "(\n  " + "\n  ".join(lines + children) + "\n)"
 
-    # ---- hooks -------------------------------------------------------------------------------------------------------
+    # ---- hooks ---------------------------------------------------------------------------------------------
 
     def register_forward_pre_hook(self, hook, *, prepend=False, with_kwargs=False):
         """Call `hook(module, args)` before each `forward`; a result other than None replaces the arguments.

@@ -1,4 +1,5 @@
 """Embedding: rows of a table, by number."""
+from rushlight.autograd import no_grad
 from rushlight.functional._core import core
 from rushlight.nn import functional as F
 from rushlight.nn import init
@@ -59,7 +60,7 @@ class Embedding(Module):
         """Draw new vectors from the normal distribution; zero at `padding_idx`."""
         init.normal_(self.weight)
         if self.padding_idx is not None:
-            with core.no_grad():
+            with no_grad():
                 self.weight[self.padding_idx].fill_(0)
 
     def forward(self, input):

@@ -1,6 +1,7 @@
 """Limits on the size of gradients."""
 import warnings
 
+from rushlight.autograd import no_grad
 from rushlight.functional._core import Tensor, core
 
 
@@ -57,7 +58,7 @@ def clip_grads_with_norm_(parameters, max_norm, total_norm, foreach=None):
         tensor([2.0000])
     """
     factor = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
-    with core.no_grad():
+    with no_grad():
         for gradient in _gradients(parameters):
             gradient.mul_(factor)
 
@@ -119,6 +120,6 @@ def clip_grad_value_(parameters, clip_value, foreach=None):
         tensor([ 1., -1.])
     """
     clip_value = float(clip_value)
-    with core.no_grad():
+    with no_grad():
         for gradient in _gradients(parameters):
             gradient.clamp_(min=-clip_value, max=clip_value)

@@ -92,7 +92,7 @@ class WorkersIterator(Iterator):
         for _ in range(max(1, self._prefetch) * len(self._workers)):
             self._send_task()
 
-    # ---- sending -----------------------------------------------------------------------------------------------------
+    # ---- sending -------------------------------------------------------------------------------------------
 
     def _send(self, worker, kind, number, index):
         try:
@@ -117,7 +117,7 @@ class WorkersIterator(Iterator):
         self._send(worker, None, self._sent, index)
         self._sent += 1
 
-    # ---- receiving ---------------------------------------------------------------------------------------------------
+    # ---- receiving -----------------------------------------------------------------------------------------
 
     def _receive_one(self):
         # Waits for any message and files it; notices at once when a worker is gone.
@@ -179,7 +179,7 @@ class WorkersIterator(Iterator):
             self.close()
         raise StopIteration
 
-    # ---- errors ------------------------------------------------------------------------------------------------------
+    # ---- errors --------------------------------------------------------------------------------------------
 
     def _raise(self, failure, worker, index):
         place = f"in DataLoader worker process {self._workers.index(worker)} (pid {worker.process.pid})"
@@ -213,7 +213,7 @@ class WorkersIterator(Iterator):
         self.close(_HASTE)
         raise DataLoaderWorkerError(f"DataLoader worker {number} (pid {pid}) {how}{samples}")
 
-    # ---- the end -----------------------------------------------------------------------------------------------------
+    # ---- the end -------------------------------------------------------------------------------------------
 
     def close(self, patience=_PATIENCE):
         """End all workers. The iterator yields nothing more.

@@ -28,7 +28,8 @@ _libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
 
 
 def _new_segment(size):
-    # The whole size is reserved at once: too little memory is an error here and not a bus error at some later write.
+    # The whole size is reserved at once: too little memory is an error here and not a bus error at some later
+    # write.
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("rushlight-batch", os.MFD_CLOEXEC)
     else:
@@ -46,8 +47,8 @@ def _new_segment(size):
 
 
 def _mapped(descriptor, size):
-    # Python's own mmap would keep the descriptor open for as long as the batch lives; programs that keep many batches would
-    # run out of them.
+    # Python's own mmap would keep the descriptor open for as long as the batch lives; programs that keep many
+    # batches would run out of them.
     address = _libc.mmap(None, size, mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_SHARED, descriptor, 0)
     if address in (None, ctypes.c_void_p(-1).value):
         raise OSError(ctypes.get_errno(), "DataLoader: mapping a batch failed")

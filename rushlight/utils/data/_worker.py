@@ -150,8 +150,8 @@ def _seed_everything(seed, settings):
 
 
 def _read_in_background(channel, tasks, parent):
-    # One thread moves tasks from the socket to a queue, so that the parent never waits to send, and watches the parent:
-    # when it is gone, so is the worker, whatever the dataset is doing.
+    # One thread moves tasks from the socket to a queue, so that the parent never waits to send, and watches
+    # the parent: when it is gone, so is the worker, whatever the dataset is doing.
     import os  # noqa: PLC0415
     import select  # noqa: PLC0415
     import threading  # noqa: PLC0415
