@@ -283,7 +283,7 @@ void compose_take(Call& c) {
 void compose_put(Call& c) {
     Tensor t = tensor_at(c, 0);
     TensorImpl* index = c.args[1].tensor_;
-    require(index->numel == c.tensor(2).numel, ErrorKind::runtime, c.name(), ": source has ", c.tensor(2).numel, " elements and index ", index->numel,
+    require(index->numel == c.tensor(2).numel, ErrorKind::index, c.name(), ": source has ", c.tensor(2).numel, " elements and index ", index->numel,
             "; expected as many");
     Tensor flat = invoke(op_reshape, t, Dims{t.numel()}), source = invoke(op_reshape, tensor_at(c, 2), index->sizes);
     Tensor written = invoke(op_index_write, flat, std::span<TensorImpl* const>(&index, 1), source, Dims{0}, c[3].to_bool());

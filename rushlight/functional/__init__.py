@@ -1,2 +1,2 @@
 """Composites: plain Python over the primitives of the core, by theme. `nn.functional` and the top namespace publish them."""
-from rushlight.functional import activation, distance, dropout, images, loss, normalization, pooling  # noqa: F401
+from rushlight.functional import activation, distance, dropout, images, loss, normalization, pooling, shapes  # noqa: F401
