@@ -35,10 +35,6 @@ namespace {
 Dims raised(const Dims& d, int64_t value) { return d.empty() ? Dims{value} : d; }
 
 int dim_of(const Call& c) { return rules::dim(c, c[1].to_int(), c.tensor(0).sizes); }
-int dim_of(const Vjp& d) {
-    int rank = std::max(d.sizes(0).size(), 1);
-    return int(d[1].to_int() < 0 ? d[1].to_int() + rank : d[1].to_int());
-}
 
 // ---- gather and scatter ------------------------------------------------------------------------------------------
 
@@ -496,7 +492,7 @@ OP(embedding) = {
     .signature = "embedding(weight: Tensor, indices: Tensor, padding_idx: int = -1, scale_grad_by_freq: bool = False, sparse: bool = False) -> Tensor",
     .names = "embedding", .dtypes = "all", .infer = infer_embedding, .kernels = {Kernel{"generic", nullptr, run_embedding}},
     .derivative = {.vjp = vjp_embedding, .saves = "indices"}, .onnx = {"Gather", 13},
-    .samples = {.calls = "embedding(T(4, 3), tensor([[2, 0], [2, 3]])); embedding(T(4, 3), tensor([2, 0, 0]), 0); embedding(T(4, 3), tensor([2, 0, 0]), -1, True)"},
+    .samples = {.calls = "embedding(T(4, 3), tensor([[2, 0], [2, 3]])); embedding(T(4, 3), tensor([2, 0, 1]), 3, True)"},
     .doc = R"(Rows of a table: out[i] = weight[indices[i]].
 
 The row padding_idx, if not -1, gets no gradient; with scale_grad_by_freq each row's gradient is divided by how often it was

@@ -8,7 +8,7 @@
 namespace rushlight {
 
 extern Op op_view, op_reshape, op_transpose, op_permute, op_expand, op_slice, op_select, op_squeeze, op_unsqueeze, op_unfold,
-    op_restride, op_diagonal, op_view_as_real, op_view_as_complex, op_unbind, op_split_with_sizes, op_narrow, op_as_strided;
+    op_restride, op_diagonal, op_view_as_real, op_view_as_complex, op_unbind, op_split_with_sizes, op_narrow, op_as_strided, op_sum;
 extern Op op_place, op_clone, op_contiguous, op_to_dtype, op_copy_, op_fill_, op_zero_;
 extern Op op_empty, op_full, op_zeros, op_ones;
 extern Op op_cat, op_stack, op_flip;

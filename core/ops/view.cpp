@@ -227,6 +227,22 @@ void vjp_expand(Vjp& d) { d.to(0, d.grad()); }              // the tape sums to 
 
 void compose_expand_as(Call& c) { give(c, invoke(op_expand, tensor_at(c, 0), c.tensor(1).sizes)); }
 
+// Broadcasting undone: what an expanded dimension repeated is added up.
+void compose_sum_to(Call& c) {
+    Tensor t = tensor_at(c, 0);
+    Dims sizes(c[1].to_ints()), summed;
+    int extra = t.rank() - sizes.size();
+    bool fits = extra >= 0;
+    for (int i = 0; i < extra; ++i) summed.push_back(i);
+    for (int i = 0; fits && i < sizes.size(); ++i) {
+        fits = sizes[i] == t.size(i + extra) || sizes[i] == 1;
+        if (fits && sizes[i] != t.size(i + extra)) summed.push_back(i + extra);
+    }
+    require(fits, ErrorKind::runtime, c.name(), ": size=", sizes, " does not broadcast to the shape ", t.sizes(), " of input");
+    if (!summed.empty()) t = invoke(op_sum, t, summed, true);
+    give(c, extra > 0 ? invoke(op_reshape, t, sizes) : t);
+}
+
 void infer_squeeze(Call& c) {
     TensorImpl& t = c.tensor(0);
     uint64_t mask = c[1].is_none() ? ~uint64_t(0) : c[1].to_ints().empty() ? 0 : rules::dim_mask(c, c[1], t.sizes);
@@ -714,6 +730,14 @@ OP(broadcast_to) = {.signature = "broadcast_to(input: Tensor, size: int[]) -> Te
 
 OP(expand_as) = {.signature = "expand_as(input: Tensor, other: Tensor) -> Tensor", .names = "Tensor.expand_as", .dtypes = "all",
     .compose = compose_expand_as, .samples = {.calls = "T(3, 1).expand_as(T(3, 4))"}, .doc = "A view expanded to the shape of `other`; see expand."};
+
+OP(sum_to) = {.signature = "sum_to(input: Tensor, size: int[]) -> Tensor", .names = "Tensor.sum_to_size", .dtypes = "real bool",
+    .compose = compose_sum_to, .samples = {.calls = "T(2, 3, 4).sum_to_size(3, 1); T(2, 3).sum_to_size(2, 3); T(2).sum_to_size(())"},
+    .doc = R"(The sum over the dimensions in which `size` would be expanded to the shape of the input.
+
+Example:
+    >>> rushlight.ones(2, 3).sum_to_size(1, 3)
+    tensor([[2., 2., 2.]]))"};
 
 OP(squeeze) = {.signature = "squeeze(input: Tensor, dim: int | int[] | None = None) -> Tensor", .names = "squeeze Tensor.squeeze",
     .kind = Kind::view, .dtypes = "all", .infer = infer_squeeze, .derivative = {.vjp = back_to_shape}, .onnx = {"Squeeze", 13},
