@@ -123,6 +123,27 @@ void row(const GemmBlock& g) {
     }
 }
 
+// Lane i of the result is the sum of x[i % 4]'s lanes: two rounds of interleaving and adding leave every fourth lane a part of
+// the same sum, and rotations add the parts.
+template <class T>
+RUSHLIGHT_INLINE Vec<T> sums_of_four(const Vec<T>* x) {
+    constexpr int w = Vec<T>::width;
+    typedef Raw<SignedFor<T>> Places;
+    Places low, high;
+    UNROLL for (int i = 0; i < w; i++) {
+        low[i] = i / 2 + (i % 2 ? w : 0);
+        high[i] = low[i] + w / 2;
+    }
+    auto zip_add = [&](Raw<T> a, Raw<T> b) { return __builtin_shuffle(a, b, low) + __builtin_shuffle(a, b, high); };
+    Raw<T> sum = zip_add(zip_add(x[0].v, x[2].v), zip_add(x[1].v, x[3].v));
+    UNROLL for (int step = w / 2; step >= 4; step /= 2) {
+        Places turned;
+        UNROLL for (int i = 0; i < w; i++) turned[i] = (i + step) % w;
+        sum = sum + __builtin_shuffle(sum, turned);
+    }
+    return Vec<T>::raw(sum);
+}
+
 template <class T>
 void finish_dot(const GemmDots& g, int64_t i, int64_t j, T sum) {
     T* to = static_cast<T*>(g.c) + i * g.c_row + j * g.c_column;
@@ -130,6 +151,27 @@ void finish_dot(const GemmDots& g, int64_t i, int64_t j, T sum) {
     if (g.accumulate) sum += *to;
     if (g.relu && sum < T(0)) sum = T(0);
     *to = sum;
+}
+
+// Four neighbours of a row at once, where they and their bias lie next to each other.
+template <class T>
+RUSHLIGHT_INLINE bool finish_four(const GemmDots& g, int64_t i, int64_t j, Vec<T> sum) {
+    if (g.c_column != 1 || (g.bias && g.bias_step != 1)) return false;
+    T* to = static_cast<T*>(g.c) + i * g.c_row + j;
+    if (g.bias) sum = sum + load_lanes<T>(static_cast<const T*>(g.bias) + j, 4);
+    if (g.accumulate) sum = sum + load_lanes<T>(to, 4);
+    if (g.relu) sum = where(sum < Vec<T>(T(0)), Vec<T>(T(0)), sum);
+    store_lanes(sum, to, 4);
+    return true;
+}
+
+// The last elements of a dot product, from `k` on.
+template <class T>
+RUSHLIGHT_INLINE T tail_dot(const GemmDots& g, int64_t i, int64_t j, int64_t k) {
+    const T *a = static_cast<const T*>(g.a) + i * g.a_row, *b = static_cast<const T*>(g.b) + j * g.b_row;
+    T sum = T(0);
+    for (; k < g.k; k++) sum += a[k] * b[k];
+    return sum;
 }
 
 template <class T, int M, int N>
@@ -149,14 +191,20 @@ void dot_tile(const GemmDots& g, int64_t i, int64_t j) {
             UNROLL for (int p = 0; p < M; p++) sum[p][q] = fma(x[p], y, sum[p][q]);
         }
     }
-    T rest[M][N];
-    UNROLL for (int p = 0; p < M; p++)
-        UNROLL for (int q = 0; q < N; q++) rest[p][q] = reduce_sum(sum[p][q]);
-    for (; k < g.k; k++)
+    if constexpr (N % 4 == 0 && Vec<T>::width >= 4) {
         UNROLL for (int p = 0; p < M; p++)
-            UNROLL for (int q = 0; q < N; q++) rest[p][q] += a[p * g.a_row + k] * b[q * g.b_row + k];
-    UNROLL for (int p = 0; p < M; p++)
-        UNROLL for (int q = 0; q < N; q++) finish_dot<T>(g, i + p, j + q, rest[p][q]);
+            UNROLL for (int q = 0; q < N; q += 4) {
+                Vec<T> four = sums_of_four<T>(sum[p] + q);
+                if (k == g.k && finish_four<T>(g, i + p, j + q, four)) continue;
+                T rest[Vec<T>::width];
+                four.store(rest);
+                for (int r = 0; r < 4; r++) finish_dot<T>(g, i + p, j + q + r, rest[r] + tail_dot<T>(g, i + p, j + q + r, k));
+            }
+    } else {
+        UNROLL for (int p = 0; p < M; p++)
+            UNROLL for (int q = 0; q < N; q++)
+                finish_dot<T>(g, i + p, j + q, reduce_sum(sum[p][q]) + tail_dot<T>(g, i + p, j + q, k));
+    }
 }
 
 template <class T>
