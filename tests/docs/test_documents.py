@@ -1,0 +1,49 @@
+"""What the documentation shows is true: examples run, links lead somewhere, files that are named exist."""
+
+import doctest
+import importlib
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rushlight
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+MODULES = ["rushlight"] + [
+    info.name for info in pkgutil.walk_packages(rushlight.__path__, "rushlight.") if not info.name.endswith("._C")
+]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_in_docstrings(name):
+    rushlight.manual_seed(0)
+    found = doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
+    assert found.failed == 0, f"{found.failed} of {found.attempted} examples of {name} fail"
+
+
+def test_first_program_of_the_readme(tmp_path):
+    program = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert float(re.search(r"loss ([\d.]+)", done.stdout)[1]) < 0.05
+    assert (tmp_path / "sine.pth").stat().st_size > 0
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links(page):
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        path = target.partition("#")[0]
+        if path and not path.startswith(("http://", "https://", "mailto:")):
+            assert (page.parent / path).exists(), f"{page.name} links to {target}, which does not exist"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_named_files_exist(page):
+    for named in re.findall(r"`((?:core|rushlight|tools|tests|bindings|benchmarks|docs)/[\w./-]+\.\w+)`", page.read_text()):
+        assert (ROOT / named).exists(), f"{page.name} names {named}, which does not exist"
