@@ -281,6 +281,13 @@ IndexFault index_select(const void* src, DType t, const int64_t* index, int64_t 
         using U = decltype(zero);
         const U* in = static_cast<const U*>(src);
         U* out = static_cast<U*>(dst);
+        if (e.inner == 1) {
+            for (int64_t o = 0; o < e.outer; ++o, in += e.n, out += count)
+                parallel_for(count, grain, [&](int64_t from, int64_t to) {
+                    for (int64_t i = from; i < to; ++i) out[i] = in[wrapped(index[i], e.n)];
+                });
+            return;
+        }
         for_each_entry(e, count, false, [&](int64_t o, int64_t i, int64_t, int64_t) {
             copy_run(out + (o * count + i) * e.inner, in + (o * e.n + wrapped(index[i], e.n)) * e.inner, e.inner);
         });
@@ -294,6 +301,16 @@ IndexFault index_add(void* dst, DType t, const int64_t* index, int64_t count, co
         using T = decltype(zero);
         const T* in = static_cast<const T*>(src);
         T* out = static_cast<T*>(dst);
+        if (e.inner == 1 && alpha == 1) {
+            parallel_for(e.outer, per_thread(count), [&](int64_t from, int64_t to) {
+                for (int64_t o = from; o < to; ++o)
+                    for (int64_t i = 0; i < count; ++i) {
+                        T& place = out[o * e.n + wrapped(index[i], e.n)];
+                        place = plus(place, in[o * count + i]);
+                    }
+            });
+            return;
+        }
         for_each_entry(e, count, true, [&](int64_t o, int64_t i, int64_t begin, int64_t end) {
             T* to = out + (o * e.n + wrapped(index[i], e.n)) * e.inner;
             const T* from = in + (o * count + i) * e.inner;
@@ -426,9 +443,18 @@ void masked_select(const void* src, DType t, const void* mask, int64_t n, void* 
         using U = decltype(zero);
         const U* in = static_cast<const U*>(src);
         for_each_block(keep, n, [&](int64_t begin, int64_t end, int64_t before) {
-            U* out = static_cast<U*>(dst) + before;
-            for (int64_t i = begin; i < end; ++i)
-                if (keep[i]) *out++ = in[i];
+            // Every element is written to a small buffer, and kept by moving on: a branch per element would be mispredicted.
+            constexpr int64_t chunk = 256;
+            U kept[chunk + 1], *out = static_cast<U*>(dst) + before;
+            for (; begin < end; begin += chunk) {
+                int64_t count = 0;
+                for (int64_t i = begin, stop = std::min(end, begin + chunk); i < stop; ++i) {
+                    kept[count] = in[i];
+                    count += keep[i] != 0;
+                }
+                std::memcpy(out, kept, size_t(count) * sizeof(U));
+                out += count;
+            }
         });
     });
 }
@@ -453,10 +479,21 @@ void nonzero(const void* src, DType t, const int64_t* sizes, int rank, int64_t* 
         using T = decltype(zero);
         const T* in = static_cast<const T*>(src);
         for_each_block(in, n, [&](int64_t begin, int64_t end, int64_t before) {
-            int64_t at[most_dims], *out = dst + before * rank, unused = seek(rank, sizes, no_strides, begin, at);
-            for (int64_t i = begin; i < end; ++i, advance(rank, sizes, no_strides, at, unused)) {
-                if (!is_nonzero(in[i])) continue;
-                for (int d = 0; d < rank; ++d) *out++ = at[d];
+            constexpr int64_t chunk = 256;
+            int64_t at[most_dims], *out = dst + before * rank, width = sizes[rank - 1];
+            seek(rank, sizes, no_strides, begin, at);
+            for (int64_t last = begin; begin < end; begin += chunk) {
+                int64_t found[chunk + 1], count = 0;
+                for (int64_t i = begin, stop = std::min(end, begin + chunk); i < stop; ++i) {
+                    found[count] = i;
+                    count += is_nonzero(in[i]);
+                }
+                for (int64_t k = 0; k < count; ++k) {
+                    at[rank - 1] += found[k] - last;
+                    last = found[k];
+                    if (at[rank - 1] >= width) seek(rank, sizes, no_strides, last, at);
+                    for (int d = 0; d < rank; ++d) *out++ = at[d];
+                }
             }
         });
     });

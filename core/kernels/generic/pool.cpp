@@ -86,7 +86,7 @@ void share_out(const Pool& p, const int64_t* rows_of, Planes&& planes, Rows&& ro
         return;
     }
     parallel_for(p.batch * p.channels, per_thread(inputs), [&](int64_t from, int64_t to) {
-        Scratch scratch(size_t(std::max(p.in[2], p.out[2])) * 16);
+        Scratch scratch(size_t(std::max(p.in[2], p.out[2])) * 32);
         planes(from, to, scratch.as<void>());
     });
 }

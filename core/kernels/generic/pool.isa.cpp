@@ -51,35 +51,100 @@ RUSHLIGHT_INLINE void join_rows_max(const PoolWindows& w, const S* plane, int64_
         }
 }
 
-template <class S, bool indexed>
-RUSHLIGHT_INLINE void max_plane(const PoolWindows& w, const S* plane, S* out, int64_t* indices, void* scratch) {
+// The rows of a window joined, then runs of `taps` columns: best[j] of `joined` is the largest of the columns j, j + step, ..., and
+// `place` where it stands. Of equal values the one that comes first in the plane.
+template <class S> struct JoinedRows {
     using T = Compute<S>;
     using Index = SignedFor<T>;
-    T* best = static_cast<T*>(scratch);
-    Index* row = reinterpret_cast<Index*>(best + w.dim[2].in);
+    T *best, *run_best;
+    Index *row, *run_place;
+
+    JoinedRows(void* scratch, int64_t width) {
+        best = static_cast<T*>(scratch);
+        run_best = best + width;
+        row = reinterpret_cast<Index*>(run_best + width);
+        run_place = row + width;
+    }
+};
+
+template <class S, bool indexed>
+RUSHLIGHT_INLINE void join_columns_max(const JoinedRows<S>& b, int64_t count, int64_t taps, int64_t step) {
+    using T = Compute<S>;
+    using Index = SignedFor<T>;
+    auto one = [&](int64_t j, auto get, auto get_place, auto put, auto put_place) {
+        Vec<T> x = get(b.best + j);
+        Vec<Index> at = indexed ? get_place(b.row + j) + lane_index<T>() + Vec<Index>(Index(j)) : Vec<Index>(0);
+        for (int64_t k = 1; k < taps; ++k) {
+            int64_t i = j + k * step;
+            Vec<T> y = get(b.best + i);
+            if constexpr (indexed) {
+                Vec<Index> here = get_place(b.row + i) + lane_index<T>() + Vec<Index>(Index(i));
+                Mask<T> better = (y > x) | isnan(y) | ((y == x) & Mask<T>{(here < at).v});
+                x = where(better, y, x);
+                at = where(Mask<Index>{better.v}, here, at);
+            } else {
+                x = maximum(x, y);
+            }
+        }
+        put(b.run_best + j, x);
+        if constexpr (indexed) put_place(b.run_place + j, at);
+    };
+    for_each_tile<Vec<T>::width>(
+        count,
+        [&](int64_t j) {
+            one(j, [](const T* p) { return Vec<T>::load(p); }, [](const Index* p) { return Vec<Index>::load(p); },
+                [](T* p, Vec<T> x) { x.store(p); }, [](Index* p, Vec<Index> x) { x.store(p); });
+        },
+        [&](int64_t j, int64_t c) {
+            one(j, [c](const T* p) { return Vec<T>::load(p, c); }, [c](const Index* p) { return Vec<Index>::load(p, c); },
+                [c](T* p, Vec<T> x) { x.store(p, c); }, [c](Index* p, Vec<Index> x) { x.store(p, c); });
+        });
+}
+
+// One window of the joined rows, column by column: for those that the plane's border cuts.
+template <class S, bool indexed>
+RUSHLIGHT_INLINE void max_of_window(const JoinedRows<S>& b, int64_t i, int64_t end, int64_t step, Compute<S>& x, int64_t& at) {
+    x = b.best[i];
+    at = indexed ? int64_t(b.row[i]) + i : 0;
+    for (i += step; i < end; i += step) {
+        bool better = b.best[i] > x || b.best[i] != b.best[i];
+        if (indexed) {
+            int64_t here = int64_t(b.row[i]) + i;
+            better |= b.best[i] == x && here < at;
+            at = better ? here : at;
+        }
+        x = better ? b.best[i] : x;
+    }
+}
+
+template <class S, bool indexed>
+RUSHLIGHT_INLINE void max_plane(const PoolWindows& w, const S* plane, S* out, int64_t* indices, void* scratch) {
     const PoolDim& d2 = w.dim[2];
+    const JoinedRows<S> b(scratch, d2.in);
+    int64_t taps = 0;
+    for (int64_t o2 = 0; o2 < d2.out; ++o2) {
+        int64_t n = (d2.end[o2] - d2.begin[o2] + d2.step - 1) / d2.step;
+        taps = n > taps ? n : taps;
+    }
+    int64_t span = (taps - 1) * d2.step, whole = taps <= 16 && d2.out > 1 ? d2.in - span : 0;
     for (int64_t o0 = 0; o0 < w.dim[0].out; ++o0)
         for (int64_t o1 = 0; o1 < w.dim[1].out; ++o1) {
             bool empty = w.dim[0].begin[o0] >= w.dim[0].end[o0] || w.dim[1].begin[o1] >= w.dim[1].end[o1];
-            if (!empty) join_rows_max<S, indexed>(w, plane, o0, o1, best, row);
+            if (!empty) {
+                join_rows_max<S, indexed>(w, plane, o0, o1, b.best, b.row);
+                join_columns_max<S, indexed>(b, whole, taps, d2.step);
+            }
             for (int64_t o2 = 0; o2 < d2.out; ++o2) {
-                int64_t i = d2.begin[o2];
-                if (empty || i >= d2.end[o2]) [[unlikely]] {     // all of a dilated window may lie in the padding
-                    store_one(out++, -infinity<T>);
-                    if (indexed) *indices++ = 0;
-                    continue;
-                }
-                T x = best[i];
-                int64_t at = indexed ? int64_t(row[i]) + i : 0;
-                for (i += d2.step; i < d2.end[o2]; i += d2.step) {
-                    // Of equal values the one that comes first in the plane.
-                    bool better = best[i] > x || best[i] != best[i];
-                    if (indexed) {
-                        int64_t here = int64_t(row[i]) + i;
-                        better |= best[i] == x && here < at;
-                        at = better ? here : at;
+                int64_t i = d2.begin[o2], at = 0;
+                Compute<S> x = -infinity<Compute<S>>;
+                // All of a dilated window may lie in the padding.
+                if (!empty && i < d2.end[o2]) {
+                    if (i < whole && d2.end[o2] - i > span) {
+                        x = b.run_best[i];
+                        at = indexed ? int64_t(b.run_place[i]) : 0;
+                    } else {
+                        max_of_window<S, indexed>(b, i, d2.end[o2], d2.step, x, at);
                     }
-                    x = better ? best[i] : x;
                 }
                 store_one(out++, x);
                 if (indexed) *indices++ = at;
@@ -96,6 +161,13 @@ void max_planes(const PoolWindows& w, const void* src, void* dst, int64_t* indic
     }
 }
 
+// Is there one window, of everything?
+RUSHLIGHT_INLINE bool covers_all(const PoolWindows& w) {
+    bool all = w.outputs() == 1;
+    for (int d = 0; d < 3 && all; ++d) all = w.dim[d].begin[0] == 0 && w.dim[d].end[0] == w.dim[d].in;
+    return all;
+}
+
 template <class S>
 void avg_planes(const PoolWindows& w, const void* src, void* dst, int64_t from, int64_t to, void* scratch) {
     using T = Compute<S>;
@@ -103,6 +175,16 @@ void avg_planes(const PoolWindows& w, const void* src, void* dst, int64_t from, 
     T* sums = static_cast<T*>(scratch);
     const PoolDim &d0 = w.dim[0], &d1 = w.dim[1], &d2 = w.dim[2];
     S* out = static_cast<S*>(dst) + from * w.outputs();
+    if (covers_all(w)) {                                     // one number per plane
+        const double scale = d0.scale[0] * d1.scale[0] * d2.scale[0];
+        for (int64_t p = from; p < to; ++p) {
+            const S* x = static_cast<const S*>(src) + p * w.inputs();
+            T sum = lane_sum(sum_tiles<T>(
+                w.inputs(), [&](int64_t i) { return load_tile(x + i); }, [&](int64_t i, int64_t c) { return load_tile(x + i, c); }));
+            store_one(out++, T(double(sum) * scale));
+        }
+        return;
+    }
     for (int64_t p = from; p < to; ++p)
         for (int64_t o0 = 0; o0 < d0.out; ++o0)
             for (int64_t o1 = 0; o1 < d1.out; ++o1) {
@@ -132,6 +214,15 @@ void avg_back_planes(const PoolWindows& w, const void* grad, void* grad_in, int6
     T* sums = static_cast<T*>(scratch);
     const PoolDim &d0 = w.dim[0], &d1 = w.dim[1], &d2 = w.dim[2];
     S* out = static_cast<S*>(grad_in) + from * w.inputs();
+    if (covers_all(w)) {
+        const double scale = d0.scale[0] * d1.scale[0] * d2.scale[0];
+        for (int64_t p = from; p < to; ++p, out += w.inputs()) {
+            const V each(double(load_one(static_cast<const S*>(grad) + p)) * scale);
+            for_each_tile<V::width>(
+                w.inputs(), [&](int64_t i) { store_tile(out + i, each); }, [&](int64_t i, int64_t c) { store_tile(out + i, each, c); });
+        }
+        return;
+    }
     for (int64_t p = from; p < to; ++p)
         for (int64_t i0 = 0; i0 < d0.in; ++i0)
             for (int64_t i1 = 0; i1 < d1.in; ++i1) {

@@ -23,7 +23,7 @@ struct PoolWindows {
 };
 
 struct PoolTable {
-    // Planes [from, to) of [batch * channels, *in]. `scratch` holds max(in, out) of the last dimension, 16 bytes each.
+    // Planes [from, to) of [batch * channels, *in]. `scratch` holds max(in, out) of the last dimension, 32 bytes each.
     PerFloat<void (*)(const PoolWindows& w, const void* src, void* dst, int64_t* indices, int64_t from, int64_t to, void* scratch)>
         max_planes;
     PerFloat<void (*)(const PoolWindows& w, const void* src, void* dst, int64_t from, int64_t to, void* scratch)> avg_planes;

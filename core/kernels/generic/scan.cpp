@@ -64,7 +64,17 @@ void for_each_strip(Extent e, F&& f) {
 
 template <class Op, class A, class In, class Out>
 A scan_line(const In* src, Out* dst, int64_t n, A start) {
-    for (int64_t i = 0; i < n; ++i) {
+    int64_t i = 0;
+    for (; i + 4 <= n; i += 4) {                     // four at a time wait for the running value once
+        A a = widened<A>(src[i]), b = widened<A>(src[i + 1]), c = widened<A>(src[i + 2]), d = widened<A>(src[i + 3]);
+        A ab = Op::join(a, b), abc = Op::join(ab, c), all = Op::join(ab, Op::join(c, d));
+        dst[i] = narrowed<Out>(Op::join(start, a));
+        dst[i + 1] = narrowed<Out>(Op::join(start, ab));
+        dst[i + 2] = narrowed<Out>(Op::join(start, abc));
+        start = Op::join(start, all);
+        dst[i + 3] = narrowed<Out>(start);
+    }
+    for (; i < n; ++i) {
         start = Op::join(start, widened<A>(src[i]));
         dst[i] = narrowed<Out>(start);
     }
@@ -79,9 +89,13 @@ void scan_long_line(const In* src, Out* dst, int64_t n) {
     A* start = memory.as<A>();
     parallel_for(blocks, 1, [&](int64_t from, int64_t to) {
         for (int64_t b = from; b < to; ++b) {
-            A total = Op::template neutral<A>();
-            for (int64_t i = b * block, end = std::min(n, i + block); i < end; ++i) total = Op::join(total, widened<A>(src[i]));
-            start[b] = total;
+            A part[4];
+            std::fill(part, part + 4, Op::template neutral<A>());
+            int64_t i = b * block, end = std::min(n, i + block);
+            for (; i + 4 <= end; i += 4)
+                for (int k = 0; k < 4; ++k) part[k] = Op::join(part[k], widened<A>(src[i + k]));
+            for (; i < end; ++i) part[0] = Op::join(part[0], widened<A>(src[i]));
+            start[b] = Op::join(Op::join(part[0], part[1]), Op::join(part[2], part[3]));
         }
     });
     A total = Op::template neutral<A>();

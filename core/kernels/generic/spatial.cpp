@@ -291,6 +291,12 @@ void resize_planes(const T* src, T* dst, const Resize& r, const ResizeTables<Com
     }
 }
 
+template <int count, class A, class T>
+void spread_columns(const T* grad, const Taps<A>& taps, A* row, int64_t n) {
+    for (int64_t o = 0; o < n; ++o)
+        for (int k = 0; k < count; ++k) row[taps.place[o * count + k]] += taps.weight[o * count + k] * A(grad[o]);
+}
+
 template <class T>
 void resize_plane_backward(const T* grad, T* grad_in, const Resize& r, const ResizeTables<Compute<T>>& tables) {
     using A = Compute<T>;
@@ -302,8 +308,9 @@ void resize_plane_backward(const T* grad, T* grad_in, const Resize& r, const Res
     for (int64_t row = 0; row < rows; ++row) {
         std::fill(sum, sum + width, A(0));
         const T* g = grad + row * r.out[2];
-        for (int64_t o = 0; o < r.out[2]; ++o)
-            for (int k = 0; k < last.count; ++k) sum[last.place[o * last.count + k]] += last.weight[o * last.count + k] * A(g[o]);
+        if (last.count == 1) spread_columns<1>(g, last, sum, r.out[2]);
+        else if (last.count == 2) spread_columns<2>(g, last, sum, r.out[2]);
+        else spread_columns<4>(g, last, sum, r.out[2]);
         tables.for_rows(r, row, [&](int64_t at, A weight) {
             A* out = acc.sum + at * width;
             for (int64_t j = 0; j < width; ++j) out[j] += weight * sum[j];
