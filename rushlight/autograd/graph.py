@@ -1,0 +1,67 @@
+"""The recorded graph: its nodes, and hooks on what it saves."""
+
+from collections import namedtuple
+
+from rushlight import _C
+from rushlight._C import Node
+from rushlight.autograd.grad_mode import enable_grad
+
+
+GradientEdge = namedtuple("GradientEdge", ["node", "output_nr"])
+GradientEdge.__doc__ = "Where the gradient of a tensor enters the graph: a node, and which of its results."
+
+
+def get_gradient_edge(tensor):
+    """The edge at which the gradient of a tensor arrives.
+
+    Args:
+        tensor: a tensor that requires grad.
+
+    Raises:
+        RuntimeError: when it does not.
+    """
+    if not tensor.requires_grad:
+        raise RuntimeError(f"get_gradient_edge: the tensor of shape {tuple(tensor.shape)} does not require grad")
+    node = tensor.grad_fn
+    if node is not None:
+        return GradientEdge(node, tensor.output_nr)
+    with enable_grad():
+        return GradientEdge(tensor.view_as(tensor).grad_fn.next_functions[0][0], 0)
+
+
+class saved_tensors_hooks:
+    """Inside the block, each tensor saved for backward goes through `pack_hook`, and comes back through `unpack_hook`.
+
+    Args:
+        pack_hook: takes a tensor, returns anything.
+        unpack_hook: takes what pack_hook returned, returns a tensor with the same values.
+
+    Example:
+        >>> x = rushlight.ones(2, requires_grad=True)
+        >>> with rushlight.autograd.graph.saved_tensors_hooks(lambda t: t.tolist(), rushlight.tensor):
+        ...     y = (x * x).sum()
+        >>> y.backward()
+        >>> x.grad
+        tensor([2., 2.])
+    """
+
+    def __init__(self, pack_hook, unpack_hook):
+        self.pack_hook = pack_hook
+        self.unpack_hook = unpack_hook
+
+    def __enter__(self):
+        _C._push_saved_hooks(self.pack_hook, self.unpack_hook)
+
+    def __exit__(self, *error):
+        _C._pop_saved_hooks()
+
+
+class save_on_cpu(saved_tensors_hooks):
+    """Keeps saved tensors in the main memory, as copies.
+
+    Args:
+        pin_memory: accepted and without effect.
+    """
+
+    def __init__(self, pin_memory=False, device_type="cpu"):
+        super().__init__(lambda t: t.detach().clone(), lambda t: t)
