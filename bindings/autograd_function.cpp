@@ -93,7 +93,7 @@ void FunctionNode::apply(std::span<Tensor> grads, std::span<Tensor> out, const P
     }
     nb::object shown = checked(tensor_tuple(given));
     given.clear();
-    nb::object returned = checked(PyObject_CallMethod(context_.get(), "_run_backward", "O", shown.ptr()));
+    nb::object returned = checked(PyObject_CallMethod(context_.get(), "_run_backward", "(O)", shown.ptr()));
     take_results(returned.ptr(), out);
     if (pass.keep_graph || saved_.empty()) return;
     saved_.clear();

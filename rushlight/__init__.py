@@ -17,3 +17,9 @@ cfloat, cdouble = complex64, complex128
 for _name in _C._public:
     globals()[_name] = getattr(_C, _name)
 del _name
+
+from rushlight import autograd  # noqa: E402
+from rushlight._C import is_grad_enabled, is_inference_mode_enabled  # noqa: E402, F401
+from rushlight.autograd import (  # noqa: E402, F401
+    enable_grad, inference_mode, is_anomaly_check_nan_enabled, is_anomaly_enabled, no_grad, set_grad_enabled,
+)
