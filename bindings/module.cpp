@@ -6,6 +6,7 @@
 #include "base/parallel.h"
 #include "bindings/convert.h"
 #include "bindings/python.h"
+#include "registry/rules.h"
 #include "tensor/allocator.h"
 
 namespace nb = nanobind;
@@ -142,6 +143,19 @@ NB_MODULE(_C, m) {
         nb::list out;
         for (Op* op : all_ops()) out.append(describe(*op));
         return out;
+    });
+    m.def("_promote", &promote);
+    m.def("_can_cast", &can_cast);
+    m.def("_result_type", [](nb::handle a, nb::handle b) {
+        static const Op& op = need_op("eq");          // any operator whose first two parameters are tensors or numbers
+        Value values[max_params];
+        nb::handle given[2] = {a, b};
+        for (int i = 0; i < 2; ++i) {
+            if (is_tensor(given[i].ptr())) values[i] = Value(impl_of(given[i].ptr()));
+            else if (!to_number(given[i].ptr(), &values[i])) fail(ErrorKind::type, "result_type: expected tensors or numbers");
+        }
+        Call c(op, values);
+        return rules::result_type(c, 0, 2);
     });
     m.def("get_num_threads", &get_num_threads);
     m.def("set_num_threads", &set_num_threads);

@@ -1,10 +1,29 @@
-"""Rushlight: a deep-learning framework with PyTorch's vocabulary. Reading this file is reading the public names."""
+"""Rushlight: a deep-learning framework with PyTorch's vocabulary. Reading this file is reading the public names.
 
+Operators and composites name themselves (`rushlight._C.operators()`, `rushlight.functional`); the rest stands here. Rooms that a
+program may not need are loaded at first use.
+"""
 from rushlight import _C
 from rushlight._C import (  # noqa: F401
-    Generator, Size, Tensor, UntypedStorage, as_tensor, bfloat16, complex64, complex128, default_generator, dtype, float16, float32, float64,
-    frombuffer, from_dlpack, from_numpy, get_default_dtype, get_num_threads, int8, int16, int32, int64, set_num_threads, tensor, uint8,
+    Generator, Size, Tensor, UntypedStorage, as_tensor, bfloat16, complex64, complex128, default_generator, device, dtype, float16, float32,
+    float64, from_dlpack, from_numpy, frombuffer, get_default_dtype, get_num_threads, int8, int16, int32, int64, is_grad_enabled,
+    is_inference_mode_enabled, set_num_threads, tensor, uint8,
 )
+from rushlight._dtype_info import finfo, iinfo  # noqa: F401
+
+for _name in _C._public:
+    globals()[_name] = getattr(_C, _name)
+
+from rushlight import functional  # noqa: E402
+from rushlight import _tensor_class  # noqa: E402, F401  gives Tensor its Python methods
+from rushlight import autograd  # noqa: E402
+from rushlight._random import get_rng_state, initial_seed, manual_seed, seed, set_rng_state  # noqa: E402, F401
+from rushlight.autograd import (  # noqa: E402, F401
+    enable_grad, inference_mode, is_anomaly_check_nan_enabled, is_anomaly_enabled, no_grad, set_grad_enabled,
+)
+from rushlight.functional._composite import in_namespace as _in_namespace  # noqa: E402
+
+globals().update(_in_namespace(""))
 
 __version__ = _C.version
 
@@ -12,14 +31,49 @@ bool = _C.bool
 half, float, double = float16, float32, float64
 short, int, long = int16, int32, int64
 cfloat, cdouble = complex64, complex128
+inf, nan, pi, e = 1e999, 1e999 - 1e999, 3.141592653589793, 2.718281828459045
+newaxis = None
+strided, contiguous_format, preserve_format, channels_last = "strided", "contiguous_format", "preserve_format", "channels_last"
 
-# Every operator that names itself at the top level.
-for _name in _C._public:
-    globals()[_name] = getattr(_C, _name)
-del _name
 
-from rushlight import autograd  # noqa: E402
-from rushlight._C import is_grad_enabled, is_inference_mode_enabled  # noqa: E402, F401
-from rushlight.autograd import (  # noqa: E402, F401
-    enable_grad, inference_mode, is_anomaly_check_nan_enabled, is_anomaly_enabled, no_grad, set_grad_enabled,
-)
+
+def set_default_dtype(d):
+    """Sets the dtype of new floating tensors.
+
+    Args:
+        d (dtype): a floating dtype.
+
+    Raises:
+        TypeError: the dtype is not floating.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.set_default_dtype(rl.float32)
+    """
+    _C.set_default_dtype(d)
+
+
+#: Loaded when first named.
+_LAZY = {"nn": "nn", "optim": "optim", "utils": "utils", "io": "io", "testing": "testing", "cuda": "cuda", "backends": "backends",
+         "accelerator": "accelerator", "linalg": "linalg", "special": "special"}
+_LAZY_NAMES = {"save": "io", "load": "io", "set_printoptions": "_printing", "get_printoptions": "_printing"}
+_LEGACY = {"FloatTensor": float32, "DoubleTensor": float64, "HalfTensor": float16, "BFloat16Tensor": bfloat16, "LongTensor": int64,
+           "IntTensor": int32, "ShortTensor": int16, "CharTensor": int8, "ByteTensor": uint8, "BoolTensor": bool}
+
+
+def __getattr__(name):
+    from importlib import import_module
+    if name in _LAZY:
+        value = import_module("rushlight." + _LAZY[name])
+    elif name in _LAZY_NAMES:
+        value = getattr(import_module("rushlight." + _LAZY_NAMES[name]), name)
+    elif name in _LEGACY:
+        value = _tensor_class.legacy_type(name, _LEGACY[name])
+    else:
+        raise AttributeError(f"module 'rushlight' has no attribute '{name}'")
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted(set(globals()) | set(_LAZY) | set(_LAZY_NAMES) | set(_LEGACY))

@@ -1,0 +1,77 @@
+"""The default generator's seed and state."""
+from rushlight._C import default_generator
+
+
+def manual_seed(seed):
+    """Restarts the default generator from `seed`.
+
+    Args:
+        seed (int): any 64-bit integer.
+
+    Returns:
+        Generator: the default generator.
+
+    Raises:
+        RuntimeError: the seed does not fit into 64 bits.
+
+    Example:
+        >>> import rushlight as rl
+        >>> _ = rl.manual_seed(0)
+        >>> rl.rand(1).item()
+        0.49625658988952637
+    """
+    return default_generator.manual_seed(seed)
+
+
+def seed():
+    """Restarts the default generator from a seed of the operating system and returns it.
+
+    Example:
+        >>> import rushlight as rl
+        >>> isinstance(rl.seed(), int)
+        True
+    """
+    return default_generator.seed()
+
+
+def initial_seed():
+    """The seed that the default generator was started from.
+
+    Example:
+        >>> import rushlight as rl
+        >>> _ = rl.manual_seed(7)
+        >>> rl.initial_seed()
+        7
+    """
+    return default_generator.initial_seed()
+
+
+def get_rng_state():
+    """The default generator's state: a uint8 tensor of 5,056 elements.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.get_rng_state().shape
+        rushlight.Size([5056])
+    """
+    return default_generator.get_state()
+
+
+def set_rng_state(new_state):
+    """Continues the default generator from a state that `get_rng_state` gave.
+
+    Args:
+        new_state (Tensor): the state.
+
+    Raises:
+        RuntimeError: it is not a state.
+
+    Example:
+        >>> import rushlight as rl
+        >>> state = rl.get_rng_state()
+        >>> a = rl.rand(2)
+        >>> rl.set_rng_state(state)
+        >>> rl.equal(a, rl.rand(2))
+        True
+    """
+    default_generator.set_state(new_state)

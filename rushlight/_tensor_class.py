@@ -1,0 +1,53 @@
+"""What Tensor has of Python: composites as methods, printing, copying, pickling, iteration helpers, the older type names."""
+from rushlight import _C
+from rushlight._C import Generator, Tensor
+from rushlight.functional._composite import in_namespace
+
+
+def _lazily(module, name):
+    """A method whose module is loaded at the first call."""
+    def method(self, *args):
+        from importlib import import_module
+        return getattr(import_module(module), name)(self, *args)
+    method.__name__ = name
+    return method
+
+
+def _repr(self):
+    return _lazily("rushlight._printing", "tensor_repr")(self, _C.get_default_dtype())
+
+
+def _format(self, spec):
+    if self.dim() == 0 and spec:
+        return self.item().__format__(spec)
+    return object.__format__(self, spec)
+
+
+def _reversed(self):
+    return self if self.dim() == 0 else self.flip(0)
+
+
+def legacy_type(name, dtype):
+    """A stand-in for the older tensor types: `FloatTensor(2, 3)`, `LongTensor([1, 2])`, `isinstance(x, FloatTensor)`."""
+    class Meta(type):
+        def __instancecheck__(cls, instance):
+            return isinstance(instance, Tensor) and instance.dtype is dtype
+
+    def make(cls, *args):
+        if len(args) == 1 and not isinstance(args[0], int):
+            return _C.tensor(args[0], dtype=dtype)
+        return _C.empty(args or (0,), dtype=dtype)
+
+    return Meta(name, (), {"__new__": make, "dtype": dtype, "__doc__": f"Tensors of dtype {dtype}; the older name."})
+
+
+for _name, _method in in_namespace("Tensor").items():
+    setattr(Tensor, _name, _method)
+Tensor._repr = _repr
+Tensor.__format__ = _format
+Tensor.__reversed__ = _reversed
+Tensor.__array_priority__ = 1000
+Tensor.__deepcopy__ = _lazily("rushlight._tensor_pickle", "tensor_deepcopy")
+Tensor.__reduce_ex__ = _lazily("rushlight._tensor_pickle", "tensor_reduce_ex")
+Generator.__reduce__ = _lazily("rushlight._tensor_pickle", "generator_reduce")
+Generator.__deepcopy__ = _lazily("rushlight._tensor_pickle", "generator_deepcopy")

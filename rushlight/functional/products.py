@@ -1,0 +1,191 @@
+"""Matrix products composed of `matmul`: addmm and its family, einsum, tensordot."""
+from rushlight.functional._composite import composite
+from rushlight.functional._core import core
+
+
+def _add_product(input, product, beta, alpha):
+    product = product if alpha == 1 else product * alpha
+    if beta == 0:
+        return product
+    return (input if beta == 1 else input * beta) + product
+
+
+def _family(name, multiply, first, second):
+    def add_product(input, a, b, *, beta=1, alpha=1):
+        return _add_product(input, multiply(a, b), beta, alpha)
+
+    def in_place(input, a, b, *, beta=1, alpha=1):
+        return input.copy_(_add_product(input, multiply(a, b), beta, alpha))
+
+    add_product.__name__ = add_product.__qualname__ = name
+    in_place.__name__ = in_place.__qualname__ = name + "_"
+    doc = (f"beta * input + alpha * ({first} @ {second}).\n\n    Args:\n        input (Tensor): broadcasts to the product's shape.\n"
+           f"        {first}, {second} (Tensor): the factors.\n        beta, alpha (float): Default: 1.\n\n    Example:\n"
+           "        >>> import rushlight as rl\n        >>> rl.addmm(rl.ones(1), rl.ones(2, 3), rl.ones(3, 1)).tolist()\n"
+           "        [[4.0], [4.0]]\n    ")
+    add_product.__doc__ = doc
+    in_place.__doc__ = "In place: " + doc
+    composite(f"{name} Tensor.{name}")(add_product)
+    composite(f"Tensor.{name}_")(in_place)
+
+
+_family("addmm", core.mm, "mat1", "mat2")
+_family("addmv", core.mv, "mat", "vec")
+_family("addbmm", lambda a, b: core.bmm(a, b).sum(0), "batch1", "batch2")
+_family("baddbmm", core.bmm, "batch1", "batch2")
+_family("addr", core.outer, "vec1", "vec2")
+
+
+@composite("tensordot")
+def tensordot(a, b, dims=2):
+    """The sum of products over several dimensions.
+
+    Args:
+        a, b (Tensor): the factors.
+        dims (int or two lists of int): how many last dimensions of `a` meet the first of `b`, or which meet which.
+
+    Raises:
+        RuntimeError: the sizes of dimensions that meet differ.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.tensordot(rl.ones(2, 3), rl.ones(3, 4), 1).shape
+        rushlight.Size([2, 4])
+    """
+    if isinstance(dims, int):
+        left, right = list(range(a.dim() - dims, a.dim())), list(range(dims))
+    else:
+        left = [d % a.dim() for d in ([dims[0]] if isinstance(dims[0], int) else dims[0])]
+        right = [d % b.dim() for d in ([dims[1]] if isinstance(dims[1], int) else dims[1])]
+    if [a.shape[i] for i in left] != [b.shape[i] for i in right]:
+        raise RuntimeError(f"tensordot: dims {left} of a, shape {tuple(a.shape)}, and dims {right} of b, shape {tuple(b.shape)}, differ in size")
+    kept_a = [i for i in range(a.dim()) if i not in left]
+    kept_b = [i for i in range(b.dim()) if i not in right]
+    size = 1
+    for i in left:
+        size *= a.shape[i]
+    rows = a.permute(kept_a + left).reshape(-1, size) if size else a.new_zeros((_product(a, kept_a), 0))
+    columns = b.permute(right + kept_b).reshape(size, -1) if size else b.new_zeros((0, _product(b, kept_b)))
+    return (rows @ columns).reshape([a.shape[i] for i in kept_a] + [b.shape[i] for i in kept_b])
+
+
+def _product(t, dims):
+    n = 1
+    for i in dims:
+        n *= t.shape[i]
+    return n
+
+
+@composite("einsum")
+def einsum(equation, *operands):
+    """Sums of products, written with an index letter for each dimension.
+
+    Args:
+        equation (str): as 'bij,bjk->bik'; '...' stands for dimensions that broadcast.
+        operands (Tensor): one for each comma-separated part.
+
+    Raises:
+        RuntimeError: the equation does not fit the operands.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.einsum("ij,jk->ik", rl.ones(2, 3), rl.ones(3, 4)).shape
+        rushlight.Size([2, 4])
+    """
+    if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
+        operands = tuple(operands[0])
+    inputs, output, sizes = _parse(equation.replace(" ", ""), operands)
+    total, labels = _diagonals(operands[0], inputs[0])
+    for k in range(1, len(operands)):
+        later = set(output).union(*inputs[k + 1:])
+        other, other_labels = _diagonals(operands[k], inputs[k])
+        total, labels = _contract(total, labels, other, other_labels, later)
+    extra = tuple(i for i, label in enumerate(labels) if label not in output)
+    if extra:
+        total = total.sum(extra)
+        labels = [label for label in labels if label in output]
+    return total.permute([labels.index(label) for label in output]) if labels != list(output) else total
+
+
+def _parse(equation, operands):
+    left, arrow, right = equation.partition("->")
+    parts = left.split(",")
+    if len(parts) != len(operands):
+        raise RuntimeError(f"einsum: equation '{equation}' has {len(parts)} operands and {len(operands)} were given")
+    inputs, sizes, ellipsis = [], {}, 0
+    for part, t in zip(parts, operands, strict=True):
+        named = part.replace("...", "")
+        if "..." in part:
+            ellipsis = t.dim() - len(named) if t.dim() - len(named) > ellipsis else ellipsis
+        if (t.dim() != len(named) and "..." not in part) or t.dim() < len(named):
+            raise RuntimeError(f"einsum: '{part}' of '{equation}' has {len(named)} indices and its operand shape {tuple(t.shape)}")
+        spread = [("...", i) for i in range(t.dim() - len(named))][::-1]
+        at = part.find("...")
+        labels = list(part) if at < 0 else list(part[:at]) + spread + list(part[at + 3:])
+        for label, n in zip(labels, t.shape, strict=True):
+            if sizes.get(label, 1) not in (1, n) and n != 1:
+                raise RuntimeError(f"einsum: index '{label}' of '{equation}' has sizes {sizes[label]} and {n}")
+            sizes[label] = n if n != 1 else sizes.get(label, 1)
+        inputs.append(labels)
+    spread = [("...", i) for i in range(ellipsis)][::-1]
+    if arrow:
+        at = right.find("...")
+        output = list(right) if at < 0 else list(right[:at]) + spread + list(right[at + 3:])
+    else:
+        counts = {}
+        for labels in inputs:
+            for label in labels:
+                counts[label] = counts.get(label, 0) + 1
+        output = spread + sorted(label for label, n in counts.items() if n == 1 and isinstance(label, str))
+    for label in output:
+        if label not in sizes or output.count(label) > 1:
+            raise RuntimeError(f"einsum: index '{label}' of the result of '{equation}' appears in no operand, or twice")
+    return inputs, output, sizes
+
+
+def _diagonals(t, labels):
+    """Takes the diagonal where an index appears twice in one operand."""
+    labels = list(labels)
+    for label in list(labels):
+        while labels.count(label) > 1:
+            first = labels.index(label)
+            second = labels.index(label, first + 1)
+            t = t.diagonal(0, first, second)
+            labels.pop(second)
+            labels.pop(first)
+            labels.append(label)
+    return t, labels
+
+
+def _contract(a, a_labels, b, b_labels, later):
+    """One product of two operands: batch, kept and summed indices become one matrix product."""
+    shared = [label for label in a_labels if label in b_labels]
+    summed = [label for label in shared if label not in later]
+    batch = [label for label in shared if label in later]
+    for label in [x for x in a_labels if x not in shared and x not in later]:
+        a = a.sum(a_labels.index(label))
+        a_labels = [x for x in a_labels if x != label]
+    for label in [x for x in b_labels if x not in shared and x not in later]:
+        b = b.sum(b_labels.index(label))
+        b_labels = [x for x in b_labels if x != label]
+    only_a = [x for x in a_labels if x not in shared]
+    only_b = [x for x in b_labels if x not in shared]
+    size = {}
+    for t, labels in ((a, a_labels), (b, b_labels)):
+        for label, n in zip(labels, t.shape, strict=True):
+            size[label] = n if n != 1 else size.get(label, 1)
+
+    def matrix(t, labels, order, shape):
+        t = t.permute([labels.index(x) for x in order])
+        return t.expand([size[x] for x in order]).reshape(shape)
+
+    def count(labels):
+        n = 1
+        for x in labels:
+            n *= size[x]
+        return n
+
+    left = matrix(a, a_labels, batch + only_a + summed, [count(batch), count(only_a), count(summed)])
+    right = matrix(b, b_labels, batch + summed + only_b, [count(batch), count(summed), count(only_b)])
+    labels = batch + only_a + only_b
+    return core.bmm(left, right).reshape([size[x] for x in labels]), labels
