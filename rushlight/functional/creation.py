@@ -1,6 +1,7 @@
-"""Factories and joins whose arguments take several forms: randint, normal, meshgrid and their like."""
+"""Random factories whose arguments take several forms: randint, normal."""
 from rushlight.functional._composite import composite
 from rushlight.functional._core import Tensor, core
+from rushlight.functional.shapes import broadcast_tensors
 
 ops = core._groups["_ops"]
 
@@ -88,95 +89,6 @@ def normal(mean=0.0, std=1.0, size=None, *, generator=None, dtype=None, out=None
         result = core.empty(size, dtype=dtype).normal_(mean, std, generator=generator)
     else:
         one = mean if isinstance(mean, Tensor) else std
-        shape = one.shape if not isinstance(mean, Tensor) or not isinstance(std, Tensor) else core.broadcast_tensors(mean, std)[0].shape
+        shape = one.shape if not isinstance(mean, Tensor) or not isinstance(std, Tensor) else broadcast_tensors(mean, std)[0].shape
         result = core.empty(shape, dtype=one.dtype).normal_(generator=generator).mul_(std).add_(mean)
     return result if out is None else out.copy_(result)
-
-
-@composite("broadcast_tensors")
-def broadcast_tensors(*tensors):
-    """The tensors expanded to the shape they broadcast to.
-
-    Args:
-        tensors (Tensor): any number.
-
-    Returns:
-        tuple of Tensor: views.
-
-    Example:
-        >>> import rushlight as rl
-        >>> [t.shape for t in rl.broadcast_tensors(rl.zeros(2, 1), rl.zeros(3))]
-        [rushlight.Size([2, 3]), rushlight.Size([2, 3])]
-    """
-    if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
-        tensors = tuple(tensors[0])
-    shape = broadcast_shapes(*(t.shape for t in tensors))
-    return tuple(t.expand(shape) for t in tensors)
-
-
-@composite("broadcast_shapes")
-def broadcast_shapes(*shapes):
-    """The shape that all `shapes` broadcast to.
-
-    Args:
-        shapes (tuple of int): any number.
-
-    Returns:
-        Size
-
-    Raises:
-        RuntimeError: two sizes differ and neither is 1.
-
-    Example:
-        >>> import rushlight as rl
-        >>> rl.broadcast_shapes((2, 1), (3,))
-        rushlight.Size([2, 3])
-    """
-    rank = 0
-    for shape in shapes:
-        rank = len(shape) if len(shape) > rank else rank
-    out = [1] * rank
-    for shape in shapes:
-        for i, n in enumerate(shape, rank - len(shape)):
-            if n != 1 and out[i] not in (1, n):
-                raise RuntimeError(f"broadcast_shapes: shapes {', '.join(str(tuple(s)) for s in shapes)} can't be broadcast together; "
-                                   f"sizes {out[i]} and {n} differ at dimension {i}")
-            if n != 1:
-                out[i] = n
-    return core.Size(out)
-
-
-@composite("meshgrid")
-def meshgrid(*tensors, indexing="ij"):
-    """Coordinate grids of one-dimensional tensors.
-
-    Args:
-        tensors (Tensor): vectors or scalars of one dtype.
-        indexing ('ij' or 'xy'): the order of the first two dimensions.
-
-    Returns:
-        tuple of Tensor: one grid for each tensor.
-
-    Raises:
-        RuntimeError: `indexing` is something else, or a tensor has two dimensions or more.
-
-    Example:
-        >>> import rushlight as rl
-        >>> rl.meshgrid(rl.arange(2), rl.arange(3))[1].tolist()
-        [[0, 1, 2], [0, 1, 2]]
-    """
-    if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
-        tensors = tuple(tensors[0])
-    if indexing not in ("ij", "xy"):
-        raise RuntimeError(f"meshgrid: indexing={indexing!r}; expected 'ij' or 'xy'")
-    for t in tensors:
-        if t.dim() > 1:
-            raise RuntimeError(f"meshgrid: a tensor has shape {tuple(t.shape)}; expected at most one dimension")
-    swap = indexing == "xy" and len(tensors) >= 2
-    order = (tensors[1], tensors[0], *tensors[2:]) if swap else tensors
-    sizes = [t.numel() for t in order]
-    grids = [t.reshape([-1 if k == i else 1 for k in range(len(order))]).expand(sizes) for i, t in enumerate(order)]
-    if swap:
-        grids = [g.transpose(0, 1) for g in grids]
-        grids[0], grids[1] = grids[1], grids[0]
-    return tuple(grids)

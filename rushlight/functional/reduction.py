@@ -300,3 +300,17 @@ def allclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
         True
     """
     return core.all(isclose(input, other, rtol, atol, equal_nan)).item()
+
+
+@composite("Tensor.__contains__")
+def contains(input, value):
+    """True when an element equals `value`.
+
+    Example:
+        >>> import rushlight as rl
+        >>> 2 in rl.tensor([1, 2])
+        True
+    """
+    if not isinstance(value, (Tensor, int, float, complex)):
+        raise RuntimeError(f"__contains__: takes a Tensor or a number, not {type(value).__name__}")
+    return core.any(input == value).item()
