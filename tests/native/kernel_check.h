@@ -1,5 +1,5 @@
-// For tests of kernels against their references: arrays of any dtype filled at random, comparison within a tolerance per dtype, and a
-// main that runs the checks once per instruction set.
+// For tests of kernels against their references: arrays of any dtype filled at random, comparison within a
+// tolerance per dtype, and a main that runs the checks once per instruction set.
 #pragma once
 
 #include <sys/wait.h>
@@ -23,18 +23,23 @@ inline std::mt19937_64& random_bits() {
     static std::mt19937_64 engine(20240229);
     return engine;
 }
-inline int64_t random_in(int64_t low, int64_t high) { return low + int64_t(random_bits()() % uint64_t(high - low + 1)); }
+inline int64_t random_in(int64_t low, int64_t high) {
+    return low + int64_t(random_bits()() % uint64_t(high - low + 1));
+}
 inline double random_normal() { return std::normal_distribution<double>()(random_bits()); }
 
-constexpr rushlight::DType floating_dtypes[] = {rushlight::DType::float32, rushlight::DType::float64, rushlight::DType::float16,
-                                                rushlight::DType::bfloat16};
-constexpr rushlight::DType real_dtypes[] = {
-    rushlight::DType::float32, rushlight::DType::float64, rushlight::DType::float16, rushlight::DType::bfloat16, rushlight::DType::int64,
-    rushlight::DType::int32,   rushlight::DType::int16,   rushlight::DType::int8,    rushlight::DType::uint8,    rushlight::DType::boolean};
+constexpr rushlight::DType floating_dtypes[] = {rushlight::DType::float32, rushlight::DType::float64,
+                                                rushlight::DType::float16, rushlight::DType::bfloat16};
+constexpr rushlight::DType real_dtypes[] = {rushlight::DType::float32, rushlight::DType::float64,
+                                            rushlight::DType::float16, rushlight::DType::bfloat16,
+                                            rushlight::DType::int64,   rushlight::DType::int32,
+                                            rushlight::DType::int16,   rushlight::DType::int8,
+                                            rushlight::DType::uint8,   rushlight::DType::boolean};
 
 class Array {
 public:
-    Array(rushlight::DType t, int64_t n) : t_(t), n_(n), bytes_(size_t(n * rushlight::size_of(t)) + 64, 0xcd) {}
+    Array(rushlight::DType t, int64_t n)
+        : t_(t), n_(n), bytes_(size_t(n * rushlight::size_of(t)) + 64, 0xcd) {}
 
     rushlight::DType dtype() const { return t_; }
     int64_t size() const { return n_; }
@@ -62,7 +67,8 @@ inline Array random_array(rushlight::DType t, int64_t n, double scale = 1) {
         bool rough = random_bits()() % 8 == 0;
         double x = random_normal() * scale;
         if (t == rushlight::DType::boolean) a.set(i, random_bits()() % 2);
-        else if (!rushlight::is_floating(t)) a.set(i, random_in(rushlight::info(t).is_signed ? -100 : 0, 100));
+        else if (!rushlight::is_floating(t))
+            a.set(i, random_in(rushlight::info(t).is_signed ? -100 : 0, 100));
         else a.set(i, rough ? std::round(x) : x);
     }
     return a;
@@ -78,8 +84,10 @@ inline double tolerance_of(rushlight::DType t) {
     }
 }
 
-// Each element within `slack` tolerances of its dtype, relative to its size or to `scale`, whichever is larger; NaN equals NaN.
-inline bool close(const Array& got, const Array& wanted, double scale = 1, double slack = 1, const char* what = "") {
+// Each element within `slack` tolerances of its dtype, relative to its size or to `scale`, whichever is
+// larger; NaN equals NaN.
+inline bool close(const Array& got, const Array& wanted, double scale = 1, double slack = 1,
+                  const char* what = "") {
     bool fine = got.ends_intact();
     if (!fine) std::fprintf(stderr, "%s: written past the end\n", what);
     int shown = 0;
@@ -90,7 +98,8 @@ inline bool close(const Array& got, const Array& wanted, double scale = 1, doubl
         if (std::abs(a - b) <= allowed) continue;
         fine = false;
         if (shown++ < 3)
-            std::fprintf(stderr, "%s %s[%lld]: got %.12Lg, wanted %.12Lg\n", what, name_of(got.dtype()), (long long)i, a, b);
+            std::fprintf(stderr, "%s %s[%lld]: got %.12Lg, wanted %.12Lg\n", what, name_of(got.dtype()),
+                         (long long)i, a, b);
     }
     return fine;
 }
@@ -98,13 +107,15 @@ inline bool close(const Array& got, const Array& wanted, double scale = 1, doubl
 inline bool same(const std::vector<int64_t>& got, const std::vector<int64_t>& wanted, const char* what = "") {
     for (size_t i = 0; i < wanted.size(); ++i)
         if (got[i] != wanted[i]) {
-            std::fprintf(stderr, "%s index [%zu]: got %lld, wanted %lld\n", what, i, (long long)got[i], (long long)wanted[i]);
+            std::fprintf(stderr, "%s index [%zu]: got %lld, wanted %lld\n", what, i, (long long)got[i],
+                         (long long)wanted[i]);
             return false;
         }
     return true;
 }
 
-// Runs `body` in a child process per instruction set of this machine, since the choice is made once per process.
+// Runs `body` in a child process per instruction set of this machine, since the choice is made once per
+// process.
 inline int run_per_isa(void (*body)()) {
     if (std::getenv("RUSHLIGHT_ISA")) {
         body();

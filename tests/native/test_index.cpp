@@ -33,11 +33,13 @@ int64_t product(const std::vector<int64_t>& v) {
 void check_along(DType t, std::vector<int64_t> sizes, int dim, int64_t dim_size, bool expanded) {
     std::vector<int64_t> data_sizes = sizes;
     data_sizes[size_t(dim)] = dim_size;
-    auto data_strides = contiguous(data_sizes), index_strides = contiguous(sizes), other_strides = index_strides;
+    auto data_strides = contiguous(data_sizes), index_strides = contiguous(sizes),
+         other_strides = index_strides;
     int64_t n = product(sizes);
     if (expanded) index_strides.back() = 0;
     auto index = random_indices(n, 0, dim_size - 1);
-    AlongDim a{int(sizes.size()), dim, dim_size, sizes.data(), data_strides.data(), index_strides.data(), other_strides.data()};
+    AlongDim a{int(sizes.size()),   dim, dim_size, sizes.data(), data_strides.data(), index_strides.data(),
+               other_strides.data()};
     Array data = random_array(t, product(data_sizes)), got(t, n), wanted(t, n);
     CHECK(!kernels::gather(data.data(), t, index.data(), got.data(), a));
     reference::gather(data.data(), t, index.data(), wanted.data(), a);
@@ -60,7 +62,8 @@ void check_along(DType t, std::vector<int64_t> sizes, int dim, int64_t dim_size,
 
 void check_one_dim(DType t, Extent e, int64_t count) {
     auto index = random_indices(count, -e.n, e.n - 1);
-    Array data = random_array(t, e.outer * e.n * e.inner), source = random_array(t, e.outer * count * e.inner), got = source, wanted = source;
+    Array data = random_array(t, e.outer * e.n * e.inner),
+          source = random_array(t, e.outer * count * e.inner), got = source, wanted = source;
     CHECK(!kernels::index_select(data.data(), t, index.data(), count, got.data(), e, true));
     reference::index_select(data.data(), t, index.data(), count, wanted.data(), e);
     CHECK(close(got, wanted, 1, 0, "index_select"));
@@ -87,8 +90,10 @@ void check_embedding(DType t, int64_t rows, int64_t width, int64_t count) {
     Array g = random_array(t, count * width), got(t, rows * width), wanted(t, rows * width);
     for (bool scaled : {false, true})
         for (int64_t padding : {int64_t(-1), rows / 2}) {
-            CHECK(!kernels::embedding_backward(g.data(), t, index.data(), count, got.data(), rows, width, padding, scaled));
-            reference::embedding_backward(g.data(), t, index.data(), count, wanted.data(), rows, width, padding, scaled);
+            CHECK(!kernels::embedding_backward(g.data(), t, index.data(), count, got.data(), rows, width,
+                                               padding, scaled));
+            reference::embedding_backward(g.data(), t, index.data(), count, wanted.data(), rows, width,
+                                          padding, scaled);
             CHECK(close(got, wanted, 4, 4, "embedding_backward"));
         }
 }
@@ -128,13 +133,15 @@ void check_nonzero(DType t, std::vector<int64_t> sizes) {
 
 // x[:, i, j, :] of a transposed array.
 void check_lists(DType t) {
-    int64_t outer[] = {5}, outer_strides[] = {1}, inner[] = {3, 4}, inner_strides[] = {1260, 5};         // [3, 9, 7, 4, 5] in memory
+    int64_t outer[] = {5}, outer_strides[] = {1}, inner[] = {3, 4},
+            inner_strides[] = {1260, 5};  // [3, 9, 7, 4, 5] in memory
     int64_t sizes[] = {9, 7}, strides[] = {140, 20};
     inner_strides[0] = 9 * 7 * 4 * 5;
     constexpr int64_t points = 13;
     auto i = random_indices(points, -9, 8), j = random_indices(points, -7, 6);
     const int64_t* index[] = {i.data(), j.data()};
-    kernels::IndexList list{2, index, sizes, strides, points, 1, 2, outer, outer_strides, inner, inner_strides};
+    kernels::IndexList list{2, index, sizes,         strides, points,       1,
+                            2, outer, outer_strides, inner,   inner_strides};
     int64_t n = 5 * points * 12, offsets[points];
     Array data = random_array(t, 3 * 9 * 7 * 4 * 5), got(t, n), values = random_array(t, n);
     CHECK(!kernels::index_get(data.data(), t, got.data(), list, offsets));
@@ -146,7 +153,8 @@ void check_lists(DType t) {
         for (int64_t p = 0; p < points; ++p)
             for (int64_t b = 0; b < 3; ++b)
                 for (int64_t c = 0; c < 4; ++c) {
-                    int64_t at = a + b * inner_strides[0] + c * 5 + (i[p] + (i[p] < 0) * 9) * 140 + (j[p] + (j[p] < 0) * 7) * 20;
+                    int64_t at = a + b * inner_strides[0] + c * 5 + (i[p] + (i[p] < 0) * 9) * 140 +
+                                 (j[p] + (j[p] < 0) * 7) * 20;
                     int64_t flat = ((a * points + p) * 3 + b) * 4 + c;
                     good &= got[flat] == data[at];
                     put_wanted.set(at, values[flat]);
@@ -154,7 +162,8 @@ void check_lists(DType t) {
                 }
     CHECK(good);
     CHECK(close(put, put_wanted, 1, 0, "index_put"));
-    if (size_of(t) > 1 || t == DType::boolean) CHECK(close(added, added_wanted, 1, 4, "index_put accumulating"));
+    if (size_of(t) > 1 || t == DType::boolean)
+        CHECK(close(added, added_wanted, 1, 4, "index_put accumulating"));
     Array one = random_array(t, 1), filled = data;
     CHECK(!kernels::index_put(filled.data(), t, one.data(), true, list, false, offsets));
     CHECK(!kernels::index_get(filled.data(), t, got.data(), list, offsets));
@@ -173,13 +182,16 @@ void bad_indices_write_nothing() {
     CHECK(fault && fault.position == 700 && fault.value == 5);
     CHECK(!kernels::check_indices(index.data(), 1000, -1, 6));
     Array data = random_array(DType::float32, 5), before = data, source = random_array(DType::float32, 1000);
-    CHECK(kernels::index_copy(data.data(), DType::float32, index.data(), 1000, source.data(), {1, 5, 1}, true).position == 700);
+    CHECK(kernels::index_copy(data.data(), DType::float32, index.data(), 1000, source.data(), {1, 5, 1}, true)
+              .position == 700);
     CHECK(kernels::put(data.data(), DType::float32, 5, index.data(), 1000, source.data(), true).value == 5);
     int64_t sizes[] = {1000}, strides[] = {1};
     AlongDim a{1, 0, 5, sizes, strides, strides, strides};
-    CHECK(kernels::scatter(data.data(), DType::float32, index.data(), source.data(), a, Combine::add).position == 700);
+    CHECK(kernels::scatter(data.data(), DType::float32, index.data(), source.data(), a, Combine::add)
+              .position == 700);
     CHECK(kernels::gather(data.data(), DType::float32, index.data(), source.data(), a).position == 700);
-    CHECK(kernels::embedding(data.data(), DType::float32, 5, 1, index.data(), 1000, source.data()).position == 700);
+    CHECK(kernels::embedding(data.data(), DType::float32, 5, 1, index.data(), 1000, source.data()).position ==
+          700);
     CHECK(data.same_bytes(before));
     index[700] = -6;
     CHECK(kernels::take(data.data(), DType::float32, 5, index.data(), 1000, source.data()).value == -6);

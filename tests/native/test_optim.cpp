@@ -65,8 +65,12 @@ void check_dtype(DType t) {
             return s;
         };
         check_steps(
-            t, [&](auto& l, auto p, auto g, auto a, auto, auto, int step) { kernels::sgd_step(l, p, g, s.momentum != 0 ? a : nullptr, at(step)); },
-            [&](auto p, auto g, auto& state, int step) { return reference::sgd(p, g, state, at(step)); }, "sgd");
+            t,
+            [&](auto& l, auto p, auto g, auto a, auto, auto, int step) {
+                kernels::sgd_step(l, p, g, s.momentum != 0 ? a : nullptr, at(step));
+            },
+            [&](auto p, auto g, auto& state, int step) { return reference::sgd(p, g, state, at(step)); },
+            "sgd");
     }
     for (int variant = 0; variant < 5; ++variant) {
         kernels::AdamStep s{0.01};
@@ -79,8 +83,12 @@ void check_dtype(DType t) {
             return s;
         };
         check_steps(
-            t, [&](auto& l, auto p, auto g, auto a, auto b, auto c, int step) { kernels::adam_step(l, p, g, a, b, s.amsgrad ? c : nullptr, at(step)); },
-            [&](auto p, auto g, auto& state, int step) { return reference::adam(p, g, state, at(step)); }, "adam");
+            t,
+            [&](auto& l, auto p, auto g, auto a, auto b, auto c, int step) {
+                kernels::adam_step(l, p, g, a, b, s.amsgrad ? c : nullptr, at(step));
+            },
+            [&](auto p, auto g, auto& state, int step) { return reference::adam(p, g, state, at(step)); },
+            "adam");
     }
     for (int variant = 0; variant < 4; ++variant) {
         kernels::RmspropStep s{0.01};
@@ -101,8 +109,12 @@ void check_dtype(DType t) {
         return s;
     };
     check_steps(
-        t, [&](auto& l, auto p, auto g, auto a, auto, auto, int step) { kernels::adagrad_step(l, p, g, a, at(step)); },
-        [&](auto p, auto g, auto& state, int step) { return reference::adagrad(p, g, state, at(step)); }, "adagrad");
+        t,
+        [&](auto& l, auto p, auto g, auto a, auto, auto, int step) {
+            kernels::adagrad_step(l, p, g, a, at(step));
+        },
+        [&](auto p, auto g, auto& state, int step) { return reference::adagrad(p, g, state, at(step)); },
+        "adagrad");
 
     Model m(t);
     std::vector<void*> p = pointers(m.params);

@@ -10,7 +10,7 @@ using kernels::Extent;
 
 namespace {
 
-const Extent geometries[] = {{1, 1, 1},   {1, 2, 1},   {3, 31, 1},    {2, 79, 1},  {2, 80, 1},     {5, 300, 1},
+const Extent geometries[] = {{1, 1, 1},    {1, 2, 1},     {3, 31, 1}, {2, 79, 1},  {2, 80, 1},   {5, 300, 1},
                              {1, 5000, 1}, {2, 70000, 1}, {2, 17, 5}, {1, 200, 3}, {1, 70000, 2}};
 
 // Values that repeat, both zeros, infinities and NaN.
@@ -25,14 +25,17 @@ Array awkward(DType t, int64_t n) {
 // Values are compared bit by bit as far as the sort keeps them: the sign of each zero included.
 bool same_values(const Array& got, const Array& wanted) {
     bool fine = close(got, wanted, 1, 0, "values");
-    for (int64_t i = 0; i < wanted.size(); ++i) fine &= std::isnan(wanted[i]) || std::signbit(got[i]) == std::signbit(wanted[i]);
+    for (int64_t i = 0; i < wanted.size(); ++i)
+        fine &= std::isnan(wanted[i]) || std::signbit(got[i]) == std::signbit(wanted[i]);
     return fine;
 }
 
 struct Workspace {
     std::vector<unsigned char> bytes;
     explicit Workspace(size_t n) : bytes(n + 64) {}
-    void* get() { return reinterpret_cast<void*>((reinterpret_cast<uintptr_t>(bytes.data()) + 63) / 64 * 64); }
+    void* get() {
+        return reinterpret_cast<void*>((reinterpret_cast<uintptr_t>(bytes.data()) + 63) / 64 * 64);
+    }
 };
 
 void check_sort(DType t, Extent e) {
@@ -72,24 +75,30 @@ void check_topk(DType t, Extent e) {
 
 void check_unique(DType t, int64_t n) {
     Array x = awkward(t, n), got(t, n), wanted(t, n);
-    std::vector<int64_t> inverse(size_t(n), -7), wanted_inverse(size_t(n), 0), counts(size_t(n), -7), wanted_counts(size_t(n), 0);
+    std::vector<int64_t> inverse(size_t(n), -7), wanted_inverse(size_t(n), 0), counts(size_t(n), -7),
+        wanted_counts(size_t(n), 0);
     Workspace w(kernels::unique_workspace(t, n));
     int64_t found = kernels::unique(x.data(), t, n, got.data(), inverse.data(), counts.data(), w.get());
-    CHECK(found == reference::unique(x.data(), t, n, wanted.data(), wanted_inverse.data(), wanted_counts.data()));
+    CHECK(found ==
+          reference::unique(x.data(), t, n, wanted.data(), wanted_inverse.data(), wanted_counts.data()));
     counts.resize(size_t(found));
     wanted_counts.resize(size_t(found));
     CHECK(same(inverse, wanted_inverse, "unique") && same(counts, wanted_counts, "unique counts"));
-    for (int64_t i = 0; i < found; ++i) CHECK(got[i] == wanted[i] || (std::isnan(got[i]) && std::isnan(wanted[i])));
+    for (int64_t i = 0; i < found; ++i)
+        CHECK(got[i] == wanted[i] || (std::isnan(got[i]) && std::isnan(wanted[i])));
 
     // Runs of the sorted array are its distinct values; rows of width 1 are values.
     Array sorted(t, n), again(t, n);
     Workspace sorter(kernels::sort_workspace(t, {1, n, 1}));
     kernels::sort(x.data(), t, sorted.data(), nullptr, {1, n, 1}, false, sorter.get());
-    std::vector<int64_t> run_counts(size_t(n), -7), first(size_t(n), -7), row_inverse(size_t(n), -7), row_counts(size_t(n), -7);
-    CHECK(kernels::unique_consecutive(sorted.data(), t, n, again.data(), nullptr, run_counts.data()) == found);
+    std::vector<int64_t> run_counts(size_t(n), -7), first(size_t(n), -7), row_inverse(size_t(n), -7),
+        row_counts(size_t(n), -7);
+    CHECK(kernels::unique_consecutive(sorted.data(), t, n, again.data(), nullptr, run_counts.data()) ==
+          found);
     run_counts.resize(size_t(found));
     CHECK(same(run_counts, wanted_counts, "unique_consecutive"));
-    CHECK(kernels::unique_rows(x.data(), t, n, 1, false, first.data(), row_inverse.data(), row_counts.data()) == found);
+    CHECK(kernels::unique_rows(x.data(), t, n, 1, false, first.data(), row_inverse.data(),
+                               row_counts.data()) == found);
     CHECK(same(row_inverse, wanted_inverse, "unique_rows"));
 }
 
@@ -98,10 +107,12 @@ void check_search(DType t, int64_t rows, int64_t n, int64_t m, bool one_row) {
     std::vector<int64_t> order(size_t(rows * n), 0), got(size_t(rows * m), -7), wanted(size_t(rows * m), 0);
     reference::sort(x.data(), t, sorted.data(), order.data(), {rows, n, 1}, false);
     for (bool right : {false, true}) {
-        kernels::searchsorted(sorted.data(), values.data(), t, got.data(), rows, n, m, one_row, right, nullptr);
+        kernels::searchsorted(sorted.data(), values.data(), t, got.data(), rows, n, m, one_row, right,
+                              nullptr);
         reference::searchsorted(sorted.data(), values.data(), t, wanted.data(), rows, n, m, one_row, right);
         CHECK(same(got, wanted, "searchsorted"));
-        kernels::searchsorted(x.data(), values.data(), t, got.data(), rows, n, m, one_row, right, order.data());
+        kernels::searchsorted(x.data(), values.data(), t, got.data(), rows, n, m, one_row, right,
+                              order.data());
         CHECK(same(got, wanted, "searchsorted with a sorter"));
     }
 }

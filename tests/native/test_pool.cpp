@@ -12,8 +12,9 @@ namespace {
 
 int64_t product(const int64_t* v) { return v[0] * v[1] * v[2]; }
 
-Pool make(int64_t batch, int64_t channels, std::vector<int64_t> in, std::vector<int64_t> kernel, std::vector<int64_t> stride,
-          std::vector<int64_t> pad, std::vector<int64_t> dilation, bool ceil_mode) {
+Pool make(int64_t batch, int64_t channels, std::vector<int64_t> in, std::vector<int64_t> kernel,
+          std::vector<int64_t> stride, std::vector<int64_t> pad, std::vector<int64_t> dilation,
+          bool ceil_mode) {
     Pool p{};
     p.batch = batch;
     p.channels = channels;
@@ -60,11 +61,13 @@ void check_max(DType t, Pool p, bool adaptive, bool nan) {
 
 void check_avg(DType t, Pool p, bool adaptive) {
     int64_t planes = p.batch * p.channels, in = planes * product(p.in), out = planes * product(p.out);
-    Array x = random_array(t, in), got(t, out), wanted(t, out), g = random_array(t, out), back(t, in), wanted_back(t, in);
+    Array x = random_array(t, in), got(t, out), wanted(t, out), g = random_array(t, out), back(t, in),
+          wanted_back(t, in);
     (adaptive ? kernels::adaptive_avg_pool : kernels::avg_pool)(x.data(), t, got.data(), p);
     reference::avg_pool(x.data(), t, wanted.data(), p, adaptive);
     CHECK(close(got, wanted, 1, 2, "avg_pool"));
-    (adaptive ? kernels::adaptive_avg_pool_backward : kernels::avg_pool_backward)(g.data(), t, back.data(), p);
+    (adaptive ? kernels::adaptive_avg_pool_backward : kernels::avg_pool_backward)(g.data(), t, back.data(),
+                                                                                  p);
     reference::avg_pool_backward(g.data(), t, wanted_back.data(), p, adaptive);
     CHECK(close(back, wanted_back, 1, 2, "avg_pool_backward"));
 }
@@ -105,7 +108,8 @@ void body() {
         check_all(make(2, 35, {9, 7}, {3, 2}, {1, 3}, {1, 0}, {1, 1}, ceil), false);
         check_all(make(1, 4, {12, 19}, {3, 2}, {2, 2}, {1, 1}, {2, 3}, ceil), false);
         check_all(make(1, 5, {5, 6, 7}, {2, 3, 3}, {2, 1, 2}, {1, 1, 1}, {1, 1, 1}, ceil), false);
-        check_all(make(1, 2, {2, 40}, {2, 2}, {1, 2}, {1, 1}, {3, 1}, ceil), false);       // windows wholly in the padding
+        check_all(make(1, 2, {2, 40}, {2, 2}, {1, 2}, {1, 1}, {3, 1}, ceil),
+                  false);  // windows wholly in the padding
     }
     for (auto [in, out] : {std::pair<int64_t, int64_t>{7, 1}, {7, 3}, {5, 8}, {33, 4}}) {
         Pool p = make(2, 19, {in, in + 1}, {1, 1}, {1, 1}, {0, 0}, {1, 1}, false);

@@ -12,9 +12,10 @@ using kernels::Reduction;
 
 namespace {
 
-const Extent geometries[] = {{1, 1, 1},    {1, 7, 1},     {3, 16, 1},   {5, 17, 1},      {2, 1000, 1},  {1, 70001, 1}, {1, 200003, 1},
-                             {300, 10, 1}, {1, 3, 5},     {4, 33, 7},   {2, 100, 64},    {1, 1000, 9},  {1, 40, 2500}, {3, 9, 300},
-                             {1, 5000, 3}, {1, 3000, 70}, {2, 4, 4100}, {1, 100000, 11}, {9, 130, 129}};
+const Extent geometries[] = {{1, 1, 1},     {1, 7, 1},      {3, 16, 1},      {5, 17, 1},   {2, 1000, 1},
+                             {1, 70001, 1}, {1, 200003, 1}, {300, 10, 1},    {1, 3, 5},    {4, 33, 7},
+                             {2, 100, 64},  {1, 1000, 9},   {1, 40, 2500},   {3, 9, 300},  {1, 5000, 3},
+                             {1, 3000, 70}, {2, 4, 4100},   {1, 100000, 11}, {9, 130, 129}};
 
 double magnitude(const Array& x) {
     double top = 1;
@@ -26,7 +27,8 @@ double magnitude(const Array& x) {
 // Factors whose logarithms are small and add up to little.
 Array factors(DType t, int64_t n, int64_t length) {
     Array a(t, n);
-    for (int64_t i = 0; i < n; ++i) a.set(i, is_floating(t) ? std::exp(random_normal() / std::sqrt(double(length))) : random_in(1, 2));
+    for (int64_t i = 0; i < n; ++i)
+        a.set(i, is_floating(t) ? std::exp(random_normal() / std::sqrt(double(length))) : random_in(1, 2));
     return a;
 }
 
@@ -36,16 +38,18 @@ void put_nan(Array& x) {
 
 void check_reductions(DType t, Extent e) {
     int64_t results = e.outer * e.inner;
-    for (Reduction op : {Reduction::sum, Reduction::mean, Reduction::prod, Reduction::amax, Reduction::amin, Reduction::all, Reduction::any,
-                         Reduction::count_nonzero}) {
+    for (Reduction op : {Reduction::sum, Reduction::mean, Reduction::prod, Reduction::amax, Reduction::amin,
+                         Reduction::all, Reduction::any, Reduction::count_nonzero}) {
         for (DType out : {t, DType::int64, DType::float32, DType::boolean}) {
-            if (!kernels::reduce_supports(op, t, out) || (out != t && out == DType::float32 && !is_reduced(t))) continue;
+            if (!kernels::reduce_supports(op, t, out) ||
+                (out != t && out == DType::float32 && !is_reduced(t)))
+                continue;
             Array x = op == Reduction::prod ? factors(t, results * e.n, e.n) : random_array(t, results * e.n);
             Array got(out, results), wanted(out, results);
             kernels::reduce(op, x.data(), t, got.data(), out, e);
             reference::reduce(op, x.data(), t, wanted.data(), out, e);
-            if (op == Reduction::prod && !is_floating(t) && e.n > 60) continue;          // long double does not wrap
-            if (op == Reduction::prod && e.n > 5000) continue;                           // the roundings of n products
+            if (op == Reduction::prod && !is_floating(t) && e.n > 60) continue;  // long double does not wrap
+            if (op == Reduction::prod && e.n > 5000) continue;  // the roundings of n products
             double scale = op == Reduction::sum ? std::sqrt(double(e.n)) : 1;
             CHECK(close(got, wanted, scale, op == Reduction::prod ? 20 : 1, "reduce"));
         }
@@ -71,7 +75,8 @@ void check_arg(DType t, Extent e, bool nan) {
 
 void check_floating(DType t, Extent e) {
     int64_t results = e.outer * e.inner;
-    Array x = random_array(t, results * e.n, 3), got(t, results), wanted(t, results), mean(t, results), wanted_mean(t, results);
+    Array x = random_array(t, results * e.n, 3), got(t, results), wanted(t, results), mean(t, results),
+          wanted_mean(t, results);
     for (double p : {0.0, 1.0, 2.0, 3.0, 0.5, double(INFINITY), double(-INFINITY)}) {
         kernels::norm(x.data(), t, got.data(), e, p);
         reference::norm(x.data(), t, wanted.data(), e, p);
@@ -149,11 +154,12 @@ void check_scans(DType t, Extent e) {
 
 void results_do_not_depend_on_threads() {
     for (Extent e : geometries) {
-        Array x = random_array(DType::float32, e.outer * e.n * e.inner), one(DType::float32, e.outer * e.inner),
-              three(DType::float32, e.outer * e.inner);
+        Array x = random_array(DType::float32, e.outer * e.n * e.inner),
+              one(DType::float32, e.outer * e.inner), three(DType::float32, e.outer * e.inner);
         for (int what = 0; what < 4; ++what) {
             auto run = [&](Array& y) {
-                if (what == 0) kernels::reduce(Reduction::sum, x.data(), DType::float32, y.data(), DType::float32, e);
+                if (what == 0)
+                    kernels::reduce(Reduction::sum, x.data(), DType::float32, y.data(), DType::float32, e);
                 if (what == 1) kernels::var(x.data(), DType::float32, y.data(), nullptr, e, 1, false);
                 if (what == 2) kernels::norm(x.data(), DType::float32, y.data(), e, 3);
                 if (what == 3) kernels::logsumexp(x.data(), DType::float32, y.data(), e);

@@ -12,12 +12,14 @@ using kernels::LossReduction;
 
 namespace {
 
-const Extent geometries[] = {{1, 1, 1},  {5, 3, 1},  {40, 10, 1}, {7, 16, 1}, {6, 17, 1},   {9, 33, 1},    {4, 100, 1},
-                             {3, 1000, 1}, {2, 9001, 1}, {3, 5, 7}, {2, 21, 300}, {1, 10, 64}, {2, 130, 33}};
+const Extent geometries[] = {{1, 1, 1},    {5, 3, 1},   {40, 10, 1},  {7, 16, 1},   {6, 17, 1},
+                             {9, 33, 1},   {4, 100, 1}, {3, 1000, 1}, {2, 9001, 1}, {3, 5, 7},
+                             {2, 21, 300}, {1, 10, 64}, {2, 130, 33}};
 
 void check_softmax(DType t, Extent e) {
     int64_t n = e.outer * e.n * e.inner;
-    Array x = random_array(t, n, 4), g = random_array(t, n), got(t, n), wanted(t, n), back(t, n), wanted_back(t, n);
+    Array x = random_array(t, n, 4), g = random_array(t, n), got(t, n), wanted(t, n), back(t, n),
+          wanted_back(t, n);
     for (bool log : {false, true}) {
         kernels::softmax(x.data(), t, got.data(), e, log);
         reference::softmax(x.data(), t, wanted.data(), e, log);
@@ -46,7 +48,8 @@ void check_loss(DType t, Extent e, LossReduction reduction, double smoothing, bo
     int64_t losses = reduction == LossReduction::none ? entries : 1;
     DType stat = t == DType::float64 ? t : DType::float32;
     Array got(t, losses), wanted(t, losses), lse(stat, entries), total(stat, 1), g = random_array(t, losses);
-    double scale = reduction == LossReduction::sum ? double(entries) : 1, slack = t == DType::float16 || t == DType::bfloat16 ? 2 : 4;
+    double scale = reduction == LossReduction::sum ? double(entries) : 1,
+           slack = t == DType::float16 || t == DType::bfloat16 ? 2 : 4;
     kernels::cross_entropy(x.data(), t, s, got.data(), lse.data(), total.data());
     reference::cross_entropy(x.data(), t, s, wanted.data());
     if (t == DType::float16 && scale > 1000) return;
@@ -86,8 +89,8 @@ void extremes() {
 
 void threads_change_nothing() {
     Extent e{3000, 30, 1};
-    Array x = random_array(DType::float32, 90000), lse(DType::float32, 3000), one(DType::float32, 1), three(DType::float32, 1),
-          total(DType::float32, 1);
+    Array x = random_array(DType::float32, 90000), lse(DType::float32, 3000), one(DType::float32, 1),
+          three(DType::float32, 1), total(DType::float32, 1);
     std::vector<int64_t> target(3000, 7);
     ClassLoss s{e.outer, e.n, 1, target.data()};
     set_num_threads(1);
@@ -103,7 +106,8 @@ void body() {
             check_softmax(t, e);
             if (e.n < 2) continue;
             for (LossReduction r : {LossReduction::none, LossReduction::mean, LossReduction::sum})
-                for (int which = 0; which < 4; ++which) check_loss(t, e, r, which >= 2 ? 0.1 : 0, which % 2, which % 2);
+                for (int which = 0; which < 4; ++which)
+                    check_loss(t, e, r, which >= 2 ? 0.1 : 0, which % 2, which % 2);
         }
     extremes();
     threads_change_nothing();

@@ -33,7 +33,8 @@ void check_resize(DType t, const Resize& r) {
     int64_t in = r.planes * r.in[0] * r.in[1] * r.in[2], out = r.planes * r.out[0] * r.out[1] * r.out[2];
     // Places are computed in the dtype of the data: for float32 that moves a weight by some of its last bits.
     double slack = t == DType::float32 ? 20 : t == DType::float64 ? 100 : 2;
-    Array x = random_array(t, in), got(t, out), wanted(t, out), g = random_array(t, out), back(t, in), wanted_back(t, in);
+    Array x = random_array(t, in), got(t, out), wanted(t, out), g = random_array(t, out), back(t, in),
+          wanted_back(t, in);
     kernels::resize(x.data(), t, got.data(), r);
     reference::resize(x.data(), t, wanted.data(), r);
     CHECK(close(got, wanted, 1, slack, "resize"));
@@ -43,7 +44,8 @@ void check_resize(DType t, const Resize& r) {
 }
 
 void check_unfold(DType t, Unfold u) {
-    for (int d = 0; d < 2; ++d) u.blocks[d] = kernels::block_count(u.in[d], u.kernel[d], u.stride[d], u.pad[d], u.dilation[d]);
+    for (int d = 0; d < 2; ++d)
+        u.blocks[d] = kernels::block_count(u.in[d], u.kernel[d], u.stride[d], u.pad[d], u.dilation[d]);
     int64_t in = u.batch * u.channels * u.in[0] * u.in[1];
     int64_t out = u.batch * u.channels * u.kernel[0] * u.kernel[1] * u.blocks[0] * u.blocks[1];
     Array x = random_array(t, in), got(t, out), wanted(t, out), back(t, in), wanted_back(t, in);
@@ -70,10 +72,12 @@ void body() {
     for (DType t : floating_dtypes) {
         for (bool align : {false, true})
             for (ResizeMode mode : {ResizeMode::linear, ResizeMode::cubic})
-                for (auto [a, b] : {std::pair<int64_t, int64_t>{5, 11}, {9, 4}, {1, 3}, {6, 6}, {7, 1}, {20, 40}}) {
+                for (auto [a, b] :
+                     {std::pair<int64_t, int64_t>{5, 11}, {9, 4}, {1, 3}, {6, 6}, {7, 1}, {20, 40}}) {
                     check_resize(t, {3, {1, 1, a}, {1, 1, b}, {0, 0, 0}, mode, align});
                     check_resize(t, {2, {1, a, b}, {1, b, a}, {0, 0, 0}, mode, align});
-                    if (mode == ResizeMode::linear) check_resize(t, {2, {3, a, b}, {4, b, a}, {0, 0, 0}, mode, align});
+                    if (mode == ResizeMode::linear)
+                        check_resize(t, {2, {3, a, b}, {4, b, a}, {0, 0, 0}, mode, align});
                 }
         check_resize(t, {2, {1, 4, 5}, {1, 10, 12}, {0, 0.4, 0.4}, ResizeMode::linear, false});
         for (ResizeMode mode : {ResizeMode::nearest, ResizeMode::nearest_exact})

@@ -5,8 +5,8 @@
 
 namespace rushlight::kernels {
 
-// A contiguous array seen from one dimension (or several adjacent ones) of `n` elements: element (o, i, k) lies at
-// (o * n + i) * inner + k. A result that reduces the dimension has outer * inner elements.
+// A contiguous array seen from one dimension (or several adjacent ones) of `n` elements: element (o, i, k)
+// lies at (o * n + i) * inner + k. A result that reduces the dimension has outer * inner elements.
 struct Extent {
     int64_t outer, n, inner;
 };

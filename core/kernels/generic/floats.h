@@ -20,6 +20,8 @@ inline DType compute_dtype(DType t) { return t == DType::float64 ? DType::float6
 
 // p + i elements.
 inline void* at(void* p, int64_t i, int64_t size) { return p ? static_cast<char*>(p) + i * size : nullptr; }
-inline const void* at(const void* p, int64_t i, int64_t size) { return p ? static_cast<const char*>(p) + i * size : nullptr; }
+inline const void* at(const void* p, int64_t i, int64_t size) {
+    return p ? static_cast<const char*>(p) + i * size : nullptr;
+}
 
 }  // namespace rushlight::kernels

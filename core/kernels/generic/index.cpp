@@ -1,5 +1,5 @@
-// Indices are checked in a pass of their own before anything is written, so that a bad index leaves the destination as it was.
-// What only moves elements is compiled per element size, what adds them per dtype.
+// Indices are checked in a pass of their own before anything is written, so that a bad index leaves the
+// destination as it was. What only moves elements is compiled per element size, what adds them per dtype.
 #include "kernels/generic/index.h"
 
 #include <algorithm>
@@ -40,7 +40,8 @@ template <class T>
 inline T plus(T a, T b) {
     if constexpr (is_half<T>) return T(float(a) + float(b));
     else if constexpr (std::is_same_v<T, bool>) return a || b;
-    else if constexpr (std::is_integral_v<T>) return T(std::make_unsigned_t<T>(std::make_unsigned_t<T>(a) + std::make_unsigned_t<T>(b)));
+    else if constexpr (std::is_integral_v<T>)
+        return T(std::make_unsigned_t<T>(std::make_unsigned_t<T>(a) + std::make_unsigned_t<T>(b)));
     else return a + b;
 }
 template <class T>
@@ -90,7 +91,8 @@ inline int64_t product(int rank, const int64_t* sizes) {
 constexpr int most_dims = 64;
 
 // The check over a strided index; position counts in the index's own order.
-IndexFault check_strided(const int64_t* index, int rank, const int64_t* sizes, const int64_t* strides, int64_t high) {
+IndexFault check_strided(const int64_t* index, int rank, const int64_t* sizes, const int64_t* strides,
+                         int64_t high) {
     int64_t n = product(rank, sizes), expected = 1;
     bool contiguous = true;
     for (int d = rank - 1; d >= 0; --d) {
@@ -104,8 +106,8 @@ IndexFault check_strided(const int64_t* index, int rank, const int64_t* sizes, c
     return {};
 }
 
-// The loops of gather and scatter: lines along `dim`, taken in runs over the innermost other dimension. Lines touch disjoint
-// places, so threads share them out; within a line the order is the index's.
+// The loops of gather and scatter: lines along `dim`, taken in runs over the innermost other dimension. Lines
+// touch disjoint places, so threads share them out; within a line the order is the index's.
 struct Lines {
     int rank = 0;                                // the dimensions outside both loops
     int64_t sizes[most_dims], data[most_dims], index[most_dims], other[most_dims];
@@ -154,11 +156,13 @@ void for_each_line(const Lines& l, F&& move) {
             if (run_inside) {
                 for (int64_t i = 0; i < l.length; ++i)
                     for (int64_t j = begin; j < end; ++j)
-                        move(d + j * l.run_data, x + j * l.run_index + i * l.line_index, y + j * l.run_other + i * l.line_other);
+                        move(d + j * l.run_data, x + j * l.run_index + i * l.line_index,
+                             y + j * l.run_other + i * l.line_other);
             } else {
                 for (int64_t j = begin; j < end; ++j)
                     for (int64_t i = 0; i < l.length; ++i)
-                        move(d + j * l.run_data, x + j * l.run_index + i * l.line_index, y + j * l.run_other + i * l.line_other);
+                        move(d + j * l.run_data, x + j * l.run_index + i * l.line_index,
+                             y + j * l.run_other + i * l.line_other);
             }
             from += end - begin;
         }
@@ -175,7 +179,8 @@ void scatter_elements(T* data, const int64_t* index, const T* other, const Lines
 }
 
 template <class T>
-void scatter_combining(T* data, const int64_t* index, const T* other, const Lines& l, int64_t step, Combine combine) {
+void scatter_combining(T* data, const int64_t* index, const T* other, const Lines& l, int64_t step,
+                       Combine combine) {
     switch (combine) {
         case Combine::add: return scatter_elements<Combine::add>(data, index, other, l, step);
         case Combine::prod: return scatter_elements<Combine::prod>(data, index, other, l, step);
@@ -189,13 +194,15 @@ void scatter_combining(T* data, const int64_t* index, const T* other, const Line
     }
 }
 
-IndexFault scatter_any(void* data, DType t, const int64_t* index, const void* other, const AlongDim& a, Combine combine, int64_t step) {
+IndexFault scatter_any(void* data, DType t, const int64_t* index, const void* other, const AlongDim& a,
+                       Combine combine, int64_t step) {
     if (IndexFault fault = check_strided(index, a.rank, a.sizes, a.index_strides, a.dim_size)) return fault;
     Lines l(a);
     if (combine == Combine::set)
         visit_size(t, [&](auto zero) {
             using U = decltype(zero);
-            scatter_elements<Combine::set>(static_cast<U*>(data), index, static_cast<const U*>(other), l, step);
+            scatter_elements<Combine::set>(static_cast<U*>(data), index, static_cast<const U*>(other), l,
+                                           step);
         });
     else
         visit_dtype(t, [&](auto zero) {
@@ -236,16 +243,19 @@ IndexFault gather(const void* data, DType t, const int64_t* index, void* other, 
     return {};
 }
 
-IndexFault scatter(void* data, DType t, const int64_t* index, const void* other, const AlongDim& a, Combine combine) {
+IndexFault scatter(void* data, DType t, const int64_t* index, const void* other, const AlongDim& a,
+                   Combine combine) {
     return scatter_any(data, t, index, other, a, combine, 1);
 }
-IndexFault scatter_value(void* data, DType t, const int64_t* index, const void* value, const AlongDim& a, Combine combine) {
+IndexFault scatter_value(void* data, DType t, const int64_t* index, const void* value, const AlongDim& a,
+                         Combine combine) {
     return scatter_any(data, t, index, value, a, combine, 0);
 }
 
 namespace {
 
-// block(outer, i, begin, end): part [begin, end) of the inner run of entry i. Threads share outer and, where writes may collide
+// block(outer, i, begin, end): part [begin, end) of the inner run of entry i. Threads share outer and, where
+// writes may collide
 // (`ordered`), only outer and the inner run; else also the entries.
 template <class F>
 void for_each_entry(Extent e, int64_t count, bool ordered, F&& block) {
@@ -257,11 +267,13 @@ void for_each_entry(Extent e, int64_t count, bool ordered, F&& block) {
         return;
     }
     int64_t piece = std::max<int64_t>(16, per_thread(count)), pieces = (e.inner + piece - 1) / piece;
-    parallel_for(e.outer * pieces, std::max<int64_t>(1, per_thread(count * std::min(piece, e.inner))), [&](int64_t from, int64_t to) {
-        for (int64_t r = from; r < to; ++r)
-            for (int64_t i = 0; i < count; ++i)
-                block(r / pieces, i, (r % pieces) * piece, std::min(e.inner, (r % pieces + 1) * piece));
-    });
+    parallel_for(e.outer * pieces, std::max<int64_t>(1, per_thread(count * std::min(piece, e.inner))),
+                 [&](int64_t from, int64_t to) {
+                     for (int64_t r = from; r < to; ++r)
+                         for (int64_t i = 0; i < count; ++i)
+                             block(r / pieces, i, (r % pieces) * piece,
+                                   std::min(e.inner, (r % pieces + 1) * piece));
+                 });
 }
 
 // Copies a run; short ones element by element, since a call costs more than they do.
@@ -275,7 +287,8 @@ inline void copy_run(U* to, const U* from, int64_t n) {
 
 }  // namespace
 
-IndexFault index_select(const void* src, DType t, const int64_t* index, int64_t count, void* dst, Extent e, bool negative) {
+IndexFault index_select(const void* src, DType t, const int64_t* index, int64_t count, void* dst, Extent e,
+                        bool negative) {
     if (IndexFault fault = check_indices(index, count, negative ? -e.n : 0, e.n)) return fault;
     visit_size(t, [&](auto zero) {
         using U = decltype(zero);
@@ -289,13 +302,15 @@ IndexFault index_select(const void* src, DType t, const int64_t* index, int64_t 
             return;
         }
         for_each_entry(e, count, false, [&](int64_t o, int64_t i, int64_t, int64_t) {
-            copy_run(out + (o * count + i) * e.inner, in + (o * e.n + wrapped(index[i], e.n)) * e.inner, e.inner);
+            copy_run(out + (o * count + i) * e.inner, in + (o * e.n + wrapped(index[i], e.n)) * e.inner,
+                     e.inner);
         });
     });
     return {};
 }
 
-IndexFault index_add(void* dst, DType t, const int64_t* index, int64_t count, const void* src, double alpha, Extent e, bool negative) {
+IndexFault index_add(void* dst, DType t, const int64_t* index, int64_t count, const void* src, double alpha,
+                     Extent e, bool negative) {
     if (IndexFault fault = check_indices(index, count, negative ? -e.n : 0, e.n)) return fault;
     visit_dtype(t, [&](auto zero) {
         using T = decltype(zero);
@@ -318,7 +333,8 @@ IndexFault index_add(void* dst, DType t, const int64_t* index, int64_t count, co
                 if constexpr (is_half<T>) to[k] = T(float(to[k]) + float(alpha) * float(from[k]));
                 else if constexpr (is_complex_type<T>) to[k] += typename T::value_type(alpha) * from[k];
                 else if constexpr (std::is_same_v<T, bool>) to[k] = to[k] || (from[k] && alpha != 0);
-                else if constexpr (std::is_integral_v<T>) to[k] = plus(to[k], times(T(int64_t(alpha)), from[k]));
+                else if constexpr (std::is_integral_v<T>)
+                    to[k] = plus(to[k], times(T(int64_t(alpha)), from[k]));
                 else to[k] += T(alpha) * from[k];
             }
         });
@@ -326,20 +342,23 @@ IndexFault index_add(void* dst, DType t, const int64_t* index, int64_t count, co
     return {};
 }
 
-IndexFault index_copy(void* dst, DType t, const int64_t* index, int64_t count, const void* src, Extent e, bool negative) {
+IndexFault index_copy(void* dst, DType t, const int64_t* index, int64_t count, const void* src, Extent e,
+                      bool negative) {
     if (IndexFault fault = check_indices(index, count, negative ? -e.n : 0, e.n)) return fault;
     visit_size(t, [&](auto zero) {
         using U = decltype(zero);
         const U* in = static_cast<const U*>(src);
         U* out = static_cast<U*>(dst);
         for_each_entry(e, count, true, [&](int64_t o, int64_t i, int64_t begin, int64_t end) {
-            copy_run(out + (o * e.n + wrapped(index[i], e.n)) * e.inner + begin, in + (o * count + i) * e.inner + begin, end - begin);
+            copy_run(out + (o * e.n + wrapped(index[i], e.n)) * e.inner + begin,
+                     in + (o * count + i) * e.inner + begin, end - begin);
         });
     });
     return {};
 }
 
-IndexFault index_fill(void* dst, DType t, const int64_t* index, int64_t count, const void* value, Extent e, bool negative) {
+IndexFault index_fill(void* dst, DType t, const int64_t* index, int64_t count, const void* value, Extent e,
+                      bool negative) {
     if (IndexFault fault = check_indices(index, count, negative ? -e.n : 0, e.n)) return fault;
     visit_size(t, [&](auto zero) {
         using U = decltype(zero);
@@ -356,7 +375,8 @@ IndexFault take(const void* src, DType t, int64_t size, const int64_t* index, in
     return index_select(src, t, index, count, dst, {1, size, 1}, true);
 }
 
-IndexFault put(void* dst, DType t, int64_t size, const int64_t* index, int64_t count, const void* src, bool accumulate) {
+IndexFault put(void* dst, DType t, int64_t size, const int64_t* index, int64_t count, const void* src,
+               bool accumulate) {
     if (!accumulate) return index_copy(dst, t, index, count, src, {1, size, 1}, true);
     return index_add(dst, t, index, count, src, 1, {1, size, 1}, true);
 }
@@ -380,7 +400,8 @@ int64_t nonzeros_in(const T* in, int64_t from, int64_t to) {
     int64_t total = 0;
     for (; from < to; from += 128) {             // in bytes first, which the compiler adds up many at a time
         uint8_t count = 0;
-        for (int64_t i = from, end = std::min(to, from + 128); i < end; ++i) count = uint8_t(count + is_nonzero(in[i]));
+        for (int64_t i = from, end = std::min(to, from + 128); i < end; ++i)
+            count = uint8_t(count + is_nonzero(in[i]));
         total += count;
     }
     return total;
@@ -406,7 +427,8 @@ void for_each_block(const T* in, int64_t n, F&& write) {
     Scratch memory(size_t(blocks) * sizeof(int64_t));
     int64_t* before = memory.as<int64_t>();
     parallel_for(blocks, 1, [&](int64_t from, int64_t to) {
-        for (int64_t b = from; b < to; ++b) before[b] = nonzeros_in(in, b * block_size, std::min(n, (b + 1) * block_size));
+        for (int64_t b = from; b < to; ++b)
+            before[b] = nonzeros_in(in, b * block_size, std::min(n, (b + 1) * block_size));
     });
     int64_t total = 0;
     for (int64_t b = 0; b < blocks; ++b) {
@@ -415,7 +437,8 @@ void for_each_block(const T* in, int64_t n, F&& write) {
         total += count;
     }
     parallel_for(blocks, 1, [&](int64_t from, int64_t to) {
-        for (int64_t b = from; b < to; ++b) write(b * block_size, std::min(n, (b + 1) * block_size), before[b]);
+        for (int64_t b = from; b < to; ++b)
+            write(b * block_size, std::min(n, (b + 1) * block_size), before[b]);
     });
 }
 
@@ -430,7 +453,8 @@ int64_t count_nonzeros(const void* src, DType t, int64_t n) {
         Scratch memory(size_t(blocks) * sizeof(int64_t));
         int64_t* counts = memory.as<int64_t>();
         parallel_for(blocks, 1, [&](int64_t from, int64_t to) {
-            for (int64_t b = from; b < to; ++b) counts[b] = nonzeros_in(in, b * block_size, std::min(n, (b + 1) * block_size));
+            for (int64_t b = from; b < to; ++b)
+                counts[b] = nonzeros_in(in, b * block_size, std::min(n, (b + 1) * block_size));
         });
         for (int64_t b = 0; b < blocks; ++b) total += counts[b];
     });
@@ -443,7 +467,8 @@ void masked_select(const void* src, DType t, const void* mask, int64_t n, void* 
         using U = decltype(zero);
         const U* in = static_cast<const U*>(src);
         for_each_block(keep, n, [&](int64_t begin, int64_t end, int64_t before) {
-            // Every element is written to a small buffer, and kept by moving on: a branch per element would be mispredicted.
+            // Every element is written to a small buffer, and kept by moving on: a branch per element would
+            // be mispredicted.
             constexpr int64_t chunk = 256;
             U kept[chunk + 1], *out = static_cast<U*>(dst) + before;
             for (; begin < end; begin += chunk) {
@@ -499,15 +524,18 @@ void nonzero(const void* src, DType t, const int64_t* sizes, int rank, int64_t* 
     });
 }
 
-IndexFault embedding(const void* table, DType t, int64_t rows, int64_t width, const int64_t* index, int64_t count, void* dst) {
+IndexFault embedding(const void* table, DType t, int64_t rows, int64_t width, const int64_t* index,
+                     int64_t count, void* dst) {
     return index_select(table, t, index, count, dst, {1, rows, width}, false);
 }
 
-IndexFault embedding_backward(const void* grad, DType t, const int64_t* index, int64_t count, void* grad_table, int64_t rows,
-                              int64_t width, int64_t padding_index, bool scale_by_frequency) {
+IndexFault embedding_backward(const void* grad, DType t, const int64_t* index, int64_t count,
+                              void* grad_table, int64_t rows, int64_t width, int64_t padding_index,
+                              bool scale_by_frequency) {
     if (IndexFault fault = check_indices(index, count, 0, rows)) return fault;
-    // Threads own ranges of rows. To find its entries without reading all of them, the entries are first put in the order of
-    // their rows by counting; within a row they keep their order, so the sums do not depend on the threads.
+    // Threads own ranges of rows. To find its entries without reading all of them, the entries are first put
+    // in the order of their rows by counting; within a row they keep their order, so the sums do not depend
+    // on the threads.
     Scratch memory((size_t(rows) + 1 + size_t(count)) * sizeof(int64_t));
     int64_t* ends = memory.as<int64_t>();
     int64_t* entries = ends + rows + 1;
@@ -553,7 +581,8 @@ IndexFault find_offsets(const IndexList& list, int64_t* offsets) {
     }
     for (int64_t p = 0; p < list.points; ++p) {
         int64_t offset = 0;
-        for (int a = 0; a < list.count; ++a) offset += wrapped(list.index[a][p], list.sizes[a]) * list.strides[a];
+        for (int a = 0; a < list.count; ++a)
+            offset += wrapped(list.index[a][p], list.sizes[a]) * list.strides[a];
         offsets[p] = offset;
     }
     return {};
@@ -579,8 +608,8 @@ int join_inner(const IndexList& list, int64_t* sizes, int64_t* strides) {
     return rank;
 }
 
-// row(offset in the strided data, its stride, offset in the contiguous array, length), for every run. Where points may name one
-// place twice (`ordered`), all points of an outer coordinate stay on one thread.
+// row(offset in the strided data, its stride, offset in the contiguous array, length), for every run. Where
+// points may name one place twice (`ordered`), all points of an outer coordinate stay on one thread.
 template <class F>
 void for_each_run(const IndexList& list, const int64_t* offsets, bool ordered, F&& row) {
     int64_t sizes[most_dims], strides[most_dims];
@@ -593,7 +622,8 @@ void for_each_run(const IndexList& list, const int64_t* offsets, bool ordered, F
         int64_t outer_at[most_dims], inner_at[most_dims];
         for (int64_t item = from * each; item < to * each; ++item) {
             int64_t o = item / list.points, p = item % list.points;
-            int64_t base = seek(list.outer_rank, list.outer_sizes, list.outer_strides, o, outer_at) + offsets[p];
+            int64_t base =
+                seek(list.outer_rank, list.outer_sizes, list.outer_strides, o, outer_at) + offsets[p];
             int64_t inner = seek(rank - 1, sizes, strides, 0, inner_at);
             for (int64_t r = 0; r < runs; ++r, advance(rank - 1, sizes, strides, inner_at, inner))
                 row(base + inner, step, (item * runs + r) * run, run);
@@ -618,7 +648,8 @@ IndexFault index_get(const void* data, DType t, void* dst, const IndexList& list
     return {};
 }
 
-IndexFault index_put(void* data, DType t, const void* src, bool one_value, const IndexList& list, bool accumulate, int64_t* offsets) {
+IndexFault index_put(void* data, DType t, const void* src, bool one_value, const IndexList& list,
+                     bool accumulate, int64_t* offsets) {
     if (IndexFault fault = find_offsets(list, offsets)) return fault;
     int64_t keep = one_value ? 0 : 1;
     if (accumulate)
@@ -627,7 +658,8 @@ IndexFault index_put(void* data, DType t, const void* src, bool one_value, const
             const T* in = static_cast<const T*>(src);
             T* out = static_cast<T*>(data);
             for_each_run(list, offsets, true, [&](int64_t d, int64_t step, int64_t flat, int64_t n) {
-                for (int64_t j = 0; j < n; ++j) out[d + j * step] = plus(out[d + j * step], in[(flat + j) * keep]);
+                for (int64_t j = 0; j < n; ++j)
+                    out[d + j * step] = plus(out[d + j * step], in[(flat + j) * keep]);
             });
         });
     else

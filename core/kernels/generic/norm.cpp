@@ -1,5 +1,6 @@
-// Cuts normalisation into blocks for the threads. A channel of contiguous data is one task, so that its second pass finds the data in
-// cache; channels-last data is cut into strips of channels and fixed heights of rows, whose sums are combined in order.
+// Cuts normalisation into blocks for the threads. A channel of contiguous data is one task, so that its
+// second pass finds the data in cache; channels-last data is cut into strips of channels and fixed heights of
+// rows, whose sums are combined in order.
 #include "kernels/generic/norm.h"
 
 #include <algorithm>
@@ -35,7 +36,9 @@ void store_number(void* p, DType t, int64_t i, double x) {
         default: static_cast<float*>(p)[i] = float(x);
     }
 }
-double number_or(const void* p, DType t, int64_t i, double otherwise) { return p ? load_number(p, t, i) : otherwise; }
+double number_or(const void* p, DType t, int64_t i, double otherwise) {
+    return p ? load_number(p, t, i) : otherwise;
+}
 
 // A parameter in the compute type: itself, or a copy in scratch memory.
 class WideParameter {
@@ -43,7 +46,8 @@ public:
     WideParameter(const void* p, DType param, DType t, int64_t n)
         : copy_(p && param != compute_dtype(t) ? size_t(n) * 8 : 0), data_(p) {
         if (!p || param == compute_dtype(t)) return;
-        for (int64_t i = 0; i < n; ++i) store_number(copy_.as<void>(), compute_dtype(t), i, load_number(p, param, i));
+        for (int64_t i = 0; i < n; ++i)
+            store_number(copy_.as<void>(), compute_dtype(t), i, load_number(p, param, i));
         data_ = copy_.as<void>();
     }
     const void* get() const { return data_; }
@@ -53,7 +57,8 @@ private:
     const void* data_;
 };
 
-// ---- batch norm --------------------------------------------------------------------------------------------------
+// ---- batch norm
+// --------------------------------------------------------------------------------------------------
 
 struct BatchNorm {
     int64_t batch, channels, inner, size, stat_size;
@@ -62,15 +67,22 @@ struct BatchNorm {
     FloatKind kind;
 
     BatchNorm(DType dtype, ChannelShape s)
-        : batch(s.batch), channels(s.channels), inner(s.inner), size(size_of(dtype)), stat_size(size_of(compute_dtype(dtype))), t(dtype),
-          stat(compute_dtype(dtype)), columns(s.channels_last || s.inner == 1), kind(kind_of(dtype)) {}
+        : batch(s.batch),
+          channels(s.channels),
+          inner(s.inner),
+          size(size_of(dtype)),
+          stat_size(size_of(compute_dtype(dtype))),
+          t(dtype),
+          stat(compute_dtype(dtype)),
+          columns(s.channels_last || s.inner == 1),
+          kind(kind_of(dtype)) {}
     int64_t rows() const { return batch * inner; }
     NormBlock channel() const { return {batch, inner, channels * inner}; }
     int64_t channel_grain() const { return per_thread(rows()); }
 };
 
-// Channels-last data as rows of `width` >= channels: where the channels are few, several rows are read as one, and the factors are
-// repeated. `rest` rows of the ordinary width remain behind.
+// Channels-last data as rows of `width` >= channels: where the channels are few, several rows are read as
+// one, and the factors are repeated. `rest` rows of the ordinary width remain behind.
 struct Columns {
     int64_t channels, times, width, rows, rest, strips, tall, heights;
 
@@ -83,15 +95,16 @@ struct Columns {
         tall = std::max<int64_t>(64, 4 * grain / std::min(width, norm_width));
         heights = (rows + tall - 1) / tall;
     }
-    // f(first row, rows, first column, columns, row stride, task) for every block, in parallel; the remainder comes last, as task
-    // heights * strips.
+    // f(first row, rows, first column, columns, row stride, task) for every block, in parallel; the remainder
+    // comes last, as task heights * strips.
     template <class F>
     void visit(F&& f) const {
         int64_t tasks = heights * strips;
         parallel_for(tasks, per_thread(tall * std::min(width, norm_width)), [&](int64_t from, int64_t to) {
             for (int64_t task = from; task < to; ++task) {
                 int64_t h = task / strips * tall, j = task % strips * norm_width;
-                f(h * width + j, NormBlock{std::min(tall, rows - h), std::min(norm_width, width - j), width}, j, task);
+                f(h * width + j, NormBlock{std::min(tall, rows - h), std::min(norm_width, width - j), width},
+                  j, task);
             }
         });
         if (rest) f(rows * width, NormBlock{rest, channels, channels}, int64_t(0), tasks);
@@ -135,7 +148,8 @@ void column_apply(const BatchNorm& b, const void* src, void* dst, void* scale, v
     repeat(scale, b.channels, c.times, b.stat_size);
     repeat(shift, b.channels, c.times, b.stat_size);
     c.visit([&](int64_t offset, NormBlock block, int64_t j, int64_t) {
-        apply(at(src, offset, b.size), at(dst, offset, b.size), block, at(scale, j, b.stat_size), at(shift, j, b.stat_size), relu);
+        apply(at(src, offset, b.size), at(dst, offset, b.size), block, at(scale, j, b.stat_size),
+              at(shift, j, b.stat_size), relu);
     });
 }
 
@@ -150,13 +164,15 @@ Affine affine_of(double mean, double invstd, const void* weight, const void* bia
 }
 
 void update_running(void* running, DType stat, int64_t k, double value, double momentum) {
-    if (running) store_number(running, stat, k, (1 - momentum) * load_number(running, stat, k) + momentum * value);
+    if (running)
+        store_number(running, stat, k, (1 - momentum) * load_number(running, stat, k) + momentum * value);
 }
 
 }  // namespace
 
-void batch_norm_training(const void* src, DType t, void* dst, ChannelShape shape, const void* weight, const void* bias, DType param,
-                         void* running_mean, void* running_var, double momentum, double eps, bool relu, void* mean, void* invstd) {
+void batch_norm_training(const void* src, DType t, void* dst, ChannelShape shape, const void* weight,
+                         const void* bias, DType param, void* running_mean, void* running_var,
+                         double momentum, double eps, bool relu, void* mean, void* invstd) {
     BatchNorm b(t, shape);
     double count = double(b.rows());
     auto settle = [&](int64_t k, const Moments& m) {
@@ -168,7 +184,8 @@ void batch_norm_training(const void* src, DType t, void* dst, ChannelShape shape
         return affine_of(m.mean, inverse, weight, bias, param, k);
     };
     if (b.columns) {
-        Scratch moments(size_t(b.channels) * sizeof(Moments)), scale(factor_bytes(b.channels)), shift(factor_bytes(b.channels));
+        Scratch moments(size_t(b.channels) * sizeof(Moments)), scale(factor_bytes(b.channels)),
+            shift(factor_bytes(b.channels));
         column_moments(b, src, moments.as<Moments>());
         for (int64_t k = 0; k < b.channels; ++k) {
             Affine a = settle(k, moments.as<Moments>()[k]);
@@ -183,7 +200,8 @@ void batch_norm_training(const void* src, DType t, void* dst, ChannelShape shape
             Moments m;
             table.channel_moments[b.kind](at(src, k * b.inner, b.size), b.channel(), &m);
             Affine a = settle(k, m);
-            table.channel_apply[b.kind](at(src, k * b.inner, b.size), at(dst, k * b.inner, b.size), b.channel(), a.scale, a.shift, relu);
+            table.channel_apply[b.kind](at(src, k * b.inner, b.size), at(dst, k * b.inner, b.size),
+                                        b.channel(), a.scale, a.shift, relu);
         }
     });
 }
@@ -196,7 +214,8 @@ void batch_norm_stats(const void* src, DType t, ChannelShape shape, double eps, 
     else
         parallel_for(b.channels, b.channel_grain(), [&](int64_t from, int64_t to) {
             for (int64_t k = from; k < to; ++k)
-                norm_table.active().channel_moments[b.kind](at(src, k * b.inner, b.size), b.channel(), moments + k);
+                norm_table.active().channel_moments[b.kind](at(src, k * b.inner, b.size), b.channel(),
+                                                            moments + k);
         });
     for (int64_t k = 0; k < b.channels; ++k) {
         store_number(mean, b.stat, k, moments[k].mean);
@@ -204,8 +223,9 @@ void batch_norm_stats(const void* src, DType t, ChannelShape shape, double eps, 
     }
 }
 
-void batch_norm_inference(const void* src, DType t, void* dst, ChannelShape shape, const void* weight, const void* bias, DType param,
-                          const void* mean, const void* var, double eps, bool relu) {
+void batch_norm_inference(const void* src, DType t, void* dst, ChannelShape shape, const void* weight,
+                          const void* bias, DType param, const void* mean, const void* var, double eps,
+                          bool relu) {
     BatchNorm b(t, shape);
     auto affine = [&](int64_t k) {
         double inverse = 1 / std::sqrt(load_number(var, b.stat, k) + eps);
@@ -224,7 +244,8 @@ void batch_norm_inference(const void* src, DType t, void* dst, ChannelShape shap
     parallel_for(b.batch * b.channels, per_thread(b.inner), [&](int64_t from, int64_t to) {
         for (int64_t r = from; r < to; ++r) {
             Affine a = affine(r % b.channels);
-            apply(at(src, r * b.inner, b.size), at(dst, r * b.inner, b.size), {1, b.inner, b.inner}, a.scale, a.shift, relu);
+            apply(at(src, r * b.inner, b.size), at(dst, r * b.inner, b.size), {1, b.inner, b.inner}, a.scale,
+                  a.shift, relu);
         }
     });
 }
@@ -234,7 +255,8 @@ namespace {
 // dx = a * g + b * x + c.
 struct GradientFactors { double a, b, c; };
 
-GradientFactors gradient_factors(double weight, double mean, double invstd, double sum, double product, double count, bool training) {
+GradientFactors gradient_factors(double weight, double mean, double invstd, double sum, double product,
+                                 double count, bool training) {
     double a = weight * invstd;
     if (!training) return {a, 0, 0};
     double b = -a * invstd * invstd * product / count;
@@ -242,19 +264,20 @@ GradientFactors gradient_factors(double weight, double mean, double invstd, doub
 }
 
 // {sum(g), sum(g * (x - mean))} per channel of channels-last data.
-void column_sums(const BatchNorm& b, const void* grad, const void* src, const void* output, const void* mean, double* sum,
-                 double* product) {
+void column_sums(const BatchNorm& b, const void* grad, const void* src, const void* output, const void* mean,
+                 double* sum, double* product) {
     Columns c(b.rows(), b.channels);
     auto sums = norm_table.active().columns_sums[b.kind];
-    Scratch parts_memory(size_t((c.heights + 1) * c.width) * 2 * sizeof(double)), means(factor_bytes(b.channels));
+    Scratch parts_memory(size_t((c.heights + 1) * c.width) * 2 * sizeof(double)),
+        means(factor_bytes(b.channels));
     std::memcpy(means.as<void>(), mean, size_t(b.channels * b.stat_size));
     repeat(means.as<void>(), b.channels, c.times, b.stat_size);
     double* parts = parts_memory.as<double>();
     int64_t second = (c.heights + 1) * c.width;
     c.visit([&](int64_t offset, NormBlock block, int64_t j, int64_t task) {
         double* part = parts + task / c.strips * c.width + j;
-        sums(at(grad, offset, b.size), at(src, offset, b.size), at(output, offset, b.size), block, at(means.as<void>(), j, b.stat_size),
-             part, part + second);
+        sums(at(grad, offset, b.size), at(src, offset, b.size), at(output, offset, b.size), block,
+             at(means.as<void>(), j, b.stat_size), part, part + second);
     });
     for (int64_t k = 0; k < b.channels; ++k) {
         sum[k] = product[k] = 0;
@@ -272,9 +295,9 @@ void column_sums(const BatchNorm& b, const void* grad, const void* src, const vo
 
 }  // namespace
 
-void batch_norm_backward(const void* grad, const void* src, const void* output, DType t, void* grad_src, ChannelShape shape,
-                         const void* weight, DType param, const void* mean, const void* invstd, bool training, void* grad_weight,
-                         void* grad_bias) {
+void batch_norm_backward(const void* grad, const void* src, const void* output, DType t, void* grad_src,
+                         ChannelShape shape, const void* weight, DType param, const void* mean,
+                         const void* invstd, bool training, void* grad_weight, void* grad_bias) {
     BatchNorm b(t, shape);
     const NormTable& table = norm_table.active();
     double count = double(b.rows());
@@ -293,7 +316,9 @@ void batch_norm_backward(const void* grad, const void* src, const void* output, 
                 double sums[2];
                 table.channel_sums[b.kind](g, x, y, b.channel(), load_number(mean, b.stat, k), sums);
                 GradientFactors f = settle(k, sums[0], sums[1]);
-                if (grad_src) table.channel_gradient[b.kind](g, x, y, at(grad_src, k * b.inner, b.size), b.channel(), f.a, f.b, f.c);
+                if (grad_src)
+                    table.channel_gradient[b.kind](g, x, y, at(grad_src, k * b.inner, b.size), b.channel(),
+                                                   f.a, f.b, f.c);
             }
         });
         return;
@@ -313,29 +338,31 @@ void batch_norm_backward(const void* grad, const void* src, const void* output, 
     Columns c(b.rows(), b.channels);
     for (char* f : {fa, fb, fc}) repeat(f, b.channels, c.times, b.stat_size);
     c.visit([&](int64_t offset, NormBlock block, int64_t j, int64_t) {
-        table.columns_gradient[b.kind](at(grad, offset, b.size), at(src, offset, b.size), at(output, offset, b.size),
-                                       at(grad_src, offset, b.size), block, fa + j * b.stat_size, fb + j * b.stat_size,
-                                       fc + j * b.stat_size);
+        table.columns_gradient[b.kind](at(grad, offset, b.size), at(src, offset, b.size),
+                                       at(output, offset, b.size), at(grad_src, offset, b.size), block,
+                                       fa + j * b.stat_size, fb + j * b.stat_size, fc + j * b.stat_size);
     });
 }
 
-// ---- layer and RMS norm ------------------------------------------------------------------------------------------
+// ---- layer and RMS norm
+// ------------------------------------------------------------------------------------------
 
 namespace {
 
-void normalize_rows(bool centered, const void* src, DType t, void* dst, int64_t rows, int64_t n, const void* weight, const void* bias,
-                    DType param, double eps, void* mean, void* rstd) {
+void normalize_rows(bool centered, const void* src, DType t, void* dst, int64_t rows, int64_t n,
+                    const void* weight, const void* bias, DType param, double eps, void* mean, void* rstd) {
     auto apply = norm_table.active().rows_apply[centered][kind_of(t)];
     WideParameter w(weight, param, t, n), b(bias, param, t, n);
     int64_t size = size_of(t), stat = size_of(compute_dtype(t));
     parallel_for(rows, per_thread(n), [&](int64_t from, int64_t to) {
-        apply(at(src, from * n, size), at(dst, from * n, size), to - from, n, w.get(), b.get(), eps, at(mean, from, stat),
-              at(rstd, from, stat));
+        apply(at(src, from * n, size), at(dst, from * n, size), to - from, n, w.get(), b.get(), eps,
+              at(mean, from, stat), at(rstd, from, stat));
     });
 }
 
 // Adds the blocks' sums up in order.
-void combine_blocks(const char* parts, int64_t blocks, int64_t stride, int64_t n, DType stat, void* dst, DType param) {
+void combine_blocks(const char* parts, int64_t blocks, int64_t stride, int64_t n, DType stat, void* dst,
+                    DType param) {
     if (!dst) return;
     for (int64_t j = 0; j < n; ++j) {
         double sum = 0;
@@ -344,14 +371,16 @@ void combine_blocks(const char* parts, int64_t blocks, int64_t stride, int64_t n
     }
 }
 
-void rows_backward(bool centered, const void* grad, const void* src, DType t, void* grad_src, int64_t rows, int64_t n, const void* weight,
-                   DType param, const void* mean, const void* rstd, void* grad_weight, void* grad_bias) {
+void rows_backward(bool centered, const void* grad, const void* src, DType t, void* grad_src, int64_t rows,
+                   int64_t n, const void* weight, DType param, const void* mean, const void* rstd,
+                   void* grad_weight, void* grad_bias) {
     auto gradient = norm_table.active().rows_gradient[centered][kind_of(t)];
     WideParameter w(weight, param, t, n);
     DType stat_type = compute_dtype(t);
     int64_t size = size_of(t), stat = size_of(stat_type);
     bool sums = grad_weight || grad_bias;
-    int64_t blocks = std::clamp<int64_t>(rows / 64, 1, 32), each = (rows + blocks - 1) / blocks, stride = 2 * n * stat;
+    int64_t blocks = std::clamp<int64_t>(rows / 64, 1, 32), each = (rows + blocks - 1) / blocks,
+            stride = 2 * n * stat;
     if (rows) blocks = (rows + each - 1) / each;
     Scratch memory(sums ? size_t(blocks * stride) : 0);
     char* parts = memory.as<char>();
@@ -359,8 +388,9 @@ void rows_backward(bool centered, const void* grad, const void* src, DType t, vo
     parallel_for(rows ? blocks : 0, per_thread(each * n), [&](int64_t from, int64_t to) {
         for (int64_t b = from; b < to; ++b) {
             int64_t first = b * each;
-            gradient(at(grad, first * n, size), at(src, first * n, size), at(grad_src, first * n, size), std::min(each, rows - first), n,
-                     w.get(), at(mean, first, stat), at(rstd, first, stat), grad_weight ? parts + b * stride : nullptr,
+            gradient(at(grad, first * n, size), at(src, first * n, size), at(grad_src, first * n, size),
+                     std::min(each, rows - first), n, w.get(), at(mean, first, stat), at(rstd, first, stat),
+                     grad_weight ? parts + b * stride : nullptr,
                      grad_bias ? parts + b * stride + n * stat : nullptr);
         }
     });
@@ -370,26 +400,30 @@ void rows_backward(bool centered, const void* grad, const void* src, DType t, vo
 
 }  // namespace
 
-void layer_norm(const void* src, DType t, void* dst, int64_t rows, int64_t n, const void* weight, const void* bias, DType param,
-                double eps, void* mean, void* rstd) {
+void layer_norm(const void* src, DType t, void* dst, int64_t rows, int64_t n, const void* weight,
+                const void* bias, DType param, double eps, void* mean, void* rstd) {
     normalize_rows(true, src, t, dst, rows, n, weight, bias, param, eps, mean, rstd);
 }
-void layer_norm_backward(const void* grad, const void* src, DType t, void* grad_src, int64_t rows, int64_t n, const void* weight,
-                         DType param, const void* mean, const void* rstd, void* grad_weight, void* grad_bias) {
+void layer_norm_backward(const void* grad, const void* src, DType t, void* grad_src, int64_t rows, int64_t n,
+                         const void* weight, DType param, const void* mean, const void* rstd,
+                         void* grad_weight, void* grad_bias) {
     rows_backward(true, grad, src, t, grad_src, rows, n, weight, param, mean, rstd, grad_weight, grad_bias);
 }
-void rms_norm(const void* src, DType t, void* dst, int64_t rows, int64_t n, const void* weight, DType param, double eps, void* rstd) {
+void rms_norm(const void* src, DType t, void* dst, int64_t rows, int64_t n, const void* weight, DType param,
+              double eps, void* rstd) {
     normalize_rows(false, src, t, dst, rows, n, weight, nullptr, param, eps, nullptr, rstd);
 }
-void rms_norm_backward(const void* grad, const void* src, DType t, void* grad_src, int64_t rows, int64_t n, const void* weight,
-                       DType param, const void* rstd, void* grad_weight) {
+void rms_norm_backward(const void* grad, const void* src, DType t, void* grad_src, int64_t rows, int64_t n,
+                       const void* weight, DType param, const void* rstd, void* grad_weight) {
     rows_backward(false, grad, src, t, grad_src, rows, n, weight, param, nullptr, rstd, grad_weight, nullptr);
 }
 
-// ---- group norm --------------------------------------------------------------------------------------------------
+// ---- group norm
+// --------------------------------------------------------------------------------------------------
 
-void group_norm(const void* src, DType t, void* dst, int64_t batch, int64_t channels, int64_t inner, int64_t groups, const void* weight,
-                const void* bias, DType param, double eps, void* mean, void* rstd) {
+void group_norm(const void* src, DType t, void* dst, int64_t batch, int64_t channels, int64_t inner,
+                int64_t groups, const void* weight, const void* bias, DType param, double eps, void* mean,
+                void* rstd) {
     const NormTable& table = norm_table.active();
     FloatKind kind = kind_of(t);
     DType stat = compute_dtype(t);
@@ -404,28 +438,29 @@ void group_norm(const void* src, DType t, void* dst, int64_t batch, int64_t chan
             for (int64_t k = 0; k < each; ++k) {
                 Affine a = affine_of(m.mean, inverse, weight, bias, param, r % groups * each + k);
                 int64_t offset = r * n + k * inner;
-                table.channel_apply[kind](at(src, offset, size), at(dst, offset, size), {1, inner, inner}, a.scale, a.shift, false);
+                table.channel_apply[kind](at(src, offset, size), at(dst, offset, size), {1, inner, inner},
+                                          a.scale, a.shift, false);
             }
         }
     });
 }
 
-void group_norm_backward(const void* grad, const void* src, DType t, void* grad_src, int64_t batch, int64_t channels, int64_t inner,
-                         int64_t groups, const void* weight, DType param, const void* mean, const void* rstd, void* grad_weight,
-                         void* grad_bias) {
+void group_norm_backward(const void* grad, const void* src, DType t, void* grad_src, int64_t batch,
+                         int64_t channels, int64_t inner, int64_t groups, const void* weight, DType param,
+                         const void* mean, const void* rstd, void* grad_weight, void* grad_bias) {
     const NormTable& table = norm_table.active();
     FloatKind kind = kind_of(t);
     DType stat = compute_dtype(t);
     int64_t size = size_of(t), each = channels / groups, n = each * inner;
     Scratch memory(size_t(batch * channels) * 2 * sizeof(double));
-    double* sums = memory.as<double>();                          // {sum(g), sum(g * (x - mean))} per sample and channel
+    double* sums = memory.as<double>();  // {sum(g), sum(g * (x - mean))} per sample and channel
     parallel_for(batch * groups, per_thread(n), [&](int64_t from, int64_t to) {
         for (int64_t r = from; r < to; ++r) {
             double m = load_number(mean, stat, r), inverse = load_number(rstd, stat, r), sum = 0, product = 0;
             for (int64_t k = 0; k < each; ++k) {
                 int64_t row = r * each + k;
-                table.channel_sums[kind](at(grad, row * inner, size), at(src, row * inner, size), nullptr, {1, inner, inner}, m,
-                                         sums + 2 * row);
+                table.channel_sums[kind](at(grad, row * inner, size), at(src, row * inner, size), nullptr,
+                                         {1, inner, inner}, m, sums + 2 * row);
                 double w = number_or(weight, param, row % channels, 1);
                 sum += w * sums[2 * row];
                 product += w * sums[2 * row + 1];

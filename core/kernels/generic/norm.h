@@ -1,7 +1,9 @@
-// Batch, layer, group and RMS normalisation, forward and backward. Data in float32, float64, float16 or bfloat16.
+// Batch, layer, group and RMS normalisation, forward and backward. Data in float32, float64, float16 or
+// bfloat16.
 //
-// "acc" below is the dtype of statistics: float64 for float64 data, else float32. Weights, biases and their gradients have dtype
-// `t` of the data, or acc: `param` says which. Any weight, bias or gradient pointer may be null where it is absent or unwanted.
+// "acc" below is the dtype of statistics: float64 for float64 data, else float32. Weights, biases and their
+// gradients have dtype `t` of the data, or acc: `param` says which. Any weight, bias or gradient pointer may
+// be null where it is absent or unwanted.
 #pragma once
 
 #include "base/dtype.h"
@@ -14,37 +16,44 @@ struct ChannelShape {
     bool channels_last = false;
 };
 
-// mean, invstd: [channels], acc, written. running_mean, running_var: acc, may be null, updated by `momentum` with the unbiased
-// variance. relu: max(0, y) in the same pass. dst may be src.
-void batch_norm_training(const void* src, DType t, void* dst, ChannelShape shape, const void* weight, const void* bias, DType param,
-                         void* running_mean, void* running_var, double momentum, double eps, bool relu, void* mean, void* invstd);
+// mean, invstd: [channels], acc, written. running_mean, running_var: acc, may be null, updated by `momentum`
+// with the unbiased variance. relu: max(0, y) in the same pass. dst may be src.
+void batch_norm_training(const void* src, DType t, void* dst, ChannelShape shape, const void* weight,
+                         const void* bias, DType param, void* running_mean, void* running_var,
+                         double momentum, double eps, bool relu, void* mean, void* invstd);
 // With given mean and variance (acc).
-void batch_norm_inference(const void* src, DType t, void* dst, ChannelShape shape, const void* weight, const void* bias, DType param,
-                          const void* mean, const void* var, double eps, bool relu);
-// training: mean and invstd are the batch's, and the gradient flows through them; otherwise they are constants (invstd is 1 /
-// sqrt(running_var + eps)). `output` is the forward's result where relu was fused (its zeros stop the gradient), else null.
-void batch_norm_backward(const void* grad, const void* src, const void* output, DType t, void* grad_src, ChannelShape shape,
-                         const void* weight, DType param, const void* mean, const void* invstd, bool training, void* grad_weight,
-                         void* grad_bias);
+void batch_norm_inference(const void* src, DType t, void* dst, ChannelShape shape, const void* weight,
+                          const void* bias, DType param, const void* mean, const void* var, double eps,
+                          bool relu);
+// training: mean and invstd are the batch's, and the gradient flows through them; otherwise they are
+// constants (invstd is 1 / sqrt(running_var + eps)). `output` is the forward's result where relu was fused
+// (its zeros stop the gradient), else null.
+void batch_norm_backward(const void* grad, const void* src, const void* output, DType t, void* grad_src,
+                         ChannelShape shape, const void* weight, DType param, const void* mean,
+                         const void* invstd, bool training, void* grad_weight, void* grad_bias);
 // mean and invstd of a batch alone (acc), without normalising.
 void batch_norm_stats(const void* src, DType t, ChannelShape shape, double eps, void* mean, void* invstd);
 
 // Rows of n elements. mean, rstd: [rows], acc; may be null where no backward pass follows.
-void layer_norm(const void* src, DType t, void* dst, int64_t rows, int64_t n, const void* weight, const void* bias, DType param,
-                double eps, void* mean, void* rstd);
-void layer_norm_backward(const void* grad, const void* src, DType t, void* grad_src, int64_t rows, int64_t n, const void* weight,
-                         DType param, const void* mean, const void* rstd, void* grad_weight, void* grad_bias);
+void layer_norm(const void* src, DType t, void* dst, int64_t rows, int64_t n, const void* weight,
+                const void* bias, DType param, double eps, void* mean, void* rstd);
+void layer_norm_backward(const void* grad, const void* src, DType t, void* grad_src, int64_t rows, int64_t n,
+                         const void* weight, DType param, const void* mean, const void* rstd,
+                         void* grad_weight, void* grad_bias);
 
 // x / sqrt(mean(x^2) + eps) * weight.
-void rms_norm(const void* src, DType t, void* dst, int64_t rows, int64_t n, const void* weight, DType param, double eps, void* rstd);
-void rms_norm_backward(const void* grad, const void* src, DType t, void* grad_src, int64_t rows, int64_t n, const void* weight,
-                       DType param, const void* rstd, void* grad_weight);
+void rms_norm(const void* src, DType t, void* dst, int64_t rows, int64_t n, const void* weight, DType param,
+              double eps, void* rstd);
+void rms_norm_backward(const void* grad, const void* src, DType t, void* grad_src, int64_t rows, int64_t n,
+                       const void* weight, DType param, const void* rstd, void* grad_weight);
 
-// [batch, channels, inner] contiguous, channels in `groups` (instance norm: groups == channels). mean, rstd: [batch, groups], acc.
-void group_norm(const void* src, DType t, void* dst, int64_t batch, int64_t channels, int64_t inner, int64_t groups, const void* weight,
-                const void* bias, DType param, double eps, void* mean, void* rstd);
-void group_norm_backward(const void* grad, const void* src, DType t, void* grad_src, int64_t batch, int64_t channels, int64_t inner,
-                         int64_t groups, const void* weight, DType param, const void* mean, const void* rstd, void* grad_weight,
-                         void* grad_bias);
+// [batch, channels, inner] contiguous, channels in `groups` (instance norm: groups == channels). mean, rstd:
+// [batch, groups], acc.
+void group_norm(const void* src, DType t, void* dst, int64_t batch, int64_t channels, int64_t inner,
+                int64_t groups, const void* weight, const void* bias, DType param, double eps, void* mean,
+                void* rstd);
+void group_norm_backward(const void* grad, const void* src, DType t, void* grad_src, int64_t batch,
+                         int64_t channels, int64_t inner, int64_t groups, const void* weight, DType param,
+                         const void* mean, const void* rstd, void* grad_weight, void* grad_bias);
 
 }  // namespace rushlight::kernels

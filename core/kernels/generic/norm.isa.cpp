@@ -25,15 +25,20 @@ template <class S> struct PartTile {
 };
 template <class S, class F>
 RUSHLIGHT_INLINE void over_row(int64_t n, F f) {
-    for_each_tile<lanes_of<S>>(n, [&](int64_t i) { f(i, WholeTile<S>{}); }, [&](int64_t i, int64_t count) { f(i, PartTile<S>{count}); });
+    for_each_tile<lanes_of<S>>(
+        n, [&](int64_t i) { f(i, WholeTile<S>{}); },
+        [&](int64_t i, int64_t count) { f(i, PartTile<S>{count}); });
 }
 template <class S, class F>
 RUSHLIGHT_INLINE Vec<Compute<S>> sum_row(int64_t n, F term) {
     return sum_tiles<Compute<S>>(
-        n, [&](int64_t i) { return term(i, WholeTile<S>{}); }, [&](int64_t i, int64_t count) { return term(i, PartTile<S>{count}); });
+        n, [&](int64_t i) { return term(i, WholeTile<S>{}); },
+        [&](int64_t i, int64_t count) { return term(i, PartTile<S>{count}); });
 }
 
-template <class T> RUSHLIGHT_INLINE Vec<T> relu_of(Vec<T> x) { return where(x < 0, Vec<T>(0), x); }     // a NaN stays
+template <class T> RUSHLIGHT_INLINE Vec<T> relu_of(Vec<T> x) {
+    return where(x < 0, Vec<T>(0), x);
+}  // a NaN stays
 
 // Where `output` is given, the gradient passes only where it is positive.
 template <class S, class Io>
@@ -43,7 +48,8 @@ RUSHLIGHT_INLINE Vec<Compute<S>> load_gradient(const S* g, const S* output, Io i
 }
 template <class S> RUSHLIGHT_INLINE const S* moved(const S* p, int64_t by) { return p ? p + by : nullptr; }
 
-// ---- one channel per block ---------------------------------------------------------------------------------------
+// ---- one channel per block
+// ---------------------------------------------------------------------------------------
 
 // Groups of rows that stay in the second cache: their mean, then their distances from it.
 template <class S>
@@ -62,14 +68,16 @@ void channel_moments(const void* src, NormBlock b, Moments* dst) {
             const S* q = p + r * b.stride + j;
             double count = double(rows * n);
             V sum(0);
-            for (int64_t i = 0; i < rows; ++i) sum += sum_row<S>(n, [&](int64_t k, auto io) { return io.load(q + i * b.stride + k); });
+            for (int64_t i = 0; i < rows; ++i)
+                sum += sum_row<S>(n, [&](int64_t k, auto io) { return io.load(q + i * b.stride + k); });
             const T near = T(double(lane_sum(sum)) / count);
             const V center(near);
             V squares(0), missed(0);                             // missed: by the rounded mean
             for (int64_t i = 0; i < rows; ++i)
                 squares += sum_row<S>(n, [&](int64_t k, auto io) {
                     V d = io.load(q + i * b.stride + k) - center;
-                    if constexpr (same_type<decltype(io), PartTile<S>>) d = where(first_lanes<T>(io.count), d, V(0));
+                    if constexpr (same_type<decltype(io), PartTile<S>>)
+                        d = where(first_lanes<T>(io.count), d, V(0));
                     missed += d;
                     return d * d;
                 });
@@ -89,13 +97,19 @@ void channel_apply(const void* src, void* dst, NormBlock b, double scale, double
     for (int64_t r = 0; r < b.rows; ++r) {
         const S* x = static_cast<const S*>(src) + r * b.stride;
         S* y = static_cast<S*>(dst) + r * b.stride;
-        if (relu) over_row<S>(b.n, [&](int64_t i, auto io) { io.store(y + i, relu_of(multiply_add(V(io.load(x + i)), s, t))); });
-        else over_row<S>(b.n, [&](int64_t i, auto io) { io.store(y + i, multiply_add(V(io.load(x + i)), s, t)); });
+        if (relu)
+            over_row<S>(b.n, [&](int64_t i, auto io) {
+                io.store(y + i, relu_of(multiply_add(V(io.load(x + i)), s, t)));
+            });
+        else
+            over_row<S>(b.n,
+                        [&](int64_t i, auto io) { io.store(y + i, multiply_add(V(io.load(x + i)), s, t)); });
     }
 }
 
 template <class S>
-void channel_sums(const void* grad, const void* src, const void* output, NormBlock b, double mean, double* sums) {
+void channel_sums(const void* grad, const void* src, const void* output, NormBlock b, double mean,
+                  double* sums) {
     using V = Vec<Compute<S>>;
     const V m(mean);
     sums[0] = sums[1] = 0;
@@ -125,7 +139,8 @@ void channel_sums(const void* grad, const void* src, const void* output, NormBlo
 }
 
 template <class S>
-void channel_gradient(const void* grad, const void* src, const void* output, void* dst, NormBlock block, double a, double b, double c) {
+void channel_gradient(const void* grad, const void* src, const void* output, void* dst, NormBlock block,
+                      double a, double b, double c) {
     using V = Vec<Compute<S>>;
     const V va(a), vb(b), vc(c);
     for (int64_t r = 0; r < block.rows; ++r) {
@@ -140,7 +155,8 @@ void channel_gradient(const void* grad, const void* src, const void* output, voi
     }
 }
 
-// ---- a channel per column ----------------------------------------------------------------------------------------
+// ---- a channel per column
+// ----------------------------------------------------------------------------------------
 
 template <class S>
 void columns_apply(const void* src, void* dst, NormBlock b, const void* scale, const void* shift, bool relu) {
@@ -159,7 +175,8 @@ void columns_apply(const void* src, void* dst, NormBlock b, const void* scale, c
 }
 
 template <class S>
-void columns_sums(const void* grad, const void* src, const void* output, NormBlock b, const void* mean, double* sum, double* product) {
+void columns_sums(const void* grad, const void* src, const void* output, NormBlock b, const void* mean,
+                  double* sum, double* product) {
     using T = Compute<S>;
     using V = Vec<T>;
     constexpr int64_t group = 64;
@@ -188,8 +205,8 @@ void columns_sums(const void* grad, const void* src, const void* output, NormBlo
 }
 
 template <class S>
-void columns_gradient(const void* grad, const void* src, const void* output, void* dst, NormBlock block, const void* a, const void* b,
-                      const void* c) {
+void columns_gradient(const void* grad, const void* src, const void* output, void* dst, NormBlock block,
+                      const void* a, const void* b, const void* c) {
     using T = Compute<S>;
     using V = Vec<T>;
     const T* pa = static_cast<const T*>(a);
@@ -208,13 +225,14 @@ void columns_gradient(const void* grad, const void* src, const void* output, voi
     }
 }
 
-// ---- each row by its own moments ---------------------------------------------------------------------------------
+// ---- each row by its own moments
+// ---------------------------------------------------------------------------------
 
 template <class T> RUSHLIGHT_INLINE T root_of(T x) { return sqrt(Vec<T>(x))[0]; }
 
 template <class S, bool centered>
-void rows_apply(const void* src, void* dst, int64_t rows, int64_t n, const void* weight, const void* bias, double eps, void* mean,
-                void* rstd) {
+void rows_apply(const void* src, void* dst, int64_t rows, int64_t n, const void* weight, const void* bias,
+                double eps, void* mean, void* rstd) {
     using T = Compute<S>;
     using V = Vec<T>;
     const T* w = static_cast<const T*>(weight);
@@ -224,7 +242,8 @@ void rows_apply(const void* src, void* dst, int64_t rows, int64_t n, const void*
         S* y = static_cast<S*>(dst) + r * n;
         T m = 0;
         if constexpr (centered)
-            m = T(double(lane_sum(sum_row<S>(n, [&](int64_t i, auto io) { return io.load(x + i); }))) / double(n));
+            m = T(double(lane_sum(sum_row<S>(n, [&](int64_t i, auto io) { return io.load(x + i); }))) /
+                  double(n));
         const V center(m);
         T squares = lane_sum(sum_row<S>(n, [&](int64_t i, auto io) {
             V d = io.load(x + i) - center;
@@ -245,8 +264,8 @@ void rows_apply(const void* src, void* dst, int64_t rows, int64_t n, const void*
 }
 
 template <class S, bool centered>
-void rows_gradient(const void* grad, const void* src, void* dst, int64_t rows, int64_t n, const void* weight, const void* mean,
-                   const void* rstd, void* grad_weight, void* grad_bias) {
+void rows_gradient(const void* grad, const void* src, void* dst, int64_t rows, int64_t n, const void* weight,
+                   const void* mean, const void* rstd, void* grad_weight, void* grad_bias) {
     using T = Compute<S>;
     using V = Vec<T>;
     const T* w = static_cast<const T*>(weight);
@@ -266,7 +285,8 @@ void rows_gradient(const void* grad, const void* src, void* dst, int64_t rows, i
                 gv = gv * wv;
                 gn = gn * wv;
             }
-            if constexpr (same_type<decltype(io), PartTile<S>>) gn = where(first_lanes<T>(io.count), gn, V(0));
+            if constexpr (same_type<decltype(io), PartTile<S>>)
+                gn = where(first_lanes<T>(io.count), gn, V(0));
             product += gn;
             return gv;
         });
@@ -282,17 +302,20 @@ void rows_gradient(const void* grad, const void* src, void* dst, int64_t rows, i
     }
 }
 
-#define BOTH_KINDS(FN)                                                                                                  \
-    {{{FN<float, false>, FN<double, false>, FN<Float16, false>, FN<BrainFloat16, false>}},                               \
-     {{FN<float, true>, FN<double, true>, FN<Float16, true>, FN<BrainFloat16, true>}}}
+#define BOTH_KINDS(FN)                                                                          \
+    {                                                                                           \
+        {{FN<float, false>, FN<double, false>, FN<Float16, false>, FN<BrainFloat16, false>}}, { \
+            { FN<float, true>, FN<double, true>, FN<Float16, true>, FN<BrainFloat16, true> }    \
+        }                                                                                       \
+    }
 
 }  // namespace
 }  // namespace isa
 
 EXPORT_ISA_TABLE(NormTable, norm_table) = {
-    PER_FLOAT(channel_moments), PER_FLOAT(channel_apply), PER_FLOAT(channel_sums),     PER_FLOAT(channel_gradient),
-    PER_FLOAT(columns_apply),   PER_FLOAT(columns_sums),  PER_FLOAT(columns_gradient), BOTH_KINDS(rows_apply),
-    BOTH_KINDS(rows_gradient),
+    PER_FLOAT(channel_moments),  PER_FLOAT(channel_apply), PER_FLOAT(channel_sums),
+    PER_FLOAT(channel_gradient), PER_FLOAT(columns_apply), PER_FLOAT(columns_sums),
+    PER_FLOAT(columns_gradient), BOTH_KINDS(rows_apply),   BOTH_KINDS(rows_gradient),
 };
 
 }  // namespace rushlight

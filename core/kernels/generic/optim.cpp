@@ -1,5 +1,5 @@
-// Tensors are cut into pieces of a fixed size; threads take pieces when there is enough work for them, and small lists stay on the
-// calling thread.
+// Tensors are cut into pieces of a fixed size; threads take pieces when there is enough work for them, and
+// small lists stay on the calling thread.
 #include "kernels/generic/optim.h"
 
 #include <algorithm>
@@ -28,7 +28,8 @@ void for_each_piece(const TensorList& list, F&& f) {
             if (list.sizes[i]) f(i, int64_t(0), list.sizes[i]);
         return;
     }
-    // Threads share the elements of all tensors laid end to end, in steps of a piece; a piece ends where its tensor does.
+    // Threads share the elements of all tensors laid end to end, in steps of a piece; a piece ends where its
+    // tensor does.
     parallel_for((total + piece_size - 1) / piece_size, 1, [&](int64_t from, int64_t to) {
         int64_t begin = from * piece_size, end = std::min(total, to * piece_size), start = 0;
         for (int64_t i = 0; i < list.count && start < end; start += list.sizes[i++]) {
@@ -38,24 +39,29 @@ void for_each_piece(const TensorList& list, F&& f) {
     });
 }
 
-inline void* moved(void* const* list, int64_t i, int64_t offset, int64_t size) { return list ? at(list[i], offset, size) : nullptr; }
+inline void* moved(void* const* list, int64_t i, int64_t offset, int64_t size) {
+    return list ? at(list[i], offset, size) : nullptr;
+}
 
 }  // namespace
 
-void sgd_step(const TensorList& list, void* const* params, const void* const* grads, void* const* momentum, const SgdStep& s) {
+void sgd_step(const TensorList& list, void* const* params, const void* const* grads, void* const* momentum,
+              const SgdStep& s) {
     auto update = optim_table.active().sgd[kind_of(list.dtype)];
     int64_t size = size_of(list.dtype);
-    SgdUpdate u{s.lr, s.momentum, 1 - s.dampening, s.weight_decay, s.maximize ? -1.0 : 1.0, s.nesterov, s.first};
+    SgdUpdate u{s.lr,       s.momentum, 1 - s.dampening, s.weight_decay, s.maximize ? -1.0 : 1.0,
+                s.nesterov, s.first};
     for_each_piece(list, [&](int64_t i, int64_t o, int64_t n) {
         update(at(params[i], o, size), at(grads[i], o, size), moved(momentum, i, o, size), n, u);
     });
 }
 
-void adam_step(const TensorList& list, void* const* params, const void* const* grads, void* const* exp_avg, void* const* exp_avg_sq,
-               void* const* max_exp_avg_sq, const AdamStep& s) {
+void adam_step(const TensorList& list, void* const* params, const void* const* grads, void* const* exp_avg,
+               void* const* exp_avg_sq, void* const* max_exp_avg_sq, const AdamStep& s) {
     auto update = optim_table.active().adam[kind_of(list.dtype)];
     int64_t size = size_of(list.dtype);
-    double correction1 = 1 - std::pow(s.beta1, double(s.step)), correction2 = 1 - std::pow(s.beta2, double(s.step));
+    double correction1 = 1 - std::pow(s.beta1, double(s.step)),
+           correction2 = 1 - std::pow(s.beta2, double(s.step));
     AdamUpdate u{};
     u.rate = s.lr / correction1;
     u.beta1 = s.beta1;
@@ -66,26 +72,30 @@ void adam_step(const TensorList& list, void* const* params, const void* const* g
     u.inverse_root = 1 / std::sqrt(correction2);
     u.sign = s.maximize ? -1 : 1;
     for_each_piece(list, [&](int64_t i, int64_t o, int64_t n) {
-        update(at(params[i], o, size), at(grads[i], o, size), at(exp_avg[i], o, size), at(exp_avg_sq[i], o, size),
-               s.amsgrad ? moved(max_exp_avg_sq, i, o, size) : nullptr, n, u);
+        update(at(params[i], o, size), at(grads[i], o, size), at(exp_avg[i], o, size),
+               at(exp_avg_sq[i], o, size), s.amsgrad ? moved(max_exp_avg_sq, i, o, size) : nullptr, n, u);
     });
 }
 
-void rmsprop_step(const TensorList& list, void* const* params, const void* const* grads, void* const* square_avg,
-                  void* const* grad_avg, void* const* momentum, const RmspropStep& s) {
+void rmsprop_step(const TensorList& list, void* const* params, const void* const* grads,
+                  void* const* square_avg, void* const* grad_avg, void* const* momentum,
+                  const RmspropStep& s) {
     auto update = optim_table.active().rmsprop[kind_of(list.dtype)];
     int64_t size = size_of(list.dtype);
     RmspropUpdate u{s.lr, s.alpha, s.eps, s.weight_decay, s.momentum, s.maximize ? -1.0 : 1.0};
     for_each_piece(list, [&](int64_t i, int64_t o, int64_t n) {
         update(at(params[i], o, size), at(grads[i], o, size), at(square_avg[i], o, size),
-               s.centered ? moved(grad_avg, i, o, size) : nullptr, s.momentum != 0 ? moved(momentum, i, o, size) : nullptr, n, u);
+               s.centered ? moved(grad_avg, i, o, size) : nullptr,
+               s.momentum != 0 ? moved(momentum, i, o, size) : nullptr, n, u);
     });
 }
 
-void adagrad_step(const TensorList& list, void* const* params, const void* const* grads, void* const* sum, const AdagradStep& s) {
+void adagrad_step(const TensorList& list, void* const* params, const void* const* grads, void* const* sum,
+                  const AdagradStep& s) {
     auto update = optim_table.active().adagrad[kind_of(list.dtype)];
     int64_t size = size_of(list.dtype);
-    AdagradUpdate u{s.lr / (1 + double(s.step - 1) * s.lr_decay), s.eps, s.weight_decay, s.maximize ? -1.0 : 1.0};
+    AdagradUpdate u{s.lr / (1 + double(s.step - 1) * s.lr_decay), s.eps, s.weight_decay,
+                    s.maximize ? -1.0 : 1.0};
     for_each_piece(list, [&](int64_t i, int64_t o, int64_t n) {
         update(at(params[i], o, size), at(grads[i], o, size), at(sum[i], o, size), n, u);
     });
@@ -99,7 +109,8 @@ double sum_of_squares(const void* p, DType t, int64_t n) {
     Scratch memory(size_t(blocks) * sizeof(double));
     double* parts = memory.as<double>();
     parallel_for(blocks, 1, [&](int64_t from, int64_t to) {
-        for (int64_t b = from; b < to; ++b) fold(at(p, b * fold_block, size), 1, std::min(fold_block, n - b * fold_block), parts + b, 0);
+        for (int64_t b = from; b < to; ++b)
+            fold(at(p, b * fold_block, size), 1, std::min(fold_block, n - b * fold_block), parts + b, 0);
     });
     double sum = 0;
     for (int64_t b = 0; b < blocks; ++b) sum += parts[b];
@@ -109,7 +120,8 @@ double sum_of_squares(const void* p, DType t, int64_t n) {
 }  // namespace
 
 void norms(const TensorList& list, const void* const* tensors, double* dst) {
-    for (int64_t i = 0; i < list.count; ++i) dst[i] = std::sqrt(sum_of_squares(tensors[i], list.dtype, list.sizes[i]));
+    for (int64_t i = 0; i < list.count; ++i)
+        dst[i] = std::sqrt(sum_of_squares(tensors[i], list.dtype, list.sizes[i]));
 }
 
 double total_norm(const TensorList& list, const void* const* tensors) {
@@ -121,12 +133,15 @@ double total_norm(const TensorList& list, const void* const* tensors) {
 void scale(const TensorList& list, void* const* tensors, double factor) {
     auto scale_all = optim_table.active().scale[kind_of(list.dtype)];
     int64_t size = size_of(list.dtype);
-    for_each_piece(list, [&](int64_t i, int64_t o, int64_t n) { scale_all(at(tensors[i], o, size), n, factor); });
+    for_each_piece(list,
+                   [&](int64_t i, int64_t o, int64_t n) { scale_all(at(tensors[i], o, size), n, factor); });
 }
 
 void zero(const TensorList& list, void* const* tensors) {
     int64_t size = size_of(list.dtype);
-    for_each_piece(list, [&](int64_t i, int64_t o, int64_t n) { std::memset(at(tensors[i], o, size), 0, size_t(n * size)); });
+    for_each_piece(list, [&](int64_t i, int64_t o, int64_t n) {
+        std::memset(at(tensors[i], o, size), 0, size_t(n * size));
+    });
 }
 
 }  // namespace rushlight::kernels

@@ -20,7 +20,8 @@ template <class S> struct PartAt {
 };
 template <class S, class F>
 RUSHLIGHT_INLINE void over(int64_t n, F f) {
-    for_each_tile<lanes_of<S>>(n, [&](int64_t i) { f(WholeAt<S>{i}); }, [&](int64_t i, int64_t count) { f(PartAt<S>{i, count}); });
+    for_each_tile<lanes_of<S>>(
+        n, [&](int64_t i) { f(WholeAt<S>{i}); }, [&](int64_t i, int64_t count) { f(PartAt<S>{i, count}); });
 }
 
 template <class S>
@@ -50,8 +51,8 @@ void adam(void* param, const void* grad, void* m, void* v, void* highest, int64_
     S* pm = static_cast<S*>(m);
     S* pv = static_cast<S*>(v);
     S* ph = static_cast<S*>(highest);
-    const V rate(-u.rate), beta1(u.beta1), rest1(1 - u.beta1), beta2(u.beta2), rest2(1 - u.beta2), eps(u.eps), decay(u.decay),
-        weight_decay(u.weight_decay), inverse_root(u.inverse_root), sign(u.sign);
+    const V rate(-u.rate), beta1(u.beta1), rest1(1 - u.beta1), beta2(u.beta2), rest2(1 - u.beta2), eps(u.eps),
+        decay(u.decay), weight_decay(u.weight_decay), inverse_root(u.inverse_root), sign(u.sign);
     over<S>(n, [&](auto io) {
         V x = io.load(p), d = io.load(g) * sign;
         if (u.weight_decay != 0) d = multiply_add(weight_decay, x, d);
@@ -69,14 +70,16 @@ void adam(void* param, const void* grad, void* m, void* v, void* highest, int64_
 }
 
 template <class S>
-void rmsprop(void* param, const void* grad, void* square, void* grad_avg, void* momentum, int64_t n, const RmspropUpdate& u) {
+void rmsprop(void* param, const void* grad, void* square, void* grad_avg, void* momentum, int64_t n,
+             const RmspropUpdate& u) {
     using V = Vec<Compute<S>>;
     S* p = static_cast<S*>(param);
     const S* g = static_cast<const S*>(grad);
     S* ps = static_cast<S*>(square);
     S* pa = static_cast<S*>(grad_avg);
     S* pm = static_cast<S*>(momentum);
-    const V rate(-u.lr), alpha(u.alpha), rest(1 - u.alpha), eps(u.eps), decay(u.weight_decay), mu(u.momentum), sign(u.sign);
+    const V rate(-u.lr), alpha(u.alpha), rest(1 - u.alpha), eps(u.eps), decay(u.weight_decay), mu(u.momentum),
+        sign(u.sign);
     over<S>(n, [&](auto io) {
         V x = io.load(p), d = io.load(g) * sign;
         if (u.weight_decay != 0) d = multiply_add(decay, x, d);

@@ -1,5 +1,5 @@
-// What the passes of optim.isa.cpp export: one update of n elements of one tensor. Hyperparameters are final: what depends on the
-// step number has been worked out by the caller.
+// What the passes of optim.isa.cpp export: one update of n elements of one tensor. Hyperparameters are final:
+// what depends on the step number has been worked out by the caller.
 #pragma once
 
 #include "kernels/generic/float_kind.h"
@@ -25,8 +25,11 @@ struct AdagradUpdate {
 struct OptimTable {
     // Null where an option is off: momentum, highest, grad_avg.
     PerFloat<void (*)(void* param, const void* grad, void* momentum, int64_t n, const SgdUpdate& u)> sgd;
-    PerFloat<void (*)(void* param, const void* grad, void* m, void* v, void* highest, int64_t n, const AdamUpdate& u)> adam;
-    PerFloat<void (*)(void* param, const void* grad, void* square, void* grad_avg, void* momentum, int64_t n, const RmspropUpdate& u)>
+    PerFloat<void (*)(void* param, const void* grad, void* m, void* v, void* highest, int64_t n,
+                      const AdamUpdate& u)>
+        adam;
+    PerFloat<void (*)(void* param, const void* grad, void* square, void* grad_avg, void* momentum, int64_t n,
+                      const RmspropUpdate& u)>
         rmsprop;
     PerFloat<void (*)(void* param, const void* grad, void* sum, int64_t n, const AdagradUpdate& u)> adagrad;
     PerFloat<void (*)(void* p, int64_t n, double factor)> scale;

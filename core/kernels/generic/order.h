@@ -1,5 +1,6 @@
-// Total order of values as unsigned keys: a < b as values exactly when key(a) < key(b); -0 and 0 share a key, all NaN share the
-// largest. With the index beside the key, any sort is stable and any selection has one answer.
+// Total order of values as unsigned keys: a < b as values exactly when key(a) < key(b); -0 and 0 share a key,
+// all NaN share the largest. With the index beside the key, any sort is stable and any selection has one
+// answer.
 #pragma once
 
 #include <bit>
@@ -14,7 +15,10 @@ template <class T> struct FloatBits;
 template <> struct FloatBits<Half> { using Bits = uint16_t; static constexpr Bits infinity = 0x7c00; };
 template <> struct FloatBits<BFloat16> { using Bits = uint16_t; static constexpr Bits infinity = 0x7f80; };
 template <> struct FloatBits<float> { using Bits = uint32_t; static constexpr Bits infinity = 0x7f800000; };
-template <> struct FloatBits<double> { using Bits = uint64_t; static constexpr Bits infinity = 0x7ff0000000000000; };
+template <> struct FloatBits<double> {
+    using Bits = uint64_t;
+    static constexpr Bits infinity = 0x7ff0000000000000;
+};
 
 template <class T>
 inline auto order_key(T value) {
@@ -83,7 +87,8 @@ inline bool visit_real(DType t, F&& f) {
     if (is_complex(t)) return false;
     visit_dtype(t, [&](auto zero) {
         using T = decltype(zero);
-        if constexpr (!std::is_same_v<T, std::complex<float>> && !std::is_same_v<T, std::complex<double>>) f(zero);
+        if constexpr (!std::is_same_v<T, std::complex<float>> && !std::is_same_v<T, std::complex<double>>)
+            f(zero);
     });
     return true;
 }

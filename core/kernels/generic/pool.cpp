@@ -36,7 +36,8 @@ public:
                 else adapt(p, d, o, begin[o], end[o], scale[o]);
             }
             cover(p.in[d], p.out[d], begin, end, from, to);
-            w.dim[d] = {p.in[d], p.out[d], kind == Windows::sliding ? p.dilation[d] : 1, begin, end, from, to, scale};
+            w.dim[d] = {p.in[d], p.out[d], kind == Windows::sliding ? p.dilation[d] : 1, begin, end, from,
+                        to,      scale};
         }
     }
     PoolWindows w;
@@ -63,7 +64,8 @@ private:
         scale = 1 / double(end - begin);
     }
     // Begins and ends never fall, so the outputs that cover an input are a range.
-    static void cover(int64_t in, int64_t out, const int64_t* begin, const int64_t* end, int64_t* from, int64_t* to) {
+    static void cover(int64_t in, int64_t out, const int64_t* begin, const int64_t* end, int64_t* from,
+                      int64_t* to) {
         int64_t a = 0, b = 0;
         for (int64_t i = 0; i < in; ++i) {
             while (a < out && end[a] <= i) ++a;
@@ -122,14 +124,18 @@ void run_max(const void* src, DType t, void* dst, int64_t* indices, const Pool& 
         visit_real(t, [&](auto zero) {
             using T = decltype(zero);
             if constexpr (std::is_integral_v<T>)
-                max_pool_integers(table.w, p.channels_last, static_cast<const T*>(src), static_cast<T*>(dst), indices);
+                max_pool_integers(table.w, p.channels_last, static_cast<const T*>(src), static_cast<T*>(dst),
+                                  indices);
         });
         return;
     }
     auto planes = pool_table.active().max_planes[kind_of(t)];
     auto rows = pool_table.active().max_rows[kind_of(t)];
     share_out(
-        p, p.out, [&](int64_t from, int64_t to, void* scratch) { planes(table.w, src, dst, indices, from, to, scratch); },
+        p, p.out,
+        [&](int64_t from, int64_t to, void* scratch) {
+            planes(table.w, src, dst, indices, from, to, scratch);
+        },
         [&](int64_t from, int64_t to) { rows(table.w, src, dst, indices, from, to); });
 }
 
@@ -138,7 +144,8 @@ void run_avg(const void* src, DType t, void* dst, const Pool& p, Windows kind) {
     auto planes = pool_table.active().avg_planes[kind_of(t)];
     auto rows = pool_table.active().avg_rows[kind_of(t)];
     share_out(
-        p, p.out, [&](int64_t from, int64_t to, void* scratch) { planes(table.w, src, dst, from, to, scratch); },
+        p, p.out,
+        [&](int64_t from, int64_t to, void* scratch) { planes(table.w, src, dst, from, to, scratch); },
         [&](int64_t from, int64_t to) { rows(table.w, src, dst, from, to); });
 }
 
@@ -147,11 +154,13 @@ void run_avg_backward(const void* grad, DType t, void* grad_in, const Pool& p, W
     auto planes = pool_table.active().avg_back_planes[kind_of(t)];
     auto rows = pool_table.active().avg_back_rows[kind_of(t)];
     share_out(
-        p, p.in, [&](int64_t from, int64_t to, void* scratch) { planes(table.w, grad, grad_in, from, to, scratch); },
+        p, p.in,
+        [&](int64_t from, int64_t to, void* scratch) { planes(table.w, grad, grad_in, from, to, scratch); },
         [&](int64_t from, int64_t to) { rows(table.w, grad, grad_in, from, to); });
 }
 
-// Where the windows are unknown or spread out: each output adds to the place it names. One sample's plane at a time.
+// Where the windows are unknown or spread out: each output adds to the place it names. One sample's plane at
+// a time.
 template <class T>
 void scatter_gradient(const Pool& p, const T* grad, const int64_t* indices, T* grad_in) {
     using Acc = std::conditional_t<std::is_same_v<T, double>, double, float>;
@@ -173,7 +182,8 @@ void scatter_gradient(const Pool& p, const T* grad, const int64_t* indices, T* g
 
 }  // namespace
 
-int64_t pooled_size(int64_t in, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation, bool ceil_mode) {
+int64_t pooled_size(int64_t in, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation,
+                    bool ceil_mode) {
     int64_t span = in + 2 * pad - dilation * (kernel - 1) - 1 + (ceil_mode ? stride - 1 : 0);
     int64_t out = (span >= 0 ? span / stride : -((-span + stride - 1) / stride)) + 1;
     if (ceil_mode && (out - 1) * stride >= in + pad) --out;
@@ -193,9 +203,8 @@ void max_pool_backward(const void* grad, const int64_t* indices, DType t, void* 
     if (gather) {
         WindowTable table(p, Windows::sliding);
         auto rows = pool_table.active().max_back_rows[kind_of(t)];
-        parallel_for(p.batch * p.in[0] * p.in[1], per_thread(p.in[2] * p.channels), [&](int64_t from, int64_t to) {
-            rows(table.w, grad, indices, grad_in, from, to);
-        });
+        parallel_for(p.batch * p.in[0] * p.in[1], per_thread(p.in[2] * p.channels),
+                     [&](int64_t from, int64_t to) { rows(table.w, grad, indices, grad_in, from, to); });
         return;
     }
     visit_real(t, [&](auto zero) {
@@ -205,11 +214,15 @@ void max_pool_backward(const void* grad, const int64_t* indices, DType t, void* 
     });
 }
 
-void avg_pool(const void* src, DType t, void* dst, const Pool& p) { run_avg(src, t, dst, p, Windows::sliding); }
+void avg_pool(const void* src, DType t, void* dst, const Pool& p) {
+    run_avg(src, t, dst, p, Windows::sliding);
+}
 void avg_pool_backward(const void* grad, DType t, void* grad_in, const Pool& p) {
     run_avg_backward(grad, t, grad_in, p, Windows::sliding);
 }
-void adaptive_avg_pool(const void* src, DType t, void* dst, const Pool& p) { run_avg(src, t, dst, p, Windows::adaptive); }
+void adaptive_avg_pool(const void* src, DType t, void* dst, const Pool& p) {
+    run_avg(src, t, dst, p, Windows::adaptive);
+}
 void adaptive_avg_pool_backward(const void* grad, DType t, void* grad_in, const Pool& p) {
     run_avg_backward(grad, t, grad_in, p, Windows::adaptive);
 }

@@ -1,6 +1,6 @@
-// Pooling. Planes: the window's rows are joined first, a vector of columns at a time, then the few columns of each window.
-// Channels-last: a vector of channels at a time. Gradients are gathered: each input adds up the outputs that cover it, so that
-// nothing is cleared first and no two threads write one place.
+// Pooling. Planes: the window's rows are joined first, a vector of columns at a time, then the few columns of
+// each window. Channels-last: a vector of channels at a time. Gradients are gathered: each input adds up the
+// outputs that cover it, so that nothing is cleared first and no two threads write one place.
 #include "kernels/generic/pool_kernels.h"
 
 #include "kernels/generic/tile.h"
@@ -9,11 +9,14 @@ namespace rushlight {
 inline namespace RUSHLIGHT_ISA_SPACE {
 namespace {
 
-// ---- planes ------------------------------------------------------------------------------------------------------
+// ---- planes
+// ------------------------------------------------------------------------------------------------------
 
-// For each column of one output row: the largest value in the window's rows, and its row (as its first element's place).
+// For each column of one output row: the largest value in the window's rows, and its row (as its first
+// element's place).
 template <class S, bool indexed>
-RUSHLIGHT_INLINE void join_rows_max(const PoolWindows& w, const S* plane, int64_t o0, int64_t o1, Compute<S>* best, SignedFor<Compute<S>>* row) {
+RUSHLIGHT_INLINE void join_rows_max(const PoolWindows& w, const S* plane, int64_t o0, int64_t o1,
+                                    Compute<S>* best, SignedFor<Compute<S>>* row) {
     using T = Compute<S>;
     using Index = SignedFor<T>;
     const PoolDim &d0 = w.dim[0], &d1 = w.dim[1];
@@ -43,7 +46,8 @@ RUSHLIGHT_INLINE void join_rows_max(const PoolWindows& w, const S* plane, int64_
                         [&](Vec<Index> x) { x.store(row + j); });
                 },
                 [&](int64_t j, int64_t c) {
-                    one([&] { return load_tile(plane + start + j, c); }, [&] { return Vec<T>::load(best + j, c); },
+                    one([&] { return load_tile(plane + start + j, c); },
+                        [&] { return Vec<T>::load(best + j, c); },
                         [&] { return Vec<Index>::load(row + j, c); }, [&](Vec<T> x) { x.store(best + j, c); },
                         [&](Vec<Index> x) { x.store(row + j, c); });
                 });
@@ -51,8 +55,8 @@ RUSHLIGHT_INLINE void join_rows_max(const PoolWindows& w, const S* plane, int64_
         }
 }
 
-// The rows of a window joined, then runs of `taps` columns: best[j] of `joined` is the largest of the columns j, j + step, ..., and
-// `place` where it stands. Of equal values the one that comes first in the plane.
+// The rows of a window joined, then runs of `taps` columns: best[j] of `joined` is the largest of the columns
+// j, j + step, ..., and `place` where it stands. Of equal values the one that comes first in the plane.
 template <class S> struct JoinedRows {
     using T = Compute<S>;
     using Index = SignedFor<T>;
@@ -73,7 +77,8 @@ RUSHLIGHT_INLINE void join_columns_max(const JoinedRows<S>& b, int64_t count, in
     using Index = SignedFor<T>;
     auto one = [&](int64_t j, auto get, auto get_place, auto put, auto put_place) {
         Vec<T> x = get(b.best + j);
-        Vec<Index> at = indexed ? get_place(b.row + j) + lane_index<T>() + Vec<Index>(Index(j)) : Vec<Index>(0);
+        Vec<Index> at =
+            indexed ? get_place(b.row + j) + lane_index<T>() + Vec<Index>(Index(j)) : Vec<Index>(0);
         for (int64_t k = 1; k < taps; ++k) {
             int64_t i = j + k * step;
             Vec<T> y = get(b.best + i);
@@ -92,18 +97,23 @@ RUSHLIGHT_INLINE void join_columns_max(const JoinedRows<S>& b, int64_t count, in
     for_each_tile<Vec<T>::width>(
         count,
         [&](int64_t j) {
-            one(j, [](const T* p) { return Vec<T>::load(p); }, [](const Index* p) { return Vec<Index>::load(p); },
-                [](T* p, Vec<T> x) { x.store(p); }, [](Index* p, Vec<Index> x) { x.store(p); });
+            one(
+                j, [](const T* p) { return Vec<T>::load(p); },
+                [](const Index* p) { return Vec<Index>::load(p); }, [](T* p, Vec<T> x) { x.store(p); },
+                [](Index* p, Vec<Index> x) { x.store(p); });
         },
         [&](int64_t j, int64_t c) {
-            one(j, [c](const T* p) { return Vec<T>::load(p, c); }, [c](const Index* p) { return Vec<Index>::load(p, c); },
+            one(
+                j, [c](const T* p) { return Vec<T>::load(p, c); },
+                [c](const Index* p) { return Vec<Index>::load(p, c); },
                 [c](T* p, Vec<T> x) { x.store(p, c); }, [c](Index* p, Vec<Index> x) { x.store(p, c); });
         });
 }
 
 // One window of the joined rows, column by column: for those that the plane's border cuts.
 template <class S, bool indexed>
-RUSHLIGHT_INLINE void max_of_window(const JoinedRows<S>& b, int64_t i, int64_t end, int64_t step, Compute<S>& x, int64_t& at) {
+RUSHLIGHT_INLINE void max_of_window(const JoinedRows<S>& b, int64_t i, int64_t end, int64_t step,
+                                    Compute<S>& x, int64_t& at) {
     x = b.best[i];
     at = indexed ? int64_t(b.row[i]) + i : 0;
     for (i += step; i < end; i += step) {
@@ -118,7 +128,8 @@ RUSHLIGHT_INLINE void max_of_window(const JoinedRows<S>& b, int64_t i, int64_t e
 }
 
 template <class S, bool indexed>
-RUSHLIGHT_INLINE void max_plane(const PoolWindows& w, const S* plane, S* out, int64_t* indices, void* scratch) {
+RUSHLIGHT_INLINE void max_plane(const PoolWindows& w, const S* plane, S* out, int64_t* indices,
+                                void* scratch) {
     const PoolDim& d2 = w.dim[2];
     const JoinedRows<S> b(scratch, d2.in);
     int64_t taps = 0;
@@ -152,7 +163,8 @@ RUSHLIGHT_INLINE void max_plane(const PoolWindows& w, const S* plane, S* out, in
         }
 }
 template <class S>
-void max_planes(const PoolWindows& w, const void* src, void* dst, int64_t* indices, int64_t from, int64_t to, void* scratch) {
+void max_planes(const PoolWindows& w, const void* src, void* dst, int64_t* indices, int64_t from, int64_t to,
+                void* scratch) {
     for (int64_t p = from; p < to; ++p) {
         const S* plane = static_cast<const S*>(src) + p * w.inputs();
         S* out = static_cast<S*>(dst) + p * w.outputs();
@@ -180,7 +192,8 @@ void avg_planes(const PoolWindows& w, const void* src, void* dst, int64_t from, 
         for (int64_t p = from; p < to; ++p) {
             const S* x = static_cast<const S*>(src) + p * w.inputs();
             T sum = lane_sum(sum_tiles<T>(
-                w.inputs(), [&](int64_t i) { return load_tile(x + i); }, [&](int64_t i, int64_t c) { return load_tile(x + i, c); }));
+                w.inputs(), [&](int64_t i) { return load_tile(x + i); },
+                [&](int64_t i, int64_t c) { return load_tile(x + i, c); }));
             store_one(out++, T(double(sum) * scale));
         }
         return;
@@ -192,12 +205,16 @@ void avg_planes(const PoolWindows& w, const void* src, void* dst, int64_t from, 
                 auto column = [&](auto load) {
                     V sum(0);
                     for (int64_t i0 = d0.begin[o0]; i0 < d0.end[o0]; ++i0)
-                        for (int64_t i1 = d1.begin[o1]; i1 < d1.end[o1]; ++i1) sum += load(plane + (i0 * d1.in + i1) * d2.in);
+                        for (int64_t i1 = d1.begin[o1]; i1 < d1.end[o1]; ++i1)
+                            sum += load(plane + (i0 * d1.in + i1) * d2.in);
                     return sum;
                 };
                 for_each_tile<V::width>(
-                    d2.in, [&](int64_t j) { column([&](const S* q) { return load_tile(q + j); }).store(sums + j); },
-                    [&](int64_t j, int64_t c) { column([&](const S* q) { return load_tile(q + j, c); }).store(sums + j, c); });
+                    d2.in,
+                    [&](int64_t j) { column([&](const S* q) { return load_tile(q + j); }).store(sums + j); },
+                    [&](int64_t j, int64_t c) {
+                        column([&](const S* q) { return load_tile(q + j, c); }).store(sums + j, c);
+                    });
                 double scale = d0.scale[o0] * d1.scale[o1];
                 for (int64_t o2 = 0; o2 < d2.out; ++o2) {
                     T sum = 0;
@@ -208,7 +225,8 @@ void avg_planes(const PoolWindows& w, const void* src, void* dst, int64_t from, 
 }
 
 template <class S>
-void avg_back_planes(const PoolWindows& w, const void* grad, void* grad_in, int64_t from, int64_t to, void* scratch) {
+void avg_back_planes(const PoolWindows& w, const void* grad, void* grad_in, int64_t from, int64_t to,
+                     void* scratch) {
     using T = Compute<S>;
     using V = Vec<T>;
     T* sums = static_cast<T*>(scratch);
@@ -219,7 +237,8 @@ void avg_back_planes(const PoolWindows& w, const void* grad, void* grad_in, int6
         for (int64_t p = from; p < to; ++p, out += w.inputs()) {
             const V each(double(load_one(static_cast<const S*>(grad) + p)) * scale);
             for_each_tile<V::width>(
-                w.inputs(), [&](int64_t i) { store_tile(out + i, each); }, [&](int64_t i, int64_t c) { store_tile(out + i, each, c); });
+                w.inputs(), [&](int64_t i) { store_tile(out + i, each); },
+                [&](int64_t i, int64_t c) { store_tile(out + i, each, c); });
         }
         return;
     }
@@ -231,12 +250,16 @@ void avg_back_planes(const PoolWindows& w, const void* grad, void* grad_in, int6
                     V sum(0);
                     for (int64_t o0 = d0.covered_from[i0]; o0 < d0.covered_to[i0]; ++o0)
                         for (int64_t o1 = d1.covered_from[i1]; o1 < d1.covered_to[i1]; ++o1)
-                            sum = multiply_add(V(load(plane + (o0 * d1.out + o1) * d2.out)), V(d0.scale[o0] * d1.scale[o1]), sum);
+                            sum = multiply_add(V(load(plane + (o0 * d1.out + o1) * d2.out)),
+                                               V(d0.scale[o0] * d1.scale[o1]), sum);
                     return sum;
                 };
                 for_each_tile<V::width>(
-                    d2.out, [&](int64_t j) { column([&](const S* q) { return load_tile(q + j); }).store(sums + j); },
-                    [&](int64_t j, int64_t c) { column([&](const S* q) { return load_tile(q + j, c); }).store(sums + j, c); });
+                    d2.out,
+                    [&](int64_t j) { column([&](const S* q) { return load_tile(q + j); }).store(sums + j); },
+                    [&](int64_t j, int64_t c) {
+                        column([&](const S* q) { return load_tile(q + j, c); }).store(sums + j, c);
+                    });
                 for (int64_t o2 = 0; o2 < d2.out; ++o2) sums[o2] *= T(d2.scale[o2]);
                 for (int64_t i2 = 0; i2 < d2.in; ++i2) {
                     T sum = 0;
@@ -246,9 +269,11 @@ void avg_back_planes(const PoolWindows& w, const void* grad, void* grad_in, int6
             }
 }
 
-// ---- channels-last -----------------------------------------------------------------------------------------------
+// ---- channels-last
+// -----------------------------------------------------------------------------------------------
 
-template <class Index, int width> RUSHLIGHT_INLINE void store_places(int64_t* p, Vec<Index> x, int64_t count) {
+template <class Index, int width>
+RUSHLIGHT_INLINE void store_places(int64_t* p, Vec<Index> x, int64_t count) {
     using Wide = typename RawVector<int64_t, 8 * width>::type;
     Wide wide = __builtin_convertvector(x.v, Wide);
     if (count == width) __builtin_memcpy(p, &wide, sizeof(wide));
@@ -281,8 +306,8 @@ RUSHLIGHT_INLINE void for_cover(const PoolWindows& w, int64_t i0, int64_t i1, in
 }
 
 template <class S, bool indexed>
-RUSHLIGHT_INLINE void max_tile(const PoolWindows& w, const S* sample, int64_t o0, int64_t o1, int64_t o2, int64_t count, S* out,
-                               int64_t* indices) {
+RUSHLIGHT_INLINE void max_tile(const PoolWindows& w, const S* sample, int64_t o0, int64_t o1, int64_t o2,
+                               int64_t count, S* out, int64_t* indices) {
     using T = Compute<S>;
     using Index = SignedFor<T>;
     constexpr int width = Vec<T>::width;
@@ -309,13 +334,14 @@ RUSHLIGHT_INLINE void max_tile(const PoolWindows& w, const S* sample, int64_t o0
 template <class S, bool indexed>
 RUSHLIGHT_INLINE void max_row(const PoolWindows& w, const S* src, S* dst, int64_t* indices, int64_t row) {
     constexpr int64_t width = lanes_of<S>;
-    int64_t o1 = row % w.dim[1].out, o0 = row / w.dim[1].out % w.dim[0].out, n = row / w.dim[1].out / w.dim[0].out;
+    int64_t o1 = row % w.dim[1].out, o0 = row / w.dim[1].out % w.dim[0].out,
+            n = row / w.dim[1].out / w.dim[0].out;
     const S* sample = src + n * w.inputs() * w.channels;
     for (int64_t o2 = 0; o2 < w.dim[2].out; ++o2) {
         int64_t start = (row * w.dim[2].out + o2) * w.channels;
         for (int64_t c = 0; c < w.channels; c += width)
-            max_tile<S, indexed>(w, sample + c, o0, o1, o2, w.channels - c < width ? w.channels - c : width, dst + start + c,
-                                 indexed ? indices + start + c : nullptr);
+            max_tile<S, indexed>(w, sample + c, o0, o1, o2, w.channels - c < width ? w.channels - c : width,
+                                 dst + start + c, indexed ? indices + start + c : nullptr);
     }
 }
 template <class S>
@@ -330,7 +356,10 @@ void max_rows(const PoolWindows& w, const void* src, void* dst, int64_t* indices
 template <class S, class F>
 RUSHLIGHT_INLINE void for_channels(int64_t channels, S* out, F value) {
     for_each_tile<lanes_of<S>>(
-        channels, [&](int64_t c) { store_tile(out + c, value(c, [c](const S* p) { return load_tile(p + c); }, int64_t(lanes_of<S>))); },
+        channels,
+        [&](int64_t c) {
+            store_tile(out + c, value(c, [c](const S* p) { return load_tile(p + c); }, int64_t(lanes_of<S>)));
+        },
         [&](int64_t c, int64_t k) {
             store_tile(out + c, value(c, [c, k](const S* p) { return load_tile(p + c, k); }, k), k);
         });
@@ -340,15 +369,18 @@ template <class S>
 void avg_rows(const PoolWindows& w, const void* src, void* dst, int64_t from, int64_t to) {
     using V = Vec<Compute<S>>;
     for (int64_t row = from; row < to; ++row) {
-        int64_t o1 = row % w.dim[1].out, o0 = row / w.dim[1].out % w.dim[0].out, n = row / w.dim[1].out / w.dim[0].out;
+        int64_t o1 = row % w.dim[1].out, o0 = row / w.dim[1].out % w.dim[0].out,
+                n = row / w.dim[1].out / w.dim[0].out;
         const S* sample = static_cast<const S*>(src) + n * w.inputs() * w.channels;
         for (int64_t o2 = 0; o2 < w.dim[2].out; ++o2) {
             const V scale(w.dim[0].scale[o0] * w.dim[1].scale[o1] * w.dim[2].scale[o2]);
-            for_channels(w.channels, static_cast<S*>(dst) + (row * w.dim[2].out + o2) * w.channels, [&](int64_t, auto load, int64_t) {
-                V sum(0);
-                for_window(w, o0, o1, o2, [&](int64_t place) { sum += load(sample + place * w.channels); });
-                return sum * scale;
-            });
+            for_channels(w.channels, static_cast<S*>(dst) + (row * w.dim[2].out + o2) * w.channels,
+                         [&](int64_t, auto load, int64_t) {
+                             V sum(0);
+                             for_window(w, o0, o1, o2,
+                                        [&](int64_t place) { sum += load(sample + place * w.channels); });
+                             return sum * scale;
+                         });
         }
     }
 }
@@ -357,26 +389,30 @@ template <class S>
 void avg_back_rows(const PoolWindows& w, const void* grad, void* grad_in, int64_t from, int64_t to) {
     using V = Vec<Compute<S>>;
     for (int64_t row = from; row < to; ++row) {
-        int64_t i1 = row % w.dim[1].in, i0 = row / w.dim[1].in % w.dim[0].in, n = row / w.dim[1].in / w.dim[0].in;
+        int64_t i1 = row % w.dim[1].in, i0 = row / w.dim[1].in % w.dim[0].in,
+                n = row / w.dim[1].in / w.dim[0].in;
         const S* sample = static_cast<const S*>(grad) + n * w.outputs() * w.channels;
         for (int64_t i2 = 0; i2 < w.dim[2].in; ++i2)
-            for_channels(w.channels, static_cast<S*>(grad_in) + (row * w.dim[2].in + i2) * w.channels, [&](int64_t, auto load, int64_t) {
-                V sum(0);
-                for_cover(w, i0, i1, i2, [&](int64_t place, double scale) {
-                    sum = multiply_add(V(load(sample + place * w.channels)), V(scale), sum);
-                });
-                return sum;
-            });
+            for_channels(w.channels, static_cast<S*>(grad_in) + (row * w.dim[2].in + i2) * w.channels,
+                         [&](int64_t, auto load, int64_t) {
+                             V sum(0);
+                             for_cover(w, i0, i1, i2, [&](int64_t place, double scale) {
+                                 sum = multiply_add(V(load(sample + place * w.channels)), V(scale), sum);
+                             });
+                             return sum;
+                         });
     }
 }
 
 template <class S>
-void max_back_rows(const PoolWindows& w, const void* grad, const int64_t* indices, void* grad_in, int64_t from, int64_t to) {
+void max_back_rows(const PoolWindows& w, const void* grad, const int64_t* indices, void* grad_in,
+                   int64_t from, int64_t to) {
     using T = Compute<S>;
     using V = Vec<T>;
     using Index = SignedFor<T>;
     for (int64_t row = from; row < to; ++row) {
-        int64_t i1 = row % w.dim[1].in, i0 = row / w.dim[1].in % w.dim[0].in, n = row / w.dim[1].in / w.dim[0].in;
+        int64_t i1 = row % w.dim[1].in, i0 = row / w.dim[1].in % w.dim[0].in,
+                n = row / w.dim[1].in / w.dim[0].in;
         int64_t start = n * w.outputs() * w.channels;
         const S* sample = static_cast<const S*>(grad) + start;
         const int64_t* places = indices + start;
@@ -386,7 +422,8 @@ void max_back_rows(const PoolWindows& w, const void* grad, const int64_t* indice
                          [&](int64_t c, auto load, int64_t count) {
                              V sum(0);
                              for_cover(w, i0, i1, i2, [&](int64_t place, double) {
-                                 auto chosen = load_places<Index, V::width>(places + place * w.channels + c, count) == here;
+                                 auto chosen = load_places<Index, V::width>(places + place * w.channels + c,
+                                                                            count) == here;
                                  sum += where(Mask<T>{chosen.v}, V(load(sample + place * w.channels)), V(0));
                              });
                              return sum;

@@ -6,9 +6,9 @@
 
 namespace rushlight {
 
-// The windows of every dimension, worked out once: output o covers inputs begin[o], begin[o] + step, ... below end[o], all inside
-// the input; an average divides by the product of the dimensions' divisors. Input i is covered by the outputs
-// [covered_from[i], covered_to[i]) (where step is 1).
+// The windows of every dimension, worked out once: output o covers inputs begin[o], begin[o] + step, ...
+// below end[o], all inside the input; an average divides by the product of the dimensions' divisors. Input i
+// is covered by the outputs [covered_from[i], covered_to[i]) (where step is 1).
 struct PoolDim {
     int64_t in, out, step;
     const int64_t *begin, *end, *covered_from, *covered_to;
@@ -23,16 +23,26 @@ struct PoolWindows {
 };
 
 struct PoolTable {
-    // Planes [from, to) of [batch * channels, *in]. `scratch` holds max(in, out) of the last dimension, 32 bytes each.
-    PerFloat<void (*)(const PoolWindows& w, const void* src, void* dst, int64_t* indices, int64_t from, int64_t to, void* scratch)>
+    // Planes [from, to) of [batch * channels, *in]. `scratch` holds max(in, out) of the last dimension, 32
+    // bytes each.
+    PerFloat<void (*)(const PoolWindows& w, const void* src, void* dst, int64_t* indices, int64_t from,
+                      int64_t to, void* scratch)>
         max_planes;
-    PerFloat<void (*)(const PoolWindows& w, const void* src, void* dst, int64_t from, int64_t to, void* scratch)> avg_planes;
-    PerFloat<void (*)(const PoolWindows& w, const void* grad, void* grad_in, int64_t from, int64_t to, void* scratch)> avg_back_planes;
+    PerFloat<void (*)(const PoolWindows& w, const void* src, void* dst, int64_t from, int64_t to,
+                      void* scratch)>
+        avg_planes;
+    PerFloat<void (*)(const PoolWindows& w, const void* grad, void* grad_in, int64_t from, int64_t to,
+                      void* scratch)>
+        avg_back_planes;
     // Channels-last: rows [from, to) of the output (batch, out0, out1), or for the gradients of the input.
-    PerFloat<void (*)(const PoolWindows& w, const void* src, void* dst, int64_t* indices, int64_t from, int64_t to)> max_rows;
+    PerFloat<void (*)(const PoolWindows& w, const void* src, void* dst, int64_t* indices, int64_t from,
+                      int64_t to)>
+        max_rows;
     PerFloat<void (*)(const PoolWindows& w, const void* src, void* dst, int64_t from, int64_t to)> avg_rows;
-    PerFloat<void (*)(const PoolWindows& w, const void* grad, void* grad_in, int64_t from, int64_t to)> avg_back_rows;
-    PerFloat<void (*)(const PoolWindows& w, const void* grad, const int64_t* indices, void* grad_in, int64_t from, int64_t to)>
+    PerFloat<void (*)(const PoolWindows& w, const void* grad, void* grad_in, int64_t from, int64_t to)>
+        avg_back_rows;
+    PerFloat<void (*)(const PoolWindows& w, const void* grad, const int64_t* indices, void* grad_in,
+                      int64_t from, int64_t to)>
         max_back_rows;
 };
 

@@ -1,4 +1,5 @@
-// How a reduction is cut up, for one thread or several: always the same blocks, combined in the same order in float64.
+// How a reduction is cut up, for one thread or several: always the same blocks, combined in the same order in
+// float64.
 #include "kernels/generic/reduce.h"
 
 #include <algorithm>
@@ -149,7 +150,8 @@ void reduce_floating(Reduction op, const void* src, DType in, void* dst, DType o
     });
 }
 
-// ---- integers and bool -------------------------------------------------------------------------------------------
+// ---- integers and bool
+// -------------------------------------------------------------------------------------------
 
 // int64 results of a fold over integers; sums and products wrap.
 struct IntegerSum {
@@ -178,7 +180,8 @@ struct IntegerMin {
 
 template <class Op, class T>
 int64_t fold_integers(const T* p, int64_t n) {
-    // Tiles of a fixed size, which the compiler turns into vectors; one byte's sums stay in 32 bits within a tile.
+    // Tiles of a fixed size, which the compiler turns into vectors; one byte's sums stay in 32 bits within a
+    // tile.
     constexpr int64_t tile = 128;
     constexpr bool small = sizeof(T) <= 2 && std::is_base_of_v<IntegerSum, Op>;
     using Part = std::conditional_t<small, int32_t, int64_t>;
@@ -225,18 +228,19 @@ void fold_integer_array(const T* src, Extent e, F&& finish) {
         return;
     }
     int64_t strips = (e.inner + batch - 1) / batch;
-    parallel_for(e.outer * strips, rows_per_thread(e.n * std::min(batch, e.inner)), [&](int64_t from, int64_t to) {
-        int64_t results[batch];
-        for (int64_t task = from; task < to; ++task) {
-            int64_t o = task / strips, j = task % strips * batch, count = std::min(batch, e.inner - j);
-            std::fill(results, results + count, Op::neutral);
-            for (int64_t i = 0; i < e.n; ++i) {
-                const T* row = src + (o * e.n + i) * e.inner + j;
-                for (int64_t k = 0; k < count; ++k) results[k] = Op::join(results[k], Op::take(row[k]));
+    parallel_for(
+        e.outer * strips, rows_per_thread(e.n * std::min(batch, e.inner)), [&](int64_t from, int64_t to) {
+            int64_t results[batch];
+            for (int64_t task = from; task < to; ++task) {
+                int64_t o = task / strips, j = task % strips * batch, count = std::min(batch, e.inner - j);
+                std::fill(results, results + count, Op::neutral);
+                for (int64_t i = 0; i < e.n; ++i) {
+                    const T* row = src + (o * e.n + i) * e.inner + j;
+                    for (int64_t k = 0; k < count; ++k) results[k] = Op::join(results[k], Op::take(row[k]));
+                }
+                for (int64_t k = 0; k < count; ++k) finish(results[k], o * e.inner + j + k);
             }
-            for (int64_t k = 0; k < count; ++k) finish(results[k], o * e.inner + j + k);
-        }
-    });
+        });
 }
 
 template <class T>
@@ -277,7 +281,8 @@ bool reduce_supports(Reduction op, DType in, DType out) {
             if (integer) return op != Reduction::mean && out == DType::int64;
             return in == out || (is_reduced(in) && out == DType::float32);
         case Reduction::amax: case Reduction::amin: return !is_complex(in) && in == out;
-        case Reduction::all: case Reduction::any: return !is_complex(in) && (out == DType::boolean || out == DType::uint8);
+        case Reduction::all:
+        case Reduction::any: return !is_complex(in) && (out == DType::boolean || out == DType::uint8);
         case Reduction::count_nonzero: return !is_complex(in) && out == DType::int64;
     }
     return false;
@@ -290,7 +295,8 @@ void reduce(Reduction op, const void* src, DType in, void* dst, DType out, Exten
     visit_integer(src, in, [&](const auto* p) { reduce_integers(op, p, dst, out, e); });
 }
 
-// ---- arg-extrema -------------------------------------------------------------------------------------------------
+// ---- arg-extrema
+// -------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -322,12 +328,14 @@ void arg_reduce_floating(bool largest, const void* src, DType t, int64_t* index,
     }
     ArgColumnsFn columns = table.arg_columns[kind_of(t)];
     int64_t strips = (e.inner + batch - 1) / batch;
-    parallel_for(e.outer * strips, rows_per_thread(e.n * std::min(batch, e.inner)), [&](int64_t from, int64_t to) {
-        for (int64_t task = from; task < to; ++task) {
-            int64_t o = task / strips, j = task % strips * batch, count = std::min(batch, e.inner - j);
-            columns(in + (o * e.n * e.inner + j) * size, e.n, e.inner, count, index + o * e.inner + j, sign);
-        }
-    });
+    parallel_for(
+        e.outer * strips, rows_per_thread(e.n * std::min(batch, e.inner)), [&](int64_t from, int64_t to) {
+            for (int64_t task = from; task < to; ++task) {
+                int64_t o = task / strips, j = task % strips * batch, count = std::min(batch, e.inner - j);
+                columns(in + (o * e.n * e.inner + j) * size, e.n, e.inner, count, index + o * e.inner + j,
+                        sign);
+            }
+        });
 }
 
 // One long row: the blocks' own winners, then the first best among them.
@@ -369,7 +377,8 @@ void arg_reduce(bool largest, const void* src, DType t, int64_t* index, void* va
             parallel_for(e.outer * e.inner, rows_per_thread(e.n), [&](int64_t from, int64_t to) {
                 for (int64_t r = from; r < to; ++r) {
                     const auto* line = p + r / e.inner * e.n * e.inner + r % e.inner;
-                    index[r] = largest ? arg_of_integers<true>(line, e.n, e.inner) : arg_of_integers<false>(line, e.n, e.inner);
+                    index[r] = largest ? arg_of_integers<true>(line, e.n, e.inner)
+                                       : arg_of_integers<false>(line, e.n, e.inner);
                 }
             });
         });
@@ -377,13 +386,19 @@ void arg_reduce(bool largest, const void* src, DType t, int64_t* index, void* va
     if (!value) return;
     int64_t size = size_of(t);
     for (int64_t r = 0; r < e.outer * e.inner; ++r)
-        std::memcpy(at(value, r, size), at(src, (r / e.inner * e.n + index[r]) * e.inner + r % e.inner, size), size_t(size));
+        std::memcpy(at(value, r, size), at(src, (r / e.inner * e.n + index[r]) * e.inner + r % e.inner, size),
+                    size_t(size));
 }
 
-// ---- norms, moments, logsumexp -----------------------------------------------------------------------------------
+// ---- norms, moments, logsumexp
+// -----------------------------------------------------------------------------------
 
 void norm(const void* src, DType t, void* dst, Extent e, double p) {
-    Fold op = p == 0 ? Fold::nonzero : p == 1 ? Fold::abs_sum : p == 2 ? Fold::square_sum : std::isinf(p) ? Fold::abs_max : Fold::power_sum;
+    Fold op = p == 0          ? Fold::nonzero
+              : p == 1        ? Fold::abs_sum
+              : p == 2        ? Fold::square_sum
+              : std::isinf(p) ? Fold::abs_max
+                              : Fold::power_sum;
     if (std::isinf(p) && p < 0) op = Fold::abs_min;
     fold(op, t, src, e, p, [&](double* values, int64_t count, int64_t position) {
         if (op == Fold::square_sum)
@@ -408,7 +423,8 @@ Moments moments_of_long_row(MomentsRowsFn moments, const char* src, int64_t n, i
     });
     Moments all{0, 0};
     for (int64_t b = 0; b < blocks; ++b)
-        all = join_moments(all, double(b * fold_block), part[b], double(std::min(fold_block, n - b * fold_block)));
+        all = join_moments(all, double(b * fold_block), part[b],
+                           double(std::min(fold_block, n - b * fold_block)));
     return all;
 }
 
@@ -443,18 +459,23 @@ void moments_of_columns(DType t, const char* in, Extent e, F&& finish) {
     if (heights == 1) tall = std::max<int64_t>(1, e.n);
     Scratch memory(size_t(e.outer * heights * e.inner) * sizeof(Moments));
     Moments* parts = memory.as<Moments>();
-    parallel_for(e.outer * heights * strips, std::max<int64_t>(1, grain / (2 * tall * e.inner + 1)), [&](int64_t from, int64_t to) {
-        for (int64_t task = from; task < to; ++task) {
-            int64_t o = task / (heights * strips), h = task / strips % heights, j = task % strips * moments_width;
-            columns(in + ((o * e.n + h * tall) * e.inner + j) * size, std::min(tall, e.n - h * tall), e.inner,
-                    std::min(moments_width, e.inner - j), parts + (o * heights + h) * e.inner + j);
-        }
-    });
+    parallel_for(e.outer * heights * strips, std::max<int64_t>(1, grain / (2 * tall * e.inner + 1)),
+                 [&](int64_t from, int64_t to) {
+                     for (int64_t task = from; task < to; ++task) {
+                         int64_t o = task / (heights * strips), h = task / strips % heights,
+                                 j = task % strips * moments_width;
+                         columns(in + ((o * e.n + h * tall) * e.inner + j) * size,
+                                 std::min(tall, e.n - h * tall), e.inner,
+                                 std::min(moments_width, e.inner - j),
+                                 parts + (o * heights + h) * e.inner + j);
+                     }
+                 });
     for (int64_t o = 0; o < e.outer; ++o) {
         Moments* first = parts + o * heights * e.inner;
         for (int64_t h = 1; h < heights; ++h)
             for (int64_t j = 0; j < e.inner; ++j)
-                first[j] = join_moments(first[j], double(h * tall), first[h * e.inner + j], double(std::min(tall, e.n - h * tall)));
+                first[j] = join_moments(first[j], double(h * tall), first[h * e.inner + j],
+                                        double(std::min(tall, e.n - h * tall)));
         finish(first, e.inner, o * e.inner);
     }
 }
@@ -490,24 +511,31 @@ void logsumexp(const void* src, DType t, void* dst, Extent e) {
     FoldColumnsFn max_columns = table.columns[int(Fold::amax)][kind_of(t)];
     auto sum_rows = table.exp_sum_rows[kind_of(t)];
     auto sum_columns = table.exp_sum_columns[kind_of(t)];
-    parallel_for(e.outer * strips, rows_per_thread(4 * e.n * std::min(batch, e.inner)), [&](int64_t from, int64_t to) {
-        double highest[batch], sums[batch];
-        for (int64_t task = from; task < to; ++task) {
-            int64_t o = task / strips, j = task % strips * batch, count = std::min(batch, e.inner - j);
-            const char* p = in + (o * e.n * e.inner + j) * size;
-            if (e.inner == 1) max_rows(p, 1, e.n, highest, 0);
-            else max_columns(p, e.n, e.inner, count, highest, 0);
-            for (int64_t k = 0; k < count; ++k)
-                if (std::isinf(highest[k])) highest[k] = 0;          // then exp gives 0 or infinity, and the log the answer
-            if (e.inner == 1) sum_rows(p, 1, e.n, highest, sums);
-            else sum_columns(p, e.n, e.inner, count, highest, sums);
-            for (int64_t k = 0; k < count; ++k) sums[k] = std::log(sums[k]) + highest[k];
-            store(sums, count, dst, t, o * e.inner + j);
-        }
-    });
+    parallel_for(
+        e.outer * strips, rows_per_thread(4 * e.n * std::min(batch, e.inner)), [&](int64_t from, int64_t to) {
+            double highest[batch], sums[batch];
+            for (int64_t task = from; task < to; ++task) {
+                int64_t o = task / strips, j = task % strips * batch, count = std::min(batch, e.inner - j);
+                const char* p = in + (o * e.n * e.inner + j) * size;
+                if (e.inner == 1)
+                    max_rows(p, 1, e.n, highest, 0);
+                else
+                    max_columns(p, e.n, e.inner, count, highest, 0);
+                for (int64_t k = 0; k < count; ++k)
+                    if (std::isinf(highest[k]))
+                        highest[k] = 0;  // then exp gives 0 or infinity, and the log the answer
+                if (e.inner == 1)
+                    sum_rows(p, 1, e.n, highest, sums);
+                else
+                    sum_columns(p, e.n, e.inner, count, highest, sums);
+                for (int64_t k = 0; k < count; ++k) sums[k] = std::log(sums[k]) + highest[k];
+                store(sums, count, dst, t, o * e.inner + j);
+            }
+        });
 }
 
-// ---- order statistics --------------------------------------------------------------------------------------------
+// ---- order statistics
+// --------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -533,29 +561,31 @@ void select_lines(const T* src, T* value, int64_t* index, Extent e, F&& select) 
 void kthvalue(const void* src, DType t, void* value, int64_t* index, Extent e, int64_t k) {
     visit_real(t, [&](auto zero) {
         using T = decltype(zero);
-        select_lines(static_cast<const T*>(src), static_cast<T*>(value), index, e, [k](auto* items, int64_t n) {
-            std::nth_element(items, items + k - 1, items + n);
-            return items[k - 1];
-        });
+        select_lines(static_cast<const T*>(src), static_cast<T*>(value), index, e,
+                     [k](auto* items, int64_t n) {
+                         std::nth_element(items, items + k - 1, items + n);
+                         return items[k - 1];
+                     });
     });
 }
 
 void median(const void* src, DType t, void* value, int64_t* index, Extent e, bool ignore_nan) {
     visit_real(t, [&](auto zero) {
         using T = decltype(zero);
-        select_lines(static_cast<const T*>(src), static_cast<T*>(value), index, e, [=](auto* items, int64_t n) {
-            using Key = decltype(order_key(T{}));
-            int64_t numbers = n, first_nan = -1;
-            for (int64_t i = n - 1; i >= 0; --i)
-                if (is_nan_key<T>(Key(items[i].key()))) {
-                    first_nan = i;
-                    --numbers;
-                }
-            if (first_nan >= 0 && (!ignore_nan || numbers == 0)) return items[first_nan];
-            int64_t k = (numbers - 1) / 2;                   // NaN have the largest keys: they stand behind the numbers
-            std::nth_element(items, items + k, items + n);
-            return items[k];
-        });
+        select_lines(
+            static_cast<const T*>(src), static_cast<T*>(value), index, e, [=](auto* items, int64_t n) {
+                using Key = decltype(order_key(T{}));
+                int64_t numbers = n, first_nan = -1;
+                for (int64_t i = n - 1; i >= 0; --i)
+                    if (is_nan_key<T>(Key(items[i].key()))) {
+                        first_nan = i;
+                        --numbers;
+                    }
+                if (first_nan >= 0 && (!ignore_nan || numbers == 0)) return items[first_nan];
+                int64_t k = (numbers - 1) / 2;  // NaN have the largest keys: they stand behind the numbers
+                std::nth_element(items, items + k, items + n);
+                return items[k];
+            });
     });
 }
 

@@ -8,7 +8,8 @@ namespace rushlight {
 inline namespace RUSHLIGHT_ISA_SPACE {
 namespace {
 
-// What a fold does: `take` turns an element into what is folded, `join` folds. `join` of two doubles combines blocks.
+// What a fold does: `take` turns an element into what is folded, `join` folds. `join` of two doubles combines
+// blocks.
 template <class T> struct Sum {
     static constexpr double neutral = 0;
     template <class V> static RUSHLIGHT_INLINE V join(V a, V b) { return a + b; }
@@ -105,7 +106,8 @@ void fold_rows(const void* src, int64_t rows, int64_t n, double* dst, double pow
     }
 }
 
-// Eight rows at a time are joined as a tree and added to the accumulators; after 32 such groups those go to float64.
+// Eight rows at a time are joined as a tree and added to the accumulators; after 32 such groups those go to
+// float64.
 template <class Op, class S>
 void fold_wide_columns(const S* p, int64_t n, int64_t stride, int64_t width, double* dst, const Op& op) {
     using T = Compute<S>;
@@ -128,7 +130,8 @@ void fold_wide_columns(const S* p, int64_t n, int64_t stride, int64_t width, dou
             for_each_tile<w>(
                 width,
                 [&](int64_t j) {
-                    Op::join(V::load(acc + j), tree([&](const S* q) { return load_tile(q + j); })).store(acc + j);
+                    Op::join(V::load(acc + j), tree([&](const S* q) { return load_tile(q + j); }))
+                        .store(acc + j);
                 },
                 [&](int64_t j, int64_t count) {
                     V t = tree([&](const S* q) { return load_tile(q + j, count); });
@@ -138,7 +141,8 @@ void fold_wide_columns(const S* p, int64_t n, int64_t stride, int64_t width, dou
         for (; i < end; ++i) {
             const S* r = p + i * stride;
             for_each_tile<w>(
-                width, [&](int64_t j) { Op::join(V::load(acc + j), op.take(load_tile(r + j))).store(acc + j); },
+                width,
+                [&](int64_t j) { Op::join(V::load(acc + j), op.take(load_tile(r + j))).store(acc + j); },
                 [&](int64_t j, int64_t count) {
                     Op::join(V::load(acc + j, count), op.take(load_tile(r + j, count))).store(acc + j, count);
                 });
@@ -163,7 +167,8 @@ void fold_columns(const void* src, int64_t n, int64_t stride, int64_t width, dou
     const Op op(power);
     const S* p = static_cast<const S*>(src);
     int64_t times = widened / width;
-    if (width != stride || width > narrow_width || n < 4 * times) return fold_wide_columns(p, n, stride, width, dst, op);
+    if (width != stride || width > narrow_width || n < 4 * times)
+        return fold_wide_columns(p, n, stride, width, dst, op);
     double wide[widened];
     fold_wide_columns(p, n / times, times * width, times * width, wide, op);
     fold_wide_columns(p + n / times * times * width, n % times, stride, width, dst, op);
@@ -171,7 +176,8 @@ void fold_columns(const void* src, int64_t n, int64_t stride, int64_t width, dou
         for (int64_t j = 0; j < width; ++j) dst[j] = Op::join_doubles(dst[j], wide[t * width + j]);
 }
 
-// The largest value of each block; only the block that holds the first of the largest is searched for its place.
+// The largest value of each block; only the block that holds the first of the largest is searched for its
+// place.
 template <class S>
 int64_t arg_row(const S* p, int64_t n, bool largest) {
     using T = Compute<S>;
@@ -213,7 +219,8 @@ template <class S>
 void arg_rows(const void* src, int64_t rows, int64_t n, int64_t* dst, int sign) {
     if constexpr (is_real<S>)
         if (n <= 32) {
-            for (int64_t r = 0; r < rows; ++r) dst[r] = arg_short_row(static_cast<const S*>(src) + r * n, n, sign > 0);
+            for (int64_t r = 0; r < rows; ++r)
+                dst[r] = arg_short_row(static_cast<const S*>(src) + r * n, n, sign > 0);
             return;
         }
     for (int64_t r = 0; r < rows; ++r) dst[r] = arg_row(static_cast<const S*>(src) + r * n, n, sign > 0);
@@ -246,8 +253,8 @@ void arg_columns(const void* src, int64_t n, int64_t stride, int64_t width, int6
     }
 }
 
-// Two passes over a block that stays in the first cache: its mean, then the distances from it. The second pass also adds up what the
-// rounded mean has missed.
+// Two passes over a block that stays in the first cache: its mean, then the distances from it. The second
+// pass also adds up what the rounded mean has missed.
 template <class S>
 RUSHLIGHT_INLINE Moments moments_of_block(const S* p, int64_t n) {
     using T = Compute<S>;
@@ -329,11 +336,14 @@ void moments_columns(const void* src, int64_t n, int64_t stride, int64_t width, 
                 column(j, [](const S* q) { return load_tile(q); }, [](T* q, V x) { x.store(q); });
             },
             [&](int64_t j, int64_t count) {
-                column(j, [count](const S* q) { return load_tile(q, count); }, [count](T* q, V x) { x.store(q, count); });
+                column(
+                    j, [count](const S* q) { return load_tile(q, count); },
+                    [count](T* q, V x) { x.store(q, count); });
             });
         double before = double(i), now = double(rows);
         for (int64_t j = 0; j < width; ++j)
-            dst[j] = join_moments(dst[j], before, {double(means[j]) + double(corrections[j]), double(distances[j])}, now);
+            dst[j] = join_moments(dst[j], before,
+                                  {double(means[j]) + double(corrections[j]), double(distances[j])}, now);
     }
 }
 
@@ -348,11 +358,13 @@ void exp_sum_rows(const void* src, int64_t rows, int64_t n, const double* highes
         const S* p = static_cast<const S*>(src) + r * n;
         const ExpSumOp<Compute<S>> op(highest[r]);
         dst[r] = 0;
-        for (int64_t i = 0; i < n; i += fold_block) dst[r] += fold_block_of(p + i, n - i < fold_block ? n - i : fold_block, op);
+        for (int64_t i = 0; i < n; i += fold_block)
+            dst[r] += fold_block_of(p + i, n - i < fold_block ? n - i : fold_block, op);
     }
 }
 template <class S>
-void exp_sum_columns(const void* src, int64_t n, int64_t stride, int64_t width, const double* highest, double* dst) {
+void exp_sum_columns(const void* src, int64_t n, int64_t stride, int64_t width, const double* highest,
+                     double* dst) {
     using T = Compute<S>;
     using V = Vec<T>;
     constexpr int64_t w = V::width, group = 128;             // rows added up before float64 takes over
@@ -366,7 +378,8 @@ void exp_sum_columns(const void* src, int64_t n, int64_t stride, int64_t width, 
         for (int64_t i = 0; i < n;) {
             V sum(0);
             for (int64_t end = n - i < group ? n : i + group; i < end; ++i)
-                sum += exp((count == w ? load_tile(p + i * stride + j) : load_tile(p + i * stride + j, count)) - h);
+                sum += exp(
+                    (count == w ? load_tile(p + i * stride + j) : load_tile(p + i * stride + j, count)) - h);
             sum.store(result);
             for (int64_t k = 0; k < count; ++k) dst[j + k] += double(result[k]);
         }
@@ -374,9 +387,11 @@ void exp_sum_columns(const void* src, int64_t n, int64_t stride, int64_t width, 
 }
 
 #define FOLD(FN, OP) {{FN<OP, float>, FN<OP, double>, FN<OP, Float16>, FN<OP, BrainFloat16>}}
-#define ALL_FOLDS(FN)                                                                                             \
-    {FOLD(FN, SumOp), FOLD(FN, ProdOp), FOLD(FN, MaxOp), FOLD(FN, MinOp), FOLD(FN, NonzeroOp), FOLD(FN, AbsSumOp), \
-     FOLD(FN, SquareSumOp), FOLD(FN, AbsMaxOp), FOLD(FN, AbsMinOp), FOLD(FN, PowerSumOp)}
+#define ALL_FOLDS(FN)                                                                        \
+    {                                                                                        \
+        FOLD(FN, SumOp),     FOLD(FN, ProdOp),    FOLD(FN, MaxOp),       FOLD(FN, MinOp),    \
+        FOLD(FN, NonzeroOp), FOLD(FN, AbsSumOp),  FOLD(FN, SquareSumOp), FOLD(FN, AbsMaxOp), \
+        FOLD(FN, AbsMinOp),  FOLD(FN, PowerSumOp)}
 
 }  // namespace
 }  // namespace isa

@@ -1,5 +1,6 @@
-// A running reduction has one order, so lines are what threads share: rows, or strips of columns that run side by side. A long row of
-// a sum is cut in blocks: their sums first, then each block from where the one before it ends.
+// A running reduction has one order, so lines are what threads share: rows, or strips of columns that run
+// side by side. A long row of a sum is cut in blocks: their sums first, then each block from where the one
+// before it ends.
 #include "kernels/generic/scan.h"
 
 #include <algorithm>
@@ -20,7 +21,9 @@ constexpr int64_t strip = 64;                        // columns side by side
 template <class T> inline constexpr bool is_half = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
 // What a running sum of T is kept in. float32 sums are kept in float64, so that a long row loses nothing.
 template <class T>
-using Running = std::conditional_t<std::is_integral_v<T>, int64_t, std::conditional_t<sizeof(T) == 8 || std::is_same_v<T, float>, double, float>>;
+using Running =
+    std::conditional_t<std::is_integral_v<T>, int64_t,
+                       std::conditional_t<sizeof(T) == 8 || std::is_same_v<T, float>, double, float>>;
 
 template <class A, class T>
 inline A widened(T x) {
@@ -66,7 +69,8 @@ template <class Op, class A, class In, class Out>
 A scan_line(const In* src, Out* dst, int64_t n, A start) {
     int64_t i = 0;
     for (; i + 4 <= n; i += 4) {                     // four at a time wait for the running value once
-        A a = widened<A>(src[i]), b = widened<A>(src[i + 1]), c = widened<A>(src[i + 2]), d = widened<A>(src[i + 3]);
+        A a = widened<A>(src[i]), b = widened<A>(src[i + 1]), c = widened<A>(src[i + 2]),
+          d = widened<A>(src[i + 3]);
         A ab = Op::join(a, b), abc = Op::join(ab, c), all = Op::join(ab, Op::join(c, d));
         dst[i] = narrowed<Out>(Op::join(start, a));
         dst[i + 1] = narrowed<Out>(Op::join(start, ab));
@@ -105,7 +109,8 @@ void scan_long_line(const In* src, Out* dst, int64_t n) {
         total = next;
     }
     parallel_for(blocks, 1, [&](int64_t from, int64_t to) {
-        for (int64_t b = from; b < to; ++b) scan_line<Op>(src + b * block, dst + b * block, std::min(block, n - b * block), start[b]);
+        for (int64_t b = from; b < to; ++b)
+            scan_line<Op>(src + b * block, dst + b * block, std::min(block, n - b * block), start[b]);
     });
 }
 
@@ -137,7 +142,8 @@ void scan(const void* src, DType in, void* dst, DType out, Extent e) {
         using T = decltype(zero);
         // Bytes of a mask are read as such; any that is not 0 counts as 1.
         if constexpr (std::is_integral_v<T>) {
-            if (out == DType::int64 && in != out) return scan_array<Op>(static_cast<const T*>(src), static_cast<int64_t*>(dst), e);
+            if (out == DType::int64 && in != out)
+                return scan_array<Op>(static_cast<const T*>(src), static_cast<int64_t*>(dst), e);
         }
         scan_array<Op>(static_cast<const T*>(src), static_cast<T*>(dst), e);
     });
@@ -158,7 +164,8 @@ void running_extremum(const void* src, DType t, void* values, int64_t* indices, 
                 for (int64_t i = 0; i < e.n; ++i) {
                     T x = in[first + k + i * e.inner];
                     Key key = order_key(x);
-                    bool takes = is_nan_key<T>(key) || (!is_nan_key<T>(best_key) && (largest ? key >= best_key : key <= best_key));
+                    bool takes = is_nan_key<T>(key) ||
+                                 (!is_nan_key<T>(best_key) && (largest ? key >= best_key : key <= best_key));
                     if (takes) {
                         best = x;
                         best_key = key;
@@ -177,8 +184,12 @@ void running_extremum(const void* src, DType t, void* values, int64_t* indices, 
 void cumsum(const void* src, DType in, void* dst, DType out, Extent e) { scan<Plus>(src, in, dst, out, e); }
 void cumprod(const void* src, DType in, void* dst, DType out, Extent e) { scan<Times>(src, in, dst, out, e); }
 
-void cummax(const void* src, DType t, void* values, int64_t* indices, Extent e) { running_extremum<true>(src, t, values, indices, e); }
-void cummin(const void* src, DType t, void* values, int64_t* indices, Extent e) { running_extremum<false>(src, t, values, indices, e); }
+void cummax(const void* src, DType t, void* values, int64_t* indices, Extent e) {
+    running_extremum<true>(src, t, values, indices, e);
+}
+void cummin(const void* src, DType t, void* values, int64_t* indices, Extent e) {
+    running_extremum<false>(src, t, values, indices, e);
+}
 
 void logcumsumexp(const void* src, DType t, void* dst, Extent e) {
     visit_real(t, [&](auto zero) {

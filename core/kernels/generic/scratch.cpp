@@ -13,7 +13,8 @@ constexpr size_t largest_kept = size_t(8) << 20;
 
 void* allocate(size_t bytes) {
     void* p = std::aligned_alloc(64, bytes);
-    require(p != nullptr, ErrorKind::memory, "a kernel needs ", bytes, " bytes of scratch memory; expected that they can be allocated");
+    require(p != nullptr, ErrorKind::memory, "a kernel needs ", bytes,
+            " bytes of scratch memory; expected that they can be allocated");
     return p;
 }
 

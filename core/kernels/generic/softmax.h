@@ -13,7 +13,8 @@ void softmax_backward(const void* grad, const void* output, DType t, void* grad_
 
 enum class LossReduction : uint8_t { none, mean, sum };
 
-// Scores are [batch, classes, inner] (inner is the product of the dimensions after the classes), targets [batch, inner].
+// Scores are [batch, classes, inner] (inner is the product of the dimensions after the classes), targets
+// [batch, inner].
 struct ClassLoss {
     int64_t batch, classes, inner;
     const int64_t* target;
@@ -26,16 +27,19 @@ struct ClassLoss {
 // The first target outside [0, classes) that is not ignore_index.
 IndexFault check_targets(const ClassLoss& spec);
 
-// Negative log-likelihood of softmax(logits). loss: batch * inner values for `none`, else one. Keeps for the backward pass the
-// log of each softmax's denominator in `lse` (batch * inner; float32, float64 for float64 logits) and the sum of the weights
-// in `total_weight` (one value of that dtype). Targets must have been checked.
-void cross_entropy(const void* logits, DType t, const ClassLoss& spec, void* loss, void* lse, void* total_weight);
+// Negative log-likelihood of softmax(logits). loss: batch * inner values for `none`, else one. Keeps for the
+// backward pass the log of each softmax's denominator in `lse` (batch * inner; float32, float64 for float64
+// logits) and the sum of the weights in `total_weight` (one value of that dtype). Targets must have been
+// checked.
+void cross_entropy(const void* logits, DType t, const ClassLoss& spec, void* loss, void* lse,
+                   void* total_weight);
 // grad_loss: as loss. One pass over the logits.
-void cross_entropy_backward(const void* grad_loss, const void* logits, DType t, const ClassLoss& spec, const void* lse,
-                            const void* total_weight, void* grad_logits);
+void cross_entropy_backward(const void* grad_loss, const void* logits, DType t, const ClassLoss& spec,
+                            const void* lse, const void* total_weight, void* grad_logits);
 
 // The same from log-probabilities (label_smoothing is not read).
 void nll_loss(const void* log_probs, DType t, const ClassLoss& spec, void* loss, void* total_weight);
-void nll_loss_backward(const void* grad_loss, DType t, const ClassLoss& spec, const void* total_weight, void* grad_log_probs);
+void nll_loss_backward(const void* grad_loss, DType t, const ClassLoss& spec, const void* total_weight,
+                       void* grad_log_probs);
 
 }  // namespace rushlight::kernels

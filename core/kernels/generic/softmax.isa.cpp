@@ -68,7 +68,8 @@ RUSHLIGHT_INLINE void softmax_row(const S* x, S* y, int64_t n) {
 }
 template <class S, bool log_form>
 void softmax_rows(const void* src, void* dst, int64_t rows, int64_t n) {
-    for (int64_t r = 0; r < rows; ++r) softmax_row<S, log_form>(static_cast<const S*>(src) + r * n, static_cast<S*>(dst) + r * n, n);
+    for (int64_t r = 0; r < rows; ++r)
+        softmax_row<S, log_form>(static_cast<const S*>(src) + r * n, static_cast<S*>(dst) + r * n, n);
 }
 
 // f(offset, load, store): one vector of columns, whole or in part.
@@ -92,7 +93,8 @@ RUSHLIGHT_INLINE void for_each_column_tile(int64_t width, F f) {
         }
         RUSHLIGHT_INLINE void put(T* p, V x) const { x.store(p); }
     };
-    for_each_tile<V::width>(width, [&](int64_t j) { f(j, Whole{}); }, [&](int64_t j, int64_t count) { f(j, Part{count}); });
+    for_each_tile<V::width>(
+        width, [&](int64_t j) { f(j, Whole{}); }, [&](int64_t j, int64_t count) { f(j, Part{count}); });
 }
 
 // Buffers of one number per column; a part of a vector may be stored whole.
@@ -146,11 +148,15 @@ void back_rows(const void* grad, const void* output, void* dst, int64_t rows, in
         S* out = static_cast<S*>(dst) + r * n;
         const V sum(lane_sum(sum_tiles<T>(
             n, [&](int64_t i) { return log_form ? load_tile(g + i) : load_tile(g + i) * load_tile(y + i); },
-            [&](int64_t i, int64_t c) { return log_form ? load_tile(g + i, c) : load_tile(g + i, c) * load_tile(y + i, c); })));
+            [&](int64_t i, int64_t c) {
+                return log_form ? load_tile(g + i, c) : load_tile(g + i, c) * load_tile(y + i, c);
+            })));
         auto one = [&](V gv, V yv) { return log_form ? gv - exp(yv) * sum : yv * (gv - sum); };
         for_each_tile<V::width>(
             n, [&](int64_t i) { store_tile(out + i, one(load_tile(g + i), load_tile(y + i))); },
-            [&](int64_t i, int64_t c) { store_tile(out + i, one(load_tile(g + i, c), load_tile(y + i, c)), c); });
+            [&](int64_t i, int64_t c) {
+                store_tile(out + i, one(load_tile(g + i, c), load_tile(y + i, c)), c);
+            });
     }
 }
 template <class S, bool log_form>
@@ -175,14 +181,16 @@ void back_columns(const void* grad, const void* output, void* dst, int64_t n, in
         });
 }
 
-// ---- losses ------------------------------------------------------------------------------------------------------
+// ---- losses
+// ------------------------------------------------------------------------------------------------------
 
 template <class S>
 RUSHLIGHT_INLINE double weighted_sum(const S* x, const S* weight, int64_t n) {
     using T = Compute<S>;
     if (!weight)
         return double(lane_sum(sum_tiles<T>(
-            n, [&](int64_t i) { return load_tile(x + i); }, [&](int64_t i, int64_t c) { return load_tile(x + i, c); })));
+            n, [&](int64_t i) { return load_tile(x + i); },
+            [&](int64_t i, int64_t c) { return load_tile(x + i, c); })));
     return double(lane_sum(sum_tiles<T>(
         n, [&](int64_t i) { return load_tile(x + i) * load_tile(weight + i); },
         [&](int64_t i, int64_t c) { return load_tile(x + i, c) * load_tile(weight + i, c); })));
@@ -200,7 +208,8 @@ void lse_rows(const void* src, const void* weight, int64_t rows, int64_t n, doub
 }
 
 template <class S>
-void lse_columns(const void* src, const void* weight, int64_t n, int64_t stride, int64_t width, double* lse, double* weighted) {
+void lse_columns(const void* src, const void* weight, int64_t n, int64_t stride, int64_t width, double* lse,
+                 double* weighted) {
     using T = Compute<S>;
     using V = Vec<T>;
     const S* x = static_cast<const S*>(src);
@@ -212,7 +221,8 @@ void lse_columns(const void* src, const void* weight, int64_t n, int64_t stride,
         for_each_column_tile<S>(width, [&](int64_t j, auto io) {
             io.put(sum.of + j, io.get(sum.of + j) + exp(io.load(x + i * stride + j) - io.get(top.of + j)));
         });
-    for_each_column_tile<S>(width, [&](int64_t j, auto io) { io.put(sum.of + j, log(V(io.get(sum.of + j)))); });
+    for_each_column_tile<S>(width,
+                            [&](int64_t j, auto io) { io.put(sum.of + j, log(V(io.get(sum.of + j)))); });
     for (int64_t j = 0; j < width; ++j) lse[j] = double(top.of[j]) + double(sum.of[j]);
     if (!weighted) return;
     for_each_column_tile<S>(width, [&](int64_t j, auto io) { io.put(sum.of + j, V(0)); });
@@ -254,7 +264,9 @@ void gradient_rows(const ClassGradient& g) {
             auto one = [&](V v, V w) { return exp(v - lse) * factor - smooth * w; };
             for_each_tile<V::width>(
                 g.n, [&](int64_t i) { store_tile(y + i, one(load_tile(x + i), load_tile(weight + i))); },
-                [&](int64_t i, int64_t c) { store_tile(y + i, one(load_tile(x + i, c), load_tile(weight + i, c)), c); });
+                [&](int64_t i, int64_t c) {
+                    store_tile(y + i, one(load_tile(x + i, c), load_tile(weight + i, c)), c);
+                });
         }
         if (t >= 0) put_hit(g, r, &target_score, y + t);
     }
@@ -286,16 +298,20 @@ void gradient_columns(const ClassGradient& g) {
         if (g.target[j] >= 0) put_hit(g, j, scores + j, y + g.target[j] * g.stride + j);
 }
 
-#define BOTH_FORMS(FN)                                                                                                 \
-    {{{FN<float, false>, FN<double, false>, FN<Float16, false>, FN<BrainFloat16, false>}},                              \
-     {{FN<float, true>, FN<double, true>, FN<Float16, true>, FN<BrainFloat16, true>}}}
+#define BOTH_FORMS(FN)                                                                          \
+    {                                                                                           \
+        {{FN<float, false>, FN<double, false>, FN<Float16, false>, FN<BrainFloat16, false>}}, { \
+            { FN<float, true>, FN<double, true>, FN<Float16, true>, FN<BrainFloat16, true> }    \
+        }                                                                                       \
+    }
 
 }  // namespace
 }  // namespace isa
 
 EXPORT_ISA_TABLE(SoftmaxTable, softmax_table) = {
-    BOTH_FORMS(softmax_rows), BOTH_FORMS(softmax_columns), BOTH_FORMS(back_rows),    BOTH_FORMS(back_columns),
-    PER_FLOAT(lse_rows),      PER_FLOAT(lse_columns),      PER_FLOAT(gradient_rows), PER_FLOAT(gradient_columns),
+    BOTH_FORMS(softmax_rows), BOTH_FORMS(softmax_columns), BOTH_FORMS(back_rows),
+    BOTH_FORMS(back_columns), PER_FLOAT(lse_rows),         PER_FLOAT(lse_columns),
+    PER_FLOAT(gradient_rows), PER_FLOAT(gradient_columns),
 };
 
 }  // namespace rushlight

@@ -1,5 +1,6 @@
-// Radix sort on order keys with the index as payload: stable, two passes over 16 bits, four over 32, and passes in which all
-// keys agree are skipped. Long rows are sorted by all threads together, short rows each by one thread.
+// Radix sort on order keys with the index as payload: stable, two passes over 16 bits, four over 32, and
+// passes in which all keys agree are skipped. Long rows are sorted by all threads together, short rows each
+// by one thread.
 #include "kernels/generic/sort.h"
 
 #include <algorithm>
@@ -15,11 +16,13 @@ namespace rushlight::kernels {
 namespace {
 
 constexpr int digit_bits = 8, digits = 1 << digit_bits;
-constexpr int64_t long_row = 1 << 16;            // from here rows are sorted one after another, by all threads
+constexpr int64_t long_row = 1 << 16;  // from here rows are sorted one after another, by all threads
 constexpr int64_t radix_from = 80;               // below, comparison sort wins
 constexpr int64_t max_blocks = 64;
 
-template <class I> inline unsigned digit(I item, int pass) { return unsigned(item.key() >> (pass * digit_bits)) & (digits - 1); }
+template <class I> inline unsigned digit(I item, int pass) {
+    return unsigned(item.key() >> (pass * digit_bits)) & (digits - 1);
+}
 
 // One stable pass from `a` to `b`, the row cut in blocks.
 template <class I>
@@ -29,7 +32,8 @@ void radix_pass(const I* a, I* b, int64_t n, int pass, int64_t blocks, uint32_t*
         for (int64_t j = from; j < to; ++j) {
             uint32_t* count = starts + j * digits;
             std::fill(count, count + digits, 0u);
-            for (int64_t i = j * block, end = std::min(n, i + block); i < end; ++i) ++count[digit(a[i], pass)];
+            for (int64_t i = j * block, end = std::min(n, i + block); i < end; ++i)
+                ++count[digit(a[i], pass)];
         }
     });
     uint32_t total = 0;
@@ -38,7 +42,8 @@ void radix_pass(const I* a, I* b, int64_t n, int pass, int64_t blocks, uint32_t*
     parallel_for(blocks, 1, [&](int64_t from, int64_t to) {
         for (int64_t j = from; j < to; ++j) {
             uint32_t* start = starts + j * digits;
-            for (int64_t i = j * block, end = std::min(n, i + block); i < end; ++i) b[start[digit(a[i], pass)]++] = a[i];
+            for (int64_t i = j * block, end = std::min(n, i + block); i < end; ++i)
+                b[start[digit(a[i], pass)]++] = a[i];
         }
     });
 }
@@ -70,7 +75,8 @@ void load_items(const T* src, int64_t n, int64_t stride, bool flip, I* items) {
     using Key = decltype(order_key(T{}));
     Key mask = flip ? Key(~Key(0)) : Key(0);
     parallel_for(n, long_row, [&](int64_t from, int64_t to) {
-        for (int64_t i = from; i < to; ++i) items[i] = I::of(Key(order_key(src[i * stride]) ^ mask), uint64_t(i));
+        for (int64_t i = from; i < to; ++i)
+            items[i] = I::of(Key(order_key(src[i * stride]) ^ mask), uint64_t(i));
     });
 }
 
@@ -88,7 +94,8 @@ template <class T, class I>
 void sort_row(const T* src, T* values, int64_t* indices, int64_t n, int64_t stride, bool flip, I* a, I* b) {
     load_items(src, n, stride, flip, a);
     const I* sorted = sort_items(a, b, n, int(sizeof(T)));
-    // In place, the zeros and NaN that are looked up may already be overwritten: such rows keep the plain zero and NaN.
+    // In place, the zeros and NaN that are looked up may already be overwritten: such rows keep the plain
+    // zero and NaN.
     bool in_place = values == src;
     parallel_for(n, long_row, [&](int64_t from, int64_t to) {
         if (indices)
@@ -97,14 +104,16 @@ void sort_row(const T* src, T* values, int64_t* indices, int64_t n, int64_t stri
         using Key = decltype(order_key(T{}));
         Key mask = flip ? Key(~Key(0)) : Key(0);
         if (in_place || std::is_integral_v<T>)
-            for (int64_t i = from; i < to; ++i) values[i * stride] = order_value<T>(Key(Key(sorted[i].key()) ^ mask));
+            for (int64_t i = from; i < to; ++i)
+                values[i * stride] = order_value<T>(Key(Key(sorted[i].key()) ^ mask));
         else
-            for (int64_t i = from; i < to; ++i) values[i * stride] = item_value<T>(sorted[i], flip, src, stride);
+            for (int64_t i = from; i < to; ++i)
+                values[i * stride] = item_value<T>(sorted[i], flip, src, stride);
     });
 }
 
-// Calls row(offset of the row's first element in src, and in the result, buffer of `bytes`): long rows one by one on `workspace`,
-// short ones in parallel on scratch memory.
+// Calls row(offset of the row's first element in src, and in the result, buffer of `bytes`): long rows one by
+// one on `workspace`, short ones in parallel on scratch memory.
 template <class F>
 void for_each_row(Extent e, int64_t out_n, size_t bytes, bool is_long, void* workspace, F&& row) {
     int64_t rows = e.outer * e.inner;
@@ -129,27 +138,33 @@ size_t item_bytes(DType t) { return size_of(t) == 8 ? sizeof(WideItem) : sizeof(
 
 size_t sort_workspace(DType t, Extent e) { return e.n >= long_row ? 2 * size_t(e.n) * item_bytes(t) : 0; }
 
-void sort(const void* src, DType t, void* values, int64_t* indices, Extent e, bool descending, void* workspace) {
+void sort(const void* src, DType t, void* values, int64_t* indices, Extent e, bool descending,
+          void* workspace) {
     visit_real(t, [&](auto zero) {
         using T = decltype(zero);
         using I = Item<T>;
-        for_each_row(e, e.n, 2 * size_t(e.n) * sizeof(I), e.n >= long_row, workspace, [&](int64_t from, int64_t to, void* buffer) {
-            I* items = static_cast<I*>(buffer);
-            sort_row(static_cast<const T*>(src) + from, values ? static_cast<T*>(values) + to : nullptr,
-                     indices ? indices + to : nullptr, e.n, e.inner, descending, items, items + e.n);
-        });
+        for_each_row(
+            e, e.n, 2 * size_t(e.n) * sizeof(I), e.n >= long_row, workspace,
+            [&](int64_t from, int64_t to, void* buffer) {
+                I* items = static_cast<I*>(buffer);
+                sort_row(static_cast<const T*>(src) + from, values ? static_cast<T*>(values) + to : nullptr,
+                         indices ? indices + to : nullptr, e.n, e.inner, descending, items, items + e.n);
+            });
     });
 }
 
 namespace {
 
-// Where k is a good part of n, the row is sorted. Else candidates are collected until the buffer is full, then cut back to the k
-// least; what is not below the k-th so far is passed over.
+// Where k is a good part of n, the row is sorted. Else candidates are collected until the buffer is full,
+// then cut back to the k least; what is not below the k-th so far is passed over.
 bool topk_sorts(int64_t n, int64_t k) { return 4 * k >= n; }
-int64_t topk_items(int64_t n, int64_t k) { return topk_sorts(n, k) ? 2 * n : std::min(n, std::max<int64_t>(2 * k, k + 128)); }
+int64_t topk_items(int64_t n, int64_t k) {
+    return topk_sorts(n, k) ? 2 * n : std::min(n, std::max<int64_t>(2 * k, k + 128));
+}
 
 template <class T, class I>
-void store_items(const I* items, int64_t k, const T* src, int64_t stride, bool flip, T* values, int64_t* indices) {
+void store_items(const I* items, int64_t k, const T* src, int64_t stride, bool flip, T* values,
+                 int64_t* indices) {
     for (int64_t j = 0; j < k; ++j) {
         values[j * stride] = item_value<T>(items[j], flip, src, stride);
         indices[j * stride] = int64_t(items[j].index());
@@ -157,7 +172,8 @@ void store_items(const I* items, int64_t k, const T* src, int64_t stride, bool f
 }
 
 template <class T, class I>
-void topk_row(const T* src, int64_t n, int64_t stride, int64_t k, bool flip, T* values, int64_t* indices, I* kept) {
+void topk_row(const T* src, int64_t n, int64_t stride, int64_t k, bool flip, T* values, int64_t* indices,
+              I* kept) {
     using Key = decltype(order_key(T{}));
     Key mask = flip ? Key(~Key(0)) : Key(0);
     int64_t capacity = topk_items(n, k), count = 0;
@@ -193,15 +209,16 @@ size_t topk_workspace(DType t, Extent e, int64_t k) {
     return topk_is_long(e, k) ? size_t(topk_items(e.n, k)) * item_bytes(t) : 0;
 }
 
-void topk(const void* src, DType t, void* values, int64_t* indices, Extent e, int64_t k, bool largest, void* workspace) {
+void topk(const void* src, DType t, void* values, int64_t* indices, Extent e, int64_t k, bool largest,
+          void* workspace) {
     if (k == 0) return;
     visit_real(t, [&](auto zero) {
         using T = decltype(zero);
         using I = Item<T>;
         size_t bytes = size_t(topk_items(e.n, k)) * sizeof(I);
         for_each_row(e, k, bytes, topk_is_long(e, k), workspace, [&](int64_t from, int64_t to, void* buffer) {
-            topk_row(static_cast<const T*>(src) + from, e.n, e.inner, k, largest, static_cast<T*>(values) + to, indices + to,
-                     static_cast<I*>(buffer));
+            topk_row(static_cast<const T*>(src) + from, e.n, e.inner, k, largest,
+                     static_cast<T*>(values) + to, indices + to, static_cast<I*>(buffer));
         });
     });
 }
@@ -231,7 +248,8 @@ int64_t mark_runs(const T* src, int64_t n, T* values, int64_t* inverse, int64_t*
 
 }  // namespace
 
-int64_t unique_consecutive(const void* src, DType t, int64_t n, void* values, int64_t* inverse, int64_t* counts) {
+int64_t unique_consecutive(const void* src, DType t, int64_t n, void* values, int64_t* inverse,
+                           int64_t* counts) {
     int64_t found = 0;
     visit_real(t, [&](auto zero) {
         using T = decltype(zero);
@@ -243,7 +261,8 @@ int64_t unique_consecutive(const void* src, DType t, int64_t n, void* values, in
 // Two buffers of items, for rows of any length.
 size_t unique_workspace(DType t, int64_t n) { return 2 * size_t(n) * item_bytes(t); }
 
-int64_t unique(const void* src, DType t, int64_t n, void* values, int64_t* inverse, int64_t* counts, void* workspace) {
+int64_t unique(const void* src, DType t, int64_t n, void* values, int64_t* inverse, int64_t* counts,
+               void* workspace) {
     int64_t found = 0;
     if (n == 0) return 0;
     visit_real(t, [&](auto zero) {
@@ -270,8 +289,8 @@ int64_t unique(const void* src, DType t, int64_t n, void* values, int64_t* inver
     return found;
 }
 
-int64_t unique_rows(const void* src, DType t, int64_t rows, int64_t width, bool consecutive, int64_t* first, int64_t* inverse,
-                    int64_t* counts) {
+int64_t unique_rows(const void* src, DType t, int64_t rows, int64_t width, bool consecutive, int64_t* first,
+                    int64_t* inverse, int64_t* counts) {
     int64_t found = 0;
     Scratch order_memory(size_t(rows) * sizeof(int64_t));
     int64_t* order = order_memory.as<int64_t>();
@@ -307,8 +326,8 @@ int64_t unique_rows(const void* src, DType t, int64_t rows, int64_t width, bool 
     return found;
 }
 
-void searchsorted(const void* sorted, const void* values, DType t, int64_t* dst, int64_t rows, int64_t n, int64_t m, bool one_row,
-                  bool right, const int64_t* sorter) {
+void searchsorted(const void* sorted, const void* values, DType t, int64_t* dst, int64_t rows, int64_t n,
+                  int64_t m, bool one_row, bool right, const int64_t* sorter) {
     visit_real(t, [&](auto zero) {
         using T = decltype(zero);
         parallel_for(rows * m, 2048, [&](int64_t from, int64_t to) {

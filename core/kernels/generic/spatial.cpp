@@ -41,12 +41,14 @@ inline void visit_floating(DType t, F&& f) {
 }
 template <class T> using Compute = std::conditional_t<std::is_same_v<T, double>, double, float>;
 
-// An accumulator for n values of T: T's own memory where T is computed as itself, else scratch that `finish` rounds into it.
+// An accumulator for n values of T: T's own memory where T is computed as itself, else scratch that `finish`
+// rounds into it.
 template <class T>
 class Accumulator {
 public:
     using A = Compute<T>;
-    Accumulator(T* to, int64_t n) : memory_(std::is_same_v<T, A> ? 0 : size_t(n) * sizeof(A)), to_(to), n_(n) {
+    Accumulator(T* to, int64_t n)
+        : memory_(std::is_same_v<T, A> ? 0 : size_t(n) * sizeof(A)), to_(to), n_(n) {
         if constexpr (std::is_same_v<T, A>) sum = to;
         else sum = memory_.template as<A>();
         std::fill(sum, sum + n, A(0));
@@ -63,7 +65,8 @@ private:
     int64_t n_;
 };
 
-// ---- padding -----------------------------------------------------------------------------------------------------
+// ---- padding
+// -----------------------------------------------------------------------------------------------------
 
 // The input index of a padded index, -1 for the constant.
 inline int64_t source_of(PadMode mode, int64_t o, int64_t before, int64_t in) {
@@ -130,7 +133,8 @@ void pad(const void* src, DType t, void* dst, const Pad& p, const void* value) {
                 };
                 for (int64_t o = 0; o < r.begin; ++o) edge(o);
                 if (r.end > r.begin)
-                    std::memcpy(out + r.begin, in + (r.begin - p.before[r.last]), size_t(r.end - r.begin) * sizeof(U));
+                    std::memcpy(out + r.begin, in + (r.begin - p.before[r.last]),
+                                size_t(r.end - r.begin) * sizeof(U));
                 for (int64_t o = r.end; o < r.width; ++o) edge(o);
             }
         });
@@ -142,7 +146,8 @@ void pad_backward(const void* grad, DType t, void* grad_in, const Pad& p) {
     int64_t size = 1;
     for (int d = 0; d < p.rank; ++d) size *= p.in[d];
     if (size == 0) return;
-    // Where the first dimension is left as it is, its entries are apart from each other, and threads share them.
+    // Where the first dimension is left as it is, its entries are apart from each other, and threads share
+    // them.
     bool apart = p.rank > 1 && p.before[0] == 0 && p.after[0] == 0;
     int64_t parts = apart ? p.in[0] : 1, rows = r.rows / parts, part_size = size / parts;
     visit_floating(t, [&](auto zero) {
@@ -166,7 +171,8 @@ void pad_backward(const void* grad, DType t, void* grad_in, const Pad& p) {
     });
 }
 
-// ---- resizing ----------------------------------------------------------------------------------------------------
+// ---- resizing
+// ----------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -196,7 +202,9 @@ struct Taps {
     int64_t* place;
     A* weight;
 
-    static size_t bytes(const Resize& r, int d) { return size_t(r.out[d]) * most_taps * (sizeof(int64_t) + sizeof(A)); }
+    static size_t bytes(const Resize& r, int d) {
+        return size_t(r.out[d]) * most_taps * (sizeof(int64_t) + sizeof(A));
+    }
     void fill(const Resize& r, int d, char* memory) {
         place = reinterpret_cast<int64_t*>(memory);
         weight = reinterpret_cast<A*>(place + r.out[d] * most_taps);
@@ -210,13 +218,15 @@ private:
         w[0] = 1;
         at[0] = 0;
         if (count == 1 && in == 1) return;
-        if (count == 1) {                                            // nearest: in float32, as the size of the result was
+        if (count == 1) {  // nearest: in float32, as the size of the result was
             float scale = r.scale[d] > 0 ? float(r.scale[d]) : float(in) / float(out);
             float x = r.mode == ResizeMode::nearest_exact ? (float(o) + 0.5f) * scale : float(o) * scale;
             at[0] = std::min<int64_t>(int64_t(std::floor(x)), in - 1);
             return;
         }
-        A scale = r.align_corners ? (out > 1 ? A(in - 1) / A(out - 1) : A(0)) : r.scale[d] > 0 ? A(r.scale[d]) : A(in) / A(out);
+        A scale = r.align_corners  ? (out > 1 ? A(in - 1) / A(out - 1) : A(0))
+                  : r.scale[d] > 0 ? A(r.scale[d])
+                                   : A(in) / A(out);
         A x = r.align_corners ? A(o) * scale : (A(o) + A(0.5)) * scale - A(0.5);
         if (count == 2) {
             x = std::max(x, A(0));
@@ -237,7 +247,8 @@ struct ResizeTables {
     Scratch memory;
     Taps<A> taps[3];
 
-    explicit ResizeTables(const Resize& r) : memory(Taps<A>::bytes(r, 0) + Taps<A>::bytes(r, 1) + Taps<A>::bytes(r, 2)) {
+    explicit ResizeTables(const Resize& r)
+        : memory(Taps<A>::bytes(r, 0) + Taps<A>::bytes(r, 1) + Taps<A>::bytes(r, 2)) {
         char* next = memory.as<char>();
         for (int d = 0; d < 3; ++d) {
             taps[d].fill(r, d, next);
@@ -267,7 +278,8 @@ void combine_columns(const A* row, const Taps<A>& taps, T* out, int64_t n) {
 
 // Joins the input rows of each output row, then the columns of each output.
 template <class T>
-void resize_planes(const T* src, T* dst, const Resize& r, const ResizeTables<Compute<T>>& tables, int64_t from, int64_t to) {
+void resize_planes(const T* src, T* dst, const Resize& r, const ResizeTables<Compute<T>>& tables,
+                   int64_t from, int64_t to) {
     using A = Compute<T>;
     int64_t rows = r.out[0] * r.out[1], width = r.in[2], plane_size = r.in[0] * r.in[1] * width;
     Scratch memory(size_t(width) * sizeof(A));
@@ -294,11 +306,13 @@ void resize_planes(const T* src, T* dst, const Resize& r, const ResizeTables<Com
 template <int count, class A, class T>
 void spread_columns(const T* grad, const Taps<A>& taps, A* row, int64_t n) {
     for (int64_t o = 0; o < n; ++o)
-        for (int k = 0; k < count; ++k) row[taps.place[o * count + k]] += taps.weight[o * count + k] * A(grad[o]);
+        for (int k = 0; k < count; ++k)
+            row[taps.place[o * count + k]] += taps.weight[o * count + k] * A(grad[o]);
 }
 
 template <class T>
-void resize_plane_backward(const T* grad, T* grad_in, const Resize& r, const ResizeTables<Compute<T>>& tables) {
+void resize_plane_backward(const T* grad, T* grad_in, const Resize& r,
+                           const ResizeTables<Compute<T>>& tables) {
     using A = Compute<T>;
     int64_t rows = r.out[0] * r.out[1], width = r.in[2];
     const Taps<A>& last = tables.taps[2];
@@ -347,9 +361,10 @@ void resize(const void* src, DType t, void* dst, const Resize& r) {
     visit_floating(t, [&](auto zero) {
         using T = decltype(zero);
         ResizeTables<Compute<T>> tables(r);
-        parallel_for(r.planes * r.out[0] * r.out[1], per_thread(4 * (r.in[2] + r.out[2])), [&](int64_t from, int64_t to) {
-            resize_planes(static_cast<const T*>(src), static_cast<T*>(dst), r, tables, from, to);
-        });
+        parallel_for(r.planes * r.out[0] * r.out[1], per_thread(4 * (r.in[2] + r.out[2])),
+                     [&](int64_t from, int64_t to) {
+                         resize_planes(static_cast<const T*>(src), static_cast<T*>(dst), r, tables, from, to);
+                     });
     });
 }
 
@@ -360,12 +375,14 @@ void resize_backward(const void* grad, DType t, void* grad_in, const Resize& r) 
         int64_t in = r.in[0] * r.in[1] * r.in[2], out = r.out[0] * r.out[1] * r.out[2];
         parallel_for(r.planes, per_thread(in + out), [&](int64_t from, int64_t to) {
             for (int64_t p = from; p < to; ++p)
-                resize_plane_backward(static_cast<const T*>(grad) + p * out, static_cast<T*>(grad_in) + p * in, r, tables);
+                resize_plane_backward(static_cast<const T*>(grad) + p * out,
+                                      static_cast<T*>(grad_in) + p * in, r, tables);
         });
     });
 }
 
-// ---- columns -----------------------------------------------------------------------------------------------------
+// ---- columns
+// -----------------------------------------------------------------------------------------------------
 
 int64_t block_count(int64_t in, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation) {
     int64_t span = in + 2 * pad - dilation * (kernel - 1) - 1;
@@ -374,7 +391,8 @@ int64_t block_count(int64_t in, int64_t kernel, int64_t stride, int64_t pad, int
 
 namespace {
 
-// f(place in the plane or -1 for padding, number of the block) for one row of columns (k0, k1), row of blocks by row.
+// f(place in the plane or -1 for padding, number of the block) for one row of columns (k0, k1), row of blocks
+// by row.
 template <class F>
 inline void for_blocks(const Unfold& u, int64_t k0, int64_t k1, F&& f) {
     for (int64_t b0 = 0; b0 < u.blocks[0]; ++b0) {
@@ -398,7 +416,8 @@ void im2col(const void* src, DType t, void* dst, const Unfold& u) {
                 const U* in = static_cast<const U*>(src) + row / kernel * plane;
                 U* out = static_cast<U*>(dst) + row * blocks;
                 int64_t k = row % kernel;
-                for_blocks(u, k / u.kernel[1], k % u.kernel[1], [&](int64_t at, int64_t block) { out[block] = at < 0 ? U{} : in[at]; });
+                for_blocks(u, k / u.kernel[1], k % u.kernel[1],
+                           [&](int64_t at, int64_t block) { out[block] = at < 0 ? U{} : in[at]; });
             }
         });
     });

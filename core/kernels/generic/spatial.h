@@ -7,8 +7,8 @@ namespace rushlight::kernels {
 
 enum class PadMode : uint8_t { constant, reflect, replicate, circular };
 
-// Pads `rank` dimensions of a contiguous array; all dimensions are listed, outermost first (join those that are not padded).
-// A negative amount crops. out[d] is in[d] + before[d] + after[d], never negative.
+// Pads `rank` dimensions of a contiguous array; all dimensions are listed, outermost first (join those that
+// are not padded). A negative amount crops. out[d] is in[d] + before[d] + after[d], never negative.
 struct Pad {
     static constexpr int max_rank = 8;
     int rank;
@@ -23,8 +23,8 @@ void pad_backward(const void* grad, DType t, void* grad_in, const Pad& p);
 
 enum class ResizeMode : uint8_t { nearest, nearest_exact, linear, cubic };
 
-// Unused dimensions come first, with in = out = 1. scale[d] is the size of an input step per output step (1 / scale_factor)
-// where the user gave a factor, else 0: then the sizes give it.
+// Unused dimensions come first, with in = out = 1. scale[d] is the size of an input step per output step (1 /
+// scale_factor) where the user gave a factor, else 0: then the sizes give it.
 struct Resize {
     int64_t planes;                      // batch * channels
     int64_t in[3], out[3];
@@ -33,11 +33,13 @@ struct Resize {
     bool align_corners = false;
 };
 
-// linear serves linear, bilinear and trilinear; cubic serves bicubic. Floating dtypes, and uint8 for the nearest modes.
+// linear serves linear, bilinear and trilinear; cubic serves bicubic. Floating dtypes, and uint8 for the
+// nearest modes.
 void resize(const void* src, DType t, void* dst, const Resize& r);
 void resize_backward(const void* grad, DType t, void* grad_in, const Resize& r);
 
-// Sliding blocks of [batch, channels, in0, in1] as columns [batch, channels * kernel0 * kernel1, blocks0 * blocks1].
+// Sliding blocks of [batch, channels, in0, in1] as columns [batch, channels * kernel0 * kernel1, blocks0 *
+// blocks1].
 struct Unfold {
     int64_t batch, channels;
     int64_t in[2], kernel[2], stride[2], pad[2], dilation[2], blocks[2];

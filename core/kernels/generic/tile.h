@@ -1,4 +1,5 @@
-// Floating storage as vectors of the type it is computed in: float64 as itself, everything else as float32. For ISA passes.
+// Floating storage as vectors of the type it is computed in: float64 as itself, everything else as float32.
+// For ISA passes.
 #pragma once
 
 #include "kernels/generic/float_kind.h"
@@ -32,7 +33,8 @@ RUSHLIGHT_INLINE Vec<float> widen_half(HalfRaw h) {
 #elif defined(__F16C__)
     return Vec<float>::raw((Raw<float>)_mm256_cvtph_ps((__m128i)h));
 #else
-    // The exponent is moved by a product, which also normalises the subnormals; infinity and NaN get theirs by hand.
+    // The exponent is moved by a product, which also normalises the subnormals; infinity and NaN get theirs
+    // by hand.
     Raw<uint32_t> u = __builtin_convertvector(h, Raw<uint32_t>);
     Raw<uint32_t> sign = (u & 0x8000u) << 16, magnitude = u & 0x7fffu;
     Vec<float> scaled = from_bits<float>(magnitude << 13) * 0x1p112f;
@@ -108,7 +110,9 @@ template <class T> struct LaneNumbers {
 };
 template <class T> inline constexpr LaneNumbers<T> lane_numbers;
 
-template <class T> RUSHLIGHT_INLINE Vec<SignedFor<T>> lane_index() { return Vec<SignedFor<T>>::load(lane_numbers<T>.of); }
+template <class T> RUSHLIGHT_INLINE Vec<SignedFor<T>> lane_index() {
+    return Vec<SignedFor<T>>::load(lane_numbers<T>.of);
+}
 // Set in the first `count` lanes.
 template <class T> RUSHLIGHT_INLINE Mask<T> first_lanes(int64_t count) {
     return Mask<T>{(lane_index<T>() < SignedFor<T>(count)).v};
@@ -135,11 +139,12 @@ RUSHLIGHT_INLINE Vec<T> rotate(Vec<T> x) {
     constexpr int w = Vec<T>::width;
     if constexpr (w == 16)
         return Vec<T>::raw(__builtin_shufflevector(
-            x.v, x.v, by, (1 + by) % w, (2 + by) % w, (3 + by) % w, (4 + by) % w, (5 + by) % w, (6 + by) % w, (7 + by) % w,
-            (8 + by) % w, (9 + by) % w, (10 + by) % w, (11 + by) % w, (12 + by) % w, (13 + by) % w, (14 + by) % w, (15 + by) % w));
+            x.v, x.v, by, (1 + by) % w, (2 + by) % w, (3 + by) % w, (4 + by) % w, (5 + by) % w, (6 + by) % w,
+            (7 + by) % w, (8 + by) % w, (9 + by) % w, (10 + by) % w, (11 + by) % w, (12 + by) % w,
+            (13 + by) % w, (14 + by) % w, (15 + by) % w));
     else if constexpr (w == 8)
-        return Vec<T>::raw(__builtin_shufflevector(x.v, x.v, by, (1 + by) % w, (2 + by) % w, (3 + by) % w, (4 + by) % w,
-                                                   (5 + by) % w, (6 + by) % w, (7 + by) % w));
+        return Vec<T>::raw(__builtin_shufflevector(x.v, x.v, by, (1 + by) % w, (2 + by) % w, (3 + by) % w,
+                                                   (4 + by) % w, (5 + by) % w, (6 + by) % w, (7 + by) % w));
     else if constexpr (w == 4)
         return Vec<T>::raw(__builtin_shufflevector(x.v, x.v, by, (1 + by) % w, (2 + by) % w, (3 + by) % w));
     else
@@ -169,8 +174,8 @@ RUSHLIGHT_INLINE void for_each_tile(int64_t n, Whole whole, Part part) {
     if (i < n) part(i, n - i);
 }
 
-// Adds up full(i) for each full vector of n elements and part(i, count) for what is left, whose other lanes are left out. Chains
-// are short: four of them, each emptied into a second level after 32 links.
+// Adds up full(i) for each full vector of n elements and part(i, count) for what is left, whose other lanes
+// are left out. Chains are short: four of them, each emptied into a second level after 32 links.
 template <class T, class Full, class Part>
 RUSHLIGHT_INLINE Vec<T> sum_tiles(int64_t n, Full full, Part part) {
     using V = Vec<T>;
@@ -216,4 +221,7 @@ RUSHLIGHT_INLINE Compute<S> max_of(const S* p, int64_t n) {
 }  // namespace rushlight
 
 // The four entries of a table: PER_FLOAT(f) is {f<float>, f<double>, f<Float16>, f<BrainFloat16>}.
-#define PER_FLOAT(...) {{__VA_ARGS__<float>, __VA_ARGS__<double>, __VA_ARGS__<Float16>, __VA_ARGS__<BrainFloat16>}}
+#define PER_FLOAT(...)                                                                               \
+    {                                                                                                \
+        { __VA_ARGS__<float>, __VA_ARGS__<double>, __VA_ARGS__<Float16>, __VA_ARGS__<BrainFloat16> } \
+    }

@@ -42,7 +42,8 @@ void gather(const void* data, DType t, const int64_t* index, void* other, const 
     });
 }
 
-void scatter(void* data, DType t, const int64_t* index, const void* other, const AlongDim& a, Combine combine) {
+void scatter(void* data, DType t, const int64_t* index, const void* other, const AlongDim& a,
+             Combine combine) {
     MutableValues to{data, t};
     for_each_index(a, [&](int64_t d, int64_t i, int64_t o) {
         int64_t at = d + index[i] * a.data_strides[a.dim];
@@ -62,10 +63,12 @@ void index_select(const void* src, DType t, const int64_t* index, int64_t count,
     for (int64_t o = 0; o < e.outer; ++o)
         for (int64_t i = 0; i < count; ++i)
             for (int64_t k = 0; k < e.inner; ++k)
-                MutableValues{dst, t}.set((o * count + i) * e.inner + k, Values{src, t}[(o * e.n + wrapped(index[i], e.n)) * e.inner + k]);
+                MutableValues{dst, t}.set((o * count + i) * e.inner + k,
+                                          Values{src, t}[(o * e.n + wrapped(index[i], e.n)) * e.inner + k]);
 }
 
-void index_add(void* dst, DType t, const int64_t* index, int64_t count, const void* src, double alpha, Extent e) {
+void index_add(void* dst, DType t, const int64_t* index, int64_t count, const void* src, double alpha,
+               Extent e) {
     MutableValues to{dst, t};
     for (int64_t o = 0; o < e.outer; ++o)
         for (int64_t i = 0; i < count; ++i)
@@ -79,15 +82,17 @@ void index_copy(void* dst, DType t, const int64_t* index, int64_t count, const v
     for (int64_t o = 0; o < e.outer; ++o)
         for (int64_t i = 0; i < count; ++i)
             for (int64_t k = 0; k < e.inner; ++k)
-                MutableValues{dst, t}.set((o * e.n + wrapped(index[i], e.n)) * e.inner + k, Values{src, t}[(o * count + i) * e.inner + k]);
+                MutableValues{dst, t}.set((o * e.n + wrapped(index[i], e.n)) * e.inner + k,
+                                          Values{src, t}[(o * count + i) * e.inner + k]);
 }
 
-void embedding_backward(const void* grad, DType t, const int64_t* index, int64_t count, void* grad_table, int64_t rows, int64_t width,
-                        int64_t padding_index, bool scale_by_frequency) {
+void embedding_backward(const void* grad, DType t, const int64_t* index, int64_t count, void* grad_table,
+                        int64_t rows, int64_t width, int64_t padding_index, bool scale_by_frequency) {
     std::vector<Number> sum(static_cast<size_t>(rows * width)), times(static_cast<size_t>(rows));
     for (int64_t i = 0; i < count; ++i) {
         times[size_t(index[i])] += 1;
-        for (int64_t j = 0; j < width; ++j) sum[size_t(index[i] * width + j)] += Values{grad, t}[i * width + j];
+        for (int64_t j = 0; j < width; ++j)
+            sum[size_t(index[i] * width + j)] += Values{grad, t}[i * width + j];
     }
     for (int64_t r = 0; r < rows; ++r)
         for (int64_t j = 0; j < width; ++j) {

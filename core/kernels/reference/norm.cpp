@@ -7,8 +7,8 @@
 
 namespace rushlight::reference {
 
-void normalize(const void* src, DType t, void* dst, const Sets& s, const void* weight, const void* bias, double eps, double* mean,
-               double* rstd) {
+void normalize(const void* src, DType t, void* dst, const Sets& s, const void* weight, const void* bias,
+               double eps, double* mean, double* rstd) {
     Values x{src, t}, w{weight, t}, b{bias, t};
     MutableValues y{dst, t};
     std::vector<Number> sum(size_t(s.sets)), squares(size_t(s.sets)), count(size_t(s.sets));
@@ -23,18 +23,21 @@ void normalize(const void* src, DType t, void* dst, const Sets& s, const void* w
         Number center = s.centered ? sum[k] / count[k] : 0;
         squares[k] += (x[i] - center) * (x[i] - center);
     }
-    for (size_t k = 0; k < sum.size(); ++k) rstd[k] = double(1 / std::sqrt(squares[k] / count[k] + Number(eps)));
+    for (size_t k = 0; k < sum.size(); ++k)
+        rstd[k] = double(1 / std::sqrt(squares[k] / count[k] + Number(eps)));
     for (int64_t i = 0; i < s.entries; ++i) {
         int64_t k = s.set_of(i, s.context), c = s.weight_of(i, s.context);
         y.set(i, (x[i] - Number(mean[k])) * Number(rstd[k]) * (weight ? w[c] : 1) + (bias ? b[c] : 0));
     }
 }
 
-void normalize_backward(const void* grad, const void* src, DType t, void* grad_src, const Sets& s, const void* weight, const double* mean,
-                        const double* rstd, bool through_statistics, void* grad_weight, void* grad_bias) {
+void normalize_backward(const void* grad, const void* src, DType t, void* grad_src, const Sets& s,
+                        const void* weight, const double* mean, const double* rstd, bool through_statistics,
+                        void* grad_weight, void* grad_bias) {
     Values g{grad, t}, x{src, t}, w{weight, t};
     MutableValues out{grad_src, t}, gw{grad_weight, t}, gb{grad_bias, t};
-    std::vector<Number> count(size_t(s.sets)), sum(size_t(s.sets)), product(size_t(s.sets)), dw(size_t(s.weights)), db(size_t(s.weights));
+    std::vector<Number> count(size_t(s.sets)), sum(size_t(s.sets)), product(size_t(s.sets)),
+        dw(size_t(s.weights)), db(size_t(s.weights));
     auto normal = [&](int64_t i) {
         int64_t k = s.set_of(i, s.context);
         return (x[i] - Number(mean[k])) * Number(rstd[k]);

@@ -62,8 +62,8 @@ int64_t unique(const void* src, DType t, int64_t n, void* values, int64_t* inver
     return found;
 }
 
-void searchsorted(const void* sorted, const void* values, DType t, int64_t* dst, int64_t rows, int64_t n, int64_t m, bool one_row,
-                  bool right) {
+void searchsorted(const void* sorted, const void* values, DType t, int64_t* dst, int64_t rows, int64_t n,
+                  int64_t m, bool one_row, bool right) {
     Values s{sorted, t}, v{values, t};
     for (int64_t r = 0; r < rows; ++r)
         for (int64_t j = 0; j < m; ++j) {

@@ -16,7 +16,8 @@ namespace {
 int64_t product(const int64_t* v) { return v[0] * v[1] * v[2]; }
 
 int64_t place(const Pool& p, const int64_t* sizes, int64_t n, int64_t c, int64_t flat) {
-    return p.channels_last ? (n * product(sizes) + flat) * p.channels + c : (n * p.channels + c) * product(sizes) + flat;
+    return p.channels_last ? (n * product(sizes) + flat) * p.channels + c
+                           : (n * p.channels + c) * product(sizes) + flat;
 }
 
 // The window of output `flat`: f(flat place in the input) for each; gives the divisor of an average.
@@ -27,7 +28,8 @@ int64_t for_window(const Pool& p, bool adaptive, int64_t flat, F&& f) {
     int64_t padded = 1, valid = 1;
     for (int d = 0; d < 3; ++d) {
         if (adaptive) {
-            for (int64_t i = o[d] * p.in[d] / p.out[d]; i * p.out[d] < (o[d] + 1) * p.in[d]; ++i) inside[d].push_back(i);
+            for (int64_t i = o[d] * p.in[d] / p.out[d]; i * p.out[d] < (o[d] + 1) * p.in[d]; ++i)
+                inside[d].push_back(i);
             padded *= int64_t(inside[d].size());
         } else {
             int64_t in_padding = 0;
@@ -93,7 +95,8 @@ void avg_pool(const void* src, DType t, void* dst, const Pool& p, bool adaptive)
     for_planes(p, [&](int64_t n, int64_t c) {
         for (int64_t o = 0; o < product(p.out); ++o) {
             Number sum = 0;
-            int64_t divisor = for_window(p, adaptive, o, [&](int64_t i) { sum += x[place(p, p.in, n, c, i)]; });
+            int64_t divisor =
+                for_window(p, adaptive, o, [&](int64_t i) { sum += x[place(p, p.in, n, c, i)]; });
             y.set(place(p, p.out, n, c, o), sum / Number(divisor));
         }
     });
@@ -106,7 +109,8 @@ void avg_pool_backward(const void* grad, DType t, void* grad_in, const Pool& p, 
         std::vector<Number> sum(size_t(product(p.in)));
         for (int64_t o = 0; o < product(p.out); ++o) {
             int64_t divisor = for_window(p, adaptive, o, [](int64_t) {});
-            for_window(p, adaptive, o, [&](int64_t i) { sum[size_t(i)] += g[place(p, p.out, n, c, o)] / Number(divisor); });
+            for_window(p, adaptive, o,
+                       [&](int64_t i) { sum[size_t(i)] += g[place(p, p.out, n, c, o)] / Number(divisor); });
         }
         for (int64_t i = 0; i < product(p.in); ++i) out.set(place(p, p.in, n, c, i), sum[size_t(i)]);
     });

@@ -50,7 +50,8 @@ Number reduce_line(Reduction op, int64_t n, auto value) {
 void reduce(Reduction op, const void* src, DType in, void* dst, DType out, Extent e) {
     Values x{src, in};
     MutableValues y{dst, out};
-    for_each_line(e, [&](int64_t r, auto at) { y.set(r, reduce_line(op, e.n, [&](int64_t i) { return x[at(i)]; })); });
+    for_each_line(
+        e, [&](int64_t r, auto at) { y.set(r, reduce_line(op, e.n, [&](int64_t i) { return x[at(i)]; })); });
 }
 
 void arg_reduce(bool largest, const void* src, DType t, int64_t* index, void* value, Extent e) {
@@ -91,7 +92,8 @@ void var(const void* src, DType t, void* dst, void* mean, Extent e, double corre
         for (int64_t i = 0; i < e.n; ++i) sum += x[at(i)];
         Number center = sum / Number(e.n);
         for (int64_t i = 0; i < e.n; ++i) distances += (x[at(i)] - center) * (x[at(i)] - center);
-        Number v = e.n == 0 ? std::numeric_limits<Number>::quiet_NaN() : distances / std::max<Number>(0, Number(e.n) - correction);
+        Number v = e.n == 0 ? std::numeric_limits<Number>::quiet_NaN()
+                            : distances / std::max<Number>(0, Number(e.n) - correction);
         y.set(r, take_root ? std::sqrt(v) : v);
         if (m) m.set(r, center);
     });
@@ -145,7 +147,8 @@ void running_extremum(bool largest, const void* src, DType t, void* values, int6
         int64_t best = 0;
         for (int64_t i = 0; i < e.n; ++i) {
             Number now = x[at(i)], before = x[at(best)];
-            if (std::isnan(now) || (!std::isnan(before) && (largest ? now >= before : now <= before))) best = i;
+            if (std::isnan(now) || (!std::isnan(before) && (largest ? now >= before : now <= before)))
+                best = i;
             y.set(at(i), x[at(best)]);
             indices[at(i)] = best;
         }
@@ -156,8 +159,12 @@ void running_extremum(bool largest, const void* src, DType t, void* values, int6
 
 void cumsum(const void* src, DType in, void* dst, DType out, Extent e) { scan(false, src, in, dst, out, e); }
 void cumprod(const void* src, DType in, void* dst, DType out, Extent e) { scan(true, src, in, dst, out, e); }
-void cummax(const void* src, DType t, void* values, int64_t* indices, Extent e) { running_extremum(true, src, t, values, indices, e); }
-void cummin(const void* src, DType t, void* values, int64_t* indices, Extent e) { running_extremum(false, src, t, values, indices, e); }
+void cummax(const void* src, DType t, void* values, int64_t* indices, Extent e) {
+    running_extremum(true, src, t, values, indices, e);
+}
+void cummin(const void* src, DType t, void* values, int64_t* indices, Extent e) {
+    running_extremum(false, src, t, values, indices, e);
+}
 
 void logcumsumexp(const void* src, DType t, void* dst, Extent e) {
     Values x{src, t};

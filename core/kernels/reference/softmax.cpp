@@ -72,7 +72,8 @@ void cross_entropy(const void* logits, DType t, const ClassLoss& s, void* loss) 
     for (int64_t i = 0; i < s.batch * s.inner; ++i) {
         int64_t o = i / s.inner, k = i % s.inner;
         Number one = 0;
-        auto logs = log_softmax_of(s.classes, [&](int64_t c) { return x[(o * s.classes + c) * s.inner + k]; });
+        auto logs =
+            log_softmax_of(s.classes, [&](int64_t c) { return x[(o * s.classes + c) * s.inner + k]; });
         if (s.target[i] != s.ignore_index)
             for (int64_t c = 0; c < s.classes; ++c) one -= wanted(s, t, i, c) * logs[size_t(c)];
         sum += one;
@@ -82,7 +83,8 @@ void cross_entropy(const void* logits, DType t, const ClassLoss& s, void* loss) 
     if (s.reduction == LossReduction::mean) y.set(0, sum / total_weight(s, t));
 }
 
-void cross_entropy_backward(const void* grad_loss, const void* logits, DType t, const ClassLoss& s, void* grad_logits) {
+void cross_entropy_backward(const void* grad_loss, const void* logits, DType t, const ClassLoss& s,
+                            void* grad_logits) {
     Values x{logits, t}, g{grad_loss, t};
     MutableValues y{grad_logits, t};
     for (int64_t i = 0; i < s.batch * s.inner; ++i) {

@@ -17,15 +17,18 @@ using kernels::Unfold;
 
 namespace {
 
-// Every operator here is linear: output o is a sum of weight * input i. f(o, i, weight) lists the terms; i is -1 for the constant.
+// Every operator here is linear: output o is a sum of weight * input i. f(o, i, weight) lists the terms; i is
+// -1 for the constant.
 using Terms = std::function<void(int64_t o, int64_t i, Number weight)>;
 
-void apply(int64_t outputs, const Values& x, const MutableValues& y, Number constant, const std::function<void(Terms)>& list) {
+void apply(int64_t outputs, const Values& x, const MutableValues& y, Number constant,
+           const std::function<void(Terms)>& list) {
     std::vector<Number> sum(static_cast<size_t>(outputs));
     list([&](int64_t o, int64_t i, Number w) { sum[size_t(o)] += w * (i < 0 ? constant : x[i]); });
     for (int64_t o = 0; o < outputs; ++o) y.set(o, sum[size_t(o)]);
 }
-void apply_backward(int64_t inputs, const Values& g, const MutableValues& out, const std::function<void(Terms)>& list) {
+void apply_backward(int64_t inputs, const Values& g, const MutableValues& out,
+                    const std::function<void(Terms)>& list) {
     std::vector<Number> sum(static_cast<size_t>(inputs));
     list([&](int64_t o, int64_t i, Number w) {
         if (i >= 0) sum[size_t(i)] += w * g[o];
@@ -60,7 +63,8 @@ void pad_terms(const Pad& p, const Terms& f) {
         int64_t rest = o, i = 0, step = 1;
         bool inside = true;
         for (int d = p.rank - 1; d >= 0; --d) {
-            int64_t size = p.in[d] + p.before[d] + p.after[d], at = pad_source(p.mode, rest % size - p.before[d], p.in[d]);
+            int64_t size = p.in[d] + p.before[d] + p.after[d],
+                    at = pad_source(p.mode, rest % size - p.before[d], p.in[d]);
             inside &= at >= 0;
             i += at * step;
             step *= p.in[d];
@@ -87,15 +91,18 @@ std::vector<Tap> taps(const Resize& r, int d, int64_t o) {
         return {{std::min<int64_t>(int64_t((float(o) + offset) * scale), in - 1), 1}};
     }
     Number scale = r.scale[d] > 0 ? Number(r.scale[d]) : Number(in) / Number(out);
-    Number x = r.align_corners ? (out > 1 ? Number(o) * Number(in - 1) / Number(out - 1) : 0) : (Number(o) + 0.5L) * scale - 0.5L;
+    Number x = r.align_corners ? (out > 1 ? Number(o) * Number(in - 1) / Number(out - 1) : 0)
+                               : (Number(o) + 0.5L) * scale - 0.5L;
     std::vector<Tap> list;
     if (r.mode == ResizeMode::linear) {
         x = std::max<Number>(x, 0);
         for (int64_t i = 0; i < in; ++i)
-            if (std::abs(Number(i) - std::min(x, Number(in - 1))) < 1) list.push_back({i, 1 - std::abs(Number(i) - std::min(x, Number(in - 1)))});
+            if (std::abs(Number(i) - std::min(x, Number(in - 1))) < 1)
+                list.push_back({i, 1 - std::abs(Number(i) - std::min(x, Number(in - 1)))});
     } else {
         int64_t base = int64_t(std::floor(x));
-        for (int64_t i = base - 1; i <= base + 2; ++i) list.push_back({std::clamp<int64_t>(i, 0, in - 1), cubic(x - Number(i))});
+        for (int64_t i = base - 1; i <= base + 2; ++i)
+            list.push_back({std::clamp<int64_t>(i, 0, in - 1), cubic(x - Number(i))});
     }
     return list;
 }
@@ -109,7 +116,8 @@ void resize_terms(const Resize& r, const Terms& f) {
                     for (Tap x : r.in[0] == 1 && r.out[0] == 1 ? std::vector<Tap>{{0, 1}} : taps(r, 0, a))
                         for (Tap y : r.in[1] == 1 && r.out[1] == 1 ? std::vector<Tap>{{0, 1}} : taps(r, 1, b))
                             for (Tap z : taps(r, 2, c))
-                                f(o, ((plane * r.in[0] + x.at) * r.in[1] + y.at) * r.in[2] + z.at, x.weight * y.weight * z.weight);
+                                f(o, ((plane * r.in[0] + x.at) * r.in[1] + y.at) * r.in[2] + z.at,
+                                  x.weight * y.weight * z.weight);
                 }
 }
 
@@ -130,17 +138,20 @@ void unfold_terms(const Unfold& u, const Terms& f) {
 }  // namespace
 
 void pad(const void* src, DType t, void* dst, const Pad& p, const void* value) {
-    apply(sizes_of(p).out, {src, t}, {dst, t}, value ? Values{value, t}[0] : 0, [&](Terms f) { pad_terms(p, f); });
+    apply(sizes_of(p).out, {src, t}, {dst, t}, value ? Values{value, t}[0] : 0,
+          [&](Terms f) { pad_terms(p, f); });
 }
 void pad_backward(const void* grad, DType t, void* grad_in, const Pad& p) {
     apply_backward(sizes_of(p).in, {grad, t}, {grad_in, t}, [&](Terms f) { pad_terms(p, f); });
 }
 
 void resize(const void* src, DType t, void* dst, const Resize& r) {
-    apply(r.planes * r.out[0] * r.out[1] * r.out[2], {src, t}, {dst, t}, 0, [&](Terms f) { resize_terms(r, f); });
+    apply(r.planes * r.out[0] * r.out[1] * r.out[2], {src, t}, {dst, t}, 0,
+          [&](Terms f) { resize_terms(r, f); });
 }
 void resize_backward(const void* grad, DType t, void* grad_in, const Resize& r) {
-    apply_backward(r.planes * r.in[0] * r.in[1] * r.in[2], {grad, t}, {grad_in, t}, [&](Terms f) { resize_terms(r, f); });
+    apply_backward(r.planes * r.in[0] * r.in[1] * r.in[2], {grad, t}, {grad_in, t},
+                   [&](Terms f) { resize_terms(r, f); });
 }
 
 void im2col(const void* src, DType t, void* dst, const Unfold& u) {
@@ -148,7 +159,8 @@ void im2col(const void* src, DType t, void* dst, const Unfold& u) {
     apply(n, {src, t}, {dst, t}, 0, [&](Terms f) { unfold_terms(u, f); });
 }
 void col2im(const void* src, DType t, void* dst, const Unfold& u) {
-    apply_backward(u.batch * u.channels * u.in[0] * u.in[1], {src, t}, {dst, t}, [&](Terms f) { unfold_terms(u, f); });
+    apply_backward(u.batch * u.channels * u.in[0] * u.in[1], {src, t}, {dst, t},
+                   [&](Terms f) { unfold_terms(u, f); });
 }
 
 }  // namespace rushlight::reference

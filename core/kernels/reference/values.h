@@ -1,4 +1,5 @@
-// An array of a dtype known at run time, read and written as long double: wide enough for every real dtype, int64 included.
+// An array of a dtype known at run time, read and written as long double: wide enough for every real dtype,
+// int64 included.
 #pragma once
 
 #include "base/dtype.h"
