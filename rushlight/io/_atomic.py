@@ -3,7 +3,6 @@
 import contextlib
 import fcntl
 import os
-import secrets
 import stat
 
 _SUFFIX = ".rushlight-tmp"
@@ -62,7 +61,7 @@ class AtomicFile:
 
     def _create(self, folder, prefix):
         while True:
-            path = os.path.join(folder, prefix + secrets.token_hex(8) + _SUFFIX)
+            path = os.path.join(folder, prefix + os.urandom(8).hex() + _SUFFIX)
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
             # The lock tells other saves that this file is in use; one of them may have removed it before we
             # had the lock. Where there are no locks nobody can take this file for a stale one.

@@ -10,7 +10,7 @@ import struct
 from pickle import UnpicklingError
 
 from rushlight.io import _tensors
-from rushlight.io._errors import RecordError
+from rushlight.io._errors import CorruptFileError, RecordError
 
 MAX_DEPTH = 1000
 
@@ -73,6 +73,10 @@ def _check_key(key):
         if not pending:
             return key
     raise UnpicklingError(f"the pickle uses a key of more than {_MAX_KEY_PARTS} parts")
+
+
+def _are_no_hooks(value):
+    return value is None or (isinstance(value, dict) and not value)
 
 
 class TensorMaker:
@@ -251,7 +255,14 @@ class Unpickler:
         _expect(
             isinstance(target, Admitted), f"the pickle calls a {type(target).__name__}; that would run code"
         )
-        made = target.call(*arguments) if target.call else _refuse(f"the pickle calls {target.name}")
+        if target.call is None:
+            _refuse(f"the pickle calls {target.name}")
+        try:
+            made = target.call(*arguments)
+        except (UnpicklingError, CorruptFileError):
+            raise
+        except (RuntimeError, TypeError, ValueError, OverflowError) as error:
+            raise UnpicklingError(f"{target.name}: {error}") from error
         if type(made) is frozenset:
             self._push_nested(made, list(made))
         else:
@@ -277,7 +288,7 @@ class Unpickler:
     def _persistent(self):
         pid = self._pop()
         _expect(
-            type(pid) is tuple and len(pid) in (5, 6) and pid[0] == "storage",
+            type(pid) is tuple and len(pid) in (5, 6) and type(pid[0]) is str and pid[0] == "storage",
             "the pickle refers to something outside itself that is not a storage",
         )
         _, kind, key, location, count = pid[:5]
@@ -513,7 +524,7 @@ def _complex(*arguments):
 
 def _encode(*arguments):
     _expect(
-        len(arguments) == 2 and type(arguments[0]) is str and arguments[1] in ("latin1", "latin-1"),
+        len(arguments) == 2 and type(arguments[0]) is type(arguments[1]) is str and arguments[1] in ("latin1", "latin-1"),
         "_codecs.encode: expected text and 'latin1'",
     )
     try:
@@ -558,7 +569,7 @@ def _rebuilders(maker):
             "a tensor's offset, size or stride is not made of ints >= 0",
         )
         _expect(
-            type(requires_grad) is bool and not hooks,
+            type(requires_grad) is bool and _are_no_hooks(hooks),
             "a tensor's requires_grad is not a bool, or it brings hooks",
         )
         try:
@@ -582,12 +593,12 @@ def _rebuilders(maker):
 
     def parameter(*arguments):
         _expect(
-            len(arguments) in (1, 2, 3) and maker.is_tensor(arguments[0]) and type(arguments[-1]) is not str,
+            len(arguments) in (1, 2, 3) and maker.is_tensor(arguments[0]),
             "_rebuild_parameter: expected a tensor",
         )
         requires_grad = arguments[1] if len(arguments) > 1 else True
         _expect(
-            type(requires_grad) is bool and not (len(arguments) == 3 and arguments[2]),
+            type(requires_grad) is bool and _are_no_hooks(arguments[2] if len(arguments) == 3 else None),
             "_rebuild_parameter: requires_grad is not a bool, or it brings hooks",
         )
         return maker.parameter(arguments[0], requires_grad)
