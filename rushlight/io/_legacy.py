@@ -4,8 +4,9 @@ import struct
 from pickle import UnpicklingError
 
 from rushlight.io import _tensors
+from rushlight.io._admitted import LoadedStorage
 from rushlight.io._errors import CorruptFileError, RecordError
-from rushlight.io._pickle_reader import LoadedStorage, Unpickler
+from rushlight.io._pickle_reader import Unpickler
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001

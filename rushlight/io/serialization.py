@@ -5,10 +5,11 @@ import os
 from pickle import PicklingError, UnpicklingError
 
 from rushlight.io import _tensors
+from rushlight.io._admitted import LoadedStorage, TensorMaker
 from rushlight.io._atomic import AtomicFile
 from rushlight.io._errors import CorruptFileError, RecordError
 from rushlight.io._legacy import LEGACY_START, load_legacy
-from rushlight.io._pickle_reader import LoadedStorage, TensorMaker, Unpickler
+from rushlight.io._pickle_reader import Unpickler
 from rushlight.io._pickle_writer import Pickler
 from rushlight.io._zip import FileSource, ZipReader, ZipWriter
 
