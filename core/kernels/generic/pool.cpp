@@ -159,23 +159,49 @@ void run_avg_backward(const void* grad, DType t, void* grad_in, const Pool& p, W
         [&](int64_t from, int64_t to) { rows(table.w, grad, grad_in, from, to); });
 }
 
-// Where the windows are unknown or spread out: each output adds to the place it names. One sample's plane at
-// a time.
+// Where the windows are unknown or spread out, each output adds to the place that it names. Planes are added
+// up in scratch memory.
 template <class T>
-void scatter_gradient(const Pool& p, const T* grad, const int64_t* indices, T* grad_in) {
+void scatter_planes(const Pool& p, const T* grad, const int64_t* indices, T* grad_in) {
     using Acc = std::conditional_t<std::is_same_v<T, double>, double, float>;
     int64_t inputs = p.in[0] * p.in[1] * p.in[2], outputs = p.out[0] * p.out[1] * p.out[2];
-    int64_t step = p.channels_last ? p.channels : 1;
     parallel_for(p.batch * p.channels, per_thread(inputs), [&](int64_t from, int64_t to) {
         Scratch memory(size_t(inputs) * sizeof(Acc));
         Acc* sum = memory.as<Acc>();
         for (int64_t plane = from; plane < to; ++plane) {
-            int64_t n = plane / p.channels, c = plane % p.channels;
-            int64_t in = p.channels_last ? n * inputs * p.channels + c : plane * inputs;
-            int64_t out = p.channels_last ? n * outputs * p.channels + c : plane * outputs;
             std::fill(sum, sum + inputs, Acc(0));
-            for (int64_t o = 0; o < outputs; ++o) sum[indices[out + o * step]] += Acc(grad[out + o * step]);
-            for (int64_t i = 0; i < inputs; ++i) grad_in[in + i * step] = T(sum[i]);
+            const int64_t* place = indices + plane * outputs;
+            for (int64_t o = 0; o < outputs; ++o) sum[place[o]] += Acc(grad[plane * outputs + o]);
+            for (int64_t i = 0; i < inputs; ++i) grad_in[plane * inputs + i] = T(sum[i]);
+        }
+    });
+}
+
+// Channels-last: samples, or strips of their channels where the samples are few.
+template <class T>
+void scatter_channels(const Pool& p, const T* grad, const int64_t* indices, T* grad_in) {
+    using Acc = std::conditional_t<std::is_same_v<T, double>, double, float>;
+    constexpr bool direct = std::is_same_v<T, Acc>;
+    int64_t inputs = p.in[0] * p.in[1] * p.in[2], outputs = p.out[0] * p.out[1] * p.out[2],
+            stride = p.channels;
+    int64_t wanted = std::max<int64_t>(1, 8 / p.batch),
+            width = std::max<int64_t>(16, (stride + wanted - 1) / wanted);
+    int64_t strips = (stride + width - 1) / width;
+    parallel_for(p.batch * strips, per_thread(inputs * width), [&](int64_t from, int64_t to) {
+        Scratch memory(direct ? 0 : size_t(inputs * width) * sizeof(Acc));
+        for (int64_t task = from; task < to; ++task) {
+            int64_t c = task % strips * width, count = std::min(width, stride - c), sample = task / strips;
+            T* in = grad_in + sample * inputs * stride + c;
+            int64_t out = sample * outputs * stride + c, step = direct ? stride : width;
+            Acc* sum;
+            if constexpr (direct) sum = in;
+            else sum = memory.as<Acc>();
+            for (int64_t i = 0; i < inputs; ++i) std::fill(sum + i * step, sum + i * step + count, Acc(0));
+            for (int64_t o = 0; o < outputs; ++o, out += stride)
+                for (int64_t k = 0; k < count; ++k) sum[indices[out + k] * step + k] += Acc(grad[out + k]);
+            if constexpr (!direct)
+                for (int64_t i = 0; i < inputs; ++i)
+                    for (int64_t k = 0; k < count; ++k) in[i * stride + k] = T(sum[i * step + k]);
         }
     });
 }
@@ -210,7 +236,8 @@ void max_pool_backward(const void* grad, const int64_t* indices, DType t, void* 
     visit_real(t, [&](auto zero) {
         using T = decltype(zero);
         if constexpr (!std::is_integral_v<T>)
-            scatter_gradient(p, static_cast<const T*>(grad), indices, static_cast<T*>(grad_in));
+            (p.channels_last ? scatter_channels<T> : scatter_planes<T>)(p, static_cast<const T*>(grad),
+                                                                        indices, static_cast<T*>(grad_in));
     });
 }
 
