@@ -71,15 +71,18 @@ class printoptions:
         set_printoptions(**self._former)
 
 
-def tensor_repr(tensor, default_dtype, name="tensor"):
+def tensor_repr(tensor, default_dtype, name=None):
     """The repr of `tensor`.
 
     Args:
         tensor: the tensor.
         default_dtype: the default dtype, whose tensors (and those of int64, bool and the matching complex
             dtype) show none.
-        name: what stands before the bracket; a subclass gives its own name.
+        name: what stands before the bracket; "tensor" for our own types, a user's subclass shows its name.
     """
+    if name is None:
+        kind = type(tensor)
+        name = "tensor" if kind.__module__.partition(".")[0] == "rushlight" else kind.__name__
     prefix = name + "("
     shape = tuple(tensor.shape)
     dtype_name = str(tensor.dtype).rpartition(".")[2]
@@ -106,11 +109,6 @@ def tensor_repr(tensor, default_dtype, name="tensor"):
     elif tensor.requires_grad:
         suffixes.append("requires_grad=True")
     return _with_suffixes(prefix + body, suffixes, len(prefix))
-
-
-def parameter_repr(tensor, default_dtype):
-    """The repr of a Parameter."""
-    return "Parameter containing:\n" + tensor_repr(tensor, default_dtype)
 
 
 def tensor_format(tensor, spec):

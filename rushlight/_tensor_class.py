@@ -17,12 +17,6 @@ def _repr(self):
     return _lazily("rushlight._printing", "tensor_repr")(self, _C.get_default_dtype())
 
 
-def _format(self, spec):
-    if self.dim() == 0 and spec:
-        return self.item().__format__(spec)
-    return object.__format__(self, spec)
-
-
 def _reversed(self):
     return self if self.dim() == 0 else self.flip(0)
 
@@ -44,9 +38,10 @@ def legacy_type(name, dtype):
 for _name, _method in in_namespace("Tensor").items():
     setattr(Tensor, _name, _method)
 Tensor._repr = _repr
-Tensor.__format__ = _format
+Tensor.__format__ = _lazily("rushlight._printing", "tensor_format")
 Tensor.__reversed__ = _reversed
 Tensor.__array_priority__ = 1000
+Tensor.__copy__ = _lazily("rushlight._tensor_pickle", "tensor_copy")
 Tensor.__deepcopy__ = _lazily("rushlight._tensor_pickle", "tensor_deepcopy")
 Tensor.__reduce_ex__ = _lazily("rushlight._tensor_pickle", "tensor_reduce_ex")
 Generator.__reduce__ = _lazily("rushlight._tensor_pickle", "generator_reduce")

@@ -85,13 +85,15 @@ DType dtype_or(const Call& c, DType otherwise) { return c["dtype"].is_none() ? o
 void infer_sized(Call& c) {
     Dims size(c["size"].to_ints());
     DType t = dtype_or(c, default_dtype());
-    require(is_floating(t), ErrorKind::not_implemented, c.name(), ": dtype ", name_of(t), " is not supported; expected a floating dtype");
+    require(is_differentiable(t), ErrorKind::not_implemented, c.name(), ": dtype ", name_of(t),
+            " is not supported; expected a floating or complex dtype");
     c.result(size, t);
 }
 
 void infer_like(Call& c) {
     DType t = dtype_or(c, c.tensor(0).dtype);
-    require(is_floating(t), ErrorKind::not_implemented, c.name(), ": dtype ", name_of(t), " is not supported; expected a floating dtype");
+    require(is_differentiable(t), ErrorKind::not_implemented, c.name(), ": dtype ", name_of(t),
+            " is not supported; expected a floating or complex dtype");
     c.result(c.tensor(0).sizes, t);
 }
 

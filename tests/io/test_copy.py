@@ -52,6 +52,8 @@ def test_dtypes_and_sizes_are_the_same_objects_and_types():
     for name in DTYPES:
         assert pickle.loads(pickle.dumps(getattr(rushlight, name))) is getattr(rushlight, name)
         assert copy.deepcopy(getattr(rushlight, name)) is getattr(rushlight, name)
+    device = rushlight.device("cpu")
+    assert pickle.loads(pickle.dumps(device)) == device == copy.deepcopy(device)
     size = rushlight.Size([2, 3])
     assert pickle.loads(pickle.dumps(size)) == size and type(copy.deepcopy(size)) is rushlight.Size
 

@@ -104,9 +104,17 @@ def test_the_default_dtype_decides_which_dtype_is_shown():
 def test_format_of_a_number_and_of_a_tensor():
     assert f"{rushlight.tensor(3.14159):.2f}" == "3.14"
     assert f"{rushlight.tensor(7):>4}" == "   7"
+    assert f"{rushlight.tensor(7)} {rushlight.tensor(0.5)} {rushlight.tensor(True)}" == "7 0.5 True"
     assert f"{rushlight.tensor([1, 2])}" == "tensor([1, 2])"
     with pytest.raises(TypeError, match="unsupported format"):
         f"{rushlight.tensor([1.0, 2.0]):.2f}"
+
+
+def test_a_subclass_shows_its_name():
+    class Weights(rushlight.Tensor):
+        pass
+
+    assert repr(Weights([1.0, 2.0])) == "Weights([1., 2.])"
 
 
 def test_printing_leaves_the_tape_and_the_values_alone():
