@@ -241,7 +241,7 @@ nb::object grad(nb::object outputs, nb::object inputs, nb::object grads, bool ke
 std::string stack_text() {
     Interpreter lock;
     nb::object lines = nb::module_::import_("traceback").attr("format_stack")();
-    return nb::cast<std::string>(nb::str("").attr("join")(lines));
+    return nb::str(nb::str("").attr("join")(lines)).c_str();
 }
 
 PyMethodDef methods[] = {

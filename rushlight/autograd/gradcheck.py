@@ -55,7 +55,7 @@ def _sum(values):
 
 def _perturbed(x, direction, step):
     with no_grad():
-        return (x.detach().clone() + step * direction).to(x.dtype)
+        return x.detach().clone() + step * direction
 
 
 def _difference(func, values, i, direction, eps):
@@ -111,8 +111,7 @@ def _analytical(func, values, where):
 def _close(a, b, rtol, atol):
     if a is None or b is None or a.numel() == 0:
         return True
-    wide = _C.complex128 if a.is_complex() or b.is_complex() else _C.float64
-    a, b = a.to(wide), b.to(wide)
+    a, b = (a.cdouble(), b.cdouble()) if a.is_complex() or b.is_complex() else (a.double(), b.double())
     same = ((a - b).abs() <= atol + rtol * b.abs()) | (a == b)
     return bool(same.all())
 
@@ -157,7 +156,7 @@ def _spread(count, seed):
 def _direction(x, seed):
     flat = [v + 0.1 for v in _spread(x.numel(), seed)]
     norm = sum(v * v for v in flat) ** 0.5 or 1.0
-    return _C.tensor([v / norm for v in flat], dtype=_C.float64).reshape(x.shape).to(x.dtype)
+    return _C.tensor([v / norm for v in flat], dtype=x.dtype).reshape(x.shape)
 
 
 def _check_fast(func, values, where, eps, atol, rtol, nondet_tol):
@@ -306,7 +305,7 @@ def gradgradcheck(func, inputs, grad_outputs=None, *, eps=1e-6, atol=1e-5, rtol=
     if grad_outputs is None:
         grad_outputs = []
         for seed, y in enumerate(shown):
-            g = _C.tensor([2 * v - 1 for v in _spread(y.numel(), seed)], dtype=_C.float64).reshape(y.shape).to(y.dtype)
+            g = _C.tensor([2 * v - 1 for v in _spread(y.numel(), seed)], dtype=y.dtype).reshape(y.shape)
             if gen_non_contig_grad_outputs and g.dim() > 0:
                 g = _C.stack([g, g], -1).select(-1, 0)
             grad_outputs.append(g.requires_grad_())
