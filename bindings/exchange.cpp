@@ -13,7 +13,7 @@ namespace {
 struct StorageObject {
     PyObject_HEAD
     Storage* storage;
-    Py_ssize_t exports;
+    bool shared;                 // its memory was handed out to be written
 };
 PyTypeObject* storage_type = nullptr;
 
@@ -24,12 +24,13 @@ PyObject* wrap_storage(const Ref<Storage>& s) {
     if (!o) return nullptr;
     s->retain();
     o->storage = s.get();
-    o->exports = 0;
+    o->shared = false;
     return reinterpret_cast<PyObject*>(o);
 }
 
 void storage_dealloc(PyObject* self) {
-    Ref<Storage>::adopt(storage_of(self));
+    Ref<Storage> last = Ref<Storage>::adopt(storage_of(self));
+    if (reinterpret_cast<StorageObject*>(self)->shared) last->end_sharing();
     PyTypeObject* type = Py_TYPE(self);
     PyObject_Free(self);
     Py_DECREF(type);
@@ -38,6 +39,11 @@ void storage_dealloc(PyObject* self) {
 int storage_getbuffer(PyObject* self, Py_buffer* view, int flags) {
     Storage* s = storage_of(self);
     static char nothing = 0;
+    // NumPy keeps the object, not the buffer: until this object goes, somebody may write.
+    if (bool& shared = reinterpret_cast<StorageObject*>(self)->shared; !shared && !s->read_only()) {
+        s->begin_sharing();
+        shared = true;
+    }
     return PyBuffer_FillInfo(view, self, s->bytes() ? s->data() : &nothing, Py_ssize_t(s->bytes()), s->read_only(), flags);
 }
 
@@ -160,13 +166,16 @@ PyObject* to_array(PyObject* self, PyObject* args, PyObject* keywords) {
 
 // ---- DLPack ----------------------------------------------------------------------------------------------------------------
 
+// A tensor in the hands of another library, which may write it unless it is read-only.
+template <class Managed>
 struct Exported {
-    DLManagedTensor managed;
-    Tensor tensor;
-};
-
-struct ExportedVersioned {
-    DLManagedTensorVersioned managed;
+    explicit Exported(Tensor t) : tensor(std::move(t)) {
+        if (!tensor->storage->read_only()) tensor->storage->begin_sharing();
+    }
+    ~Exported() {
+        if (!tensor->storage->read_only()) tensor->storage->end_sharing();
+    }
+    Managed managed{};
     Tensor tensor;
 };
 
@@ -219,18 +228,18 @@ PyObject* to_dlpack(PyObject* self, PyObject* args, PyObject* keywords) {
             t = fresh;
         }
         if (PyTuple_Check(max_version) && PyTuple_GET_SIZE(max_version) == 2 && PyLong_AsLong(PyTuple_GET_ITEM(max_version, 0)) >= 1) {
-            auto* e = new ExportedVersioned{{}, t};
+            auto* e = new Exported<DLManagedTensorVersioned>(t);
             e->managed.version = {1, 0};
             e->managed.manager_ctx = e;
-            e->managed.deleter = [](DLManagedTensorVersioned* m) { delete static_cast<ExportedVersioned*>(m->manager_ctx); };
+            e->managed.deleter = [](DLManagedTensorVersioned* m) { delete static_cast<Exported<DLManagedTensorVersioned>*>(m->manager_ctx); };
             e->managed.flags = (t->storage->read_only() ? DLPACK_FLAG_BITMASK_READ_ONLY : 0) | (copy == Py_True ? DLPACK_FLAG_BITMASK_IS_COPIED : 0);
             describe(e->managed.dl_tensor, e->tensor);
             return PyCapsule_New(&e->managed, "dltensor_versioned", delete_capsule<DLManagedTensorVersioned>);
         }
         require(!t->storage->read_only(), ErrorKind::buffer, "__dlpack__: a read-only tensor needs a consumer of DLPack 1.0 or later");
-        auto* e = new Exported{{}, t};
+        auto* e = new Exported<DLManagedTensor>(t);
         e->managed.manager_ctx = e;
-        e->managed.deleter = [](DLManagedTensor* m) { delete static_cast<Exported*>(m->manager_ctx); };
+        e->managed.deleter = [](DLManagedTensor* m) { delete static_cast<Exported<DLManagedTensor>*>(m->manager_ctx); };
         describe(e->managed.dl_tensor, e->tensor);
         return PyCapsule_New(&e->managed, "dltensor", delete_capsule<DLManagedTensor>);
     });

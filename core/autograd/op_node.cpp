@@ -173,6 +173,7 @@ void OpNode::keep(const Call& call, int key, TensorImpl* t, TensorImpl** place, 
     require_savable(*t, call.name());
     bool overwritten = key >= 0 && call.in_place && t->storage == call.destination->storage;
     if (overwritten && t == call.destination) t = call.original.impl();
+    t->storage->notice_outside_writes();
     *stamp = Stamp::of(*t);
     if (overwritten && t->storage == call.destination->storage && may_share_memory(*t, *call.destination)) --stamp->version;
     bool watched = t->storage->written_elsewhere();

@@ -12,6 +12,7 @@ SavedTensor::SavedTensor(const Tensor& t, int slot, const char* op) : slot_(slot
         return;
     }
     kept_ = plain;
+    plain->storage->notice_outside_writes();
     stamp_ = Stamp::of(*plain.impl());
     watched_ = plain->storage->written_elsewhere();
     if (watched_) print_ = fingerprint(*plain.impl());

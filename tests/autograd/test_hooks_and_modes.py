@@ -1,0 +1,217 @@
+"""Hooks on tensors and nodes; no_grad and its kin; anomaly mode."""
+
+import pytest
+
+import rushlight as rl
+from rushlight import autograd
+
+
+def leaf(*values):
+    return rl.tensor(list(values), dtype=rl.float64, requires_grad=True)
+
+
+def test_hooks_on_leaves_and_results():
+    x = leaf(1.0, 2.0)
+    seen = []
+    y = x * 2
+    y.register_hook(lambda g: seen.append(g.tolist()))
+    first = x.register_hook(lambda g: g * 10)
+    x.register_hook(lambda g: seen.append(g.tolist()))
+    y.sum().backward()
+    assert seen == [[1, 1], [20, 20]] and x.grad.tolist() == [20, 20]
+    first.remove()
+    x.grad = None
+    (x * 1).sum().backward()
+    assert x.grad.tolist() == [1, 1]
+    with x.register_hook(lambda g: g * 5):
+        (x * 1).sum().backward()
+    (x * 1).sum().backward()
+    assert x.grad.tolist() == [7, 7]
+
+
+def test_leaf_hooks_also_shape_what_grad_returns():
+    x = leaf(1.0)
+    x.register_hook(lambda g: g * 3)
+    assert autograd.grad((x * 2).sum(), x)[0].tolist() == [6]
+
+
+def test_post_accumulate_hooks():
+    x = leaf(1.0)
+    seen = []
+    x.register_post_accumulate_grad_hook(lambda t: (seen.append(t.grad.tolist()), setattr(t, "grad", None)) and None)
+    (x * 2).sum().backward()
+    (x * 3).sum().backward()
+    assert seen == [[2], [3]] and x.grad is None
+    with pytest.raises(RuntimeError, match="leaf"):
+        (x * 2).register_post_accumulate_grad_hook(print)
+
+
+def test_hooks_on_nodes():
+    x = leaf(2.0, 3.0)
+    y = x * x
+    seen = []
+    y.grad_fn.register_prehook(lambda grads: (grads[0] * 2,))
+    handle = y.grad_fn.register_hook(lambda gi, go: seen.append((gi[0].tolist(), go[0].tolist())))
+    y.sum().backward(retain_graph=True)
+    assert x.grad.tolist() == [8, 12] and len(seen) == 1 and seen[0][1] == [2, 2]
+    handle.remove()
+    y.grad_fn.register_hook(lambda gi, go: tuple(g * 0 for g in gi))
+    x.grad = None
+    y.sum().backward()
+    assert x.grad.tolist() == [0, 0]
+
+
+def test_hooks_that_are_refused():
+    x = leaf(1.0, 2.0)
+    with pytest.raises(RuntimeError, match="does not require grad"):
+        rl.ones(2).register_hook(print)
+    with pytest.raises(RuntimeError, match="does not require grad"):
+        rl.ones(2).retain_grad()
+    with pytest.raises(TypeError, match="callable"):
+        x.register_hook(3)
+    y = x * 2
+    y.register_hook(lambda g: rl.ones(3, dtype=rl.float64))
+    with pytest.raises(RuntimeError, match="shape"):
+        y.sum().backward()
+    y = x * 2
+    y.register_hook(lambda g: "text")
+    with pytest.raises(TypeError, match="expected a Tensor or None"):
+        y.sum().backward()
+
+
+def test_modes_nest():
+    x = leaf(1.0)
+    with rl.no_grad():
+        assert not (x * 2).requires_grad
+        with rl.enable_grad():
+            assert (x * 2).requires_grad
+        with rl.set_grad_enabled(True):
+            assert rl.is_grad_enabled()
+        assert not rl.is_grad_enabled()
+    assert rl.is_grad_enabled()
+    rl.set_grad_enabled(False)
+    assert not rl.is_grad_enabled()
+    rl.set_grad_enabled(True)
+    with pytest.raises(ZeroDivisionError), rl.no_grad():
+        1 / 0  # noqa: B018
+    assert rl.is_grad_enabled()
+
+
+def test_modes_decorate():
+    @rl.no_grad()
+    def quiet(x):
+        """A doc."""
+        return x * 2
+
+    @rl.no_grad
+    def bare(x):
+        return x * 2
+
+    @rl.set_grad_enabled(False)
+    def switched(x):
+        return x * 2
+
+    @rl.inference_mode()
+    def inferred(x):
+        return x * 2
+
+    x = leaf(1.0)
+    assert rl.is_grad_enabled()
+    for f in (quiet, bare, switched):
+        assert not f(x).requires_grad
+    assert inferred(x).is_inference() and rl.is_grad_enabled()
+    assert quiet.__name__ == "quiet" and quiet.__doc__ == "A doc."
+
+
+def test_a_decorated_generator_is_quiet_only_while_it_runs():
+    @rl.no_grad()
+    def generate():
+        got = yield rl.is_grad_enabled()
+        yield got, rl.is_grad_enabled()
+
+    g = generate()
+    assert next(g) is False and rl.is_grad_enabled()
+    assert g.send("sent") == ("sent", False) and rl.is_grad_enabled()
+
+
+def test_inference_tensors():
+    x = leaf(1.0, 2.0)
+    with rl.inference_mode():
+        a = rl.ones(2, dtype=rl.float64)
+        a.add_(1)
+        assert a.is_inference() and not (x * 2).requires_grad
+        with rl.inference_mode(False):
+            assert not rl.ones(1).is_inference() and rl.is_grad_enabled()
+    with pytest.raises(RuntimeError, match="inference_mode"):
+        a.add_(1)
+    with pytest.raises(RuntimeError, match="saved"):
+        a * x
+    with pytest.raises(RuntimeError, match="inference_mode"):
+        a.requires_grad_()
+    (a.clone() * x).sum().backward()
+    assert x.grad.tolist() == [2, 2]
+    (a + x).sum().backward()  # nothing is saved
+
+
+def test_anomaly_mode_names_the_line():
+    x = leaf(-1.0)
+    with autograd.detect_anomaly():
+        y = x.sqrt()  # the line that is to be named
+        with pytest.raises(RuntimeError, match="'SqrtBackward0' returned nan values in its 0th output") as caught:
+            y.sum().backward()
+    assert "the line that is to be named" in str(caught.value)
+    assert not autograd.is_anomaly_enabled()
+    x.sqrt().sum().backward()
+    with autograd.set_detect_anomaly(True, check_nan=False):
+        x.sqrt().sum().backward()
+
+
+def test_gradcheck_finds_what_is_wrong():
+    class Wrong(autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 2.01
+
+    class Forgets(autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 0 + 2
+
+    x = leaf(1.0, 2.0)
+    for fast in (False, True):
+        with pytest.raises(autograd.GradcheckError, match="Jacobian mismatch"):
+            autograd.gradcheck(Wrong.apply, x, fast_mode=fast)
+        assert not autograd.gradcheck(Wrong.apply, x, fast_mode=fast, raise_exception=False)
+        assert autograd.gradcheck(lambda a, b: (a @ b).tanh(), (rl.rand(3, 2, dtype=rl.float64).requires_grad_(),
+                                                               rl.rand(2, 2, dtype=rl.float64).requires_grad_()), fast_mode=fast)
+    with pytest.raises(autograd.GradcheckError, match="not multiplied"):
+        autograd.gradcheck(Forgets.apply, leaf(1.0))
+    with pytest.raises(ValueError, match="requires grad"):
+        autograd.gradcheck(Wrong.apply, rl.ones(2))
+    with pytest.raises(RuntimeError, match="one place"):
+        autograd.gradcheck(lambda x: x * 2, rl.ones(1, dtype=rl.float64).expand(3).requires_grad_())
+
+
+def test_gradgradcheck_finds_what_is_wrong():
+    class Flat(autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x**3
+
+        @staticmethod
+        def backward(ctx, g):
+            return 3 * ctx.saved_tensors[0].detach() ** 2 * g
+
+    x = leaf(1.0, 2.0)
+    assert autograd.gradcheck(Flat.apply, x)
+    assert not autograd.gradgradcheck(Flat.apply, x, raise_exception=False)
+    assert autograd.gradgradcheck(lambda x: x**3, x)
