@@ -108,6 +108,21 @@ PyObject* method_tolist(PyObject* self, PyObject*) {
     return guarded([&] { return nested_list(*impl_of(self), static_cast<const char*>(impl_of(self)->data()), 0); });
 }
 
+// _make_subclass(cls, data, requires_grad=False): an object of a subclass, a leaf over the memory of `data`.
+PyObject* make_subclass(PyObject*, PyObject* args) {
+    PyObject *cls, *data;
+    int requires_grad = 0;
+    if (!PyArg_ParseTuple(args, "OO!|p:_make_subclass", &cls, tensor_type, &data, &requires_grad)) return nullptr;
+    return guarded([&] {
+        require(PyType_Check(cls) && PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(cls), tensor_type), ErrorKind::type,
+                "_make_subclass: cls must be a subclass of Tensor");
+        TensorImpl* t = impl_of(data);
+        Tensor leaf = alias(Tensor(t), t->sizes, t->strides, t->offset);
+        if (requires_grad) set_requires_grad(leaf, true);
+        return wrap_as(reinterpret_cast<PyTypeObject*>(cls), leaf);
+    });
+}
+
 PyObject* method_dim(PyObject* self, PyObject*) { return PyLong_FromLong(impl_of(self)->rank()); }
 
 }  // namespace
@@ -131,6 +146,7 @@ PyMethodDef tensor_methods[] = {
     {"is_complex", method_is_complex, METH_NOARGS, "is_complex() -> bool\n\nTrue for complex dtypes."},
     {"is_signed", method_is_signed, METH_NOARGS, "is_signed() -> bool\n\nTrue when the dtype holds negative values."},
     {"is_inference", method_is_inference, METH_NOARGS, "is_inference() -> bool\n\nTrue for tensors made in inference mode."},
+    {"_make_subclass", make_subclass, METH_VARARGS | METH_STATIC, nullptr},
     {"item", method_item, METH_NOARGS,
      "item() -> number\n\nThe value of a tensor with one element, as a Python number.\n\nExample:\n    >>> rushlight.tensor([2.5]).item()\n    2.5"},
     {"tolist", method_tolist, METH_NOARGS,
