@@ -201,7 +201,7 @@ void batch_norm_training(const void* src, DType t, void* dst, ChannelShape shape
             table.channel_moments[b.kind](at(src, k * b.inner, b.size), b.channel(), &m);
             Affine a = settle(k, m);
             table.channel_apply[b.kind](at(src, k * b.inner, b.size), at(dst, k * b.inner, b.size),
-                                        b.channel(), a.scale, a.shift, relu);
+                                        b.channel(), &a.scale, &a.shift, 0, relu);
         }
     });
 }
@@ -231,21 +231,23 @@ void batch_norm_inference(const void* src, DType t, void* dst, ChannelShape shap
         double inverse = 1 / std::sqrt(load_number(var, b.stat, k) + eps);
         return affine_of(load_number(mean, b.stat, k), inverse, weight, bias, param, k);
     };
-    if (b.columns) {
-        Scratch scale(factor_bytes(b.channels)), shift(factor_bytes(b.channels));
-        for (int64_t k = 0; k < b.channels; ++k) {
-            Affine a = affine(k);
-            store_number(scale.as<void>(), b.stat, k, a.scale);
-            store_number(shift.as<void>(), b.stat, k, a.shift);
-        }
-        return column_apply(b, src, dst, scale.as<void>(), shift.as<void>(), relu);
+    Scratch scale(factor_bytes(b.channels)), shift(factor_bytes(b.channels));
+    DType stored = b.columns ? b.stat : DType::float64;
+    for (int64_t k = 0; k < b.channels; ++k) {
+        Affine a = affine(k);
+        store_number(scale.as<void>(), stored, k, a.scale);
+        store_number(shift.as<void>(), stored, k, a.shift);
     }
+    if (b.columns) return column_apply(b, src, dst, scale.as<void>(), shift.as<void>(), relu);
+    // Runs of channels of one sample, short enough to share out.
     auto apply = norm_table.active().channel_apply[b.kind];
-    parallel_for(b.batch * b.channels, per_thread(b.inner), [&](int64_t from, int64_t to) {
-        for (int64_t r = from; r < to; ++r) {
-            Affine a = affine(r % b.channels);
-            apply(at(src, r * b.inner, b.size), at(dst, r * b.inner, b.size), {1, b.inner, b.inner}, a.scale,
-                  a.shift, relu);
+    int64_t run = std::min(b.channels, per_thread(b.inner)), runs = (b.channels + run - 1) / run;
+    parallel_for(b.batch * runs, 1, [&](int64_t from, int64_t to) {
+        for (int64_t task = from; task < to; ++task) {
+            int64_t k = task % runs * run, offset = (task / runs * b.channels + k) * b.inner;
+            apply(at(src, offset, b.size), at(dst, offset, b.size),
+                  {std::min(run, b.channels - k), b.inner, b.inner}, scale.as<double>() + k,
+                  shift.as<double>() + k, 1, relu);
         }
     });
 }
@@ -429,6 +431,8 @@ void group_norm(const void* src, DType t, void* dst, int64_t batch, int64_t chan
     DType stat = compute_dtype(t);
     int64_t size = size_of(t), each = channels / groups, n = each * inner;
     parallel_for(batch * groups, per_thread(n), [&](int64_t from, int64_t to) {
+        Scratch factors(size_t(each) * 2 * sizeof(double));
+        double *scale = factors.as<double>(), *shift = scale + each;
         for (int64_t r = from; r < to; ++r) {
             Moments m;
             table.channel_moments[kind](at(src, r * n, size), {1, n, n}, &m);
@@ -437,10 +441,11 @@ void group_norm(const void* src, DType t, void* dst, int64_t batch, int64_t chan
             if (rstd) store_number(rstd, stat, r, inverse);
             for (int64_t k = 0; k < each; ++k) {
                 Affine a = affine_of(m.mean, inverse, weight, bias, param, r % groups * each + k);
-                int64_t offset = r * n + k * inner;
-                table.channel_apply[kind](at(src, offset, size), at(dst, offset, size), {1, inner, inner},
-                                          a.scale, a.shift, false);
+                scale[k] = a.scale;
+                shift[k] = a.shift;
             }
+            table.channel_apply[kind](at(src, r * n, size), at(dst, r * n, size), {each, inner, inner}, scale,
+                                      shift, 1, false);
         }
     });
 }

@@ -91,10 +91,11 @@ void channel_moments(const void* src, NormBlock b, Moments* dst) {
 }
 
 template <class S>
-void channel_apply(const void* src, void* dst, NormBlock b, double scale, double shift, bool relu) {
+void channel_apply(const void* src, void* dst, NormBlock b, const double* scale, const double* shift,
+                   int64_t step, bool relu) {
     using V = Vec<Compute<S>>;
-    const V s(scale), t(shift);
     for (int64_t r = 0; r < b.rows; ++r) {
+        const V s(scale[r * step]), t(shift[r * step]);
         const S* x = static_cast<const S*>(src) + r * b.stride;
         S* y = static_cast<S*>(dst) + r * b.stride;
         if (relu)
@@ -112,17 +113,24 @@ void channel_sums(const void* grad, const void* src, const void* output, NormBlo
                   double* sums) {
     using V = Vec<Compute<S>>;
     const V m(mean);
+    constexpr int64_t piece = 4096, most = 1 << 14;  // elements that are added up before float64 takes over
+    int64_t pending = 0;
+    V a(0), c(0);
     sums[0] = sums[1] = 0;
+    auto settle = [&] {
+        sums[0] += double(lane_sum(a));
+        sums[1] += double(lane_sum(c));
+        a = c = V(0);
+        pending = 0;
+    };
     for (int64_t r = 0; r < b.rows; ++r) {
         const S* g = static_cast<const S*>(grad) + r * b.stride;
         const S* x = static_cast<const S*>(src) + r * b.stride;
         const S* y = moved(static_cast<const S*>(output), r * b.stride);
-        V a(0), c(0);
-        constexpr int64_t piece = 4096;
         for (int64_t j = 0; j < b.n; j += piece) {
             int64_t n = b.n - j < piece ? b.n - j : piece;
             V product(0);
-            V sum = sum_row<S>(n, [&](int64_t i, auto io) {
+            a += sum_row<S>(n, [&](int64_t i, auto io) {
                 V gv = load_gradient(g + j + i, moved(y, j + i), io);
                 V d = io.load(x + j + i) - m;
                 if constexpr (same_type<decltype(io), PartTile<S>>)
@@ -130,12 +138,12 @@ void channel_sums(const void* grad, const void* src, const void* output, NormBlo
                 else product = multiply_add(gv, d, product);
                 return gv;
             });
-            a += sum;
             c += product;
+            pending += n;
+            if (pending >= most) settle();
         }
-        sums[0] += double(lane_sum(a));
-        sums[1] += double(lane_sum(c));
     }
+    settle();
 }
 
 template <class S>

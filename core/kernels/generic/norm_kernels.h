@@ -17,8 +17,9 @@ struct NormBlock {
 struct NormTable {
     // One channel per block.
     PerFloat<void (*)(const void* src, NormBlock b, Moments* dst)> channel_moments;
-    // y = x * scale + shift, then max(0, y) where relu.
-    PerFloat<void (*)(const void* src, void* dst, NormBlock b, double scale, double shift, bool relu)>
+    // y = x * scale + shift, then max(0, y) where relu. Row r takes the factors numbered r * step.
+    PerFloat<void (*)(const void* src, void* dst, NormBlock b, const double* scale, const double* shift,
+                      int64_t step, bool relu)>
         channel_apply;
     // {sum(g), sum(g * (x - mean))}; g counts only where output > 0, unless that is null.
     PerFloat<void (*)(const void* grad, const void* src, const void* output, NormBlock b, double mean,

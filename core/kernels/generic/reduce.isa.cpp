@@ -292,59 +292,103 @@ void moments_rows(const void* src, int64_t rows, int64_t n, Moments* dst) {
     }
 }
 
+// The same for the columns of a block of rows: sums first, row by row as the memory lies, then the distances
+// column by column.
+template <class T> struct ColumnMoments {
+    T means[moments_width], corrections[moments_width], distances[moments_width];
+};
+
 template <class S>
-void moments_columns(const void* src, int64_t n, int64_t stride, int64_t width, Moments* dst) {
+RUSHLIGHT_INLINE void moments_of_rows(const S* p, int64_t rows, int64_t stride, int64_t width,
+                                      ColumnMoments<Compute<S>>& out) {
     using T = Compute<S>;
     using V = Vec<T>;
-    constexpr int64_t w = V::width, block = 32;
-    T means[moments_width], corrections[moments_width], distances[moments_width];
-    for (int64_t j = 0; j < width; ++j) dst[j] = {0, 0};
-    for (int64_t i = 0; i < n; i += block) {
-        const S* p = static_cast<const S*>(src) + i * stride;
-        int64_t rows = n - i < block ? n - i : block;
-        auto column = [&](int64_t j, auto load, auto store) {
-            V a(0), b(0);
-            int64_t r = 0;
-            for (; r + 2 <= rows; r += 2) {
-                a += load(p + r * stride + j);
-                b += load(p + (r + 1) * stride + j);
-            }
-            if (r < rows) a += load(p + r * stride + j);
-            V mean = (a + b) * V(1.0 / double(rows));
-            V c(0), d(0), left(0), right(0);
-            for (r = 0; r + 2 <= rows; r += 2) {
-                V x = load(p + r * stride + j) - mean, y = load(p + (r + 1) * stride + j) - mean;
-                left += x;
-                right += y;
-                c = multiply_add(x, x, c);
-                d = multiply_add(y, y, d);
-            }
-            if (r < rows) {
-                V x = load(p + r * stride + j) - mean;
-                left += x;
-                c = multiply_add(x, x, c);
-            }
-            // What the rounded mean has missed.
-            V missed = left + right, correction = missed * V(1.0 / double(rows));
-            store(means + j, mean);
-            store(corrections + j, correction);
-            store(distances + j, maximum(V(0), (c + d) - missed * correction));
+    constexpr int64_t w = V::width;
+    const V share(1.0 / double(rows));
+    for (int64_t j = 0; j < width; ++j) out.means[j] = 0;
+    int64_t r = 0;
+    for (; r + 4 <= rows; r += 4) {
+        const S* q = p + r * stride;
+        auto four = [&](auto load) {
+            return (load(q) + load(q + stride)) + (load(q + 2 * stride) + load(q + 3 * stride));
         };
         for_each_tile<w>(
             width,
             [&](int64_t j) {
-                column(j, [](const S* q) { return load_tile(q); }, [](T* q, V x) { x.store(q); });
+                (V::load(out.means + j) + four([j](const S* x) {
+                     return load_tile(x + j);
+                 })).store(out.means + j);
             },
-            [&](int64_t j, int64_t count) {
-                column(
-                    j, [count](const S* q) { return load_tile(q, count); },
-                    [count](T* q, V x) { x.store(q, count); });
+            [&](int64_t j, int64_t c) {
+                (V::load(out.means + j, c) + four([j, c](const S* x) {
+                     return load_tile(x + j, c);
+                 })).store(out.means + j, c);
             });
-        double before = double(i), now = double(rows);
-        for (int64_t j = 0; j < width; ++j)
-            dst[j] = join_moments(dst[j], before,
-                                  {double(means[j]) + double(corrections[j]), double(distances[j])}, now);
     }
+    for (; r < rows; ++r)
+        for_each_tile<w>(
+            width,
+            [&](int64_t j) { (V::load(out.means + j) + load_tile(p + r * stride + j)).store(out.means + j); },
+            [&](int64_t j, int64_t c) {
+                (V::load(out.means + j, c) + load_tile(p + r * stride + j, c)).store(out.means + j, c);
+            });
+    auto column = [&](int64_t j, auto load, auto get, auto put) {
+        const V mean = get(out.means + j) * share;
+        V c(0), d(0), left(0), right(0);
+        int64_t i = 0;
+        for (; i + 2 <= rows; i += 2) {
+            V x = load(p + i * stride + j) - mean, y = load(p + (i + 1) * stride + j) - mean;
+            left += x;
+            right += y;
+            c = multiply_add(x, x, c);
+            d = multiply_add(y, y, d);
+        }
+        if (i < rows) {
+            V x = load(p + i * stride + j) - mean;
+            left += x;
+            c = multiply_add(x, x, c);
+        }
+        V missed = left + right, correction = missed * share;           // by the rounded mean
+        put(out.means + j, mean);
+        put(out.corrections + j, correction);
+        put(out.distances + j, maximum(V(0), (c + d) - missed * correction));
+    };
+    for_each_tile<w>(
+        width,
+        [&](int64_t j) {
+            column(
+                j, [](const S* q) { return load_tile(q); }, [](const T* q) { return V::load(q); },
+                [](T* q, V x) { x.store(q); });
+        },
+        [&](int64_t j, int64_t k) {
+            column(j, [k](const S* q) { return load_tile(q, k); }, [k](const T* q) { return V::load(q, k); },
+                   [k](T* q, V x) { x.store(q, k); });
+        });
+}
+
+template <class S>
+void moments_columns(const void* src, int64_t n, int64_t stride, int64_t width, Moments* dst) {
+    constexpr int64_t cached = 12288, together = 8;          // `together` divides moments_width
+    const int64_t padded = (width + together - 1) / together * together;
+    const int64_t block = cached / width > 32 ? cached / width : 32;
+    ColumnMoments<Compute<S>> part;
+    double mean[moments_width], distances[moments_width];
+    for (int64_t j = 0; j < padded; ++j) {
+        mean[j] = distances[j] = 0;
+        part.means[j] = part.corrections[j] = part.distances[j] = 0;
+    }
+    for (int64_t i = 0; i < n; i += block) {
+        int64_t rows = n - i < block ? n - i : block;
+        moments_of_rows(static_cast<const S*>(src) + i * stride, rows, stride, width, part);
+        double share = double(rows) / double(i + rows), spread = double(i) * share;
+        for (int64_t first = 0; first < padded; first += together)
+            for (int64_t j = first; j < first + together; ++j) {
+                double delta = (double(part.means[j]) - mean[j]) + double(part.corrections[j]);
+                mean[j] += delta * share;
+                distances[j] += double(part.distances[j]) + delta * delta * spread;
+            }
+    }
+    for (int64_t j = 0; j < width; ++j) dst[j] = {mean[j], distances[j]};
 }
 
 template <class T> struct ExpSumOp : Sum<T> {
