@@ -9,18 +9,21 @@ Dims complete_sizes(const Call& c, std::span<const int64_t> wanted, const Tensor
     int hole = -1;
     for (int i = 0; i < sizes.size(); ++i) {
         if (sizes[i] != -1) continue;
-        require(hole < 0, ErrorKind::runtime, c.name(), ": ", param, "=", Dims(wanted), " leaves two sizes open; expected at most one -1");
+        if (hole >= 0) [[unlikely]]
+            fail(ErrorKind::runtime, c.name(), ": ", param, "=", Dims(wanted), " leaves two sizes open; expected at most one -1");
         hole = i;
         sizes[i] = 1;
     }
     int64_t known = checked_numel(sizes, c.name());
     if (hole >= 0) {
-        require(known > 0, ErrorKind::runtime, c.name(), ": ", param, "=", Dims(wanted), " is ambiguous for an input of shape ", t.sizes,
+        if (known == 0) [[unlikely]]
+            fail(ErrorKind::runtime, c.name(), ": ", param, "=", Dims(wanted), " is ambiguous for an input of shape ", t.sizes,
                 ": with a size of 0, -1 can stand for any size");
         sizes[hole] = t.numel / known;
         known *= sizes[hole];
     }
-    require(known == t.numel, ErrorKind::runtime, c.name(), ": ", param, "=", Dims(wanted), " does not fit an input of shape ", t.sizes, " with ",
+    if (known != t.numel) [[unlikely]]
+        fail(ErrorKind::runtime, c.name(), ": ", param, "=", Dims(wanted), " does not fit an input of shape ", t.sizes, " with ",
             t.numel, " elements");
     return sizes;
 }
@@ -144,13 +147,15 @@ void infer_transpose(Call& c) {
 void infer_permute(Call& c) {
     TensorImpl& t = c.tensor(0);
     std::span<const int64_t> order = c[1].to_ints();
-    require(int(order.size()) == t.rank(), ErrorKind::runtime, c.name(), ": dims=", Dims(order), " has ", order.size(),
+    if (int(order.size()) != t.rank()) [[unlikely]]
+        fail(ErrorKind::runtime, c.name(), ": dims=", Dims(order), " has ", order.size(),
             " entries; expected ", t.rank(), ", one for each dimension of input of shape ", t.sizes);
     Dims sizes(t.rank(), 0), strides(t.rank(), 0);
     uint64_t seen = 0;
     for (int i = 0; i < t.rank(); ++i) {
         int d = rules::dim(c, order[size_t(i)], t.sizes, "dims");
-        require(!(seen >> d & 1), ErrorKind::runtime, c.name(), ": dims=", Dims(order), " names dimension ", d, " twice");
+        if (seen >> d & 1) [[unlikely]]
+            fail(ErrorKind::runtime, c.name(), ": dims=", Dims(order), " names dimension ", d, " twice");
         seen |= uint64_t(1) << d;
         sizes[i] = t.sizes[d];
         strides[i] = t.strides[d];
@@ -210,9 +215,11 @@ void infer_expand(Call& c) {
     for (int i = 0; i < sizes.size(); ++i) {
         int64_t own = i < shift ? 1 : t.sizes[i - shift];
         if (sizes[i] == -1 && i >= shift) sizes[i] = own;
-        require(sizes[i] >= 0, ErrorKind::runtime, c.name(), ": size=", Dims(c[1].to_ints()), " has ", sizes[i], " at dimension ", i,
+        if (sizes[i] < 0) [[unlikely]]
+            fail(ErrorKind::runtime, c.name(), ": size=", Dims(c[1].to_ints()), " has ", sizes[i], " at dimension ", i,
                 i < shift ? ", which input does not have" : "; expected a size or -1");
-        require(own == sizes[i] || own == 1, ErrorKind::runtime, c.name(), ": input of shape ", t.sizes, " can't be expanded to size=",
+        if (own != sizes[i] && own != 1) [[unlikely]]
+            fail(ErrorKind::runtime, c.name(), ": input of shape ", t.sizes, " can't be expanded to size=",
                 Dims(c[1].to_ints()), "; at dimension ", i, " size ", own, " is neither 1 nor ", sizes[i]);
         if (i >= shift) strides[i] = own == sizes[i] ? t.strides[i - shift] : 0;
         else if (sizes[i] == 1) strides[i] = i + 1 < sizes.size() ? -1 : 1;
@@ -378,10 +385,12 @@ void infer_split_with_sizes(Call& c) {
     std::span<const int64_t> parts = c[1].to_ints();
     int64_t sum = 0;
     for (int64_t p : parts) {
-        require(p >= 0, ErrorKind::runtime, c.name(), ": split_sizes=", Dims(parts), " has a negative entry");
+        if (p < 0) [[unlikely]]
+            fail(ErrorKind::runtime, c.name(), ": split_sizes=", Dims(parts), " has a negative entry");
         sum = checked_add(sum, p, c.name());
     }
-    require(sum == t.sizes[dim], ErrorKind::runtime, c.name(), ": split_sizes=", Dims(parts), " add up to ", sum, "; expected ", t.sizes[dim],
+    if (sum != t.sizes[dim]) [[unlikely]]
+        fail(ErrorKind::runtime, c.name(), ": split_sizes=", Dims(parts), " add up to ", sum, "; expected ", t.sizes[dim],
             ", the size of dimension ", dim, " of input of shape ", t.sizes);
     Dims sizes = t.sizes;
     int64_t offset = t.offset;
@@ -432,7 +441,10 @@ void compose_chunk(Call& c) {
     int dim = rules::dim(c, c[2].to_int(), t.sizes);
     int64_t chunks = c[1].to_int(), size = t.sizes[dim];
     require(chunks > 0, ErrorKind::runtime, c.name(), ": chunks=", chunks, "; expected chunks >= 1");
-    if (size == 0) return give_parts(c, dim, Dims(int(std::min<int64_t>(chunks, 1 << 20)), 0));
+    if (size == 0) {
+        require(chunks <= 1 << 24, ErrorKind::runtime, c.name(), ": chunks=", chunks, " is more than a program can hold");
+        return give_parts(c, dim, Dims(int(chunks), 0));
+    }
     give_parts(c, dim, equal_parts(c, size, (size - 1) / chunks + 1));
 }
 

@@ -330,9 +330,6 @@ m.zeros(3).copy_(m.ones(1, 3))
 m.zeros(3).copy_(m.ones(2))
 m.zeros(3, dtype=m.uint8).fill_(256)
 x.fill_(v)
-x.clone().t().expand(4, 3, 2).fill_(0)
-v.expand(2, 3).zero_()
-m.take_along_dim(x, m.tensor([[5]]), 1)
 x[0, 0].copy_(v)
 """.strip().splitlines()]
 

@@ -205,13 +205,13 @@ static std::pair<int64_t, int64_t> triangle_row(int64_t row, int64_t columns, in
 }
 
 int64_t count_triangle(int64_t rows, int64_t columns, int64_t diagonal, bool lower) {
+    if (rows == 0 || columns == 0) return 0;
+    if (!lower) return rows * columns - count_triangle(rows, columns, std::clamp(diagonal, -rows - 1, columns + 1) - 1, true);
     diagonal = std::clamp(diagonal, -rows - 1, columns + 1);
-    int64_t count = 0;
-    for (int64_t r = 0; r < rows; ++r) {
-        auto [begin, end] = triangle_row(r, columns, diagonal, lower);
-        count += end - begin;
-    }
-    return count;
+    // Rows before `first` have nothing, rows from `full` on everything; between them each row has one more than the last.
+    int64_t first = std::clamp<int64_t>(-diagonal, 0, rows), full = std::clamp<int64_t>(columns - diagonal - 1, first, rows);
+    auto ramp = static_cast<__int128>(full - first) * (first + full + 2 * diagonal + 1) / 2;
+    return int64_t(ramp) + (rows - full) * columns;
 }
 
 void triangle_indices(void* dst, DType t, int64_t rows, int64_t columns, int64_t diagonal, bool lower, int64_t count) {

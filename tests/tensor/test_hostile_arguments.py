@@ -1,0 +1,50 @@
+"""Every sample call of the operators on shapes and indices, with its integers replaced by hostile ones: a result or an exception
+of an expected type, never a crash, and never a changed input."""
+
+import random
+import re
+
+import pytest
+
+import rushlight as rl
+from rushlight import _C
+
+ROOMS = ("view reshape flatten unflatten transpose permute movedim expand squeeze unsqueeze slice narrow select unbind split_with_sizes "
+         "split chunk tensor_split unfold diagonal as_strided tril triu diag_embed diag cat stack repeat tile repeat_interleave flip roll rot90 "
+         "gather scatter scatter_add scatter_reduce index_select index_add index_copy index_fill embedding index index_write index_put "
+         "take put take_along_dim select_scatter slice_scatter diagonal_scatter arange linspace logspace eye tril_indices triu_indices "
+         "empty_strided full zeros new_zeros new_full masked_select masked_scatter").split()
+HOSTILE = [-1, 0, 1, 2, 3, 7, -2, -9, 65, 2**31, 2**40, 2**62, 2**63 - 1, -(2**63), -(2**62), 2**64]
+EXPECTED = (RuntimeError, IndexError, ValueError, TypeError, OverflowError, MemoryError)
+# Sizes below memory's limit that would still take minutes.
+SLOW = {2**31}
+
+
+def calls():
+    for op in _C.operators():
+        if op["id"] in ROOMS and op["samples"]:
+            for call in op["samples"].split(";"):
+                if call.strip():
+                    yield op["id"], call.strip()
+
+
+def namespace():
+    names = {name: getattr(_C, name) for name in _C._public}
+    names.update(T=lambda *size: rl.arange(max(int(rl.zeros(size).numel()), 0)).double().reshape(size), tensor=rl.tensor, int64=rl.int64)
+    return names
+
+
+@pytest.mark.parametrize("op, call", list(calls()), ids=lambda v: str(v)[:40])
+def test_hostile_integers(op, call):
+    rng = random.Random(call)
+    places = [m.span() for m in re.finditer(r"(?<![\w.])\d+(?![\w.])", call)]
+    for _ in range(60):
+        text = call
+        for begin, end in sorted(rng.sample(places, min(len(places), rng.choice([1, 1, 2]))), reverse=True):
+            inside_source = re.search(r"T\([^()]*$", text[:begin]) is not None
+            value = rng.choice([0, 1, 2, 3, 7] if inside_source else [v for v in HOSTILE if v not in SLOW])
+            text = text[:begin] + f"({value})" + text[end:]
+        try:
+            eval(text, namespace())
+        except EXPECTED as e:
+            assert str(e), text
