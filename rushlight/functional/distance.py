@@ -1,6 +1,7 @@
 """Distances, similarities and normalisation of vectors."""
 from rushlight.functional._composite import composite
 from rushlight.functional._core import core
+from rushlight.functional.shapes import broadcast_tensors
 
 
 @composite("cosine_similarity nn.functional.cosine_similarity")
@@ -18,7 +19,7 @@ def cosine_similarity(x1, x2, dim=1, eps=1e-8):
         >>> rl.nn.functional.cosine_similarity(rl.tensor([1., 0.]), rl.tensor([1., 1.]), dim=0)
         tensor(0.7071)
     """
-    x1, x2 = core.broadcast_tensors(x1, x2)
+    x1, x2 = broadcast_tensors(x1, x2)
     return ((x1 / _norm(x1, dim).clamp(min=eps)) * (x2 / _norm(x2, dim).clamp(min=eps))).sum(dim)
 
 

@@ -220,7 +220,8 @@ void triangle_indices(void* dst, DType t, int64_t rows, int64_t columns, int64_t
         using T = decltype(zero);
         auto* to = static_cast<T*>(dst);
         int64_t i = 0;
-        for (int64_t r = 0; r < rows; ++r) {
+        int64_t first = lower ? std::clamp<int64_t>(-diagonal, 0, rows) : 0, last = lower ? rows : std::clamp<int64_t>(columns - diagonal, 0, rows);
+        for (int64_t r = first; r < last; ++r) {               // the rows that have entries
             auto [begin, end] = triangle_row(r, columns, diagonal, lower);
             for (int64_t k = begin; k < end; ++k, ++i) {
                 to[i] = number<T>(double(r));
