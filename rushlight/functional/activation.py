@@ -1,6 +1,343 @@
-"""Activations made of other operators."""
+"""Activations: the forms of the primitives that take `inplace`, and those made of other operators."""
 from rushlight.functional._composite import composite
-from rushlight.functional._core import core
+from rushlight.functional._core import core, native
+
+_ops = core._groups["_ops"]
+
+
+def _overwritten(input, function, *args):
+    # In place, for primitives without such a form. The derivative reads a copy: the input itself changes.
+    return input.copy_(function(input.clone(), *args))
+
+
+_relu = core.relu
+_relu_ = core.relu_
+
+
+@composite("nn.functional.relu")
+def relu(input, inplace=False):
+    """max(x, 0), element by element.
+
+    Args:
+        input (Tensor): the input.
+        inplace (bool): overwrite the input. Default: False.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.functional.relu(rl.tensor([-1., 2.]))
+        tensor([0., 2.])
+    """
+    return _relu_(input) if inplace else _relu(input)
+
+
+_relu6 = native.relu6
+
+
+@composite("nn.functional.relu6")
+def relu6(input, inplace=False):
+    """min(max(x, 0), 6), element by element.
+
+    Args:
+        input (Tensor): the input.
+        inplace (bool): overwrite the input. Default: False.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.functional.relu6(rl.tensor([-1., 9.]))
+        tensor([0., 6.])
+    """
+    return _overwritten(input, _relu6) if inplace else _relu6(input)
+
+
+_leaky_relu = native.leaky_relu
+_leaky_relu_ = native.leaky_relu_
+
+
+@composite("nn.functional.leaky_relu")
+def leaky_relu(input, negative_slope=0.01, inplace=False):
+    """x where positive, else negative_slope * x, element by element.
+
+    Args:
+        input (Tensor): the input.
+        negative_slope (float): slope below zero. Default: 0.01.
+        inplace (bool): overwrite the input. Default: False.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.functional.leaky_relu(rl.tensor([-1., 2.]))
+        tensor([-0.0100,  2.0000])
+    """
+    return _leaky_relu_(input, negative_slope) if inplace else _leaky_relu(input, negative_slope)
+
+
+_elu = native.elu
+_elu_ = native.elu_
+
+
+@composite("nn.functional.elu")
+def elu(input, alpha=1.0, inplace=False):
+    """x where positive, else alpha * (exp(x) - 1), element by element.
+
+    Args:
+        input (Tensor): the input.
+        alpha (float): the scale. Default: 1.0.
+        inplace (bool): overwrite the input. Default: False.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.functional.elu(rl.tensor([0., 2.]))
+        tensor([0., 2.])
+    """
+    return _elu_(input, alpha) if inplace else _elu(input, alpha)
+
+
+_celu = native.celu
+_celu_ = core.celu_
+
+
+@composite("nn.functional.celu")
+def celu(input, alpha=1.0, inplace=False):
+    """max(x, 0) + min(0, alpha * (exp(x / alpha) - 1)), element by element.
+
+    Args:
+        input (Tensor): the input.
+        alpha (float): the scale. Default: 1.0.
+        inplace (bool): overwrite the input. Default: False.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.functional.celu(rl.tensor([0., 2.]))
+        tensor([0., 2.])
+    """
+    return _celu_(input, alpha) if inplace else _celu(input, alpha)
+
+
+_selu = native.selu
+_selu_ = core.selu_
+
+
+@composite("nn.functional.selu")
+def selu(input, inplace=False):
+    """1.0507 * (x if x > 0 else 1.6733 * (exp(x) - 1)), element by element.
+
+    Args:
+        input (Tensor): the input.
+        inplace (bool): overwrite the input. Default: False.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.functional.selu(rl.tensor([0., 1.]))
+        tensor([0.0000, 1.0507])
+    """
+    return _selu_(input) if inplace else _selu(input)
+
+
+_silu = native.silu
+
+
+@composite("nn.functional.silu")
+def silu(input, inplace=False):
+    """x * sigmoid(x), element by element.
+
+    Args:
+        input (Tensor): the input.
+        inplace (bool): overwrite the input. Default: False.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.functional.silu(rl.tensor([0., 20.]))
+        tensor([ 0., 20.])
+    """
+    return _overwritten(input, _silu) if inplace else _silu(input)
+
+
+_mish = native.mish
+
+
+@composite("nn.functional.mish")
+def mish(input, inplace=False):
+    """x * tanh(softplus(x)), element by element.
+
+    Args:
+        input (Tensor): the input.
+        inplace (bool): overwrite the input. Default: False.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.functional.mish(rl.tensor([0., 20.]))
+        tensor([ 0., 20.])
+    """
+    return _overwritten(input, _mish) if inplace else _mish(input)
+
+
+_hardswish = native.hardswish
+
+
+@composite("nn.functional.hardswish")
+def hardswish(input, inplace=False):
+    """x * relu6(x + 3) / 6, element by element.
+
+    Args:
+        input (Tensor): the input.
+        inplace (bool): overwrite the input. Default: False.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.functional.hardswish(rl.tensor([0., 4.]))
+        tensor([0., 4.])
+    """
+    return _overwritten(input, _hardswish) if inplace else _hardswish(input)
+
+
+_hardsigmoid = native.hardsigmoid
+
+
+@composite("nn.functional.hardsigmoid")
+def hardsigmoid(input, inplace=False):
+    """relu6(x + 3) / 6, element by element.
+
+    Args:
+        input (Tensor): the input.
+        inplace (bool): overwrite the input. Default: False.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.functional.hardsigmoid(rl.tensor([-3., 0., 3.]))
+        tensor([0.0000, 0.5000, 1.0000])
+    """
+    return _overwritten(input, _hardsigmoid) if inplace else _hardsigmoid(input)
+
+
+_hardtanh = native.hardtanh
+_hardtanh_ = native.hardtanh_
+
+
+@composite("nn.functional.hardtanh")
+def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False):
+    """x limited to [min_val, max_val], element by element.
+
+    Args:
+        input (Tensor): the input.
+        min_val (float): smallest value. Default: -1.0.
+        max_val (float): largest value. Default: 1.0.
+        inplace (bool): overwrite the input. Default: False.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.functional.hardtanh(rl.tensor([-3., 0.5]))
+        tensor([-1.0000,  0.5000])
+    """
+    return _hardtanh_(input, min_val, max_val) if inplace else _hardtanh(input, min_val, max_val)
+
+
+_threshold, _threshold_ = native.threshold, core.threshold_
+
+
+@composite("nn.functional.threshold")
+def threshold(input, threshold, value, inplace=False):
+    """x where it exceeds `threshold`, else `value`.
+
+    Args:
+        input (Tensor): the input.
+        threshold (float): the bound.
+        value (float): what replaces smaller elements.
+        inplace (bool): overwrite the input. Default: False.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.functional.threshold(rl.tensor([0., 2.]), 1, 9)
+        tensor([9., 2.])
+    """
+    return _threshold_(input, threshold, value) if inplace else _threshold(input, threshold, value)
+
+
+@composite("nn.functional.gelu")
+def gelu(input, approximate="none"):
+    """x times the normal distribution function at x.
+
+    Args:
+        input (Tensor): floating.
+        approximate (str): "none", or "tanh" for the approximation with a hyperbolic tangent. Default: "none".
+
+    Raises:
+        RuntimeError: another value of `approximate`.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.functional.gelu(rl.tensor([0., 20.]))
+        tensor([ 0., 20.])
+    """
+    if approximate == "none":
+        return _ops["gelu"](input)
+    if approximate == "tanh":
+        return _ops["gelu_tanh"](input)
+    raise RuntimeError(f"gelu: approximate='{approximate}' is not valid; expected 'none' or 'tanh'")
+
+
+@composite("nn.functional.tanh")
+def tanh(input):
+    """The hyperbolic tangent.
+
+    Args:
+        input (Tensor): the input.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.functional.tanh(rl.tensor([0.]))
+        tensor([0.])
+    """
+    return input.tanh()
+
+
+@composite("nn.functional.glu")
+def glu(input, dim=-1):
+    """a * sigmoid(b), where a and b are the halves of the input along `dim`.
+
+    Args:
+        input (Tensor): floating.
+        dim (int): the dimension to halve. Default: -1.
+
+    Raises:
+        RuntimeError: the input has no dimensions, or its size along `dim` is odd.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.functional.glu(rl.tensor([2., 0.]))
+        tensor([1.])
+    """
+    if input.dim() == 0:
+        raise RuntimeError("glu: input has no dimensions; expected at least one")
+    size = input.size(dim)
+    if size % 2:
+        raise RuntimeError(f"glu: input has size {size} along dim={dim}; expected an even size")
+    return input.narrow(dim, 0, size // 2) * input.narrow(dim, size // 2, size // 2).sigmoid()
+
+
+@composite("nn.functional.prelu prelu")
+def prelu(input, weight):
+    """x where positive, else a learned slope times x.
+
+    Args:
+        input (Tensor): floating, (N, C, ...) or less.
+        weight (Tensor): one slope, or one for each channel (dimension 1).
+
+    Raises:
+        RuntimeError: the number of slopes is neither one nor that of the channels.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.functional.prelu(rl.tensor([-4., 2.]), rl.tensor([0.5]))
+        tensor([-2.,  2.])
+    """
+    if weight.numel() != 1:
+        channels = input.shape[1] if input.dim() > 1 else 1
+        if weight.dim() != 1 or weight.shape[0] != channels:
+            raise RuntimeError(f"prelu: weight has shape {tuple(weight.shape)}; expected one slope, or one for each of "
+                               f"the {channels} channels of input")
+        weight = weight.reshape(-1, *(1 for _ in input.shape[2:]))
+    elif weight.dim() > 1:
+        raise RuntimeError(f"prelu: weight has {weight.dim()} dimensions; expected 0 or 1")
+    return core.where(input > 0, input, weight * input)
 
 
 @composite("nn.functional.softmin")
@@ -65,7 +402,7 @@ def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
         result = core.where(input > 0, input, input * ((lower + upper) / 2))
     else:
         # PyTorch draws one double for each element that is not positive, in order.
-        negative = input <= 0
+        negative = input.detach() <= 0
         slopes = core.ones_like(input, requires_grad=False)
         count = int(negative.sum())
         draws = core.empty(count, dtype=core.float64).uniform_(lower, upper)

@@ -24,7 +24,7 @@ def cosine_similarity(x1, x2, dim=1, eps=1e-8):
 
 
 def _norm(x, dim):
-    return core.linalg_vector_norm(x, 2, dim, True)
+    return core.linalg.vector_norm(x, 2, dim, True)
 
 
 @composite("pairwise_distance nn.functional.pairwise_distance")
@@ -43,7 +43,7 @@ def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False):
         >>> rl.nn.functional.pairwise_distance(rl.tensor([[3., 0.]]), rl.tensor([[0., 4.]]))
         tensor([5.0000])
     """
-    return core.linalg_vector_norm(x1 - x2 + eps, p, -1, keepdim)
+    return core.linalg.vector_norm(x1 - x2 + eps, p, -1, keepdim)
 
 
 @composite("nn.functional.normalize")
@@ -62,7 +62,7 @@ def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
         >>> rl.nn.functional.normalize(rl.tensor([[3., 4.]]))
         tensor([[0.6000, 0.8000]])
     """
-    scale = core.linalg_vector_norm(input, p, dim, True).clamp_min(eps).expand_as(input)
+    scale = core.linalg.vector_norm(input, p, dim, True).clamp_min(eps).expand_as(input)
     return input / scale if out is None else core.div(input, scale, out=out)
 
 

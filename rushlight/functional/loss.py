@@ -43,6 +43,23 @@ def _reduced(loss, name, size_average, reduce, reduction):
     raise ValueError(f"{name}: reduction='{reduction}' is not a valid value; expected 'none', 'mean' or 'sum'")
 
 
+def _difference(name, input, target):
+    if input.shape != target.shape:
+        warnings.warn(f"{name}: target has size {tuple(target.shape)}, unlike the input's {tuple(input.shape)}. This will "
+                      "likely lead to incorrect results due to broadcasting.", stacklevel=3)
+    return input - target
+
+
+def _weighted(loss, weight, name, size_average, reduce, reduction):
+    reduction = older_reduction(size_average, reduce, reduction)
+    if weight is None:
+        return _reduced(loss, name, None, None, reduction)
+    loss = loss * weight
+    if reduction == "mean":
+        return loss.sum() / weight.expand_as(loss).sum()
+    return _reduced(loss, name, None, None, reduction)
+
+
 def _where(condition, value):
     return core.where(condition, value, core.zeros_like(value))
 
@@ -389,3 +406,177 @@ def multilabel_soft_margin_loss(input, target, weight=None, size_average=None, r
     loss = -(target * native.logsigmoid(input) + (1 - target) * native.logsigmoid(-input))
     loss = loss if weight is None else loss * weight
     return _reduced(loss.mean(-1), "multilabel_soft_margin_loss", size_average, reduce, reduction)
+
+
+@composite("nn.functional.mse_loss")
+def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
+    """(input - target)^2.
+
+    Args:
+        input (Tensor): floating.
+        target (Tensor): of the same shape.
+        size_average, reduce (bool, optional): older spelling of `reduction`.
+        reduction (str): Default: "mean".
+        weight (Tensor, optional): a factor for each element; the mean is weighted too.
+
+    Raises:
+        ValueError: unknown reduction.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.functional.mse_loss(rl.tensor([1.]), rl.tensor([3.]))
+        tensor(4.)
+    """
+    loss = _difference("mse_loss", input, target).square()
+    return _weighted(loss, weight, "mse_loss", size_average, reduce, reduction)
+
+
+@composite("nn.functional.l1_loss")
+def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
+    """|input - target|.
+
+    Args:
+        input (Tensor): floating.
+        target (Tensor): of the same shape.
+        size_average, reduce (bool, optional): older spelling of `reduction`.
+        reduction (str): Default: "mean".
+        weight (Tensor, optional): a factor for each element; the mean is weighted too.
+
+    Raises:
+        ValueError: unknown reduction.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.functional.l1_loss(rl.tensor([1.]), rl.tensor([3.]))
+        tensor(2.)
+    """
+    loss = _difference("l1_loss", input, target).abs()
+    return _weighted(loss, weight, "l1_loss", size_average, reduce, reduction)
+
+
+@composite("nn.functional.smooth_l1_loss")
+def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mean", beta=1.0):
+    """(input - target)^2 / (2 * beta) where |input - target| < beta, else |input - target| - beta / 2.
+
+    Args:
+        input (Tensor): floating.
+        target (Tensor): of the same shape.
+        size_average, reduce (bool, optional): older spelling of `reduction`.
+        reduction (str): Default: "mean".
+        beta (float): where it becomes linear; not negative. Default: 1.
+
+    Raises:
+        RuntimeError: `beta` is negative.
+        ValueError: unknown reduction.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.functional.smooth_l1_loss(rl.tensor([1.]), rl.tensor([3.]))
+        tensor(1.5000)
+    """
+    if beta < 0:
+        raise RuntimeError(f"smooth_l1_loss: beta={beta}; expected at least 0")
+    difference = _difference("smooth_l1_loss", input, target)
+    size = difference.abs()
+    if beta == 0:
+        return _reduced(size, "smooth_l1_loss", size_average, reduce, reduction)
+    loss = core.where(size < beta, difference.square() * (0.5 / beta), size - 0.5 * beta)
+    return _reduced(loss, "smooth_l1_loss", size_average, reduce, reduction)
+
+
+@composite("nn.functional.huber_loss")
+def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
+    """(input - target)^2 / 2 where |input - target| <= delta, else delta * (|input - target| - delta / 2).
+
+    Args:
+        input (Tensor): floating.
+        target (Tensor): of the same shape.
+        reduction (str): Default: "mean".
+        delta (float): where it becomes linear; positive. Default: 1.
+        weight (Tensor, optional): a factor for each element; the mean is weighted too.
+
+    Raises:
+        RuntimeError: `delta` is not positive.
+        ValueError: unknown reduction.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.functional.huber_loss(rl.tensor([1.]), rl.tensor([3.]))
+        tensor(1.5000)
+    """
+    if delta <= 0:
+        raise RuntimeError(f"huber_loss: delta={delta}; expected more than 0")
+    difference = _difference("huber_loss", input, target)
+    size = difference.abs()
+    loss = core.where(size <= delta, difference.square() * 0.5, (size - 0.5 * delta) * delta)
+    return _weighted(loss, weight, "huber_loss", None, None, reduction)
+
+
+@composite("nn.functional.binary_cross_entropy")
+def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=None, reduction="mean"):
+    """-(target * log(input) + (1 - target) * log(1 - input)), the logarithms being at least -100.
+
+    Args:
+        input (Tensor): probabilities, between 0 and 1.
+        target (Tensor): of the same shape, between 0 and 1.
+        weight (Tensor, optional): a factor for each element.
+        size_average, reduce (bool, optional): older spelling of `reduction`.
+        reduction (str): Default: "mean".
+
+    Raises:
+        ValueError: shapes differ, or unknown reduction.
+        RuntimeError: an element of the input is not between 0 and 1.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.functional.binary_cross_entropy(rl.tensor([0.5]), rl.tensor([1.]))
+        tensor(0.6931)
+    """
+    if input.shape != target.shape:
+        raise ValueError(f"binary_cross_entropy: target has shape {tuple(target.shape)}; expected that of input, "
+                         f"{tuple(input.shape)}")
+    inner = input.detach()
+    if not bool(((inner >= 0) & (inner <= 1)).all()):
+        raise RuntimeError("binary_cross_entropy: all elements of input should be between 0 and 1")
+    regular = inner * (1 - inner) > 1e-12
+    safe = core.where(regular, input, 0.5)
+    loss = -(target * safe.log() + (1 - target) * (1 - safe).log())
+    # At the ends the logarithms are cut off; the slope is (x - t) / 1e-12, as PyTorch has it.
+    cut = -(target * inner.log().clamp(min=-100) + (1 - target) * (-inner).log1p().clamp(min=-100))
+    step = input - inner
+    edge = cut + (step * (inner - target.detach()) + 0.5 * step * step) / 1e-12
+    loss = core.where(regular, loss, edge)
+    loss = loss if weight is None else loss * weight
+    return _reduced(loss, "binary_cross_entropy", size_average, reduce, reduction)
+
+
+@composite("nn.functional.binary_cross_entropy_with_logits binary_cross_entropy_with_logits")
+def binary_cross_entropy_with_logits(input, target, weight=None, size_average=None, reduce=None, reduction="mean",
+                                     pos_weight=None):
+    """Binary cross-entropy of sigmoid(input), without its loss of precision.
+
+    Args:
+        input (Tensor): logits.
+        target (Tensor): of the same shape, between 0 and 1.
+        weight (Tensor, optional): a factor for each element.
+        size_average, reduce (bool, optional): older spelling of `reduction`.
+        reduction (str): Default: "mean".
+        pos_weight (Tensor, optional): a factor for the part of the target that is 1.
+
+    Raises:
+        ValueError: shapes differ, or unknown reduction.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.functional.binary_cross_entropy_with_logits(rl.tensor([0.]), rl.tensor([1.]))
+        tensor(0.6931)
+    """
+    if input.shape != target.shape:
+        raise ValueError(f"binary_cross_entropy_with_logits: target has shape {tuple(target.shape)}; expected that of "
+                         f"input, {tuple(input.shape)}")
+    log_sigmoid = native.logsigmoid(input)
+    if pos_weight is not None:
+        log_sigmoid = log_sigmoid * ((pos_weight - 1) * target + 1)
+    loss = (1 - target) * input - log_sigmoid
+    loss = loss if weight is None else loss * weight
+    return _reduced(loss, "binary_cross_entropy_with_logits", size_average, reduce, reduction)

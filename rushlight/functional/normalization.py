@@ -1,6 +1,6 @@
 """Normalisations made of other operators."""
 from rushlight.functional._composite import composite
-from rushlight.functional._core import core, native
+from rushlight.functional._core import native
 
 
 @composite("nn.functional.instance_norm")
@@ -74,34 +74,3 @@ def local_response_norm(input, size, alpha=1e-4, beta=0.75, k=1.0):
     padded = native.pad(square, (size // 2, (size - 1) // 2))
     mean = padded.unfold(2, size, 1).mean(-1).transpose(1, 2).reshape(input.shape)
     return input / mean.mul(alpha).add(k).pow(beta)
-
-
-@composite("nn.functional.rms_norm rms_norm")
-def rms_norm(input, normalized_shape, weight=None, eps=None):
-    """Divide by the root of the mean of squares over the last dimensions.
-
-    Args:
-        input (Tensor): floating; its last sizes are `normalized_shape`.
-        normalized_shape (tuple of int): the sizes to normalise over.
-        weight (Tensor, optional): of that shape, applied after normalising.
-        eps (float, optional): added to the mean; the dtype's smallest step when None.
-
-    Raises:
-        RuntimeError: shapes do not agree.
-
-    Example:
-        >>> import rushlight as rl
-        >>> rl.nn.functional.rms_norm(rl.tensor([3., 3.]), (2,))
-        tensor([1., 1.])
-    """
-    normalized_shape = tuple(normalized_shape)
-    dims = len(normalized_shape)
-    if tuple(input.shape[input.dim() - dims:]) != normalized_shape:
-        raise RuntimeError(f"rms_norm: input has shape {tuple(input.shape)}; expected it to end in {normalized_shape}")
-    if weight is not None and tuple(weight.shape) != normalized_shape:
-        raise RuntimeError(f"rms_norm: weight has shape {tuple(weight.shape)}; expected {normalized_shape}")
-    wide = input.float() if input.dtype in (core.float16, core.bfloat16) else input
-    eps = core.finfo(wide.dtype).eps if eps is None else eps
-    mean = wide.mul(wide).mean(tuple(range(-dims, 0)), keepdim=True)
-    result = wide * mean.add(eps).rsqrt()
-    return (result if weight is None else result * weight).to(input.dtype)

@@ -27,7 +27,8 @@ class Parameter(Tensor):
             data = core.empty(0)
         elif not isinstance(data, Tensor):
             raise TypeError(f"Parameter: data is a {type(data).__name__}; expected a Tensor")
-        return Tensor._make_subclass(cls, data, requires_grad)
+        parameter = Tensor.__new__(cls, data)
+        return parameter.requires_grad_() if requires_grad else parameter
 
     def __repr__(self):
         return "Parameter containing:\n" + super().__repr__()
@@ -78,6 +79,6 @@ class Buffer(Tensor):
             data = core.empty(0)
         elif not isinstance(data, Tensor):
             raise TypeError(f"Buffer: data is a {type(data).__name__}; expected a Tensor")
-        buffer = Tensor._make_subclass(cls, data.detach(), data.requires_grad)
+        buffer = Tensor.__new__(cls, data)
         buffer.persistent = persistent
         return buffer

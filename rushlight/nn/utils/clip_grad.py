@@ -31,8 +31,8 @@ def get_total_norm(tensors, norm_type=2.0, error_if_nonfinite=False, foreach=Non
     if not tensors:
         return core.tensor(0.0)
     norm_type = float(norm_type)
-    norms = core.stack([core.linalg_vector_norm(tensor.detach(), norm_type) for tensor in tensors])
-    total = core.linalg_vector_norm(norms, norm_type)
+    norms = core.stack([core.linalg.vector_norm(tensor.detach(), norm_type) for tensor in tensors])
+    total = core.linalg.vector_norm(norms, norm_type)
     if error_if_nonfinite and not bool(total.isfinite()):
         raise RuntimeError(f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it "
                            "cannot be clipped. To disable this error and scale the gradients by the non-finite norm "
