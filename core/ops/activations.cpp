@@ -21,12 +21,12 @@ UNARY(celu, floating_only, (x, p), where(x > 0, x, p[0] * expm1(x / p[0])), SLOP
       .doc = "Each element, or alpha * (exp(x / alpha) - 1) where it is negative.");
 UNARY(gelu, floating_only, (x), 0.5 * x * (1 + erf(0.70710678118654752440 * x)),
       SLOPE(0.5 * (1 + erf(0.70710678118654752440 * x)) + 0.39894228040143267794 * x * exp(-0.5 * x * x)),
-      .names = "_ops.gelu", .doc = "x times the normal distribution function of x.");
+      .names = "", .doc = "x times the normal distribution function of x.");
 UNARY(gelu_tanh, floating_only, (x), 0.5 * x * (1 + tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x))),
       SLOPE(0.5 * (1 + tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x))) +
             0.39894228040143267794 * x * (1 + 0.134145 * x * x) *
                 (1 - square(tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x))))),
-      .names = "_ops.gelu_tanh", .doc = "The approximation of gelu by tanh.");
+      .names = "", .doc = "The approximation of gelu by tanh.");
 UNARY(silu, floating_only, (x), x * sigmoid(x), SLOPE(sigmoid(x) * (1 + x * (1 - sigmoid(x)))),
       .names = "nn.functional.silu", .doc = "x * sigmoid(x) of each element.");
 UNARY(mish, floating_only, (x), x * tanh(logaddexp(x, 0)),

@@ -1,7 +1,8 @@
-"""Composites: functions written in Python over primitives, with everything else derived from their definition.
+"""Composites: functions written in Python over primitives; everything else derives from their definition.
 
-A composite is one decorated function with a docstring and an example. Its public names are given as paths, as in an
-operator's record: "pixel_shuffle nn.functional.pixel_shuffle" appears in two namespaces, "Tensor.unflatten" is a method.
+A composite is one decorated function with a docstring and an example. Its public names are given as paths, as in
+an operator's record: "pixel_shuffle nn.functional.pixel_shuffle" appears in two namespaces, "Tensor.unflatten" is
+a method.
 """
 
 from rushlight.functional._core import core, native

@@ -1,7 +1,7 @@
 """The one door from the Python rooms to the native core.
 
-`core` holds the functions of the top namespace and the types, `native` those of `nn.functional`. Composites join them as they are
-defined, so that the rooms above need not know which function is a primitive and which is made of others.
+`core` holds the functions of the top namespace and the types, `native` those of `nn.functional`. Composites join
+them as they are defined, so that the rooms above need not know which function is a primitive.
 """
 from types import SimpleNamespace
 

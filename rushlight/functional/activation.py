@@ -2,32 +2,10 @@
 from rushlight.functional._composite import composite
 from rushlight.functional._core import core, native
 
-_ops = core._groups["_ops"]
-
 
 def _overwritten(input, function, *args):
     # In place, for primitives without such a form. The derivative reads a copy: the input itself changes.
     return input.copy_(function(input.clone(), *args))
-
-
-_relu = core.relu
-_relu_ = core.relu_
-
-
-@composite("nn.functional.relu")
-def relu(input, inplace=False):
-    """max(x, 0), element by element.
-
-    Args:
-        input (Tensor): the input.
-        inplace (bool): overwrite the input. Default: False.
-
-    Example:
-        >>> import rushlight as rl
-        >>> rl.nn.functional.relu(rl.tensor([-1., 2.]))
-        tensor([0., 2.])
-    """
-    return _relu_(input) if inplace else _relu(input)
 
 
 _relu6 = native.relu6
@@ -251,29 +229,6 @@ def threshold(input, threshold, value, inplace=False):
     return _threshold_(input, threshold, value) if inplace else _threshold(input, threshold, value)
 
 
-@composite("nn.functional.gelu")
-def gelu(input, approximate="none"):
-    """x times the normal distribution function at x.
-
-    Args:
-        input (Tensor): floating.
-        approximate (str): "none", or "tanh" for the approximation with a hyperbolic tangent. Default: "none".
-
-    Raises:
-        RuntimeError: another value of `approximate`.
-
-    Example:
-        >>> import rushlight as rl
-        >>> rl.nn.functional.gelu(rl.tensor([0., 20.]))
-        tensor([ 0., 20.])
-    """
-    if approximate == "none":
-        return _ops["gelu"](input)
-    if approximate == "tanh":
-        return _ops["gelu_tanh"](input)
-    raise RuntimeError(f"gelu: approximate='{approximate}' is not valid; expected 'none' or 'tanh'")
-
-
 @composite("nn.functional.tanh")
 def tanh(input):
     """The hyperbolic tangent.
@@ -311,33 +266,6 @@ def glu(input, dim=-1):
     if size % 2:
         raise RuntimeError(f"glu: input has size {size} along dim={dim}; expected an even size")
     return input.narrow(dim, 0, size // 2) * input.narrow(dim, size // 2, size // 2).sigmoid()
-
-
-@composite("nn.functional.prelu prelu")
-def prelu(input, weight):
-    """x where positive, else a learned slope times x.
-
-    Args:
-        input (Tensor): floating, (N, C, ...) or less.
-        weight (Tensor): one slope, or one for each channel (dimension 1).
-
-    Raises:
-        RuntimeError: the number of slopes is neither one nor that of the channels.
-
-    Example:
-        >>> import rushlight as rl
-        >>> rl.nn.functional.prelu(rl.tensor([-4., 2.]), rl.tensor([0.5]))
-        tensor([-2.,  2.])
-    """
-    if weight.numel() != 1:
-        channels = input.shape[1] if input.dim() > 1 else 1
-        if weight.dim() != 1 or weight.shape[0] != channels:
-            raise RuntimeError(f"prelu: weight has shape {tuple(weight.shape)}; expected one slope, or one for each of "
-                               f"the {channels} channels of input")
-        weight = weight.reshape(-1, *(1 for _ in input.shape[2:]))
-    elif weight.dim() > 1:
-        raise RuntimeError(f"prelu: weight has {weight.dim()} dimensions; expected 0 or 1")
-    return core.where(input > 0, input, weight * input)
 
 
 @composite("nn.functional.softmin")
@@ -384,7 +312,7 @@ def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
 
 @composite("nn.functional.rrelu rrelu")
 def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
-    """x where positive, else x times a slope: drawn uniformly from [lower, upper) when training, else their mean.
+    """x where positive, else x times a slope: drawn from [lower, upper) when training, else their mean.
 
     Args:
         input (Tensor): floating.

@@ -75,7 +75,8 @@ def one_hot(tensor, num_classes=-1):
         num_classes (int): its size; one more than the largest class when -1. Default: -1.
 
     Raises:
-        RuntimeError: the dtype is not int64, a class is negative or not below `num_classes`, or there is no class to
+        RuntimeError: the dtype is not int64, a class is negative or not below `num_classes`, or there is no
+            class to
             find their number from.
 
     Example:
@@ -88,8 +89,10 @@ def one_hot(tensor, num_classes=-1):
         raise RuntimeError(f"one_hot: tensor has dtype {tensor.dtype}; expected int64")
     if tensor.numel() == 0:
         if num_classes <= 0:
-            raise RuntimeError("one_hot: tensor has no elements, so num_classes can't be inferred; expected a positive "
-                               "num_classes")
+            raise RuntimeError(
+                "one_hot: tensor has no elements, so num_classes can't be inferred; expected a positive "
+                "num_classes"
+            )
         return core.zeros((*tensor.shape, num_classes), dtype=core.int64)
     low, high = int(tensor.min()), int(tensor.max())
     if low < 0:
@@ -97,7 +100,9 @@ def one_hot(tensor, num_classes=-1):
     if num_classes == -1:
         num_classes = high + 1
     if high >= num_classes:
-        raise RuntimeError(f"one_hot: tensor has class {high}; expected classes smaller than num_classes={num_classes}")
+        raise RuntimeError(
+            f"one_hot: tensor has class {high}; expected classes smaller than num_classes={num_classes}"
+        )
     result = core.zeros((*tensor.shape, num_classes), dtype=core.int64)
     return result.scatter_(-1, tensor.unsqueeze(-1), 1)
 

@@ -6,14 +6,17 @@ _rows = core.embedding
 
 
 @composite("nn.functional.embedding")
-def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, sparse=False):
+def embedding(
+    input, weight, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, sparse=False
+):
     """Rows of a table.
 
     Args:
         input (Tensor): numbers of rows, any shape.
         weight (Tensor): the table, (rows, size).
         padding_idx (int, optional): a row that gets no gradient.
-        max_norm (float, optional): rows that are looked up are first scaled, in the table, to have no larger norm.
+        max_norm (float, optional): rows that are looked up are first scaled, in the table, to have no larger
+            norm.
         norm_type (float): the norm for `max_norm`. Default: 2.
         scale_grad_by_freq (bool): divide gradients by how often a row occurs. Default: False.
         sparse (bool): accepted; gradients are dense. Default: False.
@@ -32,8 +35,10 @@ def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, sca
     else:
         rows = weight.shape[0]
         if not -rows <= padding_idx < rows:
-            raise AssertionError(f"embedding: padding_idx={padding_idx} is out of range; expected {-rows} <= padding_idx "
-                                 f"< {rows}")
+            raise AssertionError(
+                f"embedding: padding_idx={padding_idx} is out of range; expected {-rows} <= padding_idx "
+                f"< {rows}"
+            )
         padding_idx %= rows
     if max_norm is not None:
         _limit_rows(weight.detach(), input.reshape(-1), max_norm, norm_type)

@@ -25,8 +25,10 @@ def pixel_shuffle(input, upscale_factor):
     _check("pixel_shuffle", input, "upscale_factor", r)
     *batch, channels, height, width = input.shape
     if channels % (r * r):
-        raise RuntimeError(f"pixel_shuffle: input has shape {tuple(input.shape)}; expected its channels to be divisible "
-                           f"by upscale_factor squared, {r * r}")
+        raise RuntimeError(
+            f"pixel_shuffle: input has shape {tuple(input.shape)}; expected its channels to be divisible "
+            f"by upscale_factor squared, {r * r}"
+        )
     # Sizes are spelled out, so that empty inputs work too.
     channels //= r * r
     count = math.prod(batch)
@@ -54,8 +56,10 @@ def pixel_unshuffle(input, downscale_factor):
     _check("pixel_unshuffle", input, "downscale_factor", r)
     *batch, channels, height, width = input.shape
     if height % r or width % r:
-        raise RuntimeError(f"pixel_unshuffle: input has shape {tuple(input.shape)}; expected height and width to be "
-                           f"divisible by downscale_factor={r}")
+        raise RuntimeError(
+            f"pixel_unshuffle: input has shape {tuple(input.shape)}; expected height and width to be "
+            f"divisible by downscale_factor={r}"
+        )
     height, width = height // r, width // r
     parts = input.reshape(math.prod(batch), channels, height, r, width, r).permute(0, 1, 3, 5, 2, 4)
     return parts.reshape(*batch, channels * r * r, height, width)
@@ -80,8 +84,10 @@ def channel_shuffle(input, groups):
     if input.dim() < 3:
         raise RuntimeError(f"channel_shuffle: input has {input.dim()} dimensions; expected at least 3")
     if groups < 1 or input.shape[1] % groups:
-        raise RuntimeError(f"channel_shuffle: input has {input.shape[1]} channels; expected a number that groups={groups} "
-                           "divides")
+        raise RuntimeError(
+            f"channel_shuffle: input has {input.shape[1]} channels; expected a number that groups={groups} "
+            "divides"
+        )
     batch, channels, *rest = input.shape
     parts = input.reshape(batch, groups, channels // groups, *rest).transpose(1, 2)
     return parts.reshape(input.shape)

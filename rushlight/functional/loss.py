@@ -1,5 +1,7 @@
-"""Losses made of other operators. All take `reduction`: "none", "mean" or "sum"; `size_average` and `reduce` are its older
-spelling."""
+"""Losses made of other operators.
+
+All take `reduction`: "none", "mean" or "sum"; `size_average` and `reduce` are its older spelling.
+"""
 import math
 import warnings
 
@@ -27,8 +29,10 @@ def older_reduction(size_average, reduce, reduction):
     if size_average is None and reduce is None:
         return reduction
     chosen = "none" if reduce is False else "sum" if size_average is False else "mean"
-    warnings.warn(f"size_average and reduce args will be deprecated, please use reduction='{chosen}' instead.",
-                  stacklevel=3)
+    warnings.warn(
+        f"size_average and reduce args will be deprecated, please use reduction='{chosen}' instead.",
+        stacklevel=3,
+    )
     return chosen
 
 
@@ -40,24 +44,9 @@ def _reduced(loss, name, size_average, reduce, reduction):
         return loss.sum()
     if reduction == "none":
         return loss
-    raise ValueError(f"{name}: reduction='{reduction}' is not a valid value; expected 'none', 'mean' or 'sum'")
-
-
-def _difference(name, input, target):
-    if input.shape != target.shape:
-        warnings.warn(f"{name}: target has size {tuple(target.shape)}, unlike the input's {tuple(input.shape)}. This will "
-                      "likely lead to incorrect results due to broadcasting.", stacklevel=3)
-    return input - target
-
-
-def _weighted(loss, weight, name, size_average, reduce, reduction):
-    reduction = older_reduction(size_average, reduce, reduction)
-    if weight is None:
-        return _reduced(loss, name, None, None, reduction)
-    loss = loss * weight
-    if reduction == "mean":
-        return loss.sum() / weight.expand_as(loss).sum()
-    return _reduced(loss, name, None, None, reduction)
+    raise ValueError(
+        f"{name}: reduction='{reduction}' is not a valid value; expected 'none', 'mean' or 'sum'"
+    )
 
 
 def _where(condition, value):
@@ -72,7 +61,8 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
         input (Tensor): log-probabilities.
         target (Tensor): probabilities; log-probabilities when `log_target`.
         size_average, reduce (bool, optional): older spelling of `reduction`.
-        reduction (str): "none", "mean", "sum", or "batchmean": the sum divided by the batch's size. Default: "mean".
+        reduction (str): "none", "mean", "sum", or "batchmean": the sum divided by the batch's size. Default:
+            "mean".
         log_target (bool): Default: False.
 
     Raises:
@@ -80,16 +70,19 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
 
     Example:
         >>> import rushlight as rl
-        >>> rl.nn.functional.kl_div(rl.tensor([[0.5, 0.5]]).log(), rl.tensor([[0.5, 0.5]]), reduction="batchmean")
+        >>> p = rl.tensor([[0.5, 0.5]])
+        >>> rl.nn.functional.kl_div(p.log(), p, reduction="batchmean")
         tensor(0.)
     """
     loss = target.exp() * (target - input) if log_target else core.xlogy(target, target) - target * input
     if reduction == "batchmean" and size_average is None and reduce is None:
         return loss.sum() / input.shape[0] if input.dim() else loss.sum()
     if reduction == "mean":
-        warnings.warn("reduction: 'mean' divides the total loss by both the batch size and the support size."
-                      "'batchmean' divides only by the batch size, and aligns with the KL div math definition.",
-                      stacklevel=2)
+        warnings.warn(
+            "reduction: 'mean' divides the total loss by both the batch size and the support size."
+            "'batchmean' divides only by the batch size, and aligns with the KL div math definition.",
+            stacklevel=2,
+        )
     return _reduced(loss, "kl_div", size_average, reduce, reduction)
 
 
@@ -133,8 +126,10 @@ def margin_ranking_loss(input1, input2, target, margin=0, size_average=None, red
         tensor(2.)
     """
     if not input1.dim() == input2.dim() == target.dim():
-        raise RuntimeError("margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: "
-                           f"{input1.size()}, input2: {input2.size()}, target: {target.size()} ")
+        raise RuntimeError(
+            "margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: "
+            f"{input1.size()}, input2: {input2.size()}, target: {target.size()} "
+        )
     loss = (-target * (input1 - input2) + margin).clamp_min(0)
     return _reduced(loss, "margin_ranking_loss", size_average, reduce, reduction)
 
@@ -178,8 +173,10 @@ def cosine_embedding_loss(input1, input2, target, margin=0, size_average=None, r
         tensor(1.)
     """
     if target.dim() not in (0, 1) or not input1.dim() == input2.dim() == target.dim() + 1:
-        raise RuntimeError(f"cosine_embedding_loss: input1, input2 and target have {input1.dim()}, {input2.dim()} and "
-                           f"{target.dim()} dimensions; expected 2, 2 and 1, or 1, 1 and 0")
+        raise RuntimeError(
+            f"cosine_embedding_loss: input1, input2 and target have {input1.dim()}, {input2.dim()} and "
+            f"{target.dim()} dimensions; expected 2, 2 and 1, or 1, 1 and 0"
+        )
     # The epsilon keeps the gradient of a zero vector finite.
     squares = ((input1 * input1).sum(-1) + 1e-12) * ((input2 * input2).sum(-1) + 1e-12)
     cosine = (input1 * input2).sum(-1) / squares.sqrt()
@@ -188,8 +185,18 @@ def cosine_embedding_loss(input1, input2, target, margin=0, size_average=None, r
 
 
 @composite("nn.functional.triplet_margin_loss")
-def triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2, eps=1e-6, swap=False, size_average=None, reduce=None,
-                        reduction="mean"):
+def triplet_margin_loss(
+    anchor,
+    positive,
+    negative,
+    margin=1.0,
+    p=2,
+    eps=1e-6,
+    swap=False,
+    size_average=None,
+    reduce=None,
+    reduction="mean",
+):
     """max(0, margin + |anchor - positive| - |anchor - negative|).
 
     Args:
@@ -214,13 +221,20 @@ def triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2, eps=1e-6, s
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
     return triplet_margin_with_distance_loss(
-        anchor, positive, negative, distance_function=lambda a, b: pairwise_distance(a, b, p, eps), margin=margin,
-        swap=swap, reduction=older_reduction(size_average, reduce, reduction))
+        anchor,
+        positive,
+        negative,
+        distance_function=lambda a, b: pairwise_distance(a, b, p, eps),
+        margin=margin,
+        swap=swap,
+        reduction=older_reduction(size_average, reduce, reduction),
+    )
 
 
 @composite("nn.functional.triplet_margin_with_distance_loss")
-def triplet_margin_with_distance_loss(anchor, positive, negative, *, distance_function=None, margin=1.0, swap=False,
-                                      reduction="mean"):
+def triplet_margin_with_distance_loss(
+    anchor, positive, negative, *, distance_function=None, margin=1.0, swap=False, reduction="mean"
+):
     """max(0, margin + distance(anchor, positive) - distance(anchor, negative)).
 
     Args:
@@ -237,14 +251,17 @@ def triplet_margin_with_distance_loss(anchor, positive, negative, *, distance_fu
     Example:
         >>> import rushlight as rl
         >>> a, p, n = rl.tensor([[0.]]), rl.tensor([[1.]]), rl.tensor([[1.5]])
-        >>> rl.nn.functional.triplet_margin_with_distance_loss(a, p, n, distance_function=lambda x, y: (x - y).abs().sum(-1))
+        >>> far = lambda x, y: (x - y).abs().sum(-1)
+        >>> rl.nn.functional.triplet_margin_with_distance_loss(a, p, n, distance_function=far)
         tensor(0.5000)
     """
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
     if not anchor.dim() == positive.dim() == negative.dim():
-        raise RuntimeError(f"triplet_margin_loss: anchor, positive and negative have {anchor.dim()}, {positive.dim()} "
-                           f"and {negative.dim()} dimensions; expected equal numbers")
+        raise RuntimeError(
+            f"triplet_margin_loss: anchor, positive and negative have {anchor.dim()}, {positive.dim()} "
+            f"and {negative.dim()} dimensions; expected equal numbers"
+        )
     distance = distance_function or pairwise_distance
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
@@ -320,7 +337,9 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
 
 
 @composite("nn.functional.multi_margin_loss")
-def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, size_average=None, reduce=None, reduction="mean"):
+def multi_margin_loss(
+    input, target, p=1, margin=1.0, weight=None, size_average=None, reduce=None, reduction="mean"
+):
     """Hinge loss of several classes: the mean over i != y of max(0, margin - x[y] + x[i]) ** p.
 
     Args:
@@ -343,9 +362,15 @@ def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, size_average=
     """
     if p not in (1, 2):
         raise ValueError("only p == 1 and p == 2 supported")
-    if input.dim() not in (1, 2) or target.dim() > 1 or target.numel() != (input.shape[0] if input.dim() == 2 else 1):
-        raise RuntimeError(f"multi_margin_loss: target has shape {tuple(target.shape)}, inconsistent with input of shape "
-                           f"{tuple(input.shape)}; expected one class for each row")
+    if (
+        input.dim() not in (1, 2)
+        or target.dim() > 1
+        or target.numel() != (input.shape[0] if input.dim() == 2 else 1)
+    ):
+        raise RuntimeError(
+            f"multi_margin_loss: target has shape {tuple(target.shape)}, inconsistent with input of shape "
+            f"{tuple(input.shape)}; expected one class for each row"
+        )
     scores, classes = input.reshape(-1, input.shape[-1]), target.reshape(-1, 1)
     loss = (margin - scores.gather(1, classes) + scores).clamp_min(0)
     loss = loss if p == 1 else loss * loss
@@ -358,7 +383,7 @@ def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, size_average=
 
 @composite("nn.functional.multilabel_margin_loss")
 def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
-    """Hinge loss of several labels: the sum over labels j and other classes i of max(0, 1 - x[j] + x[i]), over C.
+    """Hinge loss of several labels: over labels j and other classes i, max(0, 1 - x[j] + x[i]), over C.
 
     Args:
         input (Tensor): scores, (N, C) or (C).
@@ -375,8 +400,10 @@ def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduct
         tensor(0.5000)
     """
     if input.dim() not in (1, 2) or input.shape != target.shape:
-        raise RuntimeError(f"multilabel_margin_loss: target has shape {tuple(target.shape)}; expected that of input, "
-                           f"{tuple(input.shape)}, with 1 or 2 dimensions")
+        raise RuntimeError(
+            f"multilabel_margin_loss: target has shape {tuple(target.shape)}; expected that of input, "
+            f"{tuple(input.shape)}, with 1 or 2 dimensions"
+        )
     scores, labels = input.reshape(-1, input.shape[-1]), target.reshape(-1, input.shape[-1])
     listed = (labels < 0).cumsum(1) == 0
     labels = labels.clamp_min(0)
@@ -406,177 +433,3 @@ def multilabel_soft_margin_loss(input, target, weight=None, size_average=None, r
     loss = -(target * native.logsigmoid(input) + (1 - target) * native.logsigmoid(-input))
     loss = loss if weight is None else loss * weight
     return _reduced(loss.mean(-1), "multilabel_soft_margin_loss", size_average, reduce, reduction)
-
-
-@composite("nn.functional.mse_loss")
-def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
-    """(input - target)^2.
-
-    Args:
-        input (Tensor): floating.
-        target (Tensor): of the same shape.
-        size_average, reduce (bool, optional): older spelling of `reduction`.
-        reduction (str): Default: "mean".
-        weight (Tensor, optional): a factor for each element; the mean is weighted too.
-
-    Raises:
-        ValueError: unknown reduction.
-
-    Example:
-        >>> import rushlight as rl
-        >>> rl.nn.functional.mse_loss(rl.tensor([1.]), rl.tensor([3.]))
-        tensor(4.)
-    """
-    loss = _difference("mse_loss", input, target).square()
-    return _weighted(loss, weight, "mse_loss", size_average, reduce, reduction)
-
-
-@composite("nn.functional.l1_loss")
-def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
-    """|input - target|.
-
-    Args:
-        input (Tensor): floating.
-        target (Tensor): of the same shape.
-        size_average, reduce (bool, optional): older spelling of `reduction`.
-        reduction (str): Default: "mean".
-        weight (Tensor, optional): a factor for each element; the mean is weighted too.
-
-    Raises:
-        ValueError: unknown reduction.
-
-    Example:
-        >>> import rushlight as rl
-        >>> rl.nn.functional.l1_loss(rl.tensor([1.]), rl.tensor([3.]))
-        tensor(2.)
-    """
-    loss = _difference("l1_loss", input, target).abs()
-    return _weighted(loss, weight, "l1_loss", size_average, reduce, reduction)
-
-
-@composite("nn.functional.smooth_l1_loss")
-def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mean", beta=1.0):
-    """(input - target)^2 / (2 * beta) where |input - target| < beta, else |input - target| - beta / 2.
-
-    Args:
-        input (Tensor): floating.
-        target (Tensor): of the same shape.
-        size_average, reduce (bool, optional): older spelling of `reduction`.
-        reduction (str): Default: "mean".
-        beta (float): where it becomes linear; not negative. Default: 1.
-
-    Raises:
-        RuntimeError: `beta` is negative.
-        ValueError: unknown reduction.
-
-    Example:
-        >>> import rushlight as rl
-        >>> rl.nn.functional.smooth_l1_loss(rl.tensor([1.]), rl.tensor([3.]))
-        tensor(1.5000)
-    """
-    if beta < 0:
-        raise RuntimeError(f"smooth_l1_loss: beta={beta}; expected at least 0")
-    difference = _difference("smooth_l1_loss", input, target)
-    size = difference.abs()
-    if beta == 0:
-        return _reduced(size, "smooth_l1_loss", size_average, reduce, reduction)
-    loss = core.where(size < beta, difference.square() * (0.5 / beta), size - 0.5 * beta)
-    return _reduced(loss, "smooth_l1_loss", size_average, reduce, reduction)
-
-
-@composite("nn.functional.huber_loss")
-def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
-    """(input - target)^2 / 2 where |input - target| <= delta, else delta * (|input - target| - delta / 2).
-
-    Args:
-        input (Tensor): floating.
-        target (Tensor): of the same shape.
-        reduction (str): Default: "mean".
-        delta (float): where it becomes linear; positive. Default: 1.
-        weight (Tensor, optional): a factor for each element; the mean is weighted too.
-
-    Raises:
-        RuntimeError: `delta` is not positive.
-        ValueError: unknown reduction.
-
-    Example:
-        >>> import rushlight as rl
-        >>> rl.nn.functional.huber_loss(rl.tensor([1.]), rl.tensor([3.]))
-        tensor(1.5000)
-    """
-    if delta <= 0:
-        raise RuntimeError(f"huber_loss: delta={delta}; expected more than 0")
-    difference = _difference("huber_loss", input, target)
-    size = difference.abs()
-    loss = core.where(size <= delta, difference.square() * 0.5, (size - 0.5 * delta) * delta)
-    return _weighted(loss, weight, "huber_loss", None, None, reduction)
-
-
-@composite("nn.functional.binary_cross_entropy")
-def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=None, reduction="mean"):
-    """-(target * log(input) + (1 - target) * log(1 - input)), the logarithms being at least -100.
-
-    Args:
-        input (Tensor): probabilities, between 0 and 1.
-        target (Tensor): of the same shape, between 0 and 1.
-        weight (Tensor, optional): a factor for each element.
-        size_average, reduce (bool, optional): older spelling of `reduction`.
-        reduction (str): Default: "mean".
-
-    Raises:
-        ValueError: shapes differ, or unknown reduction.
-        RuntimeError: an element of the input is not between 0 and 1.
-
-    Example:
-        >>> import rushlight as rl
-        >>> rl.nn.functional.binary_cross_entropy(rl.tensor([0.5]), rl.tensor([1.]))
-        tensor(0.6931)
-    """
-    if input.shape != target.shape:
-        raise ValueError(f"binary_cross_entropy: target has shape {tuple(target.shape)}; expected that of input, "
-                         f"{tuple(input.shape)}")
-    inner = input.detach()
-    if not bool(((inner >= 0) & (inner <= 1)).all()):
-        raise RuntimeError("binary_cross_entropy: all elements of input should be between 0 and 1")
-    regular = inner * (1 - inner) > 1e-12
-    safe = core.where(regular, input, 0.5)
-    loss = -(target * safe.log() + (1 - target) * (1 - safe).log())
-    # At the ends the logarithms are cut off; the slope is (x - t) / 1e-12, as PyTorch has it.
-    cut = -(target * inner.log().clamp(min=-100) + (1 - target) * (-inner).log1p().clamp(min=-100))
-    step = input - inner
-    edge = cut + (step * (inner - target.detach()) + 0.5 * step * step) / 1e-12
-    loss = core.where(regular, loss, edge)
-    loss = loss if weight is None else loss * weight
-    return _reduced(loss, "binary_cross_entropy", size_average, reduce, reduction)
-
-
-@composite("nn.functional.binary_cross_entropy_with_logits binary_cross_entropy_with_logits")
-def binary_cross_entropy_with_logits(input, target, weight=None, size_average=None, reduce=None, reduction="mean",
-                                     pos_weight=None):
-    """Binary cross-entropy of sigmoid(input), without its loss of precision.
-
-    Args:
-        input (Tensor): logits.
-        target (Tensor): of the same shape, between 0 and 1.
-        weight (Tensor, optional): a factor for each element.
-        size_average, reduce (bool, optional): older spelling of `reduction`.
-        reduction (str): Default: "mean".
-        pos_weight (Tensor, optional): a factor for the part of the target that is 1.
-
-    Raises:
-        ValueError: shapes differ, or unknown reduction.
-
-    Example:
-        >>> import rushlight as rl
-        >>> rl.nn.functional.binary_cross_entropy_with_logits(rl.tensor([0.]), rl.tensor([1.]))
-        tensor(0.6931)
-    """
-    if input.shape != target.shape:
-        raise ValueError(f"binary_cross_entropy_with_logits: target has shape {tuple(target.shape)}; expected that of "
-                         f"input, {tuple(input.shape)}")
-    log_sigmoid = native.logsigmoid(input)
-    if pos_weight is not None:
-        log_sigmoid = log_sigmoid * ((pos_weight - 1) * target + 1)
-    loss = (1 - target) * input - log_sigmoid
-    loss = loss if weight is None else loss * weight
-    return _reduced(loss, "binary_cross_entropy_with_logits", size_average, reduce, reduction)

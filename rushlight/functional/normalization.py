@@ -4,13 +4,22 @@ from rushlight.functional._core import native
 
 
 @composite("nn.functional.instance_norm")
-def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True, momentum=0.1,
-                  eps=1e-5):
+def instance_norm(
+    input,
+    running_mean=None,
+    running_var=None,
+    weight=None,
+    bias=None,
+    use_input_stats=True,
+    momentum=0.1,
+    eps=1e-5,
+):
     """Normalise each channel of each sample over its places.
 
     Args:
         input (Tensor): floating, (N, C, ...).
-        running_mean, running_var (Tensor, optional): (C), updated with the batch's means when `use_input_stats`.
+        running_mean, running_var (Tensor, optional): (C), updated with the batch's means when
+            `use_input_stats`.
         weight, bias (Tensor, optional): (C), applied after normalising.
         use_input_stats (bool): use each sample's own statistics rather than the running ones. Default: True.
         momentum (float): share of the new statistics in the update. Default: 0.1.
@@ -29,7 +38,9 @@ def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=
         raise ValueError("Expected more than 1 spatial element when training, got input size "
                          f"{input.size()}")
     if not use_input_stats and (running_mean is None or running_var is None):
-        raise RuntimeError("Expected running_mean and running_var to be defined when use_input_stats is false")
+        raise RuntimeError(
+            "Expected running_mean and running_var to be defined when use_input_stats is false"
+        )
     batch, channels = input.shape[:2]
 
     def per_sample(values):
@@ -38,7 +49,9 @@ def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=
     # Every channel of every sample is a channel of one large batch normalisation.
     mean, var = per_sample(running_mean), per_sample(running_var)
     flat = input.reshape(1, batch * channels, *input.shape[2:])
-    result = native.batch_norm(flat, mean, var, per_sample(weight), per_sample(bias), use_input_stats, momentum, eps)
+    result = native.batch_norm(
+        flat, mean, var, per_sample(weight), per_sample(bias), use_input_stats, momentum, eps
+    )
     if use_input_stats:
         for running, updated in ((running_mean, mean), (running_var, var)):
             if running is not None:

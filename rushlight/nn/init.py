@@ -1,5 +1,8 @@
-"""Initial values for parameters. Every function fills its tensor in place, without recording it on the tape, and draws from
-the random stream exactly as PyTorch does."""
+"""Initial values for parameters.
+
+Every function fills its tensor in place, without recording it on the tape, and draws from the random stream exactly
+as PyTorch does.
+"""
 import functools
 import math
 import warnings
@@ -8,15 +11,40 @@ from rushlight.autograd import no_grad
 from rushlight.functional._core import core
 
 __all__ = [
-    "calculate_gain", "uniform_", "normal_", "trunc_normal_", "constant_", "ones_", "zeros_", "eye_", "dirac_",
-    "xavier_uniform_", "xavier_normal_", "kaiming_uniform_", "kaiming_normal_", "orthogonal_", "sparse_"]
+    "calculate_gain",
+    "constant_",
+    "dirac_",
+    "eye_",
+    "kaiming_normal_",
+    "kaiming_uniform_",
+    "normal_",
+    "ones_",
+    "orthogonal_",
+    "sparse_",
+    "trunc_normal_",
+    "uniform_",
+    "xavier_normal_",
+    "xavier_uniform_",
+    "zeros_",
+]
 
-_GAINS = {"sigmoid": 1, "tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4, "linear": 1, "conv1d": 1, "conv2d": 1,
-          "conv3d": 1, "conv_transpose1d": 1, "conv_transpose2d": 1, "conv_transpose3d": 1}
+_GAINS = {
+    "sigmoid": 1,
+    "tanh": 5 / 3,
+    "relu": math.sqrt(2),
+    "selu": 3 / 4,
+    "linear": 1,
+    "conv1d": 1,
+    "conv2d": 1,
+    "conv3d": 1,
+    "conv_transpose1d": 1,
+    "conv_transpose2d": 1,
+    "conv_transpose3d": 1,
+}
 
 
 def calculate_gain(nonlinearity, param=None):
-    """The factor by which an activation shrinks the standard deviation of its input, to be undone by the weights.
+    """The factor by which an activation shrinks the deviation of its input, to be undone by the weights.
 
     Args:
         nonlinearity (str): the name in `nn.functional`.
@@ -315,7 +343,7 @@ def kaiming_normal_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", gener
 
 
 def orthogonal_(tensor, gain=1, generator=None):
-    """Fill with a (semi-)orthogonal matrix; further dimensions are flattened into the second (Saxe et al., 2013).
+    """Fill with a (semi-)orthogonal matrix, dimensions after the first flattened (Saxe et al., 2013).
 
     Args:
         tensor (Tensor): what to fill, of two dimensions or more.
@@ -380,7 +408,9 @@ def _older_name(function):
 
     @functools.wraps(function)
     def renamed(*args, **kwargs):
-        warnings.warn(f"`nn.init.{name}` is now deprecated in favor of `nn.init.{name}_`.", FutureWarning, stacklevel=2)
+        warnings.warn(
+            f"`nn.init.{name}` is now deprecated in favor of `nn.init.{name}_`.", FutureWarning, stacklevel=2
+        )
         return function(*args, **kwargs)
 
     renamed.__name__ = name

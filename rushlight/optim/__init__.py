@@ -1,5 +1,5 @@
 """Optimizers and learning-rate schedules."""
-from rushlight.optim import lr_scheduler  # noqa: F401
+from rushlight.optim import lr_scheduler
 from rushlight.optim.adagrad import Adagrad
 from rushlight.optim.adam import Adam, AdamW
 from rushlight.optim.optimizer import Optimizer

@@ -52,5 +52,13 @@ class Adagrad(FusedOptimizer):
     def _update(self, group, params, grads):
         states = self._states(params, lambda param: self._first_state(group, param))
         core.optim.adagrad_(
-            params, grads, [state["sum"] for state in states], [state["step"] for state in states], float(group["lr"]),
-            float(group["lr_decay"]), float(group["weight_decay"]), float(group["eps"]), group["maximize"])
+            params,
+            grads,
+            [state["sum"] for state in states],
+            [state["step"] for state in states],
+            float(group["lr"]),
+            float(group["lr_decay"]),
+            float(group["weight_decay"]),
+            float(group["eps"]),
+            group["maximize"],
+        )

@@ -1,189 +1,36 @@
-"""Learning-rate schedules. Each computes the next rate from the present one, as PyTorch's do, so that they can be chained and
-the sequences are equal."""
-import functools
+"""Learning-rate schedules.
+
+Each computes the next rate from the present one, as PyTorch's do, so that they can be chained and the sequences are
+equal.
+"""
 import math
 import types
 import warnings
-import weakref
 from bisect import bisect_right
 from collections import Counter
 
-from rushlight.functional._core import Tensor
+from rushlight.optim._lr_base import EPOCH_WARNING, LRScheduler, per_group, set_lr
+from rushlight.optim._lr_cycles import CyclicLR, OneCycleLR
 from rushlight.optim.optimizer import Optimizer
 
 __all__ = [
-    "ChainedScheduler", "ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "CyclicLR", "ExponentialLR",
-    "LRScheduler", "LambdaLR", "LinearLR", "MultiStepLR", "MultiplicativeLR", "OneCycleLR", "PolynomialLR",
-    "ReduceLROnPlateau", "SequentialLR", "StepLR"]
-
-_EPOCH_WARNING = ("The epoch parameter in `scheduler.step()` was not necessary and is being deprecated where possible. "
-                  "Please use `scheduler.step()` to step the scheduler.")
-
-
-def _values_of(optimizer, key):
-    return [value.clone() if isinstance(value, Tensor) else value
-            for value in (group[key] for group in optimizer.param_groups)]
-
-
-def _set_lr(group, value):
-    if isinstance(group["lr"], Tensor):
-        group["lr"].fill_(value)
-    else:
-        group["lr"] = value
-
-
-def _per_group(name, optimizer, value):
-    count = len(optimizer.param_groups)
-    if not isinstance(value, (list, tuple)):
-        return [value] * count
-    if len(value) != count:
-        raise ValueError(f"{name} must have the same length as optimizer.param_groups. {name} has {len(value)} values, "
-                         f"param_groups has {count}.")
-    return list(value)
-
-
-class LRScheduler:
-    """Base class of the schedules; a subclass defines `get_lr`.
-
-    Args:
-        optimizer (Optimizer): whose rates to set.
-        last_epoch (int): -1 to begin, else the last step of a run that is taken up again. Default: -1.
-
-    Raises:
-        TypeError: it is not an optimizer.
-        KeyError: a run is taken up again, and a group has no "initial_lr".
-
-    Example:
-        >>> import rushlight as rl
-        >>> optimizer = rl.optim.SGD([rl.nn.Parameter(rl.ones(1))], lr=1.0)
-        >>> schedule = rl.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
-        >>> for _ in range(2):
-        ...     optimizer.step()
-        ...     schedule.step()
-        >>> schedule.get_last_lr()
-        [0.25]
-    """
-
-    _get_lr_called_within_step = False
-
-    def __init__(self, optimizer, last_epoch=-1):
-        if not isinstance(optimizer, Optimizer):
-            raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
-        self.optimizer = optimizer
-        for i, group in enumerate(optimizer.param_groups):
-            if last_epoch == -1:
-                lr = group["lr"]
-                group.setdefault("initial_lr", lr.clone() if isinstance(lr, Tensor) else lr)
-            elif "initial_lr" not in group:
-                raise KeyError(f"param 'initial_lr' is not specified in param_groups[{i}] when resuming scheduler with "
-                               "last_epoch >= 0: load the optimizer's state first")
-        self.base_lrs = _values_of(optimizer, "initial_lr")
-        self.last_epoch = last_epoch
-        _note_steps(optimizer)
-        self._initial_step()
-
-    def _initial_step(self):
-        self._step_count = 0
-        self._is_initial = True
-        self.step()
-        self._is_initial = False
-
-    def state_dict(self):
-        """Everything but the optimizer.
-
-        Returns:
-            dict: from attribute to value.
-        """
-        return {key: value for key, value in self.__dict__.items() if key != "optimizer"}
-
-    def load_state_dict(self, state_dict):
-        """Take what `state_dict` returned.
-
-        Args:
-            state_dict (dict): of a schedule of the same kind.
-        """
-        self.__dict__.update(state_dict)
-
-    def get_last_lr(self):
-        """The present rate of each group."""
-        return self._last_lr
-
-    def get_lr(self):
-        """The next rate of each group; called within `step`.
-
-        Raises:
-            NotImplementedError: the subclass does not define it.
-        """
-        raise NotImplementedError
-
-    def _current(self):
-        return _values_of(self.optimizer, "lr")
-
-    def _warn_outside_step(self):
-        if not self._get_lr_called_within_step:
-            warnings.warn("To get the last learning rate computed by the scheduler, please use `get_last_lr()`.",
-                          stacklevel=3)
-
-    def step(self, epoch=None):
-        """Set the next rates; call it after the optimizer's step.
-
-        Args:
-            epoch (int, optional): go to this step instead of the next; deprecated.
-        """
-        if self._step_count == 1:
-            self._check_order()
-        self._step_count += 1
-        if epoch is not None:
-            warnings.warn(_EPOCH_WARNING, stacklevel=2)
-        self._update_lr(epoch)
-
-    def _check_order(self):
-        if not hasattr(self.optimizer.step, "_wrapped_by_lr_sched"):
-            warnings.warn("Seems like `optimizer.step()` has been overridden after learning rate scheduler "
-                          "initialization. Please, make sure to call `optimizer.step()` before `lr_scheduler.step()`.",
-                          stacklevel=3)
-        elif not getattr(self.optimizer, "_opt_called", False):
-            warnings.warn("Detected call of `lr_scheduler.step()` before `optimizer.step()`. Call them in the opposite "
-                          "order: otherwise the first value of the learning rate schedule is skipped.", stacklevel=3)
-
-    def _update_lr(self, epoch=None):
-        self._get_lr_called_within_step = True
-        try:
-            self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
-            closed = getattr(self, "_get_closed_form_lr", None) if epoch is not None else None
-            values = (closed or self.get_lr)()
-        finally:
-            self._get_lr_called_within_step = False
-        for group, value in zip(self.optimizer.param_groups, values, strict=True):
-            _set_lr(group, value)
-        self._last_lr = self._current()
-
-
-class _LRScheduler(LRScheduler):
-    """The older name of `LRScheduler`.
-
-    Args:
-        optimizer, last_epoch: the same.
-    """
-
-
-def _note_steps(optimizer):
-    # The optimizer remembers that it has stepped, for the warning about the order of the two steps.
-    if hasattr(optimizer.step, "_wrapped_by_lr_sched"):
-        return
-    step = optimizer.step
-    function = getattr(step, "__func__", step)
-    owner = weakref.ref(optimizer) if isinstance(step, types.MethodType) else None
-
-    @functools.wraps(function)
-    def noted(*args, **kwargs):
-        self = owner() if owner else optimizer
-        self._opt_called = True
-        return function(self, *args, **kwargs) if owner else function(*args, **kwargs)
-
-    noted._wrapped_by_lr_sched = True
-    optimizer.step = noted
-
+    "ChainedScheduler",
+    "ConstantLR",
+    "CosineAnnealingLR",
+    "CosineAnnealingWarmRestarts",
+    "CyclicLR",
+    "ExponentialLR",
+    "LRScheduler",
+    "LambdaLR",
+    "LinearLR",
+    "MultiStepLR",
+    "MultiplicativeLR",
+    "OneCycleLR",
+    "PolynomialLR",
+    "ReduceLROnPlateau",
+    "SequentialLR",
+    "StepLR",
+]
 
 class _Factored(LRScheduler):
     # Schedules that multiply the present rate by a factor; `_factor` returns it, or None to leave the rates.
@@ -242,7 +89,9 @@ def _functions(optimizer, given):
 
 def _without_functions(scheduler):
     # Functions cannot be saved; objects that can be called are saved by their attributes.
-    state = {key: value for key, value in scheduler.__dict__.items() if key not in ("optimizer", "lr_lambdas")}
+    state = {
+        key: value for key, value in scheduler.__dict__.items() if key not in ("optimizer", "lr_lambdas")
+    }
     state["lr_lambdas"] = [None if isinstance(function, types.FunctionType) else dict(function.__dict__)
                            for function in scheduler.lr_lambdas]
     return state
@@ -336,7 +185,9 @@ class MultiStepLR(_Factored):
         # Unlike its fellows, a milestone at the first step counts.
         self._warn_outside_step()
         factor = self.gamma ** self.milestones[self.last_epoch]
-        return [lr * factor for lr in self._current()] if self.last_epoch in self.milestones else self._current()
+        return (
+            [lr * factor for lr in self._current()] if self.last_epoch in self.milestones else self._current()
+        )
 
     def _total(self, epoch):
         return self.gamma ** bisect_right(sorted(self.milestones.elements()), epoch)
@@ -390,7 +241,9 @@ class LinearLR(LRScheduler):
 
     def __init__(self, optimizer, start_factor=1.0 / 3, end_factor=1.0, total_iters=5, last_epoch=-1):
         if start_factor > 1.0 or start_factor <= 0:
-            raise ValueError("Starting multiplicative factor expected to be greater than 0 and less or equal to 1.")
+            raise ValueError(
+                "Starting multiplicative factor expected to be greater than 0 and less or equal to 1."
+            )
         if end_factor > 1.0 or end_factor < 0:
             raise ValueError("Ending multiplicative factor expected to be between 0 and 1.")
         self.start_factor, self.end_factor, self.total_iters = start_factor, end_factor, total_iters
@@ -408,7 +261,10 @@ class LinearLR(LRScheduler):
 
     def _get_closed_form_lr(self):
         share = min(self.total_iters, self.last_epoch) / self.total_iters
-        return [base * (self.start_factor + (self.end_factor - self.start_factor) * share) for base in self.base_lrs]
+        return [
+            base * (self.start_factor + (self.end_factor - self.start_factor) * share)
+            for base in self.base_lrs
+        ]
 
 
 class ExponentialLR(_Factored):
@@ -450,7 +306,10 @@ class PolynomialLR(LRScheduler):
         self._warn_outside_step()
         if self._is_initial or self.last_epoch > self.total_iters:
             return self._current()
-        left, before = 1.0 - self.last_epoch / self.total_iters, 1.0 - (self.last_epoch - 1) / self.total_iters
+        left, before = (
+            1.0 - self.last_epoch / self.total_iters,
+            1.0 - (self.last_epoch - 1) / self.total_iters,
+        )
         return [lr * (left / before) ** self.power for lr in self._current()]
 
     def _get_closed_form_lr(self):
@@ -567,205 +426,6 @@ class CosineAnnealingWarmRestarts(LRScheduler):
             self.T_i = self.T_0 * self.T_mult**restarts
 
 
-class OneCycleLR(LRScheduler):
-    """Up to `max_lr` and down far below the first rate, in one cycle (Smith and Topin, 2017); step after each batch.
-
-    Args:
-        optimizer (Optimizer): whose rates to set.
-        max_lr (float or list): the largest rate.
-        total_steps (int, optional): length of the cycle; else `epochs` times `steps_per_epoch`.
-        epochs, steps_per_epoch (int, optional): see above.
-        pct_start (float): share of the cycle in which the rate rises. Default: 0.3.
-        anneal_strategy (str): "cos" or "linear". Default: "cos".
-        cycle_momentum (bool): move the momentum the other way. Default: True.
-        base_momentum, max_momentum (float or list): its limits. Default: 0.85 and 0.95.
-        div_factor (float): the first rate is max_lr / div_factor. Default: 25.
-        final_div_factor (float): the last rate is the first / final_div_factor. Default: 1e4.
-        three_phase (bool): fall back to the first rate before falling further. Default: False.
-        last_epoch (int): see `LRScheduler`. Default: -1.
-
-    Raises:
-        ValueError: an option is out of range, or the optimizer has no momentum to cycle.
-    """
-
-    def __init__(self, optimizer, max_lr, total_steps=None, epochs=None, steps_per_epoch=None, pct_start=0.3,
-                 anneal_strategy="cos", cycle_momentum=True, base_momentum=0.85, max_momentum=0.95, div_factor=25.0,
-                 final_div_factor=1e4, three_phase=False, last_epoch=-1):
-        if not isinstance(optimizer, Optimizer):
-            raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
-        self.optimizer = optimizer
-        self.total_steps = _cycle_length(total_steps, epochs, steps_per_epoch)
-        if not isinstance(pct_start, float) or not 0 <= pct_start <= 1:
-            raise ValueError(f"Expected float between 0 and 1 pct_start, but got {pct_start}")
-        if anneal_strategy not in ("cos", "linear"):
-            raise ValueError(f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}")
-        self._schedule_phases = _phases(pct_start, self.total_steps, three_phase)
-        self._anneal_func_type = anneal_strategy
-        for group, largest in zip(optimizer.param_groups, _per_group("max_lr", optimizer, max_lr)):
-            if last_epoch == -1:
-                group["initial_lr"] = largest / div_factor
-                group["max_lr"] = largest
-                group["min_lr"] = group["initial_lr"] / final_div_factor
-        self.cycle_momentum = cycle_momentum
-        if cycle_momentum:
-            self._begin_momentum(optimizer, base_momentum, max_momentum, last_epoch)
-        super().__init__(optimizer, last_epoch)
-
-    def _begin_momentum(self, optimizer, base_momentum, max_momentum, last_epoch):
-        if "momentum" not in optimizer.defaults and "betas" not in optimizer.defaults:
-            raise ValueError("optimizer must support momentum or beta1 with `cycle_momentum` option enabled")
-        self.use_beta1 = "betas" in optimizer.defaults
-        largest, smallest = (_per_group(name, optimizer, value) for name, value in
-                             (("max_momentum", max_momentum), ("base_momentum", base_momentum)))
-        for group, high, low in zip(optimizer.param_groups, largest, smallest):
-            if last_epoch == -1:
-                self._set_momentum(group, high)
-                group["max_momentum"], group["base_momentum"] = high, low
-
-    def _set_momentum(self, group, value):
-        if self.use_beta1:
-            group["betas"] = (value, *group["betas"][1:])
-        else:
-            group["momentum"] = value
-
-    def _anneal(self, start, end, share):
-        if self._anneal_func_type == "linear":
-            return (end - start) * share + start
-        return end + (start - end) / 2.0 * (math.cos(math.pi * share) + 1)
-
-    def get_lr(self):
-        self._warn_outside_step()
-        step = self.last_epoch
-        if step > self.total_steps:
-            raise ValueError(f"Tried to step {step} times. The specified number of total steps is {self.total_steps}")
-        start, phase = 0.0, self._schedule_phases[0]
-        for following in self._schedule_phases[1:]:
-            if step <= phase["end_step"]:
-                break
-            start, phase = phase["end_step"], following
-        share = (step - start) / (phase["end_step"] - start)
-        rates = []
-        for group in self.optimizer.param_groups:
-            rates.append(self._anneal(group[phase["start_lr"]], group[phase["end_lr"]], share))
-            if self.cycle_momentum:
-                ends = group[phase["start_momentum"]], group[phase["end_momentum"]]
-                self._set_momentum(group, self._anneal(*ends, share))
-        return rates
-
-
-def _cycle_length(total_steps, epochs, steps_per_epoch):
-    if total_steps is None and (epochs is None or steps_per_epoch is None):
-        raise ValueError("You must define either total_steps OR (epochs AND steps_per_epoch)")
-    given = {"total_steps": total_steps} if total_steps is not None else {
-        "epochs": epochs, "steps_per_epoch": steps_per_epoch}
-    for name, value in given.items():
-        if not isinstance(value, int) or value <= 0:
-            raise ValueError(f"Expected positive integer {name}, but got {value}")
-    return math.prod(given.values())
-
-
-def _phases(share, steps, three_phase):
-    def phase(end, start_lr, end_lr, start_momentum, end_momentum):
-        return {"end_step": end, "start_lr": start_lr, "end_lr": end_lr, "start_momentum": start_momentum,
-                "end_momentum": end_momentum}
-
-    rise = phase(float(share * steps) - 1, "initial_lr", "max_lr", "max_momentum", "base_momentum")
-    if not three_phase:
-        return [rise, phase(steps - 1, "max_lr", "min_lr", "base_momentum", "max_momentum")]
-    return [rise, phase(float(2 * share * steps) - 2, "max_lr", "initial_lr", "base_momentum", "max_momentum"),
-            phase(steps - 1, "initial_lr", "min_lr", "max_momentum", "max_momentum")]
-
-
-class CyclicLR(LRScheduler):
-    """Up and down between two rates, again and again (Smith, 2015); step after each batch.
-
-    Args:
-        optimizer (Optimizer): whose rates to set.
-        base_lr, max_lr (float or list): the two rates.
-        step_size_up (int): steps of a rise. Default: 2000.
-        step_size_down (int, optional): steps of a fall; the same when None.
-        mode (str): "triangular", "triangular2" (half the height each time) or "exp_range". Default: "triangular".
-        gamma (float): of "exp_range": the height is gamma ** steps. Default: 1.
-        scale_fn (callable, optional): the height, instead of a mode.
-        scale_mode (str): whether `scale_fn` takes the "cycle" or the "iterations". Default: "cycle".
-        cycle_momentum (bool): move the momentum the other way. Default: True.
-        base_momentum, max_momentum (float or list): its limits. Default: 0.8 and 0.9.
-        last_epoch (int): see `LRScheduler`. Default: -1.
-
-    Raises:
-        ValueError: an unknown mode, or the optimizer has no momentum to cycle.
-    """
-
-    def __init__(self, optimizer, base_lr, max_lr, step_size_up=2000, step_size_down=None, mode="triangular", gamma=1.0,
-                 scale_fn=None, scale_mode="cycle", cycle_momentum=True, base_momentum=0.8, max_momentum=0.9,
-                 last_epoch=-1):
-        if not isinstance(optimizer, Optimizer):
-            raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
-        if mode not in ("triangular", "triangular2", "exp_range") and scale_fn is None:
-            raise ValueError("mode is invalid and scale_fn is None")
-        self.optimizer = optimizer
-        for group, lr in zip(optimizer.param_groups, _per_group("base_lr", optimizer, base_lr)):
-            if last_epoch == -1:
-                _set_lr(group, lr)
-        self.max_lrs = _per_group("max_lr", optimizer, max_lr)
-        down = step_size_up if step_size_down is None else step_size_down
-        self.total_size = float(step_size_up) + float(down)
-        self.step_ratio = float(step_size_up) / self.total_size
-        self.mode, self.gamma = mode, gamma
-        self._scale_fn_custom = scale_fn
-        self.scale_mode = scale_mode if scale_fn else "iterations" if mode == "exp_range" else "cycle"
-        self.cycle_momentum = cycle_momentum
-        if cycle_momentum:
-            self._begin_momentum(optimizer, base_momentum, max_momentum, last_epoch)
-        super().__init__(optimizer, last_epoch)
-        self.base_lrs = _per_group("base_lr", optimizer, base_lr)
-
-    def _begin_momentum(self, optimizer, base_momentum, max_momentum, last_epoch):
-        if "momentum" not in optimizer.defaults and "betas" not in optimizer.defaults:
-            raise ValueError("optimizer must support momentum or beta1 with `cycle_momentum` option enabled")
-        self.use_beta1 = "betas" in optimizer.defaults
-        self.base_momentums = _per_group("base_momentum", optimizer, base_momentum)
-        self.max_momentums = _per_group("max_momentum", optimizer, max_momentum)
-        if last_epoch == -1:
-            for group, high, low in zip(optimizer.param_groups, self.max_momentums, self.base_momentums):
-                OneCycleLR._set_momentum(self, group, high)
-                group["max_momentum"], group["base_momentum"] = high, low
-
-    def scale_fn(self, x):
-        """The height of the cycle, between 0 and 1.
-
-        Args:
-            x (float): the cycle or the step; see `scale_mode`.
-        """
-        if self._scale_fn_custom is not None:
-            return self._scale_fn_custom(x)
-        return {"triangular": 1.0, "triangular2": 1 / (2.0 ** (x - 1)), "exp_range": self.gamma**x}[self.mode]
-
-    def get_lr(self):
-        self._warn_outside_step()
-        cycle = math.floor(1 + self.last_epoch / self.total_size)
-        place = 1.0 + self.last_epoch / self.total_size - cycle
-        height = place / self.step_ratio if place <= self.step_ratio else (place - 1) / (self.step_ratio - 1)
-        scale = self.scale_fn(cycle if self.scale_mode == "cycle" else self.last_epoch)
-        if self.cycle_momentum:
-            for group, high, low in zip(self.optimizer.param_groups, self.max_momentums, self.base_momentums):
-                OneCycleLR._set_momentum(self, group, high - (high - low) * height * scale)
-        return [base + (largest - base) * height * scale for base, largest in zip(self.base_lrs, self.max_lrs)]
-
-    def state_dict(self):
-        state = super().state_dict()
-        function = state.pop("_scale_fn_custom")
-        saved = None if function is None or isinstance(function, types.FunctionType) else dict(function.__dict__)
-        return dict(state, _scale_fn_custom=saved)
-
-    def load_state_dict(self, state_dict):
-        state_dict = dict(state_dict)
-        attributes = state_dict.pop("_scale_fn_custom")
-        super().load_state_dict(state_dict)
-        if attributes is not None:
-            self._scale_fn_custom.__dict__.update(attributes)
-
-
 class ReduceLROnPlateau(LRScheduler):
     """Times `factor` when a metric has not improved for `patience` steps.
 
@@ -794,8 +454,19 @@ class ReduceLROnPlateau(LRScheduler):
         [0.5]
     """
 
-    def __init__(self, optimizer, mode="min", factor=0.1, patience=10, threshold=1e-4, threshold_mode="rel", cooldown=0,
-                 min_lr=0, eps=1e-8, verbose=None):
+    def __init__(
+        self,
+        optimizer,
+        mode="min",
+        factor=0.1,
+        patience=10,
+        threshold=1e-4,
+        threshold_mode="rel",
+        cooldown=0,
+        min_lr=0,
+        eps=1e-8,
+        verbose=None,
+    ):
         if factor >= 1.0:
             raise ValueError("Factor should be < 1.0.")
         if not isinstance(optimizer, Optimizer):
@@ -806,7 +477,7 @@ class ReduceLROnPlateau(LRScheduler):
             raise ValueError(f"threshold mode {threshold_mode} is unknown!")
         self.optimizer, self.factor = optimizer, factor
         self.default_min_lr = None if isinstance(min_lr, (list, tuple)) else min_lr
-        self.min_lrs = _per_group("min_lr", optimizer, min_lr)
+        self.min_lrs = per_group("min_lr", optimizer, min_lr)
         self.patience, self.cooldown, self.eps = patience, cooldown, eps
         self.last_epoch = 0
         self._last_lr = self._current()
@@ -838,7 +509,7 @@ class ReduceLROnPlateau(LRScheduler):
         """
         value = float(metrics)
         if epoch is not None:
-            warnings.warn(_EPOCH_WARNING, stacklevel=2)
+            warnings.warn(EPOCH_WARNING, stacklevel=2)
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         if self._is_better(value):
             self.best, self.num_bad_epochs = value, 0
@@ -859,14 +530,16 @@ class ReduceLROnPlateau(LRScheduler):
             before = float(group["lr"])
             after = max(before * self.factor, smallest)
             if before - after > self.eps:
-                _set_lr(group, after)
+                set_lr(group, after)
 
 
 class _Several(LRScheduler):
     # Schedules made of schedules: their state dicts hold those of the parts.
 
     def state_dict(self):
-        state = {key: value for key, value in self.__dict__.items() if key not in ("optimizer", "_schedulers")}
+        state = {
+            key: value for key, value in self.__dict__.items() if key not in ("optimizer", "_schedulers")
+        }
         return dict(state, _schedulers=[scheduler.state_dict() for scheduler in self._schedulers])
 
     def load_state_dict(self, state_dict):
@@ -882,12 +555,16 @@ def _check_parts(kind, optimizer, schedulers):
         if not hasattr(scheduler, "optimizer"):
             raise TypeError(f"{kind} at index {i} should have `optimizer` as its attribute.")
         if isinstance(scheduler, ReduceLROnPlateau):
-            raise ValueError(f"{kind} does not support `ReduceLROnPlateau` scheduler as it requires additional kwargs "
-                             f"to be specified when calling `step`, but got one at index {i} in the given schedulers "
-                             "sequence.")
+            raise ValueError(
+                f"{kind} does not support `ReduceLROnPlateau` scheduler as it requires additional kwargs "
+                f"to be specified when calling `step`, but got one at index {i} in the given schedulers "
+                "sequence."
+            )
         if scheduler.optimizer is not optimizer:
-            raise ValueError(f"{kind} expects all schedulers to belong to the same optimizer, but got scheduler "
-                             f"{type(scheduler).__name__} at index {i} with another one")
+            raise ValueError(
+                f"{kind} expects all schedulers to belong to the same optimizer, but got scheduler "
+                f"{type(scheduler).__name__} at index {i} with another one"
+            )
 
 
 class SequentialLR(_Several):
@@ -905,17 +582,21 @@ class SequentialLR(_Several):
 
     def __init__(self, optimizer, schedulers, milestones, last_epoch=-1):
         if len(schedulers) < 1:
-            raise ValueError(f"{type(self).__name__} expects at least one scheduler to be chained, but got none.")
+            raise ValueError(
+                f"{type(self).__name__} expects at least one scheduler to be chained, but got none."
+            )
         _check_parts(type(self).__name__, optimizer, schedulers)
         if len(milestones) != len(schedulers) - 1:
-            raise ValueError("Sequential Schedulers expects number of schedulers provided to be one more than the number "
-                             f"of milestone points, but got number of schedulers {len(schedulers)} and the number of "
-                             f"milestones to be equal to {len(milestones)}")
+            raise ValueError(
+                "Sequential Schedulers expects number of schedulers provided to be one more than the number "
+                f"of milestone points, but got number of schedulers {len(schedulers)} and the number of "
+                f"milestones to be equal to {len(milestones)}"
+            )
         self._schedulers, self._milestones = schedulers, milestones
         self.last_epoch = last_epoch + 1
         self.optimizer = optimizer
         for group in optimizer.param_groups:
-            _set_lr(group, group["initial_lr"])
+            set_lr(group, group["initial_lr"])
         # Making the parts has stepped each of them once: only the one that runs first may have done so.
         _undo_first_steps(schedulers)
         first = schedulers[bisect_right(milestones, 0)]
@@ -955,7 +636,9 @@ class ChainedScheduler(_Several):
 
     def __init__(self, schedulers, optimizer=None):
         if len(schedulers) < 1:
-            raise ValueError(f"{type(self).__name__} expects at least one scheduler to be chained, but got none.")
+            raise ValueError(
+                f"{type(self).__name__} expects at least one scheduler to be chained, but got none."
+            )
         optimizer = schedulers[0].optimizer if optimizer is None else optimizer
         _check_parts(type(self).__name__, optimizer, schedulers)
         self._schedulers, self.optimizer = schedulers, optimizer

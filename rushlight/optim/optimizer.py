@@ -26,7 +26,8 @@ class Optimizer:
     """Base class of all optimizers.
 
     Args:
-        params (iterable): parameters, pairs of name and parameter, or dicts with a key "params" and options of their own.
+        params (iterable): parameters, pairs of name and parameter, or dicts with a key "params" and options
+            of their own.
         defaults (dict): options of groups that do not state them.
 
     Raises:
@@ -36,7 +37,8 @@ class Optimizer:
     Example:
         >>> import rushlight as rl
         >>> layer = rl.nn.Linear(1, 1)
-        >>> optimizer = rl.optim.SGD([{"params": [layer.weight]}, {"params": [layer.bias], "lr": 0.1}], lr=0.01)
+        >>> groups = [{"params": [layer.weight]}, {"params": [layer.bias], "lr": 0.1}]
+        >>> optimizer = rl.optim.SGD(groups, lr=0.01)
         >>> [group["lr"] for group in optimizer.param_groups]
         [0.01, 0.1]
     """
@@ -45,8 +47,10 @@ class Optimizer:
         self._make_hook_tables()
         self.defaults = defaults
         if isinstance(params, Tensor):
-            raise TypeError("params argument given to the optimizer should be an iterable of Tensors or dicts, but got "
-                            + params.type())
+            raise TypeError(
+                "params argument given to the optimizer should be an iterable of Tensors or dicts, but got "
+                + params.type()
+            )
         self.state = defaultdict(dict)
         self.param_groups = []
         groups = list(params)
@@ -90,7 +94,8 @@ class Optimizer:
 
         Raises:
             TypeError: it is not a dict, its parameters are an unordered set, or one is not a tensor.
-            ValueError: a required option is missing, a parameter is not a leaf or is in another group already.
+            ValueError: a required option is missing, a parameter is not a leaf or is in another group
+                already.
 
         Example:
             >>> import rushlight as rl
@@ -104,19 +109,25 @@ class Optimizer:
             raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
         params = param_group["params"]
         if isinstance(params, set):
-            raise TypeError("optimizer parameters need to be organized in ordered collections, but the ordering of "
-                            "tensors in sets will change between runs. Please use a list instead.")
+            raise TypeError(
+                "optimizer parameters need to be organized in ordered collections, but the ordering of "
+                "tensors in sets will change between runs. Please use a list instead."
+            )
         params = [params] if isinstance(params, Tensor) else list(params)
         if any(isinstance(param, tuple) for param in params):
             if not all(isinstance(param, tuple) for param in params):
-                raise ValueError("all optimizer params should be with/without names. Some param names are missing")
+                raise ValueError(
+                    "all optimizer params should be with/without names. Some param names are missing"
+                )
             param_group["param_names"] = [name for name, _ in params]
             params = [param for _, param in params]
         param_group["params"] = params
         self._check_params(params)
         for name, default in self.defaults.items():
             if default is required and name not in param_group:
-                raise ValueError(f"parameter group didn't specify a value of required optimization parameter {name}")
+                raise ValueError(
+                    f"parameter group didn't specify a value of required optimization parameter {name}"
+                )
             param_group.setdefault(name, default)
         self._check_against_groups(param_group)
         self.param_groups.append(param_group)
@@ -124,12 +135,17 @@ class Optimizer:
     def _check_params(self, params):
         for param in params:
             if not isinstance(param, Tensor):
-                raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {type(param).__name__}")
+                raise TypeError(
+                    f"optimizer can only optimize Tensors, but one of the params is {type(param).__name__}"
+                )
             if not (param.is_leaf or self.defaults.get("differentiable")):
                 raise ValueError("can't optimize a non-leaf Tensor")
         if len(params) != len(set(params)):
-            warnings.warn("optimizer contains a parameter group with duplicate parameters; in future, this will cause "
-                          "an error", stacklevel=4)
+            warnings.warn(
+                "optimizer contains a parameter group with duplicate parameters; in future, this will cause "
+                "an error",
+                stacklevel=4,
+            )
 
     def _check_against_groups(self, param_group):
         known = {param for group in self.param_groups for param in group["params"]}
@@ -187,8 +203,10 @@ class Optimizer:
                 changed = hook(self, args, kwargs)
                 if changed is not None:
                     if not isinstance(changed, tuple) or len(changed) != 2:
-                        raise RuntimeError("step_pre_hook must return None or a tuple of (new_args, new_kwargs), "
-                                           f"but got {changed}.")
+                        raise RuntimeError(
+                            "step_pre_hook must return None or a tuple of (new_args, new_kwargs), "
+                            f"but got {changed}."
+                        )
                     args, kwargs = changed
             result = inner(*args, **kwargs)
             for hook in self._optimizer_step_post_hooks.values():
@@ -301,7 +319,10 @@ class Optimizer:
                 numbers.setdefault(param, len(numbers))
             packed["params"] = [numbers[param] for param in group["params"]]
             groups.append(packed)
-        state = {numbers.get(key, key) if isinstance(key, Tensor) else key: value for key, value in self.state.items()}
+        state = {
+            numbers.get(key, key) if isinstance(key, Tensor) else key: value
+            for key, value in self.state.items()
+        }
         packed = {"state": state, "param_groups": groups}
         for hook in self._optimizer_state_dict_post_hooks.values():
             changed = hook(self, packed)
@@ -333,8 +354,10 @@ class Optimizer:
         if len(groups) != len(saved):
             raise ValueError("loaded state dict has a different number of parameter groups")
         if any(len(group["params"]) != len(other["params"]) for group, other in zip(groups, saved)):
-            raise ValueError("loaded state dict contains a parameter group that doesn't match the size of optimizer's "
-                             "group")
+            raise ValueError(
+                "loaded state dict contains a parameter group that doesn't match the size of optimizer's "
+                "group"
+            )
         by_number = {number: param for group, other in zip(groups, saved)
                      for number, param in zip(other["params"], group["params"])}
         state = defaultdict(dict)

@@ -52,8 +52,16 @@ class RMSprop(FusedOptimizer):
 
         states = self._states(params, first_state)
         core.optim.rmsprop_(
-            params, grads, [state["square_avg"] for state in states],
+            params,
+            grads,
+            [state["square_avg"] for state in states],
             [state["grad_avg"] for state in states] if centered else None,
             [state["momentum_buffer"] for state in states] if momentum > 0 else None,
-            [state["step"] for state in states], float(group["lr"]), float(group["alpha"]), float(group["eps"]),
-            float(group["weight_decay"]), momentum, group["maximize"])
+            [state["step"] for state in states],
+            float(group["lr"]),
+            float(group["alpha"]),
+            float(group["eps"]),
+            float(group["weight_decay"]),
+            momentum,
+            group["maximize"],
+        )

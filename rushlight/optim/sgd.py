@@ -8,7 +8,8 @@ __all__ = ["SGD"]
 class SGD(FusedOptimizer):
     """Stochastic gradient descent, with momentum, Nesterov's momentum and weight decay.
 
-    Each step: g = grad + weight_decay * p; buffer = momentum * buffer + (1 - dampening) * g (g itself at first);
+    Each step: g = grad + weight_decay * p; buffer = momentum * buffer + (1 - dampening) * g (g itself at
+        first);
     p -= lr * (g + momentum * buffer with Nesterov, else the buffer, or g without momentum).
 
     Args:
@@ -35,11 +36,31 @@ class SGD(FusedOptimizer):
         0.0
     """
 
-    def __init__(self, params, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False, *, maximize=False,
-                 foreach=None, differentiable=False, fused=None):
-        defaults = {"lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay,
-                    "nesterov": nesterov, "maximize": maximize, "foreach": foreach, "differentiable": differentiable,
-                    "fused": fused}
+    def __init__(
+        self,
+        params,
+        lr=1e-3,
+        momentum=0,
+        dampening=0,
+        weight_decay=0,
+        nesterov=False,
+        *,
+        maximize=False,
+        foreach=None,
+        differentiable=False,
+        fused=None,
+    ):
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "dampening": dampening,
+            "weight_decay": weight_decay,
+            "nesterov": nesterov,
+            "maximize": maximize,
+            "foreach": foreach,
+            "differentiable": differentiable,
+            "fused": fused,
+        }
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
         super().__init__(params, defaults)
@@ -65,5 +86,14 @@ class SGD(FusedOptimizer):
                 self._apply(group, *chosen, dampening)
 
     def _apply(self, group, params, grads, buffers, dampening):
-        core.optim.sgd_(params, grads, buffers, float(group["lr"]), float(group["momentum"]), float(dampening),
-                        float(group["weight_decay"]), group["nesterov"], group["maximize"])
+        core.optim.sgd_(
+            params,
+            grads,
+            buffers,
+            float(group["lr"]),
+            float(group["momentum"]),
+            float(dampening),
+            float(group["weight_decay"]),
+            group["nesterov"],
+            group["maximize"],
+        )

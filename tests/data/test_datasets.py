@@ -40,7 +40,13 @@ def raised(action, *args, **kwargs):
 def tensor_datasets(p):
     d = p.utils.data
     data = d.TensorDataset(p.arange(6).view(3, 2), p.tensor([1.0, 2.0, 3.0]))
-    return [len(data), list(data[1]), list(data[0:2]), raised(d.TensorDataset, p.ones(2), p.ones(3)), list(data[-1])]
+    return [
+        len(data),
+        list(data[1]),
+        list(data[0:2]),
+        raised(d.TensorDataset, p.ones(2), p.ones(3)),
+        list(data[-1]),
+    ]
 
 
 @scenario
@@ -77,7 +83,12 @@ def streams(p):
             return self.end
 
     chained = Count(2) + Count(3)
-    return [list(chained), len(chained), raised(d.ConcatDataset, [Count(1)]), raised(list, d.ChainDataset([[1]]))]
+    return [
+        list(chained),
+        len(chained),
+        raised(d.ConcatDataset, [Count(1)]),
+        raised(list, d.ChainDataset([[1]])),
+    ]
 
 
 @scenario
@@ -97,40 +108,77 @@ def samplers(p):
     d = p.utils.data
     p.manual_seed(9)
     weights = [0.1, 0.9, 4.0, 7.0, 3.0, 0.6]
-    return [list(d.SequentialSampler(range(4))), list(d.RandomSampler(range(9))), list(d.RandomSampler(range(9))),
-            list(d.RandomSampler(range(5), num_samples=13)), list(d.RandomSampler(range(5), True, 70)),
-            list(d.RandomSampler(range(9), generator=p.Generator().manual_seed(1))),
-            list(d.RandomSampler(range(9), True, generator=p.Generator().manual_seed(1))),
-            list(d.SubsetRandomSampler([3, 1, 4, 1, 5])), len(d.SubsetRandomSampler([1, 2])),
-            list(d.WeightedRandomSampler(weights, 9)), list(d.WeightedRandomSampler(weights, 5, False)),
-            list(d.BatchSampler(range(7), 3, False)), list(d.BatchSampler(range(7), 3, True)),
-            len(d.BatchSampler(range(7), 3, False)), len(d.BatchSampler(range(7), 3, True))]
+    return [
+        list(d.SequentialSampler(range(4))),
+        list(d.RandomSampler(range(9))),
+        list(d.RandomSampler(range(9))),
+        list(d.RandomSampler(range(5), num_samples=13)),
+        list(d.RandomSampler(range(5), True, 70)),
+        list(d.RandomSampler(range(9), generator=p.Generator().manual_seed(1))),
+        list(d.RandomSampler(range(9), True, generator=p.Generator().manual_seed(1))),
+        list(d.SubsetRandomSampler([3, 1, 4, 1, 5])),
+        len(d.SubsetRandomSampler([1, 2])),
+        list(d.WeightedRandomSampler(weights, 9)),
+        list(d.WeightedRandomSampler(weights, 5, False)),
+        list(d.BatchSampler(range(7), 3, False)),
+        list(d.BatchSampler(range(7), 3, True)),
+        len(d.BatchSampler(range(7), 3, False)),
+        len(d.BatchSampler(range(7), 3, True)),
+    ]
 
 
 @scenario
 def sampler_errors(p):
     d = p.utils.data
-    return [raised(d.RandomSampler, [1], 3), raised(d.RandomSampler, [1], num_samples=0), raised(d.RandomSampler, []),
-            raised(d.BatchSampler, [1], 0, False), raised(d.BatchSampler, [1], 1, 1), raised(d.BatchSampler, [1], True, False),
-            raised(d.WeightedRandomSampler, [1.0], 0), raised(d.WeightedRandomSampler, [[1.0]], 1)]
+    return [
+        raised(d.RandomSampler, [1], 3),
+        raised(d.RandomSampler, [1], num_samples=0),
+        raised(d.RandomSampler, []),
+        raised(d.BatchSampler, [1], 0, False),
+        raised(d.BatchSampler, [1], 1, 1),
+        raised(d.BatchSampler, [1], True, False),
+        raised(d.WeightedRandomSampler, [1.0], 0),
+        raised(d.WeightedRandomSampler, [[1.0]], 1),
+    ]
 
 
 @scenario
 def collation(p):
     c = p.utils.data.default_collate
     t = p.tensor
-    return [c([1, 2]), c([1.5, 2]), c([True, False]), c(["a", "b"]), c([b"a", b"b"]), c([t([1, 2]), t([3, 4])]),
-            c([(1, "a"), (2, "b")]), c([[1, 2.0], [3, 4.0]]), c([{"x": 1, "y": [2]}, {"x": 3, "y": [4]}]),
-            c([Pair(1, t(2.0)), Pair(3, t(4.0))]), c([np.ones(2), np.zeros(2)]), c([np.float32(1), np.float32(2)]),
-            c([np.int16(1), np.int16(2)]), c([np.float64(1), np.float64(2)]), c([OrderedDict(a=1), OrderedDict(a=2)]),
-            c([((1, 2), 3), ((4, 5), 6)]), c([np.array([1, 2], dtype=np.int32)] * 2), c([np.bool_(True)])]
+    return [
+        c([1, 2]),
+        c([1.5, 2]),
+        c([True, False]),
+        c(["a", "b"]),
+        c([b"a", b"b"]),
+        c([t([1, 2]), t([3, 4])]),
+        c([(1, "a"), (2, "b")]),
+        c([[1, 2.0], [3, 4.0]]),
+        c([{"x": 1, "y": [2]}, {"x": 3, "y": [4]}]),
+        c([Pair(1, t(2.0)), Pair(3, t(4.0))]),
+        c([np.ones(2), np.zeros(2)]),
+        c([np.float32(1), np.float32(2)]),
+        c([np.int16(1), np.int16(2)]),
+        c([np.float64(1), np.float64(2)]),
+        c([OrderedDict(a=1), OrderedDict(a=2)]),
+        c([((1, 2), 3), ((4, 5), 6)]),
+        c([np.array([1, 2], dtype=np.int32)] * 2),
+        c([np.bool_(True)]),
+    ]
 
 
 @scenario
 def collation_errors(p):
     c = p.utils.data.default_collate
-    return [raised(c, [p.ones(2), p.ones(3)]), raised(c, [[1], [1, 2]]), raised(c, [object()]), raised(c, [None]),
-            raised(c, [np.array(["a"])]), raised(c, [{"a": 1}, {}])]
+    return [
+        raised(c, [p.ones(2), p.ones(3)]),
+        raised(c, [[1], [1, 2]]),
+        raised(c, [object()]),
+        raised(c, [None]),
+        raised(c, [np.array(["a"])]),
+        raised(c, [{"a": 1}, {}]),
+    ]
 
 
 @scenario

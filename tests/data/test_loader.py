@@ -1,4 +1,5 @@
 """The loader, in this process and with workers: orders and values beside PyTorch's, failures, and what is left behind."""
+
 import gc
 import os
 import signal
@@ -13,7 +14,14 @@ import pytest
 
 import rushlight as rl
 from rushlight.utils import data
-from rushlight.utils.data import DataLoader, DataLoaderWorkerError, Dataset, IterableDataset, TensorDataset, get_worker_info
+from rushlight.utils.data import (
+    DataLoader,
+    DataLoaderWorkerError,
+    Dataset,
+    IterableDataset,
+    TensorDataset,
+    get_worker_info,
+)
 
 try:
     import torch
@@ -71,9 +79,18 @@ def numbers(loader):
 
 @beside_pytorch
 @pytest.mark.parametrize("workers", [0, 1, 3])
-@pytest.mark.parametrize("options", [
-    {"batch_size": 4}, {"batch_size": 4, "drop_last": True}, {"batch_size": 5, "shuffle": True}, {"batch_size": None},
-    {"batch_sampler": [[3, 1], [4], [1, 5, 9]]}, {"sampler": [9, 8, 7], "batch_size": 2}, {"batch_size": None, "shuffle": True}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"batch_size": 4},
+        {"batch_size": 4, "drop_last": True},
+        {"batch_size": 5, "shuffle": True},
+        {"batch_size": None},
+        {"batch_sampler": [[3, 1], [4], [1, 5, 9]]},
+        {"sampler": [9, 8, 7], "batch_size": 2},
+        {"batch_size": None, "shuffle": True},
+    ],
+)
 def test_order_is_pytorchs(options, workers):
     found = []
     for package, count in ((rl, workers), (torch, 0)):
@@ -90,7 +107,9 @@ def test_generator_decides_the_order(workers):
     found = []
     for package in (rl, torch):
         generator = package.Generator().manual_seed(4)
-        loader = package.utils.data.DataLoader(range(20), 6, shuffle=True, generator=generator, num_workers=workers)
+        loader = package.utils.data.DataLoader(
+            range(20), 6, shuffle=True, generator=generator, num_workers=workers
+        )
         found.append([numbers(loader) for _ in range(3)])
     assert found[0] == found[1]
     assert found[0][0] != found[0][1]
@@ -98,14 +117,19 @@ def test_generator_decides_the_order(workers):
 
 @beside_pytorch
 @pytest.mark.parametrize("workers", [0, 1, 2, 3])
-@pytest.mark.parametrize("options", [{"batch_size": 2}, {"batch_size": 3, "drop_last": True}, {"batch_size": None}])
+@pytest.mark.parametrize(
+    "options", [{"batch_size": 2}, {"batch_size": 3, "drop_last": True}, {"batch_size": None}]
+)
 def test_streams(workers, options):
     class Reference(torch.utils.data.IterableDataset):
         def __iter__(self):
             info = torch.utils.data.get_worker_info()
-            return iter(range(0, 11) if info is None else range(info.id, 11, info.num_workers))
+            return iter(range(11) if info is None else range(info.id, 11, info.num_workers))
 
-    own = [b.tolist() if hasattr(b, "tolist") else b for b in DataLoader(Stream(), num_workers=workers, **options)]
+    own = [
+        b.tolist() if hasattr(b, "tolist") else b
+        for b in DataLoader(Stream(), num_workers=workers, **options)
+    ]
     theirs = torch.utils.data.DataLoader(Reference(), num_workers=workers, **options)
     assert own == [b.tolist() if hasattr(b, "tolist") else b for b in theirs]
 
@@ -133,14 +157,29 @@ def test_start_methods(start):
 
 def test_arrays_and_odd_tensors_survive_the_journey():
     big = np.arange(30000.0).reshape(100, 300)
-    samples = [big, big[::2, ::3], np.float32(3), np.array(["a", "b"]), rl.ones(0, 3), rl.tensor(2.5),
-               rl.arange(6).view(2, 3).t(), rl.ones(40000)[::2], rl.ones(3).requires_grad_(), rl.tensor([True, False]),
-               {"a": (rl.ones(2, dtype=rl.float16), [None, "x"])}, b"bytes" * 9000]
+    samples = [
+        big,
+        big[::2, ::3],
+        np.float32(3),
+        np.array(["a", "b"]),
+        rl.ones(0, 3),
+        rl.tensor(2.5),
+        rl.arange(6).view(2, 3).t(),
+        rl.ones(40000)[::2],
+        rl.ones(3).requires_grad_(),
+        rl.tensor([True, False]),
+        {"a": (rl.ones(2, dtype=rl.float16), [None, "x"])},
+        b"bytes" * 9000,
+    ]
     loader = DataLoader(samples, batch_size=None, num_workers=2, collate_fn=lambda sample: sample)
     for sent, got in zip(samples, loader, strict=True):
         assert type(sent) is type(got)
         if isinstance(sent, rl.Tensor):
-            assert sent.dtype == got.dtype and sent.shape == got.shape and sent.requires_grad == got.requires_grad
+            assert (
+                sent.dtype == got.dtype
+                and sent.shape == got.shape
+                and sent.requires_grad == got.requires_grad
+            )
             assert sent.tolist() == got.tolist()
         elif isinstance(sent, np.ndarray):
             np.testing.assert_array_equal(sent, got)
@@ -315,7 +354,9 @@ class Dying(Dataset):
         return index
 
 
-@pytest.mark.parametrize("how,said", [(signal.SIGKILL, "SIGKILL"), (signal.SIGSEGV, "SIGSEGV"), (3, "exit code 3")])
+@pytest.mark.parametrize(
+    "how,said", [(signal.SIGKILL, "SIGKILL"), (signal.SIGSEGV, "SIGSEGV"), (3, "exit code 3")]
+)
 def test_a_killed_worker_is_reported(how, said):
     how = int(how) if said.startswith("exit") else how
     dataset = Dying(how)
@@ -409,8 +450,13 @@ PROGRAM = """
 
 def start_program(pause=0.0, persistent=False):
     code = textwrap.dedent(PROGRAM).format(pause=pause, persistent=persistent)
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                               start_new_session=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     return process, [int(pid) for pid in process.stdout.readline().split()]
 
 

@@ -187,7 +187,9 @@ def forward_and_backward(package, module, arrays, training):
 @pytest.mark.parametrize("case", CASES)
 def test_results_and_gradients(case, training):
     mine, theirs, arrays = pair(case)
-    mine.load_state_dict({key: rl.from_numpy(value.numpy().copy()) for key, value in theirs.state_dict().items()})
+    mine.load_state_dict(
+        {key: rl.from_numpy(value.numpy().copy()) for key, value in theirs.state_dict().items()}
+    )
     own = forward_and_backward(rl, mine, arrays, training)
     reference = forward_and_backward(torch, theirs, arrays, training)
     for got, expected in zip(own, reference, strict=True):
@@ -195,7 +197,9 @@ def test_results_and_gradients(case, training):
         if got is not None:
             np.testing.assert_allclose(got, expected, rtol=2e-4, atol=2e-5)
     for key, value in theirs.state_dict().items():
-        np.testing.assert_allclose(mine.state_dict()[key].numpy(), value.numpy(), rtol=1e-5, atol=1e-6, err_msg=key)
+        np.testing.assert_allclose(
+            mine.state_dict()[key].numpy(), value.numpy(), rtol=1e-5, atol=1e-6, err_msg=key
+        )
 
 
 @pytest.mark.parametrize("call,kind", [
@@ -253,7 +257,9 @@ def test_embedding(options):
         numbers = package.tensor([[1, 2, 2], [4, 1, 1]])
         output = layer(numbers)
         (output * output).sum().backward()
-        results.append((repr(layer), output.detach().numpy(), layer.weight.grad.numpy(), layer.weight.detach().numpy()))
+        results.append(
+            (repr(layer), output.detach().numpy(), layer.weight.grad.numpy(), layer.weight.detach().numpy())
+        )
     assert results[0][0] == results[1][0]
     for own, reference in zip(results[0][1:], results[1][1:]):
         np.testing.assert_allclose(own, reference, rtol=1e-5, atol=1e-6)

@@ -21,24 +21,38 @@ COUNT = np.array([[0, 1, 2, 3, 4]] * 4, dtype=np.float32)
 WEIGHT = np.array([0.5, 1, 2, 1, 0.1], dtype=np.float32)
 
 CASES = [
-    ("L1Loss", {}, (X, Y)), ("MSELoss", {}, (X, Y)), ("SmoothL1Loss", {}, (X, Y)), ("SmoothL1Loss", {"beta": 0.5}, (X, Y)),
+    ("L1Loss", {}, (X, Y)),
+    ("MSELoss", {}, (X, Y)),
+    ("SmoothL1Loss", {}, (X, Y)),
+    ("SmoothL1Loss", {"beta": 0.5}, (X, Y)),
     ("HuberLoss", {"delta": 0.7}, (X, Y)),
-    ("NLLLoss", {}, (LOG_PROBABILITY, CLASS)), ("NLLLoss", {"weight": WEIGHT, "ignore_index": 3}, (LOG_PROBABILITY, CLASS)),
-    ("CrossEntropyLoss", {}, (X, CLASS)), ("CrossEntropyLoss", {"weight": WEIGHT, "ignore_index": 1}, (X, CLASS)),
-    ("CrossEntropyLoss", {"label_smoothing": 0.2}, (X, CLASS)), ("CrossEntropyLoss", {}, (X, DISTRIBUTION)),
-    ("BCELoss", {}, (PROBABILITY, BIT)), ("BCELoss", {"weight": WEIGHT}, (PROBABILITY, BIT)),
-    ("BCEWithLogitsLoss", {}, (X, BIT)), ("BCEWithLogitsLoss", {"weight": WEIGHT, "pos_weight": WEIGHT}, (X, BIT)),
+    ("NLLLoss", {}, (LOG_PROBABILITY, CLASS)),
+    ("NLLLoss", {"weight": WEIGHT, "ignore_index": 3}, (LOG_PROBABILITY, CLASS)),
+    ("CrossEntropyLoss", {}, (X, CLASS)),
+    ("CrossEntropyLoss", {"weight": WEIGHT, "ignore_index": 1}, (X, CLASS)),
+    ("CrossEntropyLoss", {"label_smoothing": 0.2}, (X, CLASS)),
+    ("CrossEntropyLoss", {}, (X, DISTRIBUTION)),
+    ("BCELoss", {}, (PROBABILITY, BIT)),
+    ("BCELoss", {"weight": WEIGHT}, (PROBABILITY, BIT)),
+    ("BCEWithLogitsLoss", {}, (X, BIT)),
+    ("BCEWithLogitsLoss", {"weight": WEIGHT, "pos_weight": WEIGHT}, (X, BIT)),
     ("KLDivLoss", {}, (LOG_PROBABILITY, DISTRIBUTION)),
     ("KLDivLoss", {"log_target": True}, (LOG_PROBABILITY, np.log(DISTRIBUTION))),
-    ("PoissonNLLLoss", {}, (X, COUNT)), ("PoissonNLLLoss", {"log_input": False, "full": True}, (PROBABILITY, COUNT)),
-    ("GaussianNLLLoss", {}, (X, Y, POSITIVE)), ("GaussianNLLLoss", {"full": True, "eps": 0.5}, (X, Y, POSITIVE[:, :1])),
-    ("HingeEmbeddingLoss", {"margin": 0.5}, (X, SIGN)), ("SoftMarginLoss", {}, (X, SIGN)),
-    ("MultiLabelMarginLoss", {}, (X, LABELS)), ("MultiLabelSoftMarginLoss", {}, (X, BIT)),
+    ("PoissonNLLLoss", {}, (X, COUNT)),
+    ("PoissonNLLLoss", {"log_input": False, "full": True}, (PROBABILITY, COUNT)),
+    ("GaussianNLLLoss", {}, (X, Y, POSITIVE)),
+    ("GaussianNLLLoss", {"full": True, "eps": 0.5}, (X, Y, POSITIVE[:, :1])),
+    ("HingeEmbeddingLoss", {"margin": 0.5}, (X, SIGN)),
+    ("SoftMarginLoss", {}, (X, SIGN)),
+    ("MultiLabelMarginLoss", {}, (X, LABELS)),
+    ("MultiLabelSoftMarginLoss", {}, (X, BIT)),
     ("MultiLabelSoftMarginLoss", {"weight": WEIGHT}, (X, BIT)),
-    ("MultiMarginLoss", {}, (X, CLASS)), ("MultiMarginLoss", {"p": 2, "margin": 0.3, "weight": WEIGHT}, (X, CLASS)),
+    ("MultiMarginLoss", {}, (X, CLASS)),
+    ("MultiMarginLoss", {"p": 2, "margin": 0.3, "weight": WEIGHT}, (X, CLASS)),
     ("CosineEmbeddingLoss", {"margin": 0.1}, (X, Y, ROW_SIGN)),
     ("MarginRankingLoss", {"margin": 0.2}, (X, Y, SIGN)),
-    ("TripletMarginLoss", {}, (X, Y, POSITIVE)), ("TripletMarginLoss", {"p": 1, "swap": True}, (X, Y, POSITIVE)),
+    ("TripletMarginLoss", {}, (X, Y, POSITIVE)),
+    ("TripletMarginLoss", {"p": 1, "swap": True}, (X, Y, POSITIVE)),
     ("TripletMarginWithDistanceLoss", {"margin": 2.0}, (X, Y, POSITIVE)),
 ]
 
@@ -82,7 +96,9 @@ def test_cross_entropy_of_images():
     scores = RNG.normal(size=(2, 3, 4, 5)).astype(np.float32)
     classes = RNG.integers(0, 3, size=(2, 4, 5))
     for reduction in ("mean", "none"):
-        own, reference = (run(package, "CrossEntropyLoss", {}, (scores, classes), reduction) for package in (rl, torch))
+        own, reference = (
+            run(package, "CrossEntropyLoss", {}, (scores, classes), reduction) for package in (rl, torch)
+        )
         np.testing.assert_allclose(own[1], reference[1], rtol=1e-4, atol=1e-6)
         np.testing.assert_allclose(own[2], reference[2], rtol=1e-4, atol=1e-6)
 

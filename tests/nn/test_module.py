@@ -1,4 +1,5 @@
 """The Module protocol. Each scenario is one program, run with both libraries; what it returns must be equal."""
+
 import copy
 import gc
 import pickle
@@ -64,12 +65,25 @@ def network(p):
 @scenario
 def text_and_names(p):
     net = network(p)
-    return [repr(net), [n for n, _ in net.named_parameters()], [n for n, _ in net.named_parameters("pre", recurse=False)],
-            [n for n, _ in net.named_parameters(remove_duplicate=False)], [n for n, _ in net.named_buffers()],
-            [n for n, _ in net.named_children()], [n for n, _ in net.named_modules()],
-            [n for n, _ in net.named_modules(remove_duplicate=False)], len(list(net.modules())), list(net.state_dict()),
-            len(list(net.parameters())), list(net._parameters), list(net._buffers), list(net._modules),
-            "nothing" in net._parameters, net.nothing, sorted(net._non_persistent_buffers_set)]
+    return [
+        repr(net),
+        [n for n, _ in net.named_parameters()],
+        [n for n, _ in net.named_parameters("pre", recurse=False)],
+        [n for n, _ in net.named_parameters(remove_duplicate=False)],
+        [n for n, _ in net.named_buffers()],
+        [n for n, _ in net.named_children()],
+        [n for n, _ in net.named_modules()],
+        [n for n, _ in net.named_modules(remove_duplicate=False)],
+        len(list(net.modules())),
+        list(net.state_dict()),
+        len(list(net.parameters())),
+        list(net._parameters),
+        list(net._buffers),
+        list(net._modules),
+        "nothing" in net._parameters,
+        net.nothing,
+        sorted(net._non_persistent_buffers_set),
+    ]
 
 
 @scenario
@@ -96,8 +110,15 @@ def reassigning(p):
 def deleting(p):
     net = network(p)
     del net.scale, net.steps, net.first, net.note, net.cache
-    results = [list(net._parameters), list(net._buffers), list(net._modules), hasattr(net, "first"),
-               raised(delattr, net, "first"), raised(getattr, net, "scale"), sorted(net._non_persistent_buffers_set)]
+    results = [
+        list(net._parameters),
+        list(net._buffers),
+        list(net._modules),
+        hasattr(net, "first"),
+        raised(delattr, net, "first"),
+        raised(getattr, net, "scale"),
+        sorted(net._non_persistent_buffers_set),
+    ]
     net.scale = 3
     return results + [net.scale, list(net._parameters)]
 
@@ -111,8 +132,14 @@ def changing_the_tables_themselves(p):
     del net._modules["shared"]
     popped = net._buffers.pop("steps")
     results = [repr(net.body), net.scale, net.added, hasattr(net, "shared"), popped, hasattr(net, "steps")]
-    results += [list(net._modules.keys()), [type(m).__name__ for m in net._modules.values()], len(net._parameters),
-                net._modules.get("nobody"), list(reversed(net._modules)), raised(lambda: net._parameters["nobody"])]
+    results += [
+        list(net._modules.keys()),
+        [type(m).__name__ for m in net._modules.values()],
+        len(net._parameters),
+        net._modules.get("nobody"),
+        list(reversed(net._modules)),
+        raised(lambda: net._parameters["nobody"]),
+    ]
     return results
 
 
@@ -136,10 +163,18 @@ def registration_errors(p):
 def looking_up(p):
     net = network(p)
     net.set_submodule("body.1", p.nn.Tanh())
-    return [repr(net.get_submodule("body.1")), net.get_submodule("") is net, net.get_parameter("body.2.weight").shape[0],
-            net.get_buffer("body.0.running_mean"), raised(net.get_submodule, "body.9"), raised(net.get_submodule, "note"),
-            raised(net.get_parameter, "note"), raised(net.get_buffer, "scale"), raised(net.get_parameter, "body.0.none"),
-            raised(net.set_submodule, "", net)]
+    return [
+        repr(net.get_submodule("body.1")),
+        net.get_submodule("") is net,
+        net.get_parameter("body.2.weight").shape[0],
+        net.get_buffer("body.0.running_mean"),
+        raised(net.get_submodule, "body.9"),
+        raised(net.get_submodule, "note"),
+        raised(net.get_parameter, "note"),
+        raised(net.get_buffer, "scale"),
+        raised(net.get_parameter, "body.0.none"),
+        raised(net.set_submodule, "", net),
+    ]
 
 
 @scenario
@@ -161,7 +196,9 @@ def message(action, *args, **kwargs):
     try:
         action(*args, **kwargs)
     except Exception as error:
-        return type(error).__name__, str(error).replace("torch.Size", "Size").replace("rushlight.Size", "Size")
+        return type(error).__name__, str(error).replace("torch.Size", "Size").replace(
+            "rushlight.Size", "Size"
+        )
     return None
 
 
@@ -176,7 +213,10 @@ def loading_reports_what_is_wrong(p):
     del state["scale"]
     loose = net.load_state_dict(state, strict=False)
     results += [loose.missing_keys, loose.unexpected_keys, repr(loose)]
-    return results + [message(net.load_state_dict, {**net.state_dict(), "scale": 3}), raised(net.load_state_dict, [1])]
+    return results + [
+        message(net.load_state_dict, {**net.state_dict(), "scale": 3}),
+        raised(net.load_state_dict, [1]),
+    ]
 
 
 @scenario
@@ -194,8 +234,14 @@ def loading_by_assignment(p):
              for key, value in network(p).state_dict().items()}
     net.load_state_dict(state, assign=True)
     kind = type(net.scale).__name__
-    return [str(net.scale.dtype).split(".")[-1], kind, net.scale.requires_grad, net.steps.data_ptr() == state["steps"].data_ptr(),
-            [n for n, _ in net.named_parameters()], net.scale.data_ptr() == state["scale"].data_ptr()]
+    return [
+        str(net.scale.dtype).split(".")[-1],
+        kind,
+        net.scale.requires_grad,
+        net.steps.data_ptr() == state["steps"].data_ptr(),
+        [n for n, _ in net.named_parameters()],
+        net.scale.data_ptr() == state["scale"].data_ptr(),
+    ]
 
 
 @scenario
@@ -204,8 +250,13 @@ def state_dict_hooks(p):
     net.register_state_dict_pre_hook(lambda module, prefix, keep: events.append(("pre", prefix, keep)))
     net.register_state_dict_post_hook(lambda module, state, prefix, meta: (state.pop("steps"), None)[1])
     net.body._register_state_dict_hook(lambda module, state, prefix, meta: events.append(("body", prefix)))
-    net.register_load_state_dict_pre_hook(lambda module, state, prefix, meta, strict, missing, unexpected, errors:
-                                          (events.append(("load", type(module).__name__)), state.pop("junk", None), None)[2])
+    net.register_load_state_dict_pre_hook(
+        lambda module, state, prefix, meta, strict, missing, unexpected, errors: (
+            events.append(("load", type(module).__name__)),
+            state.pop("junk", None),
+            None,
+        )[2]
+    )
     net._register_load_state_dict_pre_hook(lambda state, prefix, *rest: events.append(("old", len(state))))
     net.register_load_state_dict_post_hook(lambda module, keys: keys.missing_keys.clear())
     state = net.state_dict()
@@ -239,12 +290,16 @@ def extra_state(p):
 @scenario
 def forward_hooks(p):
     net, events, x = network(p).eval(), [], p.ones(2, 3)
-    handles = [net.register_forward_pre_hook(lambda module, args: events.append(("pre", len(args)))),
-               net.register_forward_pre_hook(lambda module, args: args[0] * 2),
-               net.register_forward_pre_hook(lambda module, args, kwargs: (args, {"factor": 3}), with_kwargs=True),
-               net.register_forward_hook(lambda module, args, output: events.append(("post", tuple(output.shape)))),
-               net.register_forward_hook(lambda module, args, kwargs, output: output + kwargs["factor"], with_kwargs=True),
-               net.register_forward_hook(lambda module, args, output: events.append("first"), prepend=True)]
+    handles = [
+        net.register_forward_pre_hook(lambda module, args: events.append(("pre", len(args)))),
+        net.register_forward_pre_hook(lambda module, args: args[0] * 2),
+        net.register_forward_pre_hook(lambda module, args, kwargs: (args, {"factor": 3}), with_kwargs=True),
+        net.register_forward_hook(lambda module, args, output: events.append(("post", tuple(output.shape)))),
+        net.register_forward_hook(
+            lambda module, args, kwargs, output: output + kwargs["factor"], with_kwargs=True
+        ),
+        net.register_forward_hook(lambda module, args, output: events.append("first"), prepend=True),
+    ]
     hooked = net(x, factor=2)
     for handle in handles:
         handle.remove()
@@ -283,13 +338,19 @@ def hooks_that_are_always_called(p):
 def global_hooks(p):
     events, module = [], p.nn.Sequential(p.nn.ReLU(), p.nn.Tanh())
     register = p.nn.modules.module
-    handles = [register.register_module_forward_pre_hook(lambda m, a: events.append("pre " + type(m).__name__)),
-               register.register_module_forward_hook(lambda m, a, o: events.append("post " + type(m).__name__)),
-               register.register_module_full_backward_hook(lambda m, i, o: events.append("back " + type(m).__name__)),
-               register.register_module_full_backward_pre_hook(lambda m, o: events.append("first " + type(m).__name__)),
-               register.register_module_parameter_registration_hook(lambda m, n, v: events.append(("param", n))),
-               register.register_module_buffer_registration_hook(lambda m, n, v: events.append(("buffer", n))),
-               register.register_module_module_registration_hook(lambda m, n, v: events.append(("module", n)))]
+    handles = [
+        register.register_module_forward_pre_hook(lambda m, a: events.append("pre " + type(m).__name__)),
+        register.register_module_forward_hook(lambda m, a, o: events.append("post " + type(m).__name__)),
+        register.register_module_full_backward_hook(
+            lambda m, i, o: events.append("back " + type(m).__name__)
+        ),
+        register.register_module_full_backward_pre_hook(
+            lambda m, o: events.append("first " + type(m).__name__)
+        ),
+        register.register_module_parameter_registration_hook(lambda m, n, v: events.append(("param", n))),
+        register.register_module_buffer_registration_hook(lambda m, n, v: events.append(("buffer", n))),
+        register.register_module_module_registration_hook(lambda m, n, v: events.append(("module", n))),
+    ]
     try:
         module(p.ones(2).requires_grad_()).sum().backward()
         network(p)
@@ -376,7 +437,13 @@ def modes_and_gradients(p):
     zeros = [float(q.grad.abs().sum()) for q in net.parameters() if q.grad is not None]
     net.zero_grad()
     net.first.requires_grad_(False)
-    return [modes, with_gradient, zeros, [q.grad for q in net.parameters()], [q.requires_grad for q in net.parameters()]]
+    return [
+        modes,
+        with_gradient,
+        zeros,
+        [q.grad for q in net.parameters()],
+        [q.requires_grad for q in net.parameters()],
+    ]
 
 
 @scenario
@@ -387,7 +454,8 @@ def conversions(p):
     seen = []
     for convert in (lambda m: m.double(), lambda m: m.half(), lambda m: m.bfloat16(), lambda m: m.float(),
                     lambda m: m.to(p.float64), lambda m: m.to("cpu"), lambda m: m.to("cpu", p.float32),
-                    lambda m: m.to(dtype=p.float64), lambda m: m.to(p.zeros(1)), lambda m: m.cpu(), lambda m: m.type(p.float64)):
+                    lambda m: m.to(dtype=p.float64), lambda m: m.to(p.zeros(1)), lambda m: m.cpu(), lambda m:
+                        m.type(p.float64)):
         result = convert(net)
         seen.append([result is net, net.scale is parameter, *(str(t.dtype).split(".")[-1] for t in (
             net.scale, net.steps, net.body[0].num_batches_tracked, net.scale.grad))])
@@ -411,7 +479,10 @@ def applying(p):
 def directory(p):
     names = dir(p.nn.Sequential(p.nn.Linear(1, 1)))
     own = dir(network(p))
-    return ["0" in names, *(name in own for name in ("first", "scale", "steps", "forward", "training", "note"))]
+    return [
+        "0" in names,
+        *(name in own for name in ("first", "scale", "steps", "forward", "training", "note")),
+    ]
 
 
 @scenario
@@ -476,7 +547,14 @@ def containers(p):
     results += [repr(t), list(t._modules)]
     t.append(nn.SiLU()).insert(1, nn.ELU())
     t.extend(nn.Sequential(nn.ReLU6()))
-    results += [repr(t), repr(t.pop(-2)), repr(t + s), repr(t * 2), repr(2 * s), repr([type(m).__name__ for m in t])]
+    results += [
+        repr(t),
+        repr(t.pop(-2)),
+        repr(t + s),
+        repr(t * 2),
+        repr(2 * s),
+        repr([type(m).__name__ for m in t]),
+    ]
     t += s
     del t[1:3]
     results += [repr(t), raised(lambda: t[99]), raised(t.insert, 99, nn.ReLU()), raised(t.insert, 0, 3),
@@ -493,7 +571,14 @@ def module_lists(p):
     m.insert(0, nn.Tanh())
     m.extend([nn.ReLU()] * 2)
     m += [nn.GELU()]
-    results += [repr(m), repr(m + [nn.ELU()]), repr(m.pop(0)), raised(m.extend, 3), raised(lambda: m[20]), raised(m, 1)]
+    results += [
+        repr(m),
+        repr(m + [nn.ELU()]),
+        repr(m.pop(0)),
+        raised(m.extend, 3),
+        raised(lambda: m[20]),
+        raised(m, 1),
+    ]
     m[-1] = nn.SiLU()
     del m[0:2]
     return results + [repr(m), nn.ReLU() in m, list(m._modules), [i for i in dir(m) if i.isdigit()]]
@@ -505,7 +590,15 @@ def module_dicts(p):
     m = nn.ModuleDict({"b": nn.ReLU(), "a": nn.Linear(1, 1)})
     m["c"] = nn.Tanh()
     m.update([("d", nn.ELU()), ("b", nn.GELU())])
-    results = [repr(m), list(m.keys()), [k for k, _ in m.items()], len(list(m.values())), "a" in m, len(m), list(m)]
+    results = [
+        repr(m),
+        list(m.keys()),
+        [k for k, _ in m.items()],
+        len(list(m.values())),
+        "a" in m,
+        len(m),
+        list(m),
+    ]
     results += [repr(m.pop("d")), raised(m.update, 3), raised(m.update, [1]), raised(m.update, [(1, 2, 3)]),
                 raised(lambda: m["z"]), raised(m.__setitem__, "keys", nn.ReLU()), list(m.state_dict())]
     del m["a"]
@@ -521,8 +614,17 @@ def parameter_lists(p):
     m.append(p.ones(1)).extend([p.ones(2)])
     m += [p.zeros(1)]
     m[0] = p.zeros(2)
-    results = [repr(m).replace("rushlight", "torch"), len(m), [type(v).__name__ for v in m], list(m.state_dict()),
-               len(m[1:3]), repr(m[2]), raised(lambda: m[9]), raised(m.extend, 3), m[-1]]
+    results = [
+        repr(m).replace("rushlight", "torch"),
+        len(m),
+        [type(v).__name__ for v in m],
+        list(m.state_dict()),
+        len(m[1:3]),
+        repr(m[2]),
+        raised(lambda: m[9]),
+        raised(m.extend, 3),
+        m[-1],
+    ]
     return results
 
 

@@ -22,20 +22,33 @@ class Halving:
 
 
 CASES = [
-    ("StepLR", {"step_size": 3}), ("StepLR", {"step_size": 1, "gamma": 0.7}),
-    ("MultiStepLR", {"milestones": [2, 5, 5]}), ("MultiStepLR", {"milestones": [0, 3], "gamma": 0.3}),
-    ("ConstantLR", {}), ("ConstantLR", {"factor": 0.2, "total_iters": 2}),
-    ("LinearLR", {}), ("LinearLR", {"start_factor": 0.1, "end_factor": 0.6, "total_iters": 7}),
-    ("ExponentialLR", {"gamma": 0.9}), ("PolynomialLR", {"total_iters": 4, "power": 2.0}), ("PolynomialLR", {}),
-    ("CosineAnnealingLR", {"T_max": 4}), ("CosineAnnealingLR", {"T_max": 5, "eta_min": 0.01}),
-    ("CosineAnnealingWarmRestarts", {"T_0": 3}), ("CosineAnnealingWarmRestarts", {"T_0": 2, "T_mult": 2, "eta_min": 0.01}),
-    ("LambdaLR", {"lr_lambda": lambda step: 0.95**step}), ("LambdaLR", {"lr_lambda": Halving()}),
+    ("StepLR", {"step_size": 3}),
+    ("StepLR", {"step_size": 1, "gamma": 0.7}),
+    ("MultiStepLR", {"milestones": [2, 5, 5]}),
+    ("MultiStepLR", {"milestones": [0, 3], "gamma": 0.3}),
+    ("ConstantLR", {}),
+    ("ConstantLR", {"factor": 0.2, "total_iters": 2}),
+    ("LinearLR", {}),
+    ("LinearLR", {"start_factor": 0.1, "end_factor": 0.6, "total_iters": 7}),
+    ("ExponentialLR", {"gamma": 0.9}),
+    ("PolynomialLR", {"total_iters": 4, "power": 2.0}),
+    ("PolynomialLR", {}),
+    ("CosineAnnealingLR", {"T_max": 4}),
+    ("CosineAnnealingLR", {"T_max": 5, "eta_min": 0.01}),
+    ("CosineAnnealingWarmRestarts", {"T_0": 3}),
+    ("CosineAnnealingWarmRestarts", {"T_0": 2, "T_mult": 2, "eta_min": 0.01}),
+    ("LambdaLR", {"lr_lambda": lambda step: 0.95**step}),
+    ("LambdaLR", {"lr_lambda": Halving()}),
     ("LambdaLR", {"lr_lambda": [lambda step: 0.95**step, lambda step: 1 / (1 + step)]}),
     ("MultiplicativeLR", {"lr_lambda": lambda step: 0.9}),
-    ("OneCycleLR", {"max_lr": 0.3, "total_steps": 20}), ("OneCycleLR", {"max_lr": [0.3, 0.1], "epochs": 4, "steps_per_epoch": 5}),
+    ("OneCycleLR", {"max_lr": 0.3, "total_steps": 20}),
+    ("OneCycleLR", {"max_lr": [0.3, 0.1], "epochs": 4, "steps_per_epoch": 5}),
     ("OneCycleLR", {"max_lr": 0.3, "total_steps": 20, "anneal_strategy": "linear", "three_phase": True}),
     ("CyclicLR", {"base_lr": 0.01, "max_lr": 0.1, "step_size_up": 3}),
-    ("CyclicLR", {"base_lr": 0.01, "max_lr": 0.1, "step_size_up": 3, "step_size_down": 2, "mode": "triangular2"}),
+    (
+        "CyclicLR",
+        {"base_lr": 0.01, "max_lr": 0.1, "step_size_up": 3, "step_size_down": 2, "mode": "triangular2"},
+    ),
     ("CyclicLR", {"base_lr": 0.01, "max_lr": 0.1, "step_size_up": 3, "mode": "exp_range", "gamma": 0.9}),
 ]
 IDS = [f"{name}-{i}" for i, (name, _) in enumerate(CASES)]
@@ -44,7 +57,11 @@ IDS = [f"{name}-{i}" for i, (name, _) in enumerate(CASES)]
 def optimizer_of(package, kind="SGD"):
     params = [package.nn.Parameter(package.ones(1)) for _ in range(2)]
     groups = [{"params": params[:1]}, {"params": params[1:], "lr": 0.03}]
-    return package.optim.SGD(groups, lr=0.1, momentum=0.9) if kind == "SGD" else package.optim.Adam(groups, lr=0.1)
+    return (
+        package.optim.SGD(groups, lr=0.1, momentum=0.9)
+        if kind == "SGD"
+        else package.optim.Adam(groups, lr=0.1)
+    )
 
 
 def rates(package, name, options, steps=15, kind="SGD"):
@@ -99,10 +116,19 @@ def test_state_dict_takes_up_where_it_was(name, options):
         assert schedule.get_last_lr() == whole[2 * step + 1]
 
 
-@pytest.mark.parametrize("name,options", [
-    ("StepLR", {"step_size": 3}), ("MultiStepLR", {"milestones": [2, 5]}), ("CosineAnnealingLR", {"T_max": 4}),
-    ("ExponentialLR", {"gamma": 0.9}), ("LinearLR", {}), ("ConstantLR", {}), ("PolynomialLR", {}),
-    ("CosineAnnealingWarmRestarts", {"T_0": 2, "T_mult": 2})])
+@pytest.mark.parametrize(
+    "name,options",
+    [
+        ("StepLR", {"step_size": 3}),
+        ("MultiStepLR", {"milestones": [2, 5]}),
+        ("CosineAnnealingLR", {"T_max": 4}),
+        ("ExponentialLR", {"gamma": 0.9}),
+        ("LinearLR", {}),
+        ("ConstantLR", {}),
+        ("PolynomialLR", {}),
+        ("CosineAnnealingWarmRestarts", {"T_0": 2, "T_mult": 2}),
+    ],
+)
 def test_going_to_an_epoch(name, options):
     results = []
     for package in (rl, torch):
@@ -128,9 +154,15 @@ def test_taking_up_with_last_epoch():
     assert results[0] == results[1]
 
 
-@pytest.mark.parametrize("options", [
-    {}, {"mode": "max", "factor": 0.5, "patience": 1}, {"patience": 0, "cooldown": 2, "min_lr": [0.01, 0.001]},
-    {"threshold_mode": "abs", "threshold": 0.5, "patience": 1}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"mode": "max", "factor": 0.5, "patience": 1},
+        {"patience": 0, "cooldown": 2, "min_lr": [0.01, 0.001]},
+        {"threshold_mode": "abs", "threshold": 0.5, "patience": 1},
+    ],
+)
 def test_plateau(options):
     losses = [5.0, 4.0, 4.1, 4.2, 4.0, 3.9, 3.9, 3.9, 3.8, 7.0, 7.0, 7.0, math.nan, 7.0, 7.0, 7.0] * 2
     results = []

@@ -10,15 +10,24 @@ import rushlight as rl
 torch = pytest.importorskip("torch", reason="PyTorch is the reference of these tests")
 
 CASES = [
-    ("SGD", {"lr": 0.1}), ("SGD", {"lr": 0.1, "momentum": 0.9}), ("SGD", {"lr": 0.1, "momentum": 0.9, "dampening": 0.3}),
-    ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.1}), ("SGD", {"lr": 0.1, "maximize": True}),
+    ("SGD", {"lr": 0.1}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "dampening": 0.3}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.1}),
+    ("SGD", {"lr": 0.1, "maximize": True}),
     ("SGD", {"lr": 0.1, "weight_decay": 0.2, "maximize": True, "momentum": 0.5}),
-    ("Adam", {}), ("Adam", {"lr": 0.1, "betas": (0.5, 0.9), "eps": 1e-3, "weight_decay": 0.1}),
-    ("Adam", {"lr": 0.1, "amsgrad": True}), ("Adam", {"lr": 0.1, "maximize": True}),
-    ("AdamW", {"lr": 0.1}), ("AdamW", {"lr": 0.1, "weight_decay": 0.3, "amsgrad": True, "maximize": True}),
-    ("RMSprop", {"lr": 0.1}), ("RMSprop", {"lr": 0.1, "momentum": 0.9, "centered": True, "weight_decay": 0.1}),
-    ("RMSprop", {"lr": 0.1, "alpha": 0.5, "eps": 0.1, "maximize": True}), ("RMSprop", {"centered": True}),
-    ("Adagrad", {"lr": 0.1}), ("Adagrad", {"lr": 0.1, "lr_decay": 0.1, "weight_decay": 0.1, "maximize": True}),
+    ("Adam", {}),
+    ("Adam", {"lr": 0.1, "betas": (0.5, 0.9), "eps": 1e-3, "weight_decay": 0.1}),
+    ("Adam", {"lr": 0.1, "amsgrad": True}),
+    ("Adam", {"lr": 0.1, "maximize": True}),
+    ("AdamW", {"lr": 0.1}),
+    ("AdamW", {"lr": 0.1, "weight_decay": 0.3, "amsgrad": True, "maximize": True}),
+    ("RMSprop", {"lr": 0.1}),
+    ("RMSprop", {"lr": 0.1, "momentum": 0.9, "centered": True, "weight_decay": 0.1}),
+    ("RMSprop", {"lr": 0.1, "alpha": 0.5, "eps": 0.1, "maximize": True}),
+    ("RMSprop", {"centered": True}),
+    ("Adagrad", {"lr": 0.1}),
+    ("Adagrad", {"lr": 0.1, "lr_decay": 0.1, "weight_decay": 0.1, "maximize": True}),
     ("Adagrad", {"initial_accumulator_value": 0.5, "eps": 0.1}),
 ]
 IDS = [f"{name}-{'-'.join(options)}" for name, options in CASES]
@@ -62,7 +71,9 @@ def test_steps(name, options, dtype, tight):
     for number, values in reference["state"].items():
         assert set(own["state"][number]) == set(values)
         for key, value in values.items():
-            np.testing.assert_allclose(own["state"][number][key].numpy(), value.numpy(), rtol=tight, atol=tight)
+            np.testing.assert_allclose(
+                own["state"][number][key].numpy(), value.numpy(), rtol=tight, atol=tight
+            )
 
 
 def carried(package, value):
@@ -95,7 +106,9 @@ def test_groups_have_their_own_options():
     results = []
     for package in (rl, torch):
         params = parameters(package)
-        optimizer = package.optim.SGD([{"params": params[:2]}, {"params": params[2:3], "lr": 0.5}], lr=0.1, momentum=0.5)
+        optimizer = package.optim.SGD(
+            [{"params": params[:2]}, {"params": params[2:3], "lr": 0.5}], lr=0.1, momentum=0.5
+        )
         optimizer.add_param_group({"params": iter(params[3:]), "momentum": 0.0})
         for step in range(3):
             set_gradients(package, params, step)
@@ -158,7 +171,9 @@ def test_state_dict_hooks():
     assert seen == ["pre", "post"]
 
 
-@pytest.mark.parametrize("again", [copy.deepcopy, lambda o: pickle.loads(pickle.dumps(o))], ids=["deepcopy", "pickle"])
+@pytest.mark.parametrize(
+    "again", [copy.deepcopy, lambda o: pickle.loads(pickle.dumps(o))], ids=["deepcopy", "pickle"]
+)
 def test_copies(again):
     params = parameters(rl)
     optimizer = rl.optim.Adam(params, lr=0.1)
@@ -173,24 +188,34 @@ def test_copies(again):
     assert_equal(others, params, 0)
 
 
-@pytest.mark.parametrize("make,kind", [
-    (lambda p: p.optim.SGD([p.ones(1)], lr=-1), ValueError),
-    (lambda p: p.optim.SGD([p.ones(1)], nesterov=True), ValueError),
-    (lambda p: p.optim.Adam([p.ones(1)], betas=(1.0, 0.9)), ValueError),
-    (lambda p: p.optim.Adam([p.ones(1)], eps=-1), ValueError),
-    (lambda p: p.optim.RMSprop([p.ones(1)], alpha=-1), ValueError),
-    (lambda p: p.optim.Adagrad([p.ones(1)], lr_decay=-1), ValueError),
-    (lambda p: p.optim.SGD(p.ones(1), lr=1), TypeError),
-    (lambda p: p.optim.SGD([], lr=1), ValueError),
-    (lambda p: p.optim.SGD([3], lr=1), TypeError),
-    (lambda p: p.optim.SGD([{"params": {p.ones(1)}}], lr=1), TypeError),
-    (lambda p: p.optim.SGD([p.ones(1, requires_grad=True) * 2], lr=1), ValueError),
-    (lambda p: p.optim.SGD([p.ones(1)], lr=1).add_param_group([1]), TypeError),
-    (lambda p: (lambda t: p.optim.SGD([{"params": [t]}, {"params": [t]}], lr=1))(p.ones(1)), ValueError),
-    (lambda p: p.optim.SGD([p.ones(1)], lr=1).load_state_dict({"state": {}, "param_groups": []}), ValueError),
-    (lambda p: p.optim.SGD([p.ones(1)], lr=1).load_state_dict({"state": {}, "param_groups": [{"params": [0, 1]}]}),
-     ValueError),
-])
+@pytest.mark.parametrize(
+    "make,kind",
+    [
+        (lambda p: p.optim.SGD([p.ones(1)], lr=-1), ValueError),
+        (lambda p: p.optim.SGD([p.ones(1)], nesterov=True), ValueError),
+        (lambda p: p.optim.Adam([p.ones(1)], betas=(1.0, 0.9)), ValueError),
+        (lambda p: p.optim.Adam([p.ones(1)], eps=-1), ValueError),
+        (lambda p: p.optim.RMSprop([p.ones(1)], alpha=-1), ValueError),
+        (lambda p: p.optim.Adagrad([p.ones(1)], lr_decay=-1), ValueError),
+        (lambda p: p.optim.SGD(p.ones(1), lr=1), TypeError),
+        (lambda p: p.optim.SGD([], lr=1), ValueError),
+        (lambda p: p.optim.SGD([3], lr=1), TypeError),
+        (lambda p: p.optim.SGD([{"params": {p.ones(1)}}], lr=1), TypeError),
+        (lambda p: p.optim.SGD([p.ones(1, requires_grad=True) * 2], lr=1), ValueError),
+        (lambda p: p.optim.SGD([p.ones(1)], lr=1).add_param_group([1]), TypeError),
+        (lambda p: (lambda t: p.optim.SGD([{"params": [t]}, {"params": [t]}], lr=1))(p.ones(1)), ValueError),
+        (
+            lambda p: p.optim.SGD([p.ones(1)], lr=1).load_state_dict({"state": {}, "param_groups": []}),
+            ValueError,
+        ),
+        (
+            lambda p: p.optim.SGD([p.ones(1)], lr=1).load_state_dict(
+                {"state": {}, "param_groups": [{"params": [0, 1]}]}
+            ),
+            ValueError,
+        ),
+    ],
+)
 def test_errors(make, kind):
     for package in (torch, rl):
         with pytest.raises(kind):

@@ -68,7 +68,9 @@ class _Gate(Function):
     def forward(ctx, on_gradients, *tensors):
         ctx.on_gradients = on_gradients
         passed = tuple(tensor.view_as(tensor) for tensor in tensors)
-        ctx.mark_non_differentiable(*[out for out, tensor in zip(passed, tensors) if not tensor.requires_grad])
+        ctx.mark_non_differentiable(
+            *[out for out, tensor in zip(passed, tensors) if not tensor.requires_grad]
+        )
         return passed
 
     @staticmethod
@@ -77,7 +79,7 @@ class _Gate(Function):
 
 
 def _through_gate(on_gradients, values):
-    """`values` with its tensors led through a gate, and their places; (values, ()) when none needs a gradient."""
+    """`values` with its tensors led through a gate, and their places: () when none needs a gradient."""
     places = tuple(i for i, value in enumerate(values) if isinstance(value, Tensor))
     if not any(values[i].requires_grad for i in places):
         return values, ()
@@ -105,7 +107,7 @@ class BackwardWatch:
         return args
 
     def watch_output(self, output):
-        """The output, led through the gate that reports its gradients; anything but tensors and tuples is returned as is."""
+        """The output, led through the gate that reports its gradients."""
         values = output if isinstance(output, tuple) else (output,)
         self.output_count = len(values)
         passed, self.output_places = _through_gate(self._outputs_arrived, values)
@@ -127,8 +129,10 @@ class BackwardWatch:
 
     def _inputs_arrived(self, gradients):
         if self.grad_output is None:
-            raise RuntimeError("full_backward_hook: the gradient of an input arrived before that of the output; "
-                               "expected the output to be the result of the module's own inputs")
+            raise RuntimeError(
+                "full_backward_hook: the gradient of an input arrived before that of the output; "
+                "expected the output to be the result of the module's own inputs"
+            )
         full = _spread(gradients, self.input_places, self.input_count)
         for hook in self.hooks:
             full = _replaced(hook(self.module, full, self.grad_output), full, "full_backward_hook")

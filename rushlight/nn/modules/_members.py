@@ -1,8 +1,8 @@
 """How a module keeps its parameters, buffers and children.
 
-The values themselves live in the instance's `__dict__`, so that reading `self.weight` is an ordinary attribute access.
-Beside them, `__dict__["_kinds"]` says which names are registered and as what; `_parameters`, `_buffers` and `_modules` are
-live views of it. There is one copy of each fact: nothing can drift.
+The values themselves live in the instance's `__dict__`, so that reading `self.weight` is an ordinary attribute
+access. Beside them, `__dict__["_kinds"]` says which names are registered and as what; `_parameters`, `_buffers` and
+`_modules` are live views of it. There is one copy of each fact: nothing can drift.
 """
 from collections import OrderedDict
 from collections.abc import MutableMapping
@@ -23,7 +23,7 @@ class Members(MutableMapping):
         ['weight', 'bias']
     """
 
-    __slots__ = ("_owner", "_kind")
+    __slots__ = ("_kind", "_owner")
 
     def __init__(self, owner, kind):
         self._owner, self._kind = owner.__dict__, kind

@@ -53,8 +53,10 @@ class Stateful:
     _version = 1
 
     def get_extra_state(self):
-        """State beyond tensors that belongs in the state dict; a subclass may define it, and `set_extra_state` with it."""
-        raise RuntimeError(f"get_extra_state: {self._get_name()} has none; expected the subclass to define it")
+        """State beyond tensors that belongs in the state dict; a subclass may define it and `set_extra_state`."""
+        raise RuntimeError(
+            f"get_extra_state: {self._get_name()} has none; expected the subclass to define it"
+        )
 
     def set_extra_state(self, state):
         """Take what `get_extra_state` returned out of a state dict.
@@ -62,7 +64,9 @@ class Stateful:
         Args:
             state (object): that value.
         """
-        raise RuntimeError(f"set_extra_state: {self._get_name()} has none; expected the subclass to define it")
+        raise RuntimeError(
+            f"set_extra_state: {self._get_name()} has none; expected the subclass to define it"
+        )
 
     def _state_members(self):
         # Names and values of parameters, then of persistent buffers, None included.
@@ -78,7 +82,7 @@ class Stateful:
             destination[prefix + _EXTRA_STATE] = self.get_extra_state()
 
     def state_dict(self, *args, destination=None, prefix="", keep_vars=False):
-        """The parameters and persistent buffers of the whole tree, by dotted name; they share the module's memory.
+        """The parameters and persistent buffers of the tree, by dotted name; they share the module's memory.
 
         Args:
             destination (dict, optional): put them here instead of into a new OrderedDict.
@@ -163,8 +167,10 @@ class Stateful:
                 else:
                     setattr(self, name, source.requires_grad_(value.requires_grad))
         except Exception as error:
-            return (f'While copying the parameter named "{key}", whose dimensions in the model are {value.size()} and '
-                    f"whose dimensions in the checkpoint are {source.size()}, an exception occurred : {error.args}.")
+            return (
+                f'While copying the parameter named "{key}", whose dimensions in the model are {value.size()} '
+                f"and whose dimensions in the checkpoint are {source.size()}, an exception occurred : {error.args}."
+            )
         return None
 
     def load_state_dict(self, state_dict, strict=True, assign=False):
@@ -180,7 +186,8 @@ class Stateful:
 
         Raises:
             TypeError: `state_dict` is not a mapping.
-            RuntimeError: a shape differs; or, when strict, names are missing or unknown. Everything wrong is listed.
+            RuntimeError: a shape differs; or, when strict, names are missing or unknown. Everything wrong is
+                listed.
 
         Example:
             >>> import rushlight as rl
@@ -200,7 +207,9 @@ class Stateful:
         if strict:
             error_msgs[:0] = [*_listed("Missing", missing_keys), *_listed("Unexpected", unexpected_keys)]
         if error_msgs:
-            raise RuntimeError(f"Error(s) in loading state_dict for {self._get_name()}:\n\t" + "\n\t".join(error_msgs))
+            raise RuntimeError(
+                f"Error(s) in loading state_dict for {self._get_name()}:\n\t" + "\n\t".join(error_msgs)
+            )
         return _IncompatibleKeys(missing_keys, unexpected_keys)
 
     def _load_tree(self, state_dict, prefix, assign, reports):
@@ -260,7 +269,7 @@ class Stateful:
         return self._add_hook(self._state_dict_hooks, hook)
 
     def register_load_state_dict_pre_hook(self, hook):
-        """Call `hook(module, state_dict, prefix, local_metadata, strict, missing, unexpected, errors)` before loading.
+        """Call `hook(module, state_dict, prefix, metadata, strict, missing, unexpected, errors)` before loading.
 
         Args:
             hook (callable): the hook.

@@ -12,8 +12,18 @@ class _NormBase(Module):
     _version = 2
     __constants__ = ["track_running_stats", "momentum", "eps", "num_features", "affine"]
 
-    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True, device=None,
-                 dtype=None, *, bias=True):
+    def __init__(
+        self,
+        num_features,
+        eps=1e-5,
+        momentum=0.1,
+        affine=True,
+        track_running_stats=True,
+        device=None,
+        dtype=None,
+        *,
+        bias=True,
+    ):
         super().__init__()
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
@@ -21,8 +31,12 @@ class _NormBase(Module):
             values = Parameter(core.empty(num_features, device=device, dtype=dtype)) if wanted else None
             self.register_parameter(name, values)
         tracked = track_running_stats
-        self.register_buffer("running_mean", core.zeros(num_features, device=device, dtype=dtype) if tracked else None)
-        self.register_buffer("running_var", core.ones(num_features, device=device, dtype=dtype) if tracked else None)
+        self.register_buffer(
+            "running_mean", core.zeros(num_features, device=device, dtype=dtype) if tracked else None
+        )
+        self.register_buffer(
+            "running_var", core.ones(num_features, device=device, dtype=dtype) if tracked else None
+        )
         self.register_buffer("num_batches_tracked", core.tensor(0, dtype=core.int64) if tracked else None)
         self.reset_parameters()
 
@@ -81,7 +95,8 @@ class BatchNorm1d(_BatchNorm):
     Args:
         num_features (int): C.
         eps (float): added to the variance. Default: 1e-5.
-        momentum (float or None): share of the new batch in the running statistics; None averages all. Default: 0.1.
+        momentum (float or None): share of the new batch in the running statistics; None averages all.
+            Default: 0.1.
         affine (bool): learn a weight and a bias per channel. Default: True.
         track_running_stats (bool): keep running statistics, which evaluation uses. Default: True.
         device, dtype: where and how parameters and buffers are made.
@@ -108,7 +123,8 @@ class BatchNorm2d(_BatchNorm):
     Args:
         num_features (int): C.
         eps (float): added to the variance. Default: 1e-5.
-        momentum (float or None): share of the new batch in the running statistics; None averages all. Default: 0.1.
+        momentum (float or None): share of the new batch in the running statistics; None averages all.
+            Default: 0.1.
         affine (bool): learn a weight and a bias per channel. Default: True.
         track_running_stats (bool): keep running statistics, which evaluation uses. Default: True.
         device, dtype: where and how parameters and buffers are made.
@@ -135,7 +151,8 @@ class BatchNorm3d(_BatchNorm):
     Args:
         num_features (int): C.
         eps (float): added to the variance. Default: 1e-5.
-        momentum (float or None): share of the new batch in the running statistics; None averages all. Default: 0.1.
+        momentum (float or None): share of the new batch in the running statistics; None averages all.
+            Default: 0.1.
         affine (bool): learn a weight and a bias per channel. Default: True.
         track_running_stats (bool): keep running statistics, which evaluation uses. Default: True.
         device, dtype: where and how parameters and buffers are made.

@@ -8,7 +8,7 @@ from rushlight.nn.modules._members import MODULE
 from rushlight.nn.modules.module import Module, _add_indent
 from rushlight.nn.parameter import Parameter
 
-__all__ = ["Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"]
+__all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
 
 
 class _Listed(Module):
@@ -310,7 +310,9 @@ def _update(what, target, source):
         return
     for i, pair in enumerate(source):
         if not hasattr(pair, "__iter__"):
-            raise TypeError(f"{what} update sequence element #{i} should be Iterable; is {type(pair).__name__}")
+            raise TypeError(
+                f"{what} update sequence element #{i} should be Iterable; is {type(pair).__name__}"
+            )
         pair = tuple(pair)
         if len(pair) != 2:
             raise ValueError(f"{what} update sequence element #{i} has length {len(pair)}; 2 is required")
@@ -391,17 +393,21 @@ class ParameterList(Module):
             TypeError: `values` is a tensor, or not iterable.
         """
         if not hasattr(values, "__iter__") or isinstance(values, Tensor):
-            raise TypeError(f"ParameterList.extend should be called with an iterable, but got {type(values).__name__}")
+            raise TypeError(
+                f"ParameterList.extend should be called with an iterable, but got {type(values).__name__}"
+            )
         for value in values:
             self.append(value)
         return self
 
     def extra_repr(self):
-        return "\n".join(f"  ({i}): {_described(value, lambda tensor: tensor.dtype)}" for i, value in enumerate(self))
+        return "\n".join(
+            f"  ({i}): {_described(value, lambda tensor: tensor.dtype)}" for i, value in enumerate(self)
+        )
 
 
 class ParameterDict(Module):
-    """Parameters by name, in order of insertion. Tensors become parameters; other values are kept as they are.
+    """Parameters by name, in order of insertion. Tensors become parameters; other values stay as they are.
 
     Args:
         parameters (Mapping or iterable of pairs, optional): the first values.
@@ -421,8 +427,10 @@ class ParameterDict(Module):
 
     def _name(self, key):
         if not isinstance(key, str):
-            raise TypeError("Index given to ParameterDict cannot be used as a key as it is not a string "
-                            f"(type is '{type(key).__name__}'). Open an issue on github if you need non-string keys.")
+            raise TypeError(
+                "Index given to ParameterDict cannot be used as a key as it is not a string "
+                f"(type is '{type(key).__name__}'). Open an issue on github if you need non-string keys."
+            )
         return key
 
     def __getitem__(self, key):
@@ -542,7 +550,9 @@ class ParameterDict(Module):
         _update("ParameterDict", self, parameters)
 
     def extra_repr(self):
-        return "\n".join(f"  ({key}): {_described(value, lambda tensor: tensor.type())}" for key, value in self.items())
+        return "\n".join(
+            f"  ({key}): {_described(value, lambda tensor: tensor.type())}" for key, value in self.items()
+        )
 
     def __call__(self, input):
         raise RuntimeError("ParameterDict should not be called.")

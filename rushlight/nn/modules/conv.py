@@ -14,11 +14,34 @@ _PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
 
 class _ConvNd(Module):
-    __constants__ = ["stride", "padding", "dilation", "groups", "padding_mode", "output_padding", "in_channels",
-                     "out_channels", "kernel_size"]
+    __constants__ = [
+        "stride",
+        "padding",
+        "dilation",
+        "groups",
+        "padding_mode",
+        "output_padding",
+        "in_channels",
+        "out_channels",
+        "kernel_size",
+    ]
 
-    def __init__(self, in_channels, out_channels, kernel_size, stride, padding, dilation, transposed, output_padding,
-                 groups, bias, padding_mode, device=None, dtype=None):
+    def __init__(
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride,
+        padding,
+        dilation,
+        transposed,
+        output_padding,
+        groups,
+        bias,
+        padding_mode,
+        device=None,
+        dtype=None,
+    ):
         super().__init__()
         _check_arguments(in_channels, out_channels, stride, padding, groups, padding_mode)
         self.in_channels, self.out_channels = in_channels, out_channels
@@ -26,7 +49,9 @@ class _ConvNd(Module):
         self.transposed, self.output_padding = transposed, output_padding
         self.groups, self.padding_mode = groups, padding_mode
         self._reversed_padding_repeated_twice = _amounts_to_pad(padding, kernel_size, dilation)
-        channels = (in_channels, out_channels // groups) if transposed else (out_channels, in_channels // groups)
+        channels = (
+            (in_channels, out_channels // groups) if transposed else (out_channels, in_channels // groups)
+        )
         self.weight = Parameter(core.empty((*channels, *kernel_size), device=device, dtype=dtype))
         if bias:
             self.bias = Parameter(core.empty(out_channels, device=device, dtype=dtype))
@@ -44,7 +69,9 @@ class _ConvNd(Module):
                 init.uniform_(self.bias, -bound, bound)
 
     def extra_repr(self):
-        text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
+        text = (
+            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
+        )
         ones, zeros = (1,) * len(self.dilation), (0,) * len(self.output_padding)
         if self.padding != (0,) * len(self.padding):
             text += f", padding={self.padding}"
@@ -74,7 +101,9 @@ def _check_arguments(in_channels, out_channels, stride, padding, groups, padding
         if padding == "same" and any(step != 1 for step in stride):
             raise ValueError("padding='same' is not supported for strided convolutions")
     if padding_mode not in _PADDING_MODES:
-        raise ValueError(f"padding_mode must be one of {set(_PADDING_MODES)}, but got padding_mode='{padding_mode}'")
+        raise ValueError(
+            f"padding_mode must be one of {set(_PADDING_MODES)}, but got padding_mode='{padding_mode}'"
+        )
 
 
 def _amounts_to_pad(padding, kernel_size, dilation):
@@ -93,12 +122,37 @@ def _amounts_to_pad(padding, kernel_size, dilation):
 class _Conv(_ConvNd):
     # Subclasses set _tuple (one number per spatial dimension) and _function.
 
-    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True,
-                 padding_mode="zeros", device=None, dtype=None):
+    def __init__(
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=1,
+        padding=0,
+        dilation=1,
+        groups=1,
+        bias=True,
+        padding_mode="zeros",
+        device=None,
+        dtype=None,
+    ):
         numbers = self._tuple
         padding = padding if isinstance(padding, str) else numbers(padding)
-        super().__init__(in_channels, out_channels, numbers(kernel_size), numbers(stride), padding, numbers(dilation),
-                         False, numbers(0), groups, bias, padding_mode, device, dtype)
+        super().__init__(
+            in_channels,
+            out_channels,
+            numbers(kernel_size),
+            numbers(stride),
+            padding,
+            numbers(dilation),
+            False,
+            numbers(0),
+            groups,
+            bias,
+            padding_mode,
+            device,
+            dtype,
+        )
 
     def forward(self, input):
         return self._conv_forward(input, self.weight, self.bias)
@@ -205,18 +259,54 @@ class Conv3d(_Conv):
 
 
 class _ConvTransposeNd(_ConvNd):
-    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1,
-                 bias=True, dilation=1, padding_mode="zeros", device=None, dtype=None):
+    def __init__(
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=1,
+        padding=0,
+        output_padding=0,
+        groups=1,
+        bias=True,
+        dilation=1,
+        padding_mode="zeros",
+        device=None,
+        dtype=None,
+    ):
         if padding_mode != "zeros":
             raise ValueError(f'Only "zeros" padding mode is supported for {type(self).__name__}')
         numbers = self._tuple
-        super().__init__(in_channels, out_channels, numbers(kernel_size), numbers(stride), numbers(padding),
-                         numbers(dilation), True, numbers(output_padding), groups, bias, padding_mode, device, dtype)
+        super().__init__(
+            in_channels,
+            out_channels,
+            numbers(kernel_size),
+            numbers(stride),
+            numbers(padding),
+            numbers(dilation),
+            True,
+            numbers(output_padding),
+            groups,
+            bias,
+            padding_mode,
+            device,
+            dtype,
+        )
 
     def forward(self, input, output_size=None):
-        output_padding = self.output_padding if output_size is None else self._output_padding(input, output_size)
-        return self._function(input, self.weight, self.bias, self.stride, self.padding, output_padding, self.groups,
-                              self.dilation)
+        output_padding = (
+            self.output_padding if output_size is None else self._output_padding(input, output_size)
+        )
+        return self._function(
+            input,
+            self.weight,
+            self.bias,
+            self.stride,
+            self.padding,
+            output_padding,
+            self.groups,
+            self.dilation,
+        )
 
     def _output_padding(self, input, output_size):
         # Which of the sizes that the convolution maps to the input's size is wanted.
@@ -226,16 +316,20 @@ class _ConvTransposeNd(_ConvNd):
         if len(output_size) == spatial + (2 if has_batch else 1):
             output_size = output_size[-spatial:]
         if len(output_size) != spatial:
-            raise ValueError(f"ConvTranspose{spatial}D: for {input.dim()}D input, output_size must have {spatial} or "
-                             f"{input.dim()} elements (got {len(output_size)})")
+            raise ValueError(
+                f"ConvTranspose{spatial}D: for {input.dim()}D input, output_size must have {spatial} or "
+                f"{input.dim()} elements (got {len(output_size)})"
+            )
         extra = []
         for i, wanted in enumerate(output_size):
             smallest = ((input.size(i - spatial) - 1) * self.stride[i] - 2 * self.padding[i]
                         + self.dilation[i] * (self.kernel_size[i] - 1) + 1)
             if not smallest <= wanted <= smallest + self.stride[i] - 1:
-                raise ValueError(f"{self._get_name()}: output_size={output_size} is not possible for input of shape "
-                                 f"{tuple(input.shape)}; expected between {smallest} and "
-                                 f"{smallest + self.stride[i] - 1} in dimension {i}")
+                raise ValueError(
+                    f"{self._get_name()}: output_size={output_size} is not possible for input of shape "
+                    f"{tuple(input.shape)}; expected between {smallest} and "
+                    f"{smallest + self.stride[i] - 1} in dimension {i}"
+                )
             extra.append(wanted - smallest)
         return tuple(extra)
 

@@ -2,7 +2,7 @@
 from rushlight.nn import functional as F
 from rushlight.nn.modules.module import Module
 
-__all__ = ["PairwiseDistance", "CosineSimilarity"]
+__all__ = ["CosineSimilarity", "PairwiseDistance"]
 
 
 class PairwiseDistance(Module):

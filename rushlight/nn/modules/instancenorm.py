@@ -8,8 +8,18 @@ __all__ = ["InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"]
 
 
 class _InstanceNorm(_NormBase):
-    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=False, track_running_stats=False, device=None,
-                 dtype=None, *, bias=True):
+    def __init__(
+        self,
+        num_features,
+        eps=1e-5,
+        momentum=0.1,
+        affine=False,
+        track_running_stats=False,
+        device=None,
+        dtype=None,
+        *,
+        bias=True,
+    ):
         super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
 
     def forward(self, input):
@@ -18,13 +28,25 @@ class _InstanceNorm(_NormBase):
         channel = 0 if unbatched else 1
         if input.size(channel) != self.num_features:
             if self.affine:
-                raise ValueError(f"expected input's size at dim={channel} to match num_features ({self.num_features}), "
-                                 f"but got: {input.size(channel)}.")
-            warnings.warn(f"input's size at dim={channel} does not match num_features. You can silence this warning by "
-                          "not passing in num_features, which is not used because affine=False", stacklevel=2)
-        result = F.instance_norm(input.unsqueeze(0) if unbatched else input, self.running_mean, self.running_var,
-                                 self.weight, self.bias, self.training or not self.track_running_stats,
-                                 self.momentum if self.momentum is not None else 0.0, self.eps)
+                raise ValueError(
+                    f"expected input's size at dim={channel} to match num_features ({self.num_features}), "
+                    f"but got: {input.size(channel)}."
+                )
+            warnings.warn(
+                f"input's size at dim={channel} does not match num_features. You can silence this warning by "
+                "not passing in num_features, which is not used because affine=False",
+                stacklevel=2,
+            )
+        result = F.instance_norm(
+            input.unsqueeze(0) if unbatched else input,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training or not self.track_running_stats,
+            self.momentum if self.momentum is not None else 0.0,
+            self.eps,
+        )
         return result.squeeze(0) if unbatched else result
 
 

@@ -7,7 +7,7 @@ from rushlight.nn import init
 from rushlight.nn.modules.module import Module
 from rushlight.nn.parameter import Parameter
 
-__all__ = ["Identity", "Linear", "Bilinear"]
+__all__ = ["Bilinear", "Identity", "Linear"]
 
 
 class Identity(Module):
@@ -36,7 +36,7 @@ class Linear(Module):
         device, dtype: where and how the parameters are made.
 
     Shape:
-        (..., in_features) to (..., out_features). `weight`: (out_features, in_features); `bias`: (out_features).
+        (..., in_features) to (..., out_features); `weight`: (out_features, in_features).
 
     Example:
         >>> import rushlight as rl

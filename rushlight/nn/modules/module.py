@@ -59,8 +59,18 @@ def _type_name(value):
     return value.type() if isinstance(value, Tensor) else type(value).__name__
 
 
-def _parse_to(first=None, second=None, non_blocking=False, *, device=None, dtype=None, tensor=None, other=None,
-              memory_format=None, copy=False):
+def _parse_to(
+    first=None,
+    second=None,
+    non_blocking=False,
+    *,
+    device=None,
+    dtype=None,
+    tensor=None,
+    other=None,
+    memory_format=None,
+    copy=False,
+):
     # The forms of Module.to, as (device, dtype, non_blocking, memory_format).
     like = tensor if tensor is not None else other
     for value in (first, second):
@@ -80,8 +90,8 @@ def _parse_to(first=None, second=None, non_blocking=False, *, device=None, dtype
 class Module(Stateful):
     """Base class of all layers and networks.
 
-    A subclass creates its parameters and children in `__init__` (after `super().__init__()`) and computes in `forward`.
-    Parameters, buffers and modules that are assigned as attributes are registered.
+    A subclass creates its parameters and children in `__init__` (after `super().__init__()`) and computes in
+    `forward`. Parameters, buffers and modules that are assigned as attributes are registered.
 
     Example:
         >>> import rushlight as rl
@@ -124,7 +134,9 @@ class Module(Stateful):
         Raises:
             NotImplementedError: the subclass does not.
         """
-        raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
+        raise NotImplementedError(
+            f'Module [{type(self).__name__}] is missing the required "forward" function'
+        )
 
     # ---- calling -------------------------------------------------------------------------------------------
 
@@ -163,8 +175,10 @@ class Module(Stateful):
             if result is None:
                 continue
             if not isinstance(result, tuple) or len(result) != 2:
-                raise RuntimeError("forward_pre_hook: with_kwargs=True returned "
-                                   f"{type(result).__name__}; expected None or a tuple of new args and kwargs")
+                raise RuntimeError(
+                    "forward_pre_hook: with_kwargs=True returned "
+                    f"{type(result).__name__}; expected None or a tuple of new args and kwargs"
+                )
             args, kwargs = result
         return args, kwargs
 
@@ -231,7 +245,9 @@ class Module(Stateful):
             self.__dict__[name] = None
         else:
             what, expected = _EXPECTED[kind]
-            raise TypeError(f"cannot assign '{_type_name(value)}' as {what} '{name}' ({expected} or None expected)")
+            raise TypeError(
+                f"cannot assign '{_type_name(value)}' as {what} '{name}' ({expected} or None expected)"
+            )
 
     def _forget(self, name):
         self.__dict__.pop(name, None)
@@ -307,8 +323,10 @@ class Module(Stateful):
                 raise TypeError(f"cannot assign '{_type_name(param)}' object to parameter '{name}' "
                                 "(nn.Parameter or None required)")
             if param.grad_fn is not None:
-                raise ValueError(f"register_parameter: param '{name}' is the result of an operation; expected a leaf. "
-                                 "Assign a Parameter, and compute with it in forward()")
+                raise ValueError(
+                    f"register_parameter: param '{name}' is the result of an operation; expected a leaf. "
+                    "Assign a Parameter, and compute with it in forward()"
+                )
             param = GLOBAL.registered(PARAMETER, self, name, param)
         record(self.__dict__, name, PARAMETER, param)
 
@@ -495,7 +513,11 @@ class Module(Stateful):
 
     def _named_members(self, get_members_fn, prefix="", recurse=True, remove_duplicate=True):
         seen = set()
-        modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]
+        modules = (
+            self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
+            if recurse
+            else [(prefix, self)]
+        )
         for path, module in modules:
             for name, value in get_members_fn(module):
                 if value is None or value in seen:
@@ -517,7 +539,9 @@ class Module(Stateful):
             >>> [name for name, _ in rl.nn.Sequential(rl.nn.Linear(2, 2)).named_parameters()]
             ['0.weight', '0.bias']
         """
-        yield from self._named_members(lambda module: module._present(PARAMETER), prefix, recurse, remove_duplicate)
+        yield from self._named_members(
+            lambda module: module._present(PARAMETER), prefix, recurse, remove_duplicate
+        )
 
     def parameters(self, recurse=True):
         """Every parameter, shared ones once.
@@ -546,7 +570,9 @@ class Module(Stateful):
             >>> [name for name, _ in rl.nn.BatchNorm1d(2).named_buffers()]
             ['running_mean', 'running_var', 'num_batches_tracked']
         """
-        yield from self._named_members(lambda module: module._present(BUFFER), prefix, recurse, remove_duplicate)
+        yield from self._named_members(
+            lambda module: module._present(BUFFER), prefix, recurse, remove_duplicate
+        )
 
     def buffers(self, recurse=True):
         """Every buffer, shared ones once.
@@ -690,7 +716,7 @@ class Module(Stateful):
     def to(self, *args, **kwargs):
         """Move to a device, or convert floating parameters and buffers to a dtype; in place.
 
-        Called as `to(device)`, `to(dtype)`, `to(device, dtype)`, `to(tensor)`, with `non_blocking` and `memory_format`.
+        Called as `to(device)`, `to(dtype)`, `to(device, dtype)` or `to(tensor)`.
 
         Returns:
             Module: itself.
@@ -818,7 +844,7 @@ class Module(Stateful):
         return self._add_hook(self._forward_pre_hooks, hook, marks, prepend)
 
     def register_forward_hook(self, hook, *, prepend=False, with_kwargs=False, always_call=False):
-        """Call `hook(module, args, output)` after each `forward`; a result other than None replaces the output.
+        """Call `hook(module, args, output)` after each `forward`; a result but None replaces the output.
 
         Args:
             hook (callable): the hook.
@@ -906,7 +932,9 @@ def register_module_forward_hook(hook, *, with_kwargs=False, always_call=False):
     Returns:
         RemovableHandle: takes the hook away.
     """
-    marks = ([GLOBAL.forward_with_kwargs] if with_kwargs else []) + ([GLOBAL.forward_always] if always_call else [])
+    marks = ([GLOBAL.forward_with_kwargs] if with_kwargs else []) + (
+        [GLOBAL.forward_always] if always_call else []
+    )
     return GLOBAL.add(GLOBAL.forward, hook, marks)
 
 

@@ -2,7 +2,7 @@
 from rushlight.nn import functional as F
 from rushlight.nn.modules.module import Module
 
-__all__ = ["PixelShuffle", "PixelUnshuffle", "ChannelShuffle"]
+__all__ = ["ChannelShuffle", "PixelShuffle", "PixelUnshuffle"]
 
 
 class PixelShuffle(Module):

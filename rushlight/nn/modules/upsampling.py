@@ -2,7 +2,7 @@
 from rushlight.nn import functional as F
 from rushlight.nn.modules.module import Module
 
-__all__ = ["Upsample", "UpsamplingNearest2d", "UpsamplingBilinear2d"]
+__all__ = ["Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d"]
 
 
 class Upsample(Module):
@@ -11,7 +11,8 @@ class Upsample(Module):
     Args:
         size (int or tuple, optional): the new size.
         scale_factor (float or tuple, optional): the factor; exactly one of both is given.
-        mode (str): "nearest", "linear", "bilinear", "bicubic", "trilinear" or "nearest-exact". Default: "nearest".
+        mode (str): "nearest", "linear", "bilinear", "bicubic", "trilinear" or "nearest-exact". Default:
+            "nearest".
         align_corners (bool, optional): keep the values at the corners, in the linear modes.
         recompute_scale_factor (bool, optional): take the factor from the rounded size.
 
@@ -23,7 +24,9 @@ class Upsample(Module):
 
     __constants__ = ["size", "scale_factor", "mode", "align_corners", "name", "recompute_scale_factor"]
 
-    def __init__(self, size=None, scale_factor=None, mode="nearest", align_corners=None, recompute_scale_factor=None):
+    def __init__(
+        self, size=None, scale_factor=None, mode="nearest", align_corners=None, recompute_scale_factor=None
+    ):
         super().__init__()
         self.name = type(self).__name__
         self.size = size

@@ -1,5 +1,11 @@
 """Tools for the parameters of modules."""
-from rushlight.nn.utils.clip_grad import clip_grad_norm, clip_grad_norm_, clip_grad_value_, clip_grads_with_norm_, get_total_norm
+from rushlight.nn.utils.clip_grad import (
+    clip_grad_norm,
+    clip_grad_norm_,
+    clip_grad_value_,
+    clip_grads_with_norm_,
+    get_total_norm,
+)
 from rushlight.nn.utils.convert_parameters import parameters_to_vector, vector_to_parameters
 
 __all__ = [

@@ -28,8 +28,8 @@ class _Worker:
 class WorkersIterator(Iterator):
     """Batches that worker processes load.
 
-    Batch number i goes to the next worker in turn; results wait until it is theirs. So the order, and with streams the
-    assignment too, depends on nothing but the number of workers.
+    Batch number i goes to the next worker in turn; results wait until it is theirs. So the order, and with streams
+    the assignment too, depends on nothing but the number of workers.
 
     Args:
         loader (DataLoader): what to iterate over.
@@ -58,8 +58,18 @@ class WorkersIterator(Iterator):
             # A child holds copies of the ends it inherits; kept open, they would hide that a process is gone.
             others = (ours.fileno(), *(worker.channel.fileno() for worker in self._workers))
         settings = Settings(
-            loader.dataset, loader._streams, loader._auto_collation, loader.collate_fn, loader.drop_last, self.base_seed,
-            loader.worker_init_fn, worker_id, loader.num_workers, os.getpid(), others)
+            loader.dataset,
+            loader._streams,
+            loader._auto_collation,
+            loader.collate_fn,
+            loader.drop_last,
+            self.base_seed,
+            loader.worker_init_fn,
+            worker_id,
+            loader.num_workers,
+            os.getpid(),
+            others,
+        )
         process = self._context.Process(target=_worker.run_worker, args=(theirs, settings), daemon=True,
                                         name=f"DataLoader worker {worker_id}")
         process.start()
@@ -207,7 +217,9 @@ class WorkersIterator(Iterator):
             how = f"was killed by signal {signal.Signals(-code).name}"
         else:
             how = f"exited unexpectedly with exit code {code}"
-        tasks = [index for number, index in worker.tasks.items() if number >= 0 and not _is_stream_task(index)]
+        tasks = [
+            index for number, index in worker.tasks.items() if number >= 0 and not _is_stream_task(index)
+        ]
         samples = f" while loading samples {'; '.join(_shown(index) for index in tasks)}" if tasks else ""
         number, pid = self._workers.index(worker), worker.process.pid
         self.close(_HASTE)

@@ -1,8 +1,8 @@
-"""Batches from one process to another: their structure as a pickle, their tensors and arrays in one anonymous segment of shared
-memory.
+"""Batches from one process to another: their structure as a pickle, their tensors and arrays in shared memory.
 
-A segment has no name: its file descriptor travels over the socket, and the kernel frees the memory when the last mapping is
-gone, however the processes end. This module is imported only by programs that use workers.
+A batch has one anonymous segment. It has no name: its file descriptor travels over the socket, and the kernel frees
+the memory when the last mapping is gone, however the processes end. This module is imported only by programs that
+use workers.
 """
 import ctypes
 import io
@@ -23,7 +23,14 @@ _HEADER = struct.Struct("<QQQ")
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.mmap.restype = ctypes.c_void_p
-_libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_longlong]
+_libc.mmap.argtypes = [
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+    ctypes.c_int,
+    ctypes.c_int,
+    ctypes.c_int,
+    ctypes.c_longlong,
+]
 _libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
 
 
@@ -42,7 +49,9 @@ def _new_segment(size):
             os.ftruncate(descriptor, size)
     except OSError as error:
         os.close(descriptor)
-        raise RuntimeError(f"DataLoader: no shared memory for a batch of {size} bytes: {error.strerror}") from error
+        raise RuntimeError(
+            f"DataLoader: no shared memory for a batch of {size} bytes: {error.strerror}"
+        ) from error
     return descriptor
 
 
@@ -81,8 +90,10 @@ class _Packer(pickle.Pickler):
         if not isinstance(value, Tensor) or value.device.type != "cpu":
             return NotImplemented
         if value.requires_grad and not value.is_leaf:
-            raise RuntimeError("DataLoader: a worker returned a tensor that is the result of a recorded operation; "
-                               "expected a leaf. Detach it, or compute under no_grad()")
+            raise RuntimeError(
+                "DataLoader: a worker returned a tensor that is the result of a recorded operation; "
+                "expected a leaf. Detach it, or compute under no_grad()"
+            )
         plain = value.detach()
         count = plain.numel()
         start = self._place(count * plain.element_size())
@@ -125,7 +136,7 @@ def _fill(memory, packer):
 
 
 class Channel:
-    """One end of a connection between the loader and a worker. What is sent arrives as it was, tensors included.
+    """One end of a connection between loader and worker. What is sent arrives as it was, tensors included.
 
     Args:
         connection (multiprocessing.connection.Connection): one end of a duplex pipe.
@@ -163,7 +174,9 @@ class Channel:
         body = bytearray(packer.size) if inline else b""
         if packer.size and inline:
             _fill(body, packer)
-        message = b"".join((_HEADER.pack(packer.size, len(packer.buffers), inline), spans, body, file.getbuffer()))
+        message = b"".join(
+            (_HEADER.pack(packer.size, len(packer.buffers), inline), spans, body, file.getbuffer())
+        )
         if inline:
             self.connection.send_bytes(message)
             return

@@ -66,8 +66,8 @@ def describe_failure(error):
     Args:
         error (Exception): the exception.
     """
-    import pickle  # noqa: PLC0415  only workers need these
-    import traceback  # noqa: PLC0415
+    import pickle
+    import traceback
 
     trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     failure = Failure(type(error), type(error).__qualname__, str(error), trace, error)
@@ -106,10 +106,10 @@ def run_worker(connection, settings):
         connection (multiprocessing.connection.Connection): to the loader.
         settings (Settings): see there.
     """
-    import queue  # noqa: PLC0415
-    import signal  # noqa: PLC0415
+    import queue
+    import signal
 
-    from rushlight.utils.data._segments import Channel  # noqa: PLC0415
+    from rushlight.utils.data._segments import Channel
 
     global _worker_info
     # Ctrl-C goes to the whole group of processes: the parent decides what it means.
@@ -130,7 +130,7 @@ def run_worker(connection, settings):
 
 
 def _close_quietly(descriptor):
-    import os  # noqa: PLC0415
+    import os
     try:
         os.close(descriptor)
     except OSError:
@@ -138,9 +138,9 @@ def _close_quietly(descriptor):
 
 
 def _seed_everything(seed, settings):
-    import random  # noqa: PLC0415
+    import random
 
-    import numpy  # noqa: PLC0415  imported here so that a dataset that imports it later finds it seeded
+    import numpy
 
     random.seed(seed)
     core.manual_seed(seed)
@@ -152,9 +152,9 @@ def _seed_everything(seed, settings):
 def _read_in_background(channel, tasks, parent):
     # One thread moves tasks from the socket to a queue, so that the parent never waits to send, and watches
     # the parent: when it is gone, so is the worker, whatever the dataset is doing.
-    import os  # noqa: PLC0415
-    import select  # noqa: PLC0415
-    import threading  # noqa: PLC0415
+    import os
+    import select
+    import threading
 
     try:
         watched = os.pidfd_open(parent)

@@ -96,7 +96,8 @@ def _collate_text(batch, *, collate_fn_map=None):
 
 #: What `default_collate` does with each type; programs may add their own.
 default_collate_fn_map = {
-    Tensor: _collate_tensors, float: _collate_floats, int: _collate_ints, str: _collate_text, bytes: _collate_text}
+    Tensor: _collate_tensors, float: _collate_floats, int: _collate_ints, str: _collate_text, bytes:
+        _collate_text}
 
 
 def _unsupported(kind):
@@ -128,9 +129,15 @@ def collate(batch, *, collate_fn_map=None):
         if rule is not None:
             return rule(batch, collate_fn_map=collate_fn_map)
         if _is_numpy(first) and Tensor in collate_fn_map:
-            return _collate_arrays(batch, collate_fn_map=collate_fn_map) if _is_array(first) else core.as_tensor(batch)
+            return (
+                _collate_arrays(batch, collate_fn_map=collate_fn_map)
+                if _is_array(first)
+                else core.as_tensor(batch)
+            )
     if isinstance(first, Mapping):
-        values = {key: collate([sample[key] for sample in batch], collate_fn_map=collate_fn_map) for key in first}
+        values = {
+            key: collate([sample[key] for sample in batch], collate_fn_map=collate_fn_map) for key in first
+        }
         return _same_mapping(first, values)
     if _named_tuple(first):
         return kind(*(collate(values, collate_fn_map=collate_fn_map) for values in zip(*batch)))

@@ -58,18 +58,41 @@ class DataLoader:
         [4]
     """
 
-    _fixed = frozenset(("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers"))
+    _fixed = frozenset(
+        ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers")
+    )
     _ready = False
 
-    def __init__(self, dataset, batch_size=1, shuffle=None, sampler=None, batch_sampler=None, num_workers=0,
-                 collate_fn=None, pin_memory=False, drop_last=False, timeout=0, worker_init_fn=None,
-                 multiprocessing_context=None, generator=None, *, prefetch_factor=None, persistent_workers=False,
-                 pin_memory_device="", in_order=True):
+    def __init__(
+        self,
+        dataset,
+        batch_size=1,
+        shuffle=None,
+        sampler=None,
+        batch_sampler=None,
+        num_workers=0,
+        collate_fn=None,
+        pin_memory=False,
+        drop_last=False,
+        timeout=0,
+        worker_init_fn=None,
+        multiprocessing_context=None,
+        generator=None,
+        *,
+        prefetch_factor=None,
+        persistent_workers=False,
+        pin_memory_device="",
+        in_order=True,
+    ):
         _check_workers(num_workers, timeout, prefetch_factor, persistent_workers)
         self.dataset, self.num_workers, self.timeout = dataset, num_workers, timeout
         self.prefetch_factor = 2 if num_workers > 0 and prefetch_factor is None else prefetch_factor
         self.pin_memory, self.pin_memory_device = pin_memory, pin_memory_device
-        self.worker_init_fn, self.persistent_workers, self.in_order = worker_init_fn, persistent_workers, in_order
+        self.worker_init_fn, self.persistent_workers, self.in_order = (
+            worker_init_fn,
+            persistent_workers,
+            in_order,
+        )
         self.multiprocessing_context = multiprocessing_context
         self._streams = isinstance(dataset, IterableDataset)
         if self._streams:
@@ -109,8 +132,10 @@ class DataLoader:
             self.__dict__["_context"] = None
             return
         if self.num_workers == 0:
-            raise ValueError("multiprocessing_context can only be used with multi-process loading (num_workers > 0), "
-                             f"but got num_workers={self.num_workers}")
+            raise ValueError(
+                "multiprocessing_context can only be used with multi-process loading (num_workers > 0), "
+                f"but got num_workers={self.num_workers}"
+            )
         self.__dict__["_context"] = _checked_context(context)
 
     @property
@@ -124,7 +149,7 @@ class DataLoader:
     def _get_iterator(self):
         if self.num_workers == 0:
             return _InProcessIterator(self)
-        from rushlight.utils.data._processes import WorkersIterator  # noqa: PLC0415  imports multiprocessing
+        from rushlight.utils.data._processes import WorkersIterator
         return WorkersIterator(self)
 
     def __iter__(self):
@@ -150,12 +175,16 @@ class DataLoader:
 
 def _check_workers(num_workers, timeout, prefetch_factor, persistent_workers):
     if num_workers < 0:
-        raise ValueError("num_workers option should be non-negative; use num_workers=0 to disable multiprocessing.")
+        raise ValueError(
+            "num_workers option should be non-negative; use num_workers=0 to disable multiprocessing."
+        )
     if timeout < 0:
         raise ValueError("timeout option should be non-negative")
     if num_workers == 0 and prefetch_factor is not None:
-        raise ValueError("prefetch_factor option could only be specified in multiprocessing."
-                         "let num_workers > 0 to enable multiprocessing, otherwise set prefetch_factor to None.")
+        raise ValueError(
+            "prefetch_factor option could only be specified in multiprocessing."
+            "let num_workers > 0 to enable multiprocessing, otherwise set prefetch_factor to None."
+        )
     if num_workers > 0 and prefetch_factor is not None and prefetch_factor < 0:
         raise ValueError("prefetch_factor option should be non-negative")
     if persistent_workers and num_workers == 0:
@@ -179,17 +208,20 @@ def _checked_order(batch_size, shuffle, sampler, batch_sampler, drop_last):
         raise ValueError("sampler option is mutually exclusive with shuffle")
     if batch_sampler is not None:
         if batch_size != 1 or shuffle or sampler is not None or drop_last:
-            raise ValueError("batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and "
-                             "drop_last")
+            raise ValueError(
+                "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last"
+            )
         return None, None, False
     if batch_size is None and drop_last:
-        raise ValueError("batch_size=None option disables auto-batching and is mutually exclusive with drop_last")
+        raise ValueError(
+            "batch_size=None option disables auto-batching and is mutually exclusive with drop_last"
+        )
     return sampler, batch_size, drop_last
 
 
 def _checked_context(context):
-    import multiprocessing  # noqa: PLC0415  only programs that use workers need it
-    import multiprocessing.context  # noqa: PLC0415
+    import multiprocessing
+    import multiprocessing.context
 
     if isinstance(context, str):
         methods = multiprocessing.get_all_start_methods()
@@ -198,8 +230,10 @@ def _checked_context(context):
                              f"{methods!r}, but got multiprocessing_context={context!r}")
         return multiprocessing.get_context(context)
     if not isinstance(context, multiprocessing.context.BaseContext):
-        raise TypeError("multiprocessing_context option should be a valid context object or a string specifying the "
-                        f"start method, but got multiprocessing_context={context}")
+        raise TypeError(
+            "multiprocessing_context option should be a valid context object or a string specifying the "
+            f"start method, but got multiprocessing_context={context}"
+        )
     return context
 
 
@@ -243,16 +277,21 @@ class Iterator:
             self._loader_length = None
             return
         if self._yielded > length:
-            warnings.warn(f"Length of IterableDataset was reported to be {length} batches, but {self._yielded} batches "
-                          "have been fetched. With worker processes, each worker must yield its own part of the "
-                          "stream: see get_worker_info().", stacklevel=3)
+            warnings.warn(
+                f"Length of IterableDataset was reported to be {length} batches, but {self._yielded} batches "
+                "have been fetched. With worker processes, each worker must yield its own part of the "
+                "stream: see get_worker_info().",
+                stacklevel=3,
+            )
 
 
 class _InProcessIterator(Iterator):
     def __init__(self, loader):
         super().__init__(loader)
         if loader.timeout:
-            raise ValueError(f"DataLoader: timeout={loader.timeout} with num_workers=0; expected num_workers > 0")
+            raise ValueError(
+                f"DataLoader: timeout={loader.timeout} with num_workers=0; expected num_workers > 0"
+            )
         self._streams = loader._streams
         self._fetch = make_fetcher(SimpleNamespace(
             dataset=loader.dataset, streams=loader._streams, auto_collation=loader._auto_collation,

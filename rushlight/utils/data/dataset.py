@@ -40,7 +40,7 @@ class Dataset:
 class IterableDataset(Dataset):
     """Samples in a stream: a subclass defines `__iter__`.
 
-    In worker processes every worker iterates over its own copy; `get_worker_info` says which part is a worker's.
+    In worker processes each iterates over its own copy; `get_worker_info` says which part is a worker's.
 
     Example:
         >>> from rushlight.utils.data import DataLoader, IterableDataset
@@ -234,7 +234,8 @@ def random_split(dataset, lengths, generator=None):
 
     Args:
         dataset (Dataset): with a length.
-        lengths (sequence): numbers of samples; or fractions that sum to one, the rest going round to the first parts.
+        lengths (sequence): numbers of samples; or fractions that sum to one, the rest going round to the
+            first parts.
         generator (Generator, optional): where to draw from; the default generator when None.
 
     Returns:
@@ -266,5 +267,7 @@ def _from_fractions(total, fractions):
         lengths[i % len(lengths)] += 1
     for i, length in enumerate(lengths):
         if length == 0:
-            warnings.warn(f"Length of split at index {i} is 0. This might result in an empty dataset.", stacklevel=3)
+            warnings.warn(
+                f"Length of split at index {i} is 0. This might result in an empty dataset.", stacklevel=3
+            )
     return lengths
