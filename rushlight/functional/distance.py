@@ -62,7 +62,7 @@ def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
         >>> rl.nn.functional.normalize(rl.tensor([[3., 4.]]))
         tensor([[0.6000, 0.8000]])
     """
-    scale = core.linalg.vector_norm(input, p, dim, True).clamp_min(eps).expand_as(input)
+    scale = core.linalg.vector_norm(input, p, dim, True).clamp(min=eps).expand_as(input)
     return input / scale if out is None else core.div(input, scale, out=out)
 
 

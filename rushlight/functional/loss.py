@@ -102,7 +102,7 @@ def hinge_embedding_loss(input, target, margin=1.0, size_average=None, reduce=No
         >>> rl.nn.functional.hinge_embedding_loss(rl.tensor([0.5, 0.5]), rl.tensor([1, -1]))
         tensor(0.5000)
     """
-    loss = _where(target != 1, (margin - input).clamp_min(0)) + _where(target != -1, input)
+    loss = _where(target != 1, (margin - input).clamp(min=0)) + _where(target != -1, input)
     return _reduced(loss, "hinge_embedding_loss", size_average, reduce, reduction)
 
 
@@ -130,7 +130,7 @@ def margin_ranking_loss(input1, input2, target, margin=0, size_average=None, red
             "margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: "
             f"{input1.size()}, input2: {input2.size()}, target: {target.size()} "
         )
-    loss = (-target * (input1 - input2) + margin).clamp_min(0)
+    loss = (-target * (input1 - input2) + margin).clamp(min=0)
     return _reduced(loss, "margin_ranking_loss", size_average, reduce, reduction)
 
 
@@ -180,7 +180,7 @@ def cosine_embedding_loss(input1, input2, target, margin=0, size_average=None, r
     # The epsilon keeps the gradient of a zero vector finite.
     squares = ((input1 * input1).sum(-1) + 1e-12) * ((input2 * input2).sum(-1) + 1e-12)
     cosine = (input1 * input2).sum(-1) / squares.sqrt()
-    loss = _where(target == 1, 1 - cosine) + _where(target == -1, (cosine - margin).clamp_min(0))
+    loss = _where(target == 1, 1 - cosine) + _where(target == -1, (cosine - margin).clamp(min=0))
     return _reduced(loss, "cosine_embedding_loss", size_average, reduce, reduction)
 
 
@@ -266,7 +266,7 @@ def triplet_margin_with_distance_loss(
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
         far = core.minimum(far, distance(positive, negative))
-    return _reduced((margin + near - far).clamp_min(0), "triplet_margin_loss", None, None, reduction)
+    return _reduced((margin + near - far).clamp(min=0), "triplet_margin_loss", None, None, reduction)
 
 
 @composite("nn.functional.poisson_nll_loss")
@@ -372,7 +372,7 @@ def multi_margin_loss(
             f"{tuple(input.shape)}; expected one class for each row"
         )
     scores, classes = input.reshape(-1, input.shape[-1]), target.reshape(-1, 1)
-    loss = (margin - scores.gather(1, classes) + scores).clamp_min(0)
+    loss = (margin - scores.gather(1, classes) + scores).clamp(min=0)
     loss = loss if p == 1 else loss * loss
     if weight is not None:
         loss = loss * weight[classes]
@@ -406,9 +406,9 @@ def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduct
         )
     scores, labels = input.reshape(-1, input.shape[-1]), target.reshape(-1, input.shape[-1])
     listed = (labels < 0).cumsum(1) == 0
-    labels = labels.clamp_min(0)
+    labels = labels.clamp(min=0)
     is_label = core.zeros(labels.shape, dtype=core.int64).scatter_add_(1, labels, listed.to(core.int64)) > 0
-    margins = (1 - scores.gather(1, labels).unsqueeze(2) + scores.unsqueeze(1)).clamp_min(0)
+    margins = (1 - scores.gather(1, labels).unsqueeze(2) + scores.unsqueeze(1)).clamp(min=0)
     counted = listed.unsqueeze(2) & ~is_label.unsqueeze(1)
     loss = _where(counted, margins).sum((1, 2)) / input.shape[-1]
     return _reduced(loss.reshape(input.shape[:-1]), "multilabel_margin_loss", size_average, reduce, reduction)

@@ -1,1 +1,14 @@
-"""Tools around tensors and networks: data, and what else PyTorch keeps under `utils`."""
+"""Tools around tensors and networks: data, and what else PyTorch keeps under `utils`. Its parts are loaded at first use."""
+from importlib import import_module
+
+_PARTS = ("data", "hooks")
+
+
+def __getattr__(name):
+    if name in _PARTS:
+        return import_module(f"rushlight.utils.{name}")
+    raise AttributeError(f"module 'rushlight.utils' has no attribute '{name}'")
+
+
+def __dir__():
+    return sorted({*globals(), *_PARTS})
