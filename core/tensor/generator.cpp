@@ -22,7 +22,8 @@ struct Registry {
 };
 
 Registry& registry() {
-    static Registry* the_registry = new Registry;      // never destroyed: generators may outlive static objects
+    // Never destroyed: generators may outlive static objects.
+    static Registry* the_registry = new Registry;
     return *the_registry;
 }
 
@@ -92,7 +93,10 @@ Generator::~Generator() {
 void Generator::reset(uint64_t seed) {
     initial_seed_ = seed;
     block_[0] = uint32_t(seed);
-    for (uint32_t i = 1; i < uint32_t(size_); ++i) block_[i] = 1812433253u * (block_[i - 1] ^ (block_[i - 1] >> 30)) + i;
+    for (uint32_t i = 1; i < uint32_t(size_); ++i) {
+        uint32_t before = block_[i - 1];
+        block_[i] = 1812433253u * (before ^ (before >> 30)) + i;
+    }
     next_ = size_;
     fresh_ = true;
     next_normal_.reset();
@@ -132,16 +136,19 @@ void Generator::get_state(uint8_t* out) const {
 }
 
 void Generator::set_state(const uint8_t* bytes, int64_t size) {
-    require(size == state_size, ErrorKind::runtime, "set_state: new_state has ", size, " bytes; expected ", state_size);
+    require(size == state_size, ErrorKind::runtime, "set_state: new_state has ", size,
+            " bytes; expected ", state_size);
     State s{};
     std::memcpy(&s, bytes, size_t(size));
     require(s.seeded != 0 && s.left > 0 && s.left <= size_ && s.next <= uint64_t(size_), ErrorKind::runtime,
-            "set_state: new_state is not the state of a generator: left=", s.left, ", next=", s.next, ", seeded=",
-            s.seeded, "; expected 0 < left <= ", int(size_), ", next <= ", int(size_), ", seeded=1");
+            "set_state: new_state is not the state of a generator: left=", s.left, ", next=", s.next,
+            ", seeded=", s.seeded, "; expected 0 < left <= ", int(size_), ", next <= ", int(size_),
+            ", seeded=1");
     // `left` says when the next block is due and `next` where in this one to read: they must tell the same
     // story.
     require(s.left == 1 || s.next + uint64_t(s.left) == uint64_t(size_) + 1, ErrorKind::runtime,
-            "set_state: new_state says next=", s.next, " and left=", s.left, "; expected next + left = ", int(size_) + 1);
+            "set_state: new_state says next=", s.next, " and left=", s.left, "; expected next + left = ",
+            int(size_) + 1);
     std::lock_guard lock(mutex_);
     initial_seed_ = s.initial_seed;
     fresh_ = s.left == 1 && s.next == 0;

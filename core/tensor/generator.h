@@ -22,10 +22,12 @@ public:
 
     // Each of these takes the lock.
     void manual_seed(uint64_t seed);
-    uint64_t seed();                                       // a fresh seed from the operating system; returns it
+    // A fresh seed from the operating system; returns it.
+    uint64_t seed();
     uint64_t initial_seed() const;
     void get_state(uint8_t* out) const;                    // writes state_size bytes
-    void set_state(const uint8_t* bytes, int64_t size);    // runtime error when it is not a state; changes nothing then
+    // Runtime error when it is not a state; changes nothing then.
+    void set_state(const uint8_t* bytes, int64_t size);
 
     // The caller of these holds the lock.
     std::mutex& mutex() const { return mutex_; }
@@ -40,7 +42,8 @@ public:
         return uint64_t(pair[0]) << 32 | pair[1];
     }
     void words(uint32_t* out, int64_t n);                  // the next n words of the stream
-    double normal();                                       // standard normal; the second value of each pair is kept
+    // Standard normal; the second value of each pair is kept.
+    double normal();
 
 private:
     static constexpr int size_ = 624, shift_ = 397;
@@ -54,7 +57,8 @@ private:
     bool fresh_ = true;                                    // seeded, and no block made yet
     uint32_t block_[size_];
     std::optional<double> next_normal_;
-    std::optional<float> next_float_normal_;               // carried through states; nothing here draws from it
+    // Carried through states; nothing here draws from it.
+    std::optional<float> next_float_normal_;
 };
 
 // The generator used where none is given.

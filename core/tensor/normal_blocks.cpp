@@ -78,7 +78,8 @@ inline __attribute__((always_inline)) void float_blocks(float* data, int64_t blo
 #if defined(__x86_64__)
 // The same steps, vectorised; a processor without FMA gives the same numbers through the C library's fmaf,
 // slowly.
-__attribute__((target("avx2,fma"))) void float_blocks_fma(float* data, int64_t blocks, float mean, float std) {
+__attribute__((target("avx2,fma"))) void float_blocks_fma(float* data, int64_t blocks, float mean,
+                                                          float std) {
     float_blocks(data, blocks, mean, std);
 }
 #endif
@@ -87,7 +88,8 @@ __attribute__((target("avx2,fma"))) void float_blocks_fma(float* data, int64_t b
 
 void normal_blocks(float* data, int64_t blocks, float mean, float std) {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return float_blocks_fma(data, blocks, mean, std);
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return float_blocks_fma(data, blocks, mean, std);
 #endif
     float_blocks(data, blocks, mean, std);
 }

@@ -65,33 +65,40 @@ inline double to_unit(uint64_t word) { return double(int64_t(word & 0x1fffffffff
 
 // Calls `f(i, u)` with u uniform in [0, 1), a float or a double as `W` says.
 template <class W, class F> void each_unit(Generator& g, int64_t n, F&& f) {
-    if constexpr (std::is_same_v<W, double>) each64(g, n, [&](int64_t i, uint64_t word) { f(i, to_unit(word)); });
-    else each32(g, n, [&](int64_t i, uint32_t word) { f(i, to_unit(word)); });
+    if constexpr (std::is_same_v<W, double>)
+        each64(g, n, [&](int64_t i, uint64_t word) { f(i, to_unit(word)); });
+    else
+        each32(g, n, [&](int64_t i, uint32_t word) { f(i, to_unit(word)); });
 }
 
 // Calls `f(T{})` for a floating dtype; anything else is an error in PyTorch's kind.
 template <class F> void visit_floating(DType t, const char* op, F&& f) {
     visit_dtype(t, [&](auto tag) {
         if constexpr (is_floating_type<decltype(tag)>) f(tag);
-        else fail(ErrorKind::not_implemented, op, ": not implemented for dtype ", name_of(t), "; expected a floating dtype");
+        else fail(ErrorKind::not_implemented, op, ": not implemented for dtype ", name_of(t),
+                  "; expected a floating dtype");
     });
 }
 
 template <class F> void visit_real(DType t, const char* op, F&& f) {
     visit_dtype(t, [&](auto tag) {
         if constexpr (!is_complex_type<decltype(tag)>) f(tag);
-        else fail(ErrorKind::not_implemented, op, ": not implemented for dtype ", name_of(t), "; expected a real dtype");
+        else fail(ErrorKind::not_implemented, op, ": not implemented for dtype ", name_of(t),
+                  "; expected a real dtype");
     });
 }
 
-template <class T> void uniform_typed(Generator& g, T* out, int64_t n, double from, double to, const char* op) {
+template <class T> void uniform_typed(Generator& g, T* out, int64_t n, double from, double to,
+                                      const char* op) {
     double low = lowest<T>(), high = -low;
     require(from >= low && from <= high, ErrorKind::runtime, op, ": from=", from, " is out of bounds for ",
             name_of(DTypeOf<T>::value));
     require(to >= low && to <= high, ErrorKind::runtime, op, ": to=", to, " is out of bounds for ",
             name_of(DTypeOf<T>::value));
-    require(from <= to, ErrorKind::runtime, op, ": from=", from, " is greater than to=", to, "; expected from <= to");
-    require(to - from <= high, ErrorKind::runtime, op, ": to - from exceeds the largest ", name_of(DTypeOf<T>::value),
+    require(from <= to, ErrorKind::runtime, op, ": from=", from, " is greater than to=", to,
+            "; expected from <= to");
+    require(to - from <= high, ErrorKind::runtime, op, ": to - from exceeds the largest ",
+            name_of(DTypeOf<T>::value),
             ": from=", from, ", to=", to);
     using W = Wide<T>;
     W start = W(from), width = W(to) - W(from);
@@ -112,7 +119,8 @@ void fill_tensor(const Tensor& t, const std::function<void(void* data, bool cont
     int rank = t.rank();
     std::vector<int> order(static_cast<size_t>(rank));
     std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return t.strides()[a] > t.strides()[b]; });
+    std::stable_sort(order.begin(), order.end(),
+                     [&](int a, int b) { return t.strides()[a] > t.strides()[b]; });
     Dims sizes = t.sizes(), strides = t.strides();
     for (int i = 0; i < rank; ++i) {
         sizes[i] = t.sizes()[order[size_t(i)]];
@@ -140,7 +148,9 @@ void fill_tensor(const Tensor& t, const std::function<void(void* data, bool cont
 
 void uniform(Generator& g, void* data, int64_t n, DType t, double from, double to, const char* op) {
     if (is_complex(t)) return uniform(g, data, 2 * n, to_real(t), from, to, op);
-    visit_floating(t, op, [&](auto tag) { uniform_typed(g, static_cast<decltype(tag)*>(data), n, from, to, op); });
+    visit_floating(t, op, [&](auto tag) {
+        uniform_typed(g, static_cast<decltype(tag)*>(data), n, from, to, op);
+    });
 }
 
 namespace {
@@ -149,7 +159,9 @@ namespace {
 // short overlaps the one before it and is made of 16 fresh uniform numbers.
 template <class T> void normal_in_blocks(Generator& g, T* out, int64_t n, T mean, T std) {
     each_unit<T>(g, n, [=](int64_t i, T u) { out[i] = u; });
-    parallel_for(n / 16, 2048, [=](int64_t begin, int64_t end) { normal_blocks(out + 16 * begin, end - begin, mean, std); });
+    parallel_for(n / 16, 2048, [=](int64_t begin, int64_t end) {
+        normal_blocks(out + 16 * begin, end - begin, mean, std);
+    });
     if (n % 16 == 0) return;
     T* last = out + n - 16;
     each_unit<T>(g, 16, [=](int64_t i, T u) { last[i] = u; });
@@ -165,13 +177,15 @@ template <class T> void normal_in_narrow_blocks(Generator& g, T* out, int64_t n,
         for (int64_t i = 0; i < count; ++i) to[i] = T(buffer[i]);
     };
     int64_t whole = n - n % 16;
-    for (int64_t begin = 0; begin < whole; begin += chunk) some(out + begin, std::min<int64_t>(chunk, whole - begin));
+    for (int64_t begin = 0; begin < whole; begin += chunk)
+        some(out + begin, std::min<int64_t>(chunk, whole - begin));
     if (whole != n) some(out + n - 16, 16);
 }
 
 }  // namespace
 
-void normal(Generator& g, void* data, int64_t n, DType t, double mean, double std, bool blocks, const char* op) {
+void normal(Generator& g, void* data, int64_t n, DType t, double mean, double std, bool blocks,
+            const char* op) {
     require(std >= 0, ErrorKind::runtime, op, ": std=", std, " is negative; expected std >= 0");
     if (is_complex(t)) return normal(g, data, 2 * n, to_real(t), mean, std / std::sqrt(2.0), blocks, op);
     visit_floating(t, op, [&](auto tag) {
@@ -236,16 +250,20 @@ template <class T> void fit_limits(int64_t& from, int64_t* to) {
 template <class T> void check_limits(int64_t from, int64_t last, const char* op) {
     auto inside = [&](int64_t v) {
         if constexpr (is_floating_type<T>) return double(v) >= lowest<T>() && double(v) <= -lowest<T>();
-        else return v >= int64_t(std::numeric_limits<T>::lowest()) && v <= int64_t(std::numeric_limits<T>::max());
+        else return v >= int64_t(std::numeric_limits<T>::lowest())
+                    && v <= int64_t(std::numeric_limits<T>::max());
     };
-    require(inside(from), ErrorKind::runtime, op, ": from=", from, " is out of bounds for ", name_of(DTypeOf<T>::value));
-    require(inside(last), ErrorKind::runtime, op, ": to - 1=", last, " is out of bounds for ", name_of(DTypeOf<T>::value));
+    require(inside(from), ErrorKind::runtime, op, ": from=", from, " is out of bounds for ",
+            name_of(DTypeOf<T>::value));
+    require(inside(last), ErrorKind::runtime, op, ": to - 1=", last, " is out of bounds for ",
+            name_of(DTypeOf<T>::value));
 }
 
 }  // namespace
 
 void integers(Generator& g, void* data, int64_t n, DType t, int64_t from, int64_t to, const char* op) {
-    require(from < to, ErrorKind::runtime, op, ": from=", from, " is not less than to=", to, "; expected from < to");
+    require(from < to, ErrorKind::runtime, op, ": from=", from, " is not less than to=", to,
+            "; expected from < to");
     visit_real(t, op, [&](auto tag) {
         using T = decltype(tag);
         int64_t low = from, high = to;
@@ -262,7 +280,8 @@ void integers_from(Generator& g, void* data, int64_t n, DType t, int64_t from, c
         T* out = static_cast<T*>(data);
         if (from == std::numeric_limits<int64_t>::lowest()) {
             require(t == DType::int64 || t == DType::float64 || t == DType::float32 || t == DType::bfloat16,
-                    ErrorKind::runtime, op, ": from=-2^63 without `to` is not implemented for dtype ", name_of(t));
+                    ErrorKind::runtime, op, ": from=-2^63 without `to` is not implemented for dtype ",
+                    name_of(t));
             std::lock_guard lock(g.mutex());
             return each64(g, n, [=](int64_t i, uint64_t word) { out[i] = narrow<T>(int64_t(word)); });
         }
@@ -270,7 +289,8 @@ void integers_from(Generator& g, void* data, int64_t n, DType t, int64_t from, c
         if constexpr (is_floating_type<T>) last = int64_t(1) << digits<T>;
         else last = int64_t(std::numeric_limits<T>::max());
         if (low < last) fit_limits<T>(low, nullptr);
-        require(!is_floating_type<T> || low < last, ErrorKind::runtime, op, ": from=", from, " is not less than 2^",
+        require(!is_floating_type<T> || low < last, ErrorKind::runtime, op, ": from=", from,
+                " is not less than 2^",
                 digits<T>, ", the largest that is drawn for ", name_of(t));
         check_limits<T>(low, last, op);
         integers_in_range(g, out, n, uint64_t(last) - uint64_t(low) + 1, low);
@@ -303,7 +323,9 @@ template <class T> void permutation_typed(Generator& g, T* out, int64_t n) {
     std::lock_guard lock(g.mutex());
     if (n < int64_t(UINT32_MAX / 20)) {
         for (int64_t i = 0; i < n; ++i) out[i] = narrow<T>(i);
-        each32(g, n - 1, [=](int64_t i, uint32_t word) { std::swap(out[i], out[i + word % uint32_t(n - i)]); });
+        each32(g, n - 1, [=](int64_t i, uint32_t word) {
+            std::swap(out[i], out[i + word % uint32_t(n - i)]);
+        });
         return;
     }
     each64(g, n, [=](int64_t i, uint64_t word) {
@@ -320,11 +342,13 @@ void permutation(Generator& g, void* data, int64_t n, DType t) {
     visit_real(t, "randperm", [&](auto tag) {
         using T = decltype(tag);
         if constexpr (std::is_same_v<T, bool>) {
-            fail(ErrorKind::not_implemented, "randperm: not implemented for dtype bool; expected an integer or floating dtype");
+            fail(ErrorKind::not_implemented,
+                 "randperm: not implemented for dtype bool; expected an integer or floating dtype");
         } else {
             double most = double((int64_t(1) << (digits<T> - 1)) - 1 + (int64_t(1) << (digits<T> - 1)));
             if (is_floating_type<T>) most += 1;
-            require(n == 0 || double(n - 1) <= most, ErrorKind::runtime, "randperm: n=", n, " is too large for dtype ",
+            require(n == 0 || double(n - 1) <= most, ErrorKind::runtime, "randperm: n=", n,
+                    " is too large for dtype ",
                     name_of(t), "; expected n - 1 <= ", int64_t(most));
             permutation_typed(g, static_cast<T*>(data), n);
         }
@@ -332,7 +356,8 @@ void permutation(Generator& g, void* data, int64_t n, DType t) {
 }
 
 void bernoulli(Generator& g, void* data, int64_t n, DType t, double p, const char* op) {
-    require(p >= 0 && p <= 1, ErrorKind::runtime, op, ": p=", p, " is not a probability; expected 0 <= p <= 1");
+    require(p >= 0 && p <= 1, ErrorKind::runtime, op, ": p=", p,
+            " is not a probability; expected 0 <= p <= 1");
     visit_real(t, op, [&](auto tag) {
         using T = decltype(tag);
         T* out = static_cast<T*>(data);
@@ -366,7 +391,9 @@ void exponential(Generator& g, void* data, int64_t n, DType t, double lambda, co
         using T = decltype(tag);
         T* out = static_cast<T*>(data);
         std::lock_guard lock(g.mutex());
-        each_unit<double>(g, n, [=](int64_t i, double u) { out[i] = narrow<T>(-1.0 / lambda * std::log1p(-u)); });
+        each_unit<double>(g, n, [=](int64_t i, double u) {
+            out[i] = narrow<T>(-1.0 / lambda * std::log1p(-u));
+        });
     });
 }
 
@@ -380,7 +407,8 @@ void geometric(Generator& g, void* data, int64_t n, DType t, double p, const cha
         std::lock_guard lock(g.mutex());
         each_unit<double>(g, n, [=](int64_t i, double u) {
             double trials = std::ceil(std::log(u) / divisor);
-            if constexpr (std::is_integral_v<T>) trials = std::min(trials, 0x1p62);      // u = 0 gives infinity
+            // u = 0 gives infinity.
+            if constexpr (std::is_integral_v<T>) trials = std::min(trials, 0x1p62);
             if constexpr (std::is_integral_v<T>) out[i] = T(int64_t(trials));
             else out[i] = narrow<T>(trials);
         });
@@ -434,6 +462,7 @@ double poisson_by_rejection(Generator& g, double rate) {
 }
 
 double poisson_by_products(Generator& g, double rate) {
+    if (rate == 0) return 0;
     double limit = std::exp(-rate), product = 1;
     for (double count = 0;; ++count) {
         product *= unit64(g);
@@ -448,18 +477,21 @@ void poisson(Generator& g, void* data, const void* rate, int64_t n, DType t, con
         using T = decltype(tag);
         const T* rates = static_cast<const T*>(rate);
         for (int64_t i = 0; i < n; ++i)
-            require(Wide<T>(rates[i]) >= 0, ErrorKind::runtime, op, ": input holds ", double(Wide<T>(rates[i])), " at position ",
+            require(Wide<T>(rates[i]) >= 0, ErrorKind::runtime, op, ": input holds ",
+                    double(Wide<T>(rates[i])), " at position ",
                     i, "; expected rates >= 0");
         T* out = static_cast<T*>(data);
         std::lock_guard lock(g.mutex());
         for (int64_t i = 0; i < n; ++i) {
             double r = double(Wide<T>(rates[i]));
-            out[i] = narrow<T>(r == 0 ? 0.0 : r >= 10 ? poisson_by_rejection(g, r) : poisson_by_products(g, r));
+            double count = r < 10 ? poisson_by_products(g, r) : poisson_by_rejection(g, r);
+            out[i] = narrow<T>(count);
         }
     });
 }
 
-void multinomial_with_replacement(Generator& g, int64_t* out, int64_t rows, int64_t samples, const void* weights,
+void multinomial_with_replacement(Generator& g, int64_t* out, int64_t rows, int64_t samples,
+                                  const void* weights,
                                   int64_t categories, DType t) {
     visit_floating(t, "multinomial", [&](auto tag) {
         using T = decltype(tag);
@@ -471,7 +503,8 @@ void multinomial_with_replacement(Generator& g, int64_t* out, int64_t rows, int6
             W sum = 0;
             for (int64_t j = 0; j < categories; ++j) {
                 W w = W(row_weights[j]);
-                require(w >= 0 && std::isfinite(w), ErrorKind::runtime, "multinomial: input holds ", w, " in row ", row,
+                require(w >= 0 && std::isfinite(w), ErrorKind::runtime, "multinomial: input holds ", w,
+                        " in row ", row,
                         " at position ", j, "; expected finite weights >= 0");
                 sum += w;
                 cumulative[size_t(j)] = sum;
@@ -482,7 +515,8 @@ void multinomial_with_replacement(Generator& g, int64_t* out, int64_t rows, int6
             cumulative.back() = 1;
             for (int64_t s = 0; s < samples; ++s) {
                 double u = unit64(g);
-                auto at = std::lower_bound(cumulative.begin(), cumulative.end(), u, [](W c, double v) { return c < v; });
+                auto at = std::lower_bound(cumulative.begin(), cumulative.end(), u,
+                                           [](W c, double v) { return c < v; });
                 out[row * samples + s] = int64_t(at - cumulative.begin());
             }
         }

@@ -178,6 +178,20 @@ def _device(*arguments):
     return _tensors.device(*arguments)
 
 
+def is_plain_state(state):
+    """Whether it is a dict of ordinary attribute names."""
+    return type(state) is dict and all(
+        type(k) is str and k.isidentifier() and not k.startswith("__") for k in state
+    )
+
+
+def _with_state(maker, made, state):
+    expect(is_plain_state(state), "a tensor's state is not a dict of attributes")
+    if state:
+        maker.set_state(made, state)
+    return made
+
+
 def _rebuilders(maker):
     """The functions that make tensors, by the names PyTorch gives them."""
 
@@ -225,19 +239,9 @@ def _rebuilders(maker):
         )
         return maker.parameter(arguments[0], requires_grad)
 
-    def with_state(made, state):
-        expect(
-            type(state) is dict
-            and all(type(k) is str and k.isidentifier() and not k.startswith("__") for k in state),
-            "a tensor's state is not a dict of attributes",
-        )
-        if state:
-            maker.set_state(made, state)
-        return made
-
     def parameter_with_state(*arguments):
         expect(len(arguments) == 4, "_rebuild_parameter_with_state: expected four arguments")
-        return with_state(parameter(*arguments[:3]), arguments[3])
+        return _with_state(maker, parameter(*arguments[:3]), arguments[3])
 
     def from_type(*arguments):
         expect(
@@ -247,7 +251,7 @@ def _rebuilders(maker):
             and type(arguments[2]) is tuple,
             "_rebuild_from_type_v2: expected a function, a type, arguments and a state",
         )
-        return with_state(known[arguments[0].name](*arguments[2]), arguments[3])
+        return _with_state(maker, known[arguments[0].name](*arguments[2]), arguments[3])
 
     known = {
         "torch._utils._rebuild_tensor": tensor_v1,

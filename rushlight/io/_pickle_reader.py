@@ -19,6 +19,7 @@ from rushlight.io._admitted import (
     check_key,
     expect,
     is_count,
+    is_plain_state,
     refuse,
 )
 from rushlight.io._errors import CorruptFileError
@@ -201,11 +202,7 @@ class Unpickler:
     def _build(self):
         state = self._pop()
         target = self._top()
-        expect(
-            type(state) is dict
-            and all(type(k) is str and k.isidentifier() and not k.startswith("__") for k in state),
-            "the pickle sets attributes by something other than a dict of names",
-        )
+        expect(is_plain_state(state), "the pickle sets attributes by something other than a dict of names")
         if type(target) is collections.OrderedDict:
             target.__dict__.update(state)
         elif self._maker.is_tensor(target):
