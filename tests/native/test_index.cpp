@@ -193,6 +193,11 @@ void bad_indices_write_nothing() {
     CHECK(kernels::embedding(data.data(), DType::float32, 5, 1, index.data(), 1000, source.data()).position ==
           700);
     CHECK(data.same_bytes(before));
+    int64_t expanded_sizes[] = {1000, 3}, expanded[] = {1, 0}, rows[] = {3, 1}, data_rows[] = {3, 1};
+    Array wide = random_array(DType::float32, 15), spread = random_array(DType::float32, 3000);
+    AlongDim repeated{2, 0, 5, expanded_sizes, data_rows, expanded, rows};
+    CHECK(kernels::scatter(wide.data(), DType::float32, index.data(), spread.data(), repeated, Combine::add)
+              .position == 2100);
     index[700] = -6;
     CHECK(kernels::take(data.data(), DType::float32, 5, index.data(), 1000, source.data()).value == -6);
     CHECK(!kernels::check_indices(index.data(), 0, 0, 0) && kernels::check_indices(index.data(), 1, 0, 0));

@@ -90,19 +90,29 @@ inline int64_t product(int rank, const int64_t* sizes) {
 
 constexpr int most_dims = 64;
 
-// The check over a strided index; position counts in the index's own order.
+// The check over a strided index; position counts in the index's own order. What an expanded index repeats is
+// read once.
 IndexFault check_strided(const int64_t* index, int rank, const int64_t* sizes, const int64_t* strides,
                          int64_t high) {
-    int64_t n = product(rank, sizes), expected = 1;
+    int64_t n = product(rank, sizes), expected = 1, place = 1;
+    if (n == 0) return {};
     bool contiguous = true;
+    int64_t once[most_dims], places[most_dims], at[most_dims];
     for (int d = rank - 1; d >= 0; --d) {
+        once[d] = strides[d] == 0 ? 1 : sizes[d];
         contiguous &= sizes[d] == 1 || strides[d] == expected;
         expected *= sizes[d];
+        places[d] = place;
+        place *= sizes[d];
     }
     if (contiguous) return check_indices(index, n, 0, high);
-    int64_t at[most_dims], offset = seek(rank, sizes, strides, 0, at);
-    for (int64_t i = 0; i < n; ++i, advance(rank, sizes, strides, at, offset))
-        if (index[offset] < 0 || index[offset] >= high) return {i, index[offset]};
+    int64_t count = product(rank, once), offset = seek(rank, once, strides, 0, at);
+    for (int64_t i = 0; i < count; ++i, advance(rank, once, strides, at, offset)) {
+        if (index[offset] >= 0 && index[offset] < high) [[likely]] continue;
+        int64_t position = 0;
+        for (int d = 0; d < rank; ++d) position += at[d] * places[d];
+        return {position, index[offset]};
+    }
     return {};
 }
 

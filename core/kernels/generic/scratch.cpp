@@ -20,7 +20,7 @@ void* allocate(size_t bytes) {
 
 struct Arena {
     char* base = nullptr;
-    size_t size = 0, used = 0;
+    size_t size = 0, used = 0, wanted = 0; // wanted: the most that was asked for at one time
     ~Arena() { std::free(base); }
 };
 
@@ -30,11 +30,12 @@ thread_local Arena arena;
 
 Scratch::Scratch(size_t bytes) : bytes_((std::max<size_t>(bytes, 1) + 63) / 64 * 64), owned_(false) {
     Arena& a = arena;
-    if (a.used == 0 && bytes_ > a.size && bytes_ <= largest_kept) {
+    if (a.used + bytes_ <= largest_kept) a.wanted = std::max(a.wanted, a.used + bytes_);
+    if (a.used == 0 && a.wanted > a.size) {
         std::free(a.base);
         a.base = nullptr;
         a.size = 0;
-        size_t size = std::min(largest_kept, std::max<size_t>(2 * bytes_, size_t(1) << 16));
+        size_t size = std::min(largest_kept, std::max<size_t>(2 * a.wanted, size_t(1) << 16));
         a.base = static_cast<char*>(allocate(size));
         a.size = size;
     }

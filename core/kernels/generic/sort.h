@@ -53,8 +53,8 @@ void bincount(const void* src, DType t, int64_t n, const void* weights, DType w,
 struct IntegerRange { int64_t low, high; };
 IntegerRange integer_range(const void* src, DType t, int64_t n);
 
-// Counts in `bins` equal cells of [low, high], in the dtype of the floating input; values outside and NaN are
-// left out.
+// Counts in `bins` equal cells of [low, high], in the dtype of the floating input; low < high. Values outside
+// and NaN are left out.
 void histc(const void* src, DType t, int64_t n, void* dst, int64_t bins, double low, double high);
 
 }  // namespace rushlight::kernels
