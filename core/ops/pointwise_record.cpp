@@ -4,8 +4,10 @@
 #include <cstring>
 #include <deque>
 #include <limits>
+#include <optional>
 
 #include "kernels/generic/loop.h"
+#include "ops/activation.h"
 #include "registry/rules.h"
 
 namespace rushlight {
@@ -226,8 +228,67 @@ Tensor Factor::times(const Tensor& g) const {
     return number == 1 ? g : mul(g, number);
 }
 
+namespace {
+
+bool any_channels_last(const Value* inputs, int count) {
+    for (int i = 0; i < count; ++i)
+        if (inputs[i].is_tensor() && inputs[i].tensor_->storage->arrangement() != Arrangement::plain) return true;
+    return false;
+}
+
+// Inputs that keep their channels last are walked as they lie, and the result is left so: no element moves. Inputs of the same
+// shape in plain order are brought into that order for the call. False when the shapes do not allow it.
+bool run_tiles_channels_last(TileFn fn, const Tensor& out, const Value* inputs, int count, DType compute, DType result, const double* params,
+                             bool boolean_first) {
+    bool found = false, in_place = false;
+    for (int i = 0; i < count; ++i) {
+        if (!inputs[i].is_tensor()) continue;
+        const TensorImpl& t = *inputs[i].tensor_;
+        if (t.numel == 1) continue;
+        if (!(t.sizes == out.sizes()) || !t.contiguous) return false;
+        found = found || keeps_channels_last(t);
+        if (t.storage.get() == out->storage.get()) {
+            in_place = true;
+            if (&t != out.impl() || !keeps_channels_last(t)) return false;
+        }
+    }
+    bool whole = out.contiguous() && out->offset == 0 && size_t(out.numel() * size_of(out.dtype())) == out->storage->bytes();
+    if (!found || !whole || out.rank() < 3 || size_of(out.dtype()) == 1) return false;
+    const int64_t one = 1, none = 0, numel = out.numel();
+    std::optional<Activation> held[4];
+    Cell cells[4];
+    PointwiseLoop loop;
+    loop.ndim = 1;
+    loop.sizes = &numel;
+    loop.inputs = count;
+    loop.compute = compute;
+    loop.result = result;
+    loop.params = params;
+    loop.boolean_first_input = boolean_first;
+    for (int i = 0; i < count; ++i) {
+        const Value& v = inputs[i];
+        if (v.is_tensor() && v.tensor_->numel != 1) {
+            held[i].emplace(Tensor(v.tensor_), compute::Layout::channels_last);
+            loop.in[i] = {const_cast<void*>(held[i]->data()), v.tensor_->dtype, &one};
+            if (v.tensor_ == out.impl()) loop.out = {loop.in[i].data, out.dtype(), &one};
+        } else if (v.is_tensor()) {
+            loop.in[i] = {v.tensor_->data(), v.tensor_->dtype, &none};
+        } else {
+            DType own = boolean_first && i == 0 ? DType::boolean : compute;
+            number_to_cell(v, own, &cells[i]);
+            loop.in[i] = {cells[i].bytes, own, &none};
+        }
+    }
+    if (!in_place) loop.out = {result_memory(out, compute::Layout::channels_last), out.dtype(), &one};
+    run_pointwise(loop, fn);
+    return true;
+}
+
+}  // namespace
+
 void run_tiles(TileFn fn, const Tensor& out, const Value* inputs, int count, DType compute, DType result, const double* params,
                bool boolean_first) {
+    if (any_channels_last(inputs, count) && run_tiles_channels_last(fn, out, inputs, count, compute, result, params, boolean_first)) return;
     int64_t strides[4][max_rank + 1];
     Cell cells[4];
     PointwiseLoop loop;
