@@ -143,7 +143,7 @@ def _seed_everything(seed, settings):
     import numpy
 
     random.seed(seed)
-    core.manual_seed(seed)
+    core.default_generator.manual_seed(seed)
     base = settings.base_seed
     entropy = [settings.worker_id, base & 0xFFFFFFFF, base >> 32, 0]
     numpy.random.seed(numpy.random.SeedSequence(entropy).generate_state(4))
