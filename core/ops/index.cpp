@@ -197,8 +197,23 @@ void with_index_list(const Call& c, const IndexPlan& p, const Value& indices, co
 
 void infer_index(Call& c) { c.result(plan_index(c, c.tensor(0), c[1], c[2]).result, c.tensor(0).dtype); }
 
+[[noreturn]] void fail_single(const Call& c, const kernels::IndexFault& fault, const Dims& points, int dim) {
+    int64_t size = c.tensor(0).sizes[dim];
+    fail_at(c, ErrorKind::index, fault, points, "index", dim, -size, size);
+}
+
+// One array over contiguous memory: whole runs behind the indexed dimension move at once.
+bool is_single(const Value& indices, const TensorImpl& t) { return indices.to_tensors().size() == 1 && t.contiguous; }
+
 void run_index(Call& c) {
     TensorImpl& t = c.tensor(0);
+    if (is_single(c[1], t)) {
+        Tensor index = cast(Tensor(c[1].to_tensors()[0]), DType::int64);
+        int dim = int(c[2].to_ints()[0]);
+        auto fault = kernels::index_select(t.data(), t.dtype, index.data_as<int64_t>(), index.numel(), c.out[0].data(), extent_of(t.sizes, dim), true);
+        if (fault) fail_single(c, fault, index.sizes(), dim);
+        return;
+    }
     IndexPlan p = plan_index(c, t, c[1], c[2]);
     with_index_list(c, p, c[1], c[2], [&](const kernels::IndexList& list, int64_t* offsets) {
         return kernels::index_get(t.data(), t.dtype, c.out[0].data(), list, offsets);
@@ -221,11 +236,22 @@ void infer_index_write(Call& c) {
     c.result(t.sizes, t.dtype);
 }
 
+void write_single(const Call& c, TensorImpl& out, const Tensor& values, bool add) {
+    Tensor index = cast(Tensor(c[1].to_tensors()[0]), DType::int64);
+    int dim = int(c[3].to_ints()[0]);
+    kernels::Extent e = extent_of(out.sizes, dim);
+    auto fault = add ? kernels::index_add(out.data(), out.dtype, index.data_as<int64_t>(), index.numel(), values.data(), 1, e, true)
+                     : kernels::index_copy(out.data(), out.dtype, index.data_as<int64_t>(), index.numel(), values.data(), e, true);
+    if (fault) fail_single(c, fault, index.sizes(), dim);
+}
+
 void run_index_write(Call& c) {
     bool one = c.tensor(2).numel == 1;
     Tensor values = tensor_at(c, 2);
     if (!one) values = spread_plain(values, plan_index(c, c.tensor(0), c[1], c[3]).result);
     update(c, [&](TensorImpl& out) {
+        bool add = c[4].to_bool();
+        if (!one && is_single(c[1], out) && !(add && is_complex(out.dtype))) return write_single(c, out, values, add);
         IndexPlan p = plan_index(c, out, c[1], c[3]);       // the result's own strides
         with_index_list(c, p, c[1], c[3], [&](const kernels::IndexList& list, int64_t* offsets) {
             return kernels::index_put(out.data(), out.dtype, values.data(), one, list, c[4].to_bool(), offsets);
