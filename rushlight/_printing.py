@@ -25,10 +25,11 @@ def set_printoptions(
         ValueError: `profile` has another name.
 
     Example:
-        >>> rushlight.set_printoptions(precision=2)
-        >>> rushlight.tensor([1.12345])
+        >>> import rushlight as rl
+        >>> rl.set_printoptions(precision=2)
+        >>> rl.tensor([1.12345])
         tensor([1.12])
-        >>> rushlight.set_printoptions(profile="default")
+        >>> rl.set_printoptions(profile="default")
     """
     if profile is not None:
         if profile not in _PROFILES:
@@ -45,7 +46,8 @@ def get_printoptions():
     """The options of printing as a dict that `set_printoptions(**options)` takes.
 
     Example:
-        >>> rushlight.get_printoptions()["precision"]
+        >>> import rushlight as rl
+        >>> rl.get_printoptions()["precision"]
         4
     """
     return dict(_options)
@@ -55,8 +57,10 @@ class printoptions:
     """Context manager: `set_printoptions(**options)` inside, the former options after.
 
     Example:
-        >>> with rushlight.printoptions(precision=1):
-        ...     print(rushlight.tensor([0.25]))
+        >>> import rushlight as rl
+        >>> from rushlight._printing import printoptions
+        >>> with printoptions(precision=1):
+        ...     print(rl.tensor([0.25]))
         tensor([0.2])
     """
 

@@ -34,8 +34,12 @@ def save(obj, f, pickle_module=None, pickle_protocol=2, _use_new_zipfile_seriali
         OSError: the file can't be written; an existing one stays.
 
     Example:
-        >>> rushlight.save({"weight": rushlight.ones(2)}, path)
-        >>> rushlight.load(path)
+        >>> import io
+        >>> import rushlight as rl
+        >>> file = io.BytesIO()
+        >>> rl.save({"weight": rl.ones(2)}, file)
+        >>> _ = file.seek(0)
+        >>> rl.load(file)
         {'weight': tensor([1., 1.])}
     """
     if type(pickle_protocol) is not int or not 2 <= pickle_protocol <= 5:
@@ -109,6 +113,15 @@ def load(f, map_location=None, pickle_module=None, *, weights_only=None, mmap=No
         pickle.UnpicklingError: it holds something that is not data, or nests deeper than 1,000.
         RuntimeError: a tensor was saved from a device that is not there, and map_location does not say where
             it goes.
+
+    Example:
+        >>> import io
+        >>> import rushlight as rl
+        >>> file = io.BytesIO()
+        >>> rl.save([rl.arange(3), "text"], file)
+        >>> _ = file.seek(0)
+        >>> rl.load(file)
+        [tensor([0, 1, 2]), 'text']
     """
     encoding = pickle_load_args.pop("encoding", "utf-8")
     if pickle_load_args:
