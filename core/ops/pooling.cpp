@@ -144,6 +144,7 @@ void run_max_pool_grad(Call& c) {
     if (x.numel() == 0) return;
     Activation index(indices), grad(g, index.layout());
     Pool p = empty_pool(x.sizes(), g.sizes(), rank);
+    for (int64_t& k : p.kernel) k = 0;               // the windows are not known here: go by the indices alone
     p.channels_last = index.channels_last();
     kernels::max_pool_backward(grad.data(), static_cast<const int64_t*>(index.data()), g.dtype(), result_memory(x, index.layout()), p);
 }
