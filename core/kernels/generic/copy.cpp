@@ -9,7 +9,7 @@
 namespace rushlight {
 
 static constexpr int64_t copy_grain = 1 << 19;      // bytes below which a second thread does not pay
-static constexpr int64_t block_side = 64;           // of the blocks that a transposition goes by
+static constexpr int64_t block_side = 128;          // of the blocks that a transposition goes by
 
 // A plane of `columns` (contiguous in dst) by `rows` (contiguous in src), repeated over the other dimensions.
 static void copy_transposed(const Geometry& g, int row_dim, char* dst, const char* src, int64_t size) {

@@ -159,9 +159,13 @@ static void transpose_block(int64_t rows, int64_t columns, T* dst, int64_t dst_s
         constexpr int n = 16 / int(sizeof(T));
         whole_rows = rows - rows % n;
         whole_columns = columns - columns % n;
-        for (int64_t c = 0; c < whole_columns; c += n)
-            for (int64_t r = 0; r < whole_rows; r += n)
-                transpose_square(dst + c * dst_stride + r, dst_stride, src + r * src_stride + c, src_stride);
+        // Whole cache lines first, so that lines which fall on one another's place are used up before they are evicted.
+        constexpr int64_t line = 64 / int64_t(sizeof(T));
+        for (int64_t c0 = 0; c0 < whole_columns; c0 += line)
+            for (int64_t r0 = 0; r0 < whole_rows; r0 += line)
+                for (int64_t c = c0; c < std::min(c0 + line, whole_columns); c += n)
+                    for (int64_t r = r0; r < std::min(r0 + line, whole_rows); r += n)
+                        transpose_square(dst + c * dst_stride + r, dst_stride, src + r * src_stride + c, src_stride);
     }
     for (int64_t r = 0; r < rows; r++)
         for (int64_t c = r < whole_rows ? whole_columns : 0; c < columns; c++)

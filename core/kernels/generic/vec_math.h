@@ -25,15 +25,15 @@ RUSHLIGHT_INLINE Vec<T> polynomial(Vec<T> x, C... c) {
 template <class T> struct Format;
 template <> struct Format<float> {
     static constexpr int mantissa_bits = 23, bias = 127;
-    static constexpr float magic = 12582912.0f, ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
-    static constexpr uint32_t sqrt_half = 0x3f3504f3, one = 0x3f800000, mantissa = 0x007fffff, two_to_mantissa = 0x4b000000;
+    static constexpr float magic = 12582912.0f, ln2_high = 0.693145751953125f, ln2_low = 1.42860682030941723e-6f;
+    static constexpr uint32_t three_quarters = 0x3f400000, one = 0x3f800000, mantissa = 0x007fffff, two_to_mantissa = 0x4b000000;
     static constexpr float smallest_normal = 0x1p-126f, lift = 0x1p25f, lift_bits = 25, safe_exponent = -100;
 };
 template <> struct Format<double> {
     static constexpr int mantissa_bits = 52, bias = 1023;
     static constexpr double magic = 6755399441055744.0, ln2_high = 6.93147180369123816490e-01,
                             ln2_low = 1.90821492927058770002e-10;
-    static constexpr uint64_t sqrt_half = 0x3fe6a09e667f3bcd, one = 0x3ff0000000000000, mantissa = 0x000fffffffffffff,
+    static constexpr uint64_t three_quarters = 0x3fe8000000000000, one = 0x3ff0000000000000, mantissa = 0x000fffffffffffff,
                               two_to_mantissa = 0x4330000000000000;
     static constexpr double smallest_normal = 0x1p-1022, lift = 0x1p54, lift_bits = 54, safe_exponent = -900;
 };
@@ -118,19 +118,32 @@ RUSHLIGHT_INLINE Vec<double> expm1(Vec<double> x) { return expm1_of_real(x); }
 
 // ---- logarithms --------------------------------------------------------------------------------------------------
 
-// x = 2^exponent * (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)), for x > 0.
+// x = 2^exponent * (1 + f) with 1 + f in [3/4, 3/2), for x > 0.
 template <class T> struct LogReduction { Vec<T> exponent, f; };
 template <class T>
 RUSHLIGHT_INLINE LogReduction<T> reduce_for_log(Vec<T> x) {
+#if defined(__AVX512F__)
+    // These instructions know subnormals, and give the logarithm's own value at zero, below zero, at infinity and NaN.
+    if constexpr (same_type<T, float>) {
+        __m512 m = _mm512_getmant_ps((__m512)x.v, _MM_MANT_NORM_p75_1p5, _MM_MANT_SIGN_nan);
+        __m512 e = _mm512_sub_ps(_mm512_getexp_ps((__m512)x.v), _mm512_getexp_ps(m));
+        return {Vec<T>::raw((Raw<T>)e), Vec<T>::raw((Raw<T>)m) - 1};
+    } else {
+        __m512d m = _mm512_getmant_pd((__m512d)x.v, _MM_MANT_NORM_p75_1p5, _MM_MANT_SIGN_nan);
+        __m512d e = _mm512_sub_pd(_mm512_getexp_pd((__m512d)x.v), _mm512_getexp_pd(m));
+        return {Vec<T>::raw((Raw<T>)e), Vec<T>::raw((Raw<T>)m) - 1};
+    }
+#else
     using F = Format<T>;
     using U = UnsignedFor<T>;
     Mask<T> small = x < F::smallest_normal;
-    Raw<U> b = bits(where(small, x * F::lift, x)) + U(F::one - F::sqrt_half);
+    Raw<U> b = bits(where(small, x * F::lift, x)) + U(F::one - F::three_quarters);
     // The biased exponent becomes a number by way of the low bits of 2^mantissa_bits.
     Vec<T> exponent = from_bits<T>((b >> F::mantissa_bits) | U(F::two_to_mantissa)) -
                       (T(U(1) << F::mantissa_bits) + T(F::bias));
     exponent = where(small, exponent - F::lift_bits, exponent);
-    return {exponent, from_bits<T>((b & U(F::mantissa)) + U(F::sqrt_half)) - 1};
+    return {exponent, from_bits<T>((b & U(F::mantissa)) + U(F::three_quarters)) - 1};
+#endif
 }
 // The values at 0, infinity and below zero, in place of what the algorithm left there.
 template <class T>
@@ -141,8 +154,8 @@ RUSHLIGHT_INLINE Vec<T> log_edges(Vec<T> x, Vec<T> result) {
 
 // log(1 + f) + exponent ln(2) + extra, where extra is tiny.
 RUSHLIGHT_INLINE Vec<float> assemble_log(Vec<float> exponent, Vec<float> f, Vec<float> extra) {
-    Vec<float> p = polynomial(f, 0.3333331045, -0.2499998658, 0.2000222623, -0.1666925177, 0.1421866552, -0.1238433723,
-                              0.118729164, -0.1178984817, 0.06915539719);
+    Vec<float> p = polynomial(f, 0.3333333707, -0.2500016638, 0.1999984617, -0.1665554867, 0.1427044829, -0.1271487635,
+                              0.1173680837, -0.09254079072, 0.03881401747);
     Vec<float> z = f * f;
     Vec<float> low = multiply_add(exponent, Vec<float>(Format<float>::ln2_low), extra);
     Vec<float> tail = multiply_add(f * z, p, multiply_add(z, Vec<float>(-0.5f), low));
@@ -151,9 +164,9 @@ RUSHLIGHT_INLINE Vec<float> assemble_log(Vec<float> exponent, Vec<float> f, Vec<
 RUSHLIGHT_INLINE Vec<double> assemble_log(Vec<double> exponent, Vec<double> f, Vec<double> extra) {
     // log(1 + f) = log((1 + s) / (1 - s)) with s = f / (2 + f): an odd series in s.
     Vec<double> s = f / (f + 2), z = s * s, half_square = 0.5 * f * f;
-    Vec<double> series = z * polynomial(z, 0.666666666666673489, 0.399999999994110991, 0.285714287432618003,
-                                        0.222221984760580861, 0.181835697364467271, 0.15313903325141736,
-                                        0.147975070132437601);
+    Vec<double> series = z * polynomial(z, 0.666666666666665959, 0.400000000000569522, 0.285714285557678845,
+                                        0.222222243028524246, 0.181816655121118835, 0.153911233736480887,
+                                        0.131734128830311404, 0.138442717704737005);
     Vec<double> low = multiply_add(exponent, Vec<double>(Format<double>::ln2_low), extra);
     Vec<double> small = half_square - multiply_add(s, half_square + series, low);
     return multiply_add(exponent, Vec<double>(Format<double>::ln2_high), f - small);
@@ -161,7 +174,12 @@ RUSHLIGHT_INLINE Vec<double> assemble_log(Vec<double> exponent, Vec<double> f, V
 template <class T>
 RUSHLIGHT_INLINE Vec<T> log_of_real(Vec<T> x) {
     auto [e, f] = reduce_for_log(x);
-    return log_edges(x, assemble_log(e, f, Vec<T>(0)));
+    Vec<T> result = assemble_log(e, f, Vec<T>(0));
+#if defined(__AVX512F__)
+    return result;
+#else
+    return log_edges(x, result);
+#endif
 }
 RUSHLIGHT_INLINE Vec<float> log(Vec<float> x) { return log_of_real(x); }
 RUSHLIGHT_INLINE Vec<double> log(Vec<double> x) { return log_of_real(x); }
@@ -305,17 +323,54 @@ RUSHLIGHT_INLINE Vec<T> with_huge_arguments(Vec<T> x, In in_range, Libm libm) {
     if (__builtin_expect(any(huge), 0)) y = repair_lanes(huge, x, y, libm);
     return y;
 }
-template <class T> RUSHLIGHT_INLINE Vec<T> sin_of_real(Vec<T> x) {
+RUSHLIGHT_INLINE Vec<double> sin(Vec<double> x) {
     return keep_zero(x, with_huge_arguments(x, [](Vec<double> a) { return sin_in_range(a); },
                                             [](double a) { return __builtin_sin(a); }));
 }
-template <class T> RUSHLIGHT_INLINE Vec<T> cos_of_real(Vec<T> x) {
+RUSHLIGHT_INLINE Vec<double> cos(Vec<double> x) {
     return with_huge_arguments(x, [](Vec<double> a) { return cos_in_range(a); }, [](double a) { return __builtin_cos(a); });
 }
-RUSHLIGHT_INLINE Vec<float> sin(Vec<float> x) { return sin_of_real(x); }
-RUSHLIGHT_INLINE Vec<double> sin(Vec<double> x) { return sin_of_real(x); }
-RUSHLIGHT_INLINE Vec<float> cos(Vec<float> x) { return cos_of_real(x); }
-RUSHLIGHT_INLINE Vec<double> cos(Vec<double> x) { return cos_of_real(x); }
+__attribute__((noinline)) inline Vec<float> sin_by_double(Vec<float> x) {
+    return with_huge_arguments(x, [](Vec<double> a) { return sin_in_range(a); }, [](double a) { return __builtin_sin(a); });
+}
+__attribute__((noinline)) inline Vec<float> cos_by_double(Vec<float> x) {
+    return with_huge_arguments(x, [](Vec<double> a) { return cos_in_range(a); }, [](double a) { return __builtin_cos(a); });
+}
+
+#if defined(__FMA__)
+// The same in float32: with fused products three parts of 24 bits suffice for |x| <= float_trig_limit.
+inline constexpr float float_trig_limit = 20000;
+struct FloatTrigReduction { Vec<float> sine, cosine; Raw<uint32_t> quadrant; };
+RUSHLIGHT_INLINE FloatTrigReduction reduce_for_float_trig(Vec<float> x) {
+    Vec<float> t = fma(x, Vec<float>(0.63661977236758134308), Vec<float>(Format<float>::magic));
+    Vec<float> n = t - Format<float>::magic;
+    Vec<float> r = fma(n, Vec<float>(-1.57079637050628662109375), x);
+    r = fma(n, Vec<float>(4.37113900018624283e-8), r);
+    r = fma(n, Vec<float>(1.71512451e-15), r);
+    Vec<float> z = r * r;
+    Vec<float> sine = fma(r * z, polynomial(z, -0.1666666664, 0.00833332889, -0.0001983917609, 2.716810059e-6), r);
+    Vec<float> cosine = fma(z * z, polynomial(z, 0.04166664438, -0.001388724274, 2.442388866e-5), fma(z, Vec<float>(-0.5f), Vec<float>(1)));
+    return {sine, cosine, bits(t)};
+}
+RUSHLIGHT_INLINE Mask<float> odd_quadrant(Raw<uint32_t> quadrant) {
+    return Mask<float>{(Raw<int32_t>)(-(quadrant & uint32_t(1)))};
+}
+RUSHLIGHT_INLINE Vec<float> sin(Vec<float> x) {
+    if (__builtin_expect(any(abs(x) > float_trig_limit), 0)) return keep_zero(x, sin_by_double(x));
+    auto [s, c, quadrant] = reduce_for_float_trig(x);
+    Vec<float> y = where(odd_quadrant(quadrant), c, s);
+    return keep_zero(x, from_bits<float>(bits(y) ^ ((quadrant & uint32_t(2)) << 30)));
+}
+RUSHLIGHT_INLINE Vec<float> cos(Vec<float> x) {
+    if (__builtin_expect(any(abs(x) > float_trig_limit), 0)) return cos_by_double(x);
+    auto [s, c, quadrant] = reduce_for_float_trig(x);
+    Vec<float> y = where(odd_quadrant(quadrant), s, c);
+    return from_bits<float>(bits(y) ^ (((quadrant + uint32_t(1)) & uint32_t(2)) << 30));
+}
+#else
+RUSHLIGHT_INLINE Vec<float> sin(Vec<float> x) { return keep_zero(x, sin_by_double(x)); }
+RUSHLIGHT_INLINE Vec<float> cos(Vec<float> x) { return cos_by_double(x); }
+#endif
 RUSHLIGHT_INLINE Vec<float> tan(Vec<float> x) {
     return keep_zero(x, with_huge_arguments(x, [](Vec<double> a) { return tan_in_range(a); },
                                             [](double a) { return __builtin_tan(a); }));
@@ -350,7 +405,14 @@ RUSHLIGHT_INLINE Vec<double> atan2_for_float(Vec<double> y, Vec<double> x) {
     return where((x != x) | (y != y), x + y, copysign(p, y));
 }
 RUSHLIGHT_INLINE Vec<float> atan(Vec<float> x) {
-    return in_double(x, [](Vec<double> a) { return atan_for_float(a); });
+    Vec<float> a = abs(x);
+    Mask<float> far = a > 1;
+    Vec<float> t = where(far, Vec<float>(1), a) / where(far, a, Vec<float>(1)), z = t * t;
+    Vec<float> p = polynomial(z, -0.3333330187, 0.1999863865, -0.1426524542, 0.109575753, -0.08419454353, 0.05823444382,
+                              -0.03145557841, 0.01106436823, -0.00182719562);
+    p = multiply_add(t * z, p, t);
+    // pi/2 in two parts, the second of which rounding would lose.
+    return copysign(where(far, 1.57079637050628662109375f - (p + 4.37113900018624283e-8f), p), x);
 }
 RUSHLIGHT_INLINE Vec<float> asin(Vec<float> x) {
     return in_double(x, [](Vec<double> a) { return atan_for_float(a / sqrt((1 - a) * (1 + a))); });
@@ -370,6 +432,35 @@ RUSHLIGHT_INLINE Vec<double> atan2(Vec<double> y, Vec<double> x) {
 
 // ---- error function and its relatives ----------------------------------------------------------------------------
 
+#if defined(__AVX512F__)
+// erf(x) / x around the centres 1/8, 3/8, ... 31/8: the coefficients of a polynomial in the distance, looked up in registers.
+alignas(64) inline constexpr float erf_coefficients[6][16] = {
+    {1.12252964, 1.07764509, 0.997185413, 0.896085786, 0.78967843, 0.689578235, 0.60211922, 0.529061364,
+     0.46933928, 0.420722973, 0.380874142, 0.347809442, 0.319996833, 0.296295758, 0.275861988, 0.258064505},
+    {-0.0931549468, -0.25944608, -0.373897393, -0.42438941, -0.419026194, -0.377613428, -0.321013517, -0.264274954,
+     -0.215058099, -0.175459577, -0.144657625, -0.120876248, -0.102378264, -0.0877875575, -0.0760992473, -0.066597204},
+    {-0.365642275, -0.288495272, -0.165264859, -0.0397309487, 0.0541918098, 0.104267408, 0.11707473, 0.107401392,
+     0.0888634882, 0.0698715149, 0.0539598932, 0.0417536974, 0.0326962699, 0.0259983575, 0.0209906652, 0.0171860253},
+    {0.055376768, 0.142984898, 0.175344023, 0.151600843, 0.0962298876, 0.0390333882, -0.00137376752, -0.0213114221,
+     -0.0262708489, -0.0236383231, -0.0186932051, -0.014000457, -0.0103348248, -0.00767579388, -0.0057853795, -0.00443425528},
+    {0.106052576, 0.0626983515, 0.00198034282, -0.0444001399, -0.0603374938, -0.0504389649, -0.0297867032, -0.0112713978,
+     -0.000127362136, 0.00437602448, 0.00504130812, 0.0042129304, 0.0031314219, 0.00223550063, 0.00158987379, 0.00114451097},
+    {-0.0194142984, -0.0462020794, -0.0464203091, -0.0255043172, -0.00065015629, 0.0143846414, 0.0168994443, 0.0120439451,
+     0.00591294536, 0.0016779557, -0.00030561455, -0.000863715021, -0.000814758607, -0.000612894592, -0.000427390271,
+     -0.000293173856},
+};
+RUSHLIGHT_INLINE Vec<float> erf(Vec<float> x) {
+    Vec<float> a = abs(x), b = where(a < 3.99f, a, Vec<float>(3.99f));        // NaN goes there too, and comes back below
+    __m512i index = _mm512_cvttps_epi32((__m512)(b * 4).v);
+    Vec<float> d = b - (Vec<float>::raw((Raw<float>)_mm512_cvtepi32_ps(index)) * 0.25f + 0.125f);
+    auto coefficient = [&](int k) {
+        return Vec<float>::raw((Raw<float>)_mm512_permutexvar_ps(index, _mm512_load_ps(erf_coefficients[k])));
+    };
+    Vec<float> q = coefficient(5);
+    for (int k = 4; k >= 0; k--) q = fma(q, d, coefficient(k));
+    return where(a < 3.92f, x * q, where(a == a, copysign(Vec<float>(1), x), x));
+}
+#else
 RUSHLIGHT_INLINE Vec<float> erf(Vec<float> x) {
     Vec<float> a = abs(x), z = x * x;
     Vec<float> near = multiply_add(x, polynomial(z, 0.1283791666, -0.376126337, 0.1128369394, -0.0268592708, 0.005200634304,
@@ -381,6 +472,7 @@ RUSHLIGHT_INLINE Vec<float> erf(Vec<float> x) {
     Vec<float> far = copysign(1 - exp(multiply_add(q, b, -b)), x);
     return where(a < 0.92f, near, where(a == a, far, x));
 }
+#endif
 RUSHLIGHT_INLINE Vec<double> erf(Vec<double> x) { return lanes(x, [](double a) { return __builtin_erf(a); }); }
 template <class T> RUSHLIGHT_INLINE Vec<T> erfc(Vec<T> x) {
     return lanes(x, [](T a) { return T(__builtin_erfc(double(a))); });
