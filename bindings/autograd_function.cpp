@@ -41,6 +41,9 @@ public:
 
     void apply(std::span<Tensor> grads, std::span<Tensor> out, const Pass& pass) override;
     std::string name() const override { return name_; }
+    void cut_history_of(const TensorImpl& t) override {
+        for (auto& saved : saved_) if (saved) saved->cut_history_of(t);
+    }
 
     void add_input(PyObject* o) {                        // by argument: a tensor has an edge
         bool tensor = is_tensor(o);

@@ -11,10 +11,25 @@
 
 namespace rushlight::autograd {
 
+namespace {
+
+// The lists of a walk, kept by the thread from one walk to the next.
+struct Lists {
+    std::vector<Node*> visited, ready, stack;
+    std::vector<Tensor> out;
+};
+thread_local std::vector<Lists> spare_lists;
+
+}  // namespace
+
 // One walk. Its notes on a node lie in the node; those on nodes that another walk holds at the moment lie in `elsewhere_`.
 class Run {
 public:
-    explicit Run(Walk&& w) : w_(std::move(w)), pass_{w_.create_graph, w_.keep_graph} {}
+    explicit Run(Walk&& w) : w_(std::move(w)), pass_{w_.create_graph, w_.keep_graph} {
+        if (spare_lists.empty()) return;
+        lists_ = std::move(spare_lists.back());
+        spare_lists.pop_back();
+    }
     ~Run();
     std::vector<Tensor> go();
 
@@ -35,8 +50,11 @@ private:
 
     Walk w_;
     Pass pass_;
-    std::vector<Node*> visited_, ready_;
-    std::vector<Tensor> out_, captured_;
+    Lists lists_;
+    std::vector<Node*>& visited_ = lists_.visited;
+    std::vector<Node*>& ready_ = lists_.ready;
+    std::vector<Tensor>& out_ = lists_.out;
+    std::vector<Tensor> captured_;
     std::unordered_map<Node*, Notes> elsewhere_;
 };
 
@@ -46,6 +64,12 @@ Run::~Run() {
         n->notes_ = Notes();
         n->run_.store(nullptr, std::memory_order_release);
     }
+    constexpr size_t worth_keeping = 4096;
+    if (visited_.capacity() > worth_keeping) return;
+    visited_.clear();
+    ready_.clear();
+    out_.clear();
+    spare_lists.push_back(std::move(lists_));
 }
 
 bool Run::enter(Node* n) {
@@ -62,7 +86,7 @@ bool Run::enter(Node* n) {
 
 // Counts, for every node that can be reached, how many reached nodes hand it gradients.
 void Run::discover() {
-    std::vector<Node*> stack;
+    std::vector<Node*>& stack = lists_.stack;
     for (const Edge& root : w_.roots)
         if (enter(root.node.get())) stack.push_back(root.node.get());
     while (!stack.empty()) {

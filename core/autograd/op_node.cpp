@@ -263,6 +263,23 @@ void OpNode::keep_results(Call& call) {
     }
 }
 
+void OpNode::cut_history_of(const TensorImpl& t) {
+    std::lock_guard guard(lock_);
+    if (freed_) return;
+    auto cut = [&](TensorImpl*& kept) {
+        if (kept != &t) return;
+        Tensor plain = detach(Tensor(kept));
+        plain->generation = kept->generation;
+        Ref<TensorImpl>::adopt(std::exchange(kept, plain.detach_reference()));
+    };
+    each_bit(saved_, [&](int i) {
+        Value& v = args_[i];
+        if (v.tag == Tag::tensor) cut(v.tensor_);
+        if (v.tag == Tag::tensors)
+            for (int64_t k = 0; k < v.tensors_.n; ++k) cut(const_cast<TensorImpl**>(v.tensors_.data)[k]);
+    });
+}
+
 void OpNode::drop_saved() {
     auto drop = [](TensorImpl* t) { Ref<TensorImpl>::adopt(t); };
     each_bit(saved_, [&](int i) {

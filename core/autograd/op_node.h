@@ -36,6 +36,7 @@ public:
     ~OpNode() override;
     void apply(std::span<Tensor> grads, std::span<Tensor> out, const Pass& pass) override;
     std::string name() const override;
+    void cut_history_of(const TensorImpl& t) override;
 
 private:
     friend class Unpacked;

@@ -38,4 +38,10 @@ Tensor SavedTensor::open(const Ref<Node>& owner, size_t index) const {
     return placed;
 }
 
+void SavedTensor::cut_history_of(const TensorImpl& t) {
+    if (kept_.impl() != &t) return;
+    kept_ = detach(kept_);
+    kept_->generation = t.generation;
+}
+
 }  // namespace rushlight::autograd

@@ -12,6 +12,7 @@ public:
     SavedTensor(const Tensor& t, int slot, const char* op);
     // Raises when the tensor was changed since. `owner` recorded the call.
     Tensor open(const Ref<Node>& owner, size_t index) const;
+    void cut_history_of(const TensorImpl& t);
 
 private:
     Tensor kept_;                         // undefined when packed

@@ -1,5 +1,7 @@
 #include "autograd/variable.h"
 
+#include <unordered_set>
+
 #include "autograd/copy_slices.h"
 #include "autograd/op_node.h"
 #include "autograd/primitives.h"
@@ -52,6 +54,30 @@ static void take_place(TensorImpl& t, const Ref<Node>& node, uint32_t slot) {
     if (retained) retain_grad(t);
 }
 
+// `t` has just got a place later than nodes that may have saved it. Those would keep it, and it them; they can't use it any
+// more, because its version has moved on. Only nodes recorded after its former place can have saved it.
+static void leave_savers(TensorImpl& t, Node* place, uint64_t former) {
+    if (!t.storage->was_saved()) return;
+    std::vector<Node*> stack{place};
+    std::unordered_set<Node*> seen{place};
+    while (!stack.empty()) {
+        Node* n = stack.back();
+        stack.pop_back();
+        n->cut_history_of(t);
+        for (const Edge& e : n->edges()) {
+            Node* next = e.node.get();
+            bool later = next && next->sequence() != UINT64_MAX && next->sequence() >= former;
+            if (later && seen.insert(next).second) stack.push_back(next);
+        }
+    }
+}
+
+static void move_place(TensorImpl& t, const Ref<Node>& node, uint32_t slot) {
+    uint64_t former = t.grad_fn ? static_cast<Node*>(t.grad_fn.get())->sequence() : 0;
+    take_place(t, node, slot);
+    leave_savers(t, node.get(), former);
+}
+
 void set_history(TensorImpl& result, const Ref<Node>& node, uint32_t slot) {
     if (!is_differentiable(result.dtype)) return;
     take_place(result, node, slot);
@@ -70,7 +96,7 @@ void bring_up_to_date(TensorImpl& view) {
     Call call(primitive::restride(), args);
     call.results = 1;
     view.history = base.history;
-    take_place(view, OpNode::make(call), 0);
+    move_place(view, OpNode::make(call), 0);
 }
 
 void check_recorded_write(TensorImpl& t, const char* op) {
@@ -92,13 +118,13 @@ void check_recorded_write(TensorImpl& t, const char* op) {
 
 void rebase(TensorImpl& t, const Ref<Node>& node, uint32_t slot) {
     if (!t.base) {
-        take_place(t, node, slot);
+        move_place(t, node, slot);
         ++t.history;
         return;
     }
     TensorImpl& base = *t.base;
     Ref<Node> slices(make_node<CopySlices>(base, t, node).get());
-    take_place(base, slices, 0);
+    move_place(base, slices, 0);
     ++base.history;
     bring_up_to_date(t);
 }

@@ -38,6 +38,7 @@ public:
     void begin_sharing();                              // a writable view is handed to another library
     void end_sharing();                                // ... and has gone
     void note_saved() { if (!saved_.load(std::memory_order_relaxed)) saved_.store(true, std::memory_order_relaxed); }
+    bool was_saved() const { return saved_.load(std::memory_order_relaxed); }
     // Advances the version when shared memory no longer holds what it held when the sharing began.
     void notice_outside_writes() { if (watched_.load(std::memory_order_relaxed)) [[unlikely]] compare_print(); }
 

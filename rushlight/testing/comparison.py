@@ -49,7 +49,7 @@ def _index_of(position, shape):
 
 
 
-def _difference_text(wrong, absolute, relative, shape, rtol, atol):
+def _difference_text(wrong, absolute, relative, shape, rtol, atol, whole):
     count = int(wrong.sum())
     total = wrong.numel()
     title = "Tensor-likes are not equal!" if rtol == 0 and atol == 0 else "Tensor-likes are not close!"
@@ -60,6 +60,7 @@ def _difference_text(wrong, absolute, relative, shape, rtol, atol):
         worst = int(values.argmax())
         value = float(values[worst])
         value = float("nan") if value == float("inf") and float(absolute.reshape(-1)[worst]) != float("inf") else value
+        value = int(value) if whole and name == "absolute" else value
         note = "" if rtol == 0 and atol == 0 else f" (up to {allowed} allowed)"
         lines.append(f"Greatest {name} difference: {value} at index {_index_of(worst, shape)}{note}")
     return "\n".join(lines)
@@ -76,19 +77,18 @@ def _compare_tensors(actual, expected, options, where):
     actual, expected = actual.detach(), expected.detach()
     if actual.numel() == 0:
         return
-    inexact = actual.is_floating_point() or actual.is_complex() or expected.is_floating_point() or expected.is_complex()
-    if not inexact and rtol == 0 and atol == 0:
-        wrong = actual != expected if actual.dtype == expected.dtype else actual.long() != expected.long()
-        if not bool(wrong.any()):
-            return
+    whole = not any(x.is_floating_point() or x.is_complex() for x in (actual, expected))
     wide = actual.is_complex() or expected.is_complex()
     a, e = (actual.cdouble(), expected.cdouble()) if wide else (actual.double(), expected.double())
     absolute = (a - e).abs()
-    close = (a == e) | ((absolute <= atol + rtol * e.abs()) & _finite(a) & _finite(e))
+    if whole and rtol == 0 and atol == 0:  # exact, beyond the whole numbers that float64 holds
+        close = actual == expected if actual.dtype == expected.dtype else actual.long() == expected.long()
+    else:
+        close = (a == e) | ((absolute <= atol + rtol * e.abs()) & _finite(a) & _finite(e))
     if options.equal_nan:
         close = close | ((a != a) & (e != e))
     if not bool(close.all()):
-        options.fail(_difference_text(~close, absolute, absolute / e.abs(), tuple(actual.shape), rtol, atol), where)
+        options.fail(_difference_text(~close, absolute, absolute / e.abs(), tuple(actual.shape), rtol, atol, whole), where)
 
 
 def _finite(x):

@@ -240,6 +240,39 @@ def test_graphs_are_freed():
     assert rl._C.memory_statistics()["in_use"] <= before
 
 
+def test_a_tensor_changed_after_it_was_saved_is_freed():
+    x, w = leaf(1.0, 2.0), leaf(3.0, 4.0)
+    freed = []
+
+    class Witness(autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.witness = Freed()
+            return x * 1
+
+        @staticmethod
+        def backward(ctx, g):
+            return g
+
+    class Freed:
+        def __del__(self):
+            freed.append(True)
+
+    h = Witness.apply(x)
+    h.add_(h * w)  # h's new history leads to the product that saved h
+    del h
+    assert freed == [True]
+    h = Witness.apply(x)
+    v = h[0:1]
+    y = v * w[0:1]
+    v.add_(y)
+    y = h[1:2] * w[1:2]
+    h[1:2].add_(y)
+    v.sum()
+    del h, v, y
+    assert freed == [True, True]
+
+
 def test_threads_walk_at_once():
     x = rl.ones(64, dtype=rl.float64, requires_grad=True)
     errors = []
