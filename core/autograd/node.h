@@ -88,7 +88,8 @@ public:
     virtual std::string name() const = 0;
     virtual void run_hooks(std::span<Tensor> grads); // those that see the gradients of the results, before they are used
 
-    // Keeps a saved `t` without its history from now on: `t` was changed in place, and its new history leads to this node.
+    // Keeps a saved `t`, or view of it, without its history from now on: `t` was changed in place, and its new history leads
+    // to this node.
     virtual void cut_history_of(const TensorImpl& t) {}
 
     std::span<Edge> edges() const { return {edges_, edge_count_}; }

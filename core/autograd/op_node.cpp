@@ -267,7 +267,7 @@ void OpNode::cut_history_of(const TensorImpl& t) {
     std::lock_guard guard(lock_);
     if (freed_) return;
     auto cut = [&](TensorImpl*& kept) {
-        if (kept != &t) return;
+        if (!kept || (kept != &t && kept->base.get() != &t)) return;
         Tensor plain = detach(Tensor(kept));
         plain->generation = kept->generation;
         Ref<TensorImpl>::adopt(std::exchange(kept, plain.detach_reference()));

@@ -39,9 +39,10 @@ Tensor SavedTensor::open(const Ref<Node>& owner, size_t index) const {
 }
 
 void SavedTensor::cut_history_of(const TensorImpl& t) {
-    if (kept_.impl() != &t) return;
+    if (!kept_.defined() || (kept_.impl() != &t && kept_->base.get() != &t)) return;
+    uint32_t generation = kept_->generation;
     kept_ = detach(kept_);
-    kept_->generation = t.generation;
+    kept_->generation = generation;
 }
 
 }  // namespace rushlight::autograd
