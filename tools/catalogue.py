@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import rushlight
 from rushlight import _C
@@ -124,13 +124,19 @@ def public_names(module: ModuleType) -> dict[str, object]:
     if listed is not None:
         return {name: getattr(module, name) for name in sorted(listed)}
     found = {}
-    for name, value in sorted(vars(module).items()):
+    # dir() knows the names that a module loads at first use.
+    for name in sorted(dir(module)):
+        if name.startswith("_"):
+            continue
+        value = getattr(module, name)
+        if isinstance(value, SimpleNamespace):
+            continue
         foreign = inspect.ismodule(value) and value.__name__ != f"{module.__name__}.{name}"
         where = home(value)
         private = where.rpartition(".")[2].startswith("_") and where != "rushlight._C"
         machinery = private and module is not rushlight
         elsewhere = where and not where.startswith("rushlight")
-        if not (name.startswith("_") or foreign or machinery or elsewhere):
+        if not (foreign or machinery or elsewhere):
             found[name] = value
     return found
 

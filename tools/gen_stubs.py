@@ -6,6 +6,7 @@
 
 import importlib
 import inspect
+import keyword
 import re
 import sys
 from pathlib import Path
@@ -39,6 +40,8 @@ PROPERTIES = {
     "requires_grad": "_bool", "is_leaf": "_bool", "output_nr": "_int", "retains_grad": "_bool", "_version": "_int",
 }  # fmt: skip
 WRITABLE = {"data", "grad", "requires_grad"}
+
+CONSTANTS = {float: "builtins.float", str: "builtins.str", type(None): "None"}
 
 ARITHMETIC = "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift".split()
 SPECIAL = {
@@ -86,7 +89,8 @@ def python_type(text: str) -> str:
 
 
 def parameter(p: Param) -> str:
-    return f"{p.name}: {python_type(p.type)}" + (f" = {p.default}" if p.default is not None else "")
+    name = f"{p.name}_" if keyword.iskeyword(p.name) else p.name
+    return f"{name}: {python_type(p.type)}" + (f" = {p.default}" if p.default is not None else "")
 
 
 def parameters(one: Callable, spread: Param | None) -> str:
@@ -256,7 +260,7 @@ def line_for(name: str, value: object, module: ModuleType) -> str:
         return f"from rushlight._C import {str(value).removeprefix('rushlight.')} as {name}\n"
     if inspect.isclass(value) and where == module.__name__:
         return f"class {name}:\n    def __init__(self, *args: Any, **kwargs: Any) -> None: ...\n"
-    return f"{name}: Any\n"
+    return f"{name}: {CONSTANTS.get(type(value), 'Any')}\n"
 
 
 def namespace_stub(module: ModuleType, operators: list[Callable]) -> str:
@@ -273,7 +277,7 @@ def namespace_stub(module: ModuleType, operators: list[Callable]) -> str:
     imports = sorted(line for line in lines if line.startswith("from "))
     rest = [line for line in lines if not line.startswith("from ")]
     if module is rushlight:
-        return HEADER + "from typing import Any\n" + "".join(imports) + body + "\n" + "".join(rest)
+        return HEADER + "import builtins\nfrom typing import Any\n" + "".join(imports) + body + "\n" + "".join(rest)
     results = {returned(one) for one in operators} - {"Tensor", "tuple[Tensor, ...]"}
     native = ["Generator", "Tensor", "dtype as _dtype", *sorted(results)]
     natives = "".join(f"from rushlight._C import {name}\n" for name in native)
