@@ -1,4 +1,5 @@
 // Which implementation convolves, and in which layout.
+#include <algorithm>
 #include <string>
 #include <type_traits>
 
@@ -52,45 +53,59 @@ const char* why_own(const Convolution& p, const Sizes& sizes) {
     return t->supports(p.dtype) ? nullptr : "no native instructions";
 }
 
-// An activation in the layout in which the kernel runs: the caller's memory, or a channels-last copy of it.
+// An activation of a few batch items in the layout in which the kernel runs: the caller's memory, or a channels-last copy.
 class Activation {
 public:
     Activation(const Convolution& p, bool is_input, Layout given, Layout wanted)
-        : dtype_(p.dtype), given_(given), batch_(p.batch), channels_(is_input ? p.in_channels : p.out_channels),
+        : dtype_(p.dtype), given_(given), channels_(is_input ? p.in_channels : p.out_channels),
           positions_(product(is_input ? p.input : p.output, p.rank)), changes_(given != wanted) {}
 
-    const void* read(const void* data) {
-        if (!changes_) return data;
-        reserve();
-        change_layout(memory_.data(), Layout::channels_last, data, dtype_, batch_, channels_, positions_);
+    int64_t item_bytes() const { return channels_ * positions_ * size_of(dtype_); }
+    int64_t changed_bytes() const { return changes_ ? item_bytes() : 0; }
+    void reserve(int64_t items) { if (changes_) memory_ = Scratch(size_t(items * item_bytes())); }
+
+    const void* read(const void* data, int64_t first, int64_t items) const {
+        const void* from = static_cast<const char*>(data) + first * item_bytes();
+        if (!changes_) return from;
+        change_layout(memory_.data(), Layout::channels_last, from, dtype_, items, channels_, positions_);
         return memory_.data();
     }
-    void* reserve_for(void* data) {
-        if (!changes_) return data;
-        reserve();
-        return memory_.data();
+    void* place(void* data, int64_t first) const {
+        return changes_ ? memory_.data() : static_cast<char*>(data) + first * item_bytes();
     }
-    void* reserved(void* data) const { return changes_ ? memory_.data() : data; }
-    void write(void* data) const {
-        if (changes_) change_layout(data, given_, memory_.data(), dtype_, batch_, channels_, positions_);
+    void write(void* data, int64_t first, int64_t items) const {
+        void* to = static_cast<char*>(data) + first * item_bytes();
+        if (changes_) change_layout(to, given_, memory_.data(), dtype_, items, channels_, positions_);
     }
 
 private:
-    void reserve() { memory_ = Scratch(size_t(batch_ * channels_ * positions_ * size_of(dtype_))); }
     Scratch memory_;
     DType dtype_;
     Layout given_;
-    int64_t batch_, channels_, positions_;
+    int64_t channels_, positions_;
     bool changes_;
 };
 
-// The layouts in which oneDNN runs p fastest: channels-last, but for products of matrices, which are as good plain, and for
-// what lies the same in both.
-Convolution in_best_layout(const Convolution& p, const Sizes& sizes) {
+// Calls f(q, first, items) for pieces of the batch, so small that copies in another layout stay in the cache.
+template <class F>
+void by_pieces(const Convolution& p, Activation& from, Activation& to, F&& f) {
+    constexpr int64_t copied_bytes = 1 << 21;
+    int64_t each = from.changed_bytes() + to.changed_bytes();
+    int64_t items = each ? std::clamp<int64_t>(copied_bytes / each, 1, p.batch) : p.batch;
+    from.reserve(items);
+    to.reserve(items);
+    for (int64_t first = 0; first < p.batch; first += items) {
+        Convolution q = p;
+        q.batch = std::min(items, p.batch - first);
+        f(q, first, q.batch);
+    }
+}
+
+// The layouts in which oneDNN runs p fastest: channels-last, but for products of matrices, which are as good plain.
+Convolution in_best_layout(const Convolution& p) {
     Convolution q = p;
-    if (p.input_layout == Layout::plain && p.output_layout == Layout::plain && is_pointwise(p) && p.in_channels > 1 &&
-        p.out_channels > 1 && sizes.inputs > 1)
-        return q;
+    bool both_plain = p.input_layout == Layout::plain && p.output_layout == Layout::plain;
+    if (both_plain && is_pointwise(p) && p.dtype == DType::float32) return q;
     q.input_layout = q.output_layout = Layout::channels_last;
     return q;
 }
@@ -103,12 +118,13 @@ Convolution with_free_layouts(const Convolution& p, const Sizes& sizes) {
     return q;
 }
 
-void add_bias(const Convolution& p, const Sizes& sizes, const void* bias, void* data) {
+void add_bias(const Convolution& p, const void* bias, void* data) {
+    const int64_t inputs = product(p.input, p.rank);
     auto add = [&](auto* x, const auto* b) {
         using T = std::remove_reference_t<decltype(*x)>;
         using Sum = std::conditional_t<std::is_same_v<T, double>, double, float>;
         bool plain = p.input_layout == Layout::plain;
-        int64_t rows = p.batch * (plain ? p.in_channels : sizes.inputs), columns = plain ? sizes.inputs : p.in_channels;
+        int64_t rows = p.batch * (plain ? p.in_channels : inputs), columns = plain ? inputs : p.in_channels;
         parallel_for(rows, 65536 / columns + 1, [&](int64_t begin, int64_t end) {
             for (int64_t r = begin; r < end; ++r)
                 for (int64_t c = 0; c < columns; ++c)
@@ -121,6 +137,19 @@ void add_bias(const Convolution& p, const Sizes& sizes, const void* bias, void* 
     else add(static_cast<Half*>(data), static_cast<const Half*>(bias));
 }
 
+// Runs f and tells whether oneDNN has a kernel for it that is not its own last resort.
+template <class F>
+bool onednn_takes(F&& f) {
+    try {
+        f();
+        return true;
+    } catch (const Error& e) {
+        if (e.kind() != ErrorKind::not_implemented) throw;
+        if (logging(Channel::dispatch)) log_line(Channel::dispatch, std::string("refused: ") + e.what());
+        return false;
+    }
+}
+
 }  // namespace
 
 void convolution_forward(const Convolution& given, const void* input, const void* weights, const void* bias, void* output,
@@ -129,14 +158,20 @@ void convolution_forward(const Convolution& given, const void* input, const void
     const char* reason = why_own(given, sizes);
     note(given, "convolution_forward", reason ? "own" : "onednn", reason ? reason : "float");
     Convolution p = with_free_layouts(given, sizes);
-    if (!reason) {
-        Convolution q = in_best_layout(p, sizes);
-        Activation x(p, true, p.input_layout, q.input_layout), y(p, false, p.output_layout, q.output_layout);
-        const void* from = x.read(input);
-        void* to = p.accumulate ? const_cast<void*>(y.read(output)) : y.reserve_for(output);
-        onednn::table()->convolution_forward(q, from, weights, bias, to, packed);
-        return y.write(output);
-    }
+    bool done = !reason && onednn_takes([&] {
+        Convolution best = in_best_layout(p);
+        Activation x(p, true, p.input_layout, best.input_layout), y(p, false, p.output_layout, best.output_layout);
+        PackedWeights of_this_call;
+        bool changes = x.changed_bytes() + y.changed_bytes() > 0;
+        by_pieces(best, x, y, [&](const Convolution& q, int64_t first, int64_t items) {
+            const void* from = x.read(input, first, items);
+            if (p.accumulate) y.read(output, first, items);
+            onednn::table()->convolution_forward(q, from, weights, bias, y.place(output, first),
+                                                 packed || !changes ? packed : &of_this_call);
+            y.write(output, first, items);
+        });
+    });
+    if (done) return;
     if (!is_reduced(p.dtype)) return generic::convolution_forward(p, input, weights, bias, output);
     Widened x(input, p.dtype, sizes.input), w(weights, p.dtype, sizes.weights), b(bias, p.dtype, p.out_channels);
     Widened y(output, p.dtype, sizes.output);
@@ -152,17 +187,23 @@ void convolution_backward_input(const Convolution& given, const void* grad_outpu
     const char* reason = why_own(given, sizes);
     note(given, "convolution_backward_input", reason ? "own" : "onednn", reason ? reason : "float");
     Convolution p = with_free_layouts(given, sizes);
-    if (!reason) {
-        Convolution q = in_best_layout(p, sizes);
-        Activation g(p, false, p.output_layout, q.output_layout), x(p, true, p.input_layout, q.input_layout);
-        const void* from = g.read(grad_output);
-        onednn::table()->convolution_backward_input(q, from, weights, x.reserve_for(grad_input), packed);
-        if (bias) add_bias(q, sizes, bias, x.reserved(grad_input));
-        return x.write(grad_input);
-    }
+    bool done = !reason && onednn_takes([&] {
+        Convolution best = in_best_layout(p);
+        Activation g(p, false, p.output_layout, best.output_layout), x(p, true, p.input_layout, best.input_layout);
+        PackedWeights of_this_call;
+        bool changes = x.changed_bytes() + g.changed_bytes() > 0;
+        by_pieces(best, g, x, [&](const Convolution& q, int64_t first, int64_t items) {
+            void* to = x.place(grad_input, first);
+            onednn::table()->convolution_backward_input(q, g.read(grad_output, first, items), weights, to,
+                                                        packed || !changes ? packed : &of_this_call);
+            if (bias) add_bias(q, bias, to);
+            x.write(grad_input, first, items);
+        });
+    });
+    if (done) return;
     if (!is_reduced(p.dtype)) {
         generic::convolution_backward_input(p, grad_output, weights, grad_input);
-        if (bias) add_bias(p, sizes, bias, grad_input);
+        if (bias) add_bias(p, bias, grad_input);
         return;
     }
     Widened g(grad_output, p.dtype, sizes.output), w(weights, p.dtype, sizes.weights), b(bias, p.dtype, p.in_channels);
@@ -178,12 +219,15 @@ void convolution_backward_weights(const Convolution& given, const void* input, c
     const char* reason = grad_weights ? why_own(given, sizes) : "no weights";
     note(given, "convolution_backward_weights", reason ? "own" : "onednn", reason ? reason : "float");
     Convolution p = with_free_layouts(given, sizes);
-    if (!reason) {
-        Convolution q = in_best_layout(p, sizes);
-        Activation x(p, true, p.input_layout, q.input_layout), g(p, false, p.output_layout, q.output_layout);
-        const void *from = x.read(input), *grad = g.read(grad_output);
-        return onednn::table()->convolution_backward_weights(q, from, grad, grad_weights, grad_bias);
-    }
+    bool done = !reason && onednn_takes([&] {
+        Convolution best = in_best_layout(p);
+        Activation x(p, true, p.input_layout, best.input_layout), g(p, false, p.output_layout, best.output_layout);
+        x.reserve(p.batch);
+        g.reserve(p.batch);
+        const void *from = x.read(input, 0, p.batch), *grad = g.read(grad_output, 0, p.batch);
+        onednn::table()->convolution_backward_weights(best, from, grad, grad_weights, grad_bias);
+    });
+    if (done) return;
     if (!is_reduced(p.dtype)) return generic::convolution_backward_weights(p, input, grad_output, grad_weights, grad_bias);
     Widened x(grad_weights ? input : nullptr, p.dtype, sizes.input), g(grad_output, p.dtype, sizes.output);
     Widened w(grad_weights, p.dtype, sizes.weights), b(grad_bias, p.dtype, p.out_channels);

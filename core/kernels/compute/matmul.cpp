@@ -191,8 +191,13 @@ void matmul(const Matmul& p, PackedWeights* packed) {
     }
     const char* reason = why_own(p, work);
     if (!reason) {
-        note(p, batch.count, "onednn", "large");
-        return by_onednn(*onednn::table(), p, batch, packed);
+        try {
+            note(p, batch.count, "onednn", "large");
+            return by_onednn(*onednn::table(), p, batch, packed);
+        } catch (const Error& e) {
+            if (e.kind() != ErrorKind::not_implemented) throw;
+            reason = "refused";
+        }
     }
     note(p, batch.count, "own", reason);
     if (is_reduced(p.dtype)) by_widening(p, batch);

@@ -2,7 +2,7 @@
 // way. Included by this room's sources only.
 #pragma once
 
-#include <optional>
+#include <cstring>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <oneapi/dnnl/dnnl_debug.h>
 #include <vector>
@@ -44,6 +44,14 @@ auto prepare(const char* what, Make&& make) {
         fail(e.status == dnnl_out_of_memory ? ErrorKind::memory : ErrorKind::not_implemented, "onednn: ", what, ": ",
              e.message, " (", dnnl_status2str(e.status), ")");
     }
+}
+
+// oneDNN's last resorts are slower than ours by far: treated as if it had none.
+template <class Description>
+void refuse_reference(const Description& description) {
+    const char* name = description.impl_info_str();
+    if (std::strncmp(name, "ref", 3) == 0)
+        fail(ErrorKind::not_implemented, "onednn: only a reference implementation (", name, ") for this problem");
 }
 
 inline dnnl::memory memory_without_data(const dnnl::memory::desc& desc) { return {desc, engine(), nullptr}; }
@@ -129,6 +137,7 @@ struct Call {
 
     template <class Description>
     void finish(const Description& description, int a_name, int b_name, int c_name, int extra_name) {
+        refuse_reference(description);
         primitive = dnnl::primitive(description);
         auto pad = description.scratchpad_desc();
         scratchpad_bytes = pad.get_size();
