@@ -128,11 +128,38 @@ def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn("mean is more than 2 std from [a, b] in nn.init.trunc_normal_. "
                       "The distribution of values may be incorrect.", stacklevel=2)
-    low, high = _normal_cdf((a - mean) / std), _normal_cdf((b - mean) / std)
+    # PyTorch's choice: redraw what falls outside, or, where most would, thin out uniform proposals.
+    share = _normal_cdf((b - mean) / std) - _normal_cdf((a - mean) / std)
+    fill = _redraw_normal if share > 0.3 else _thin_uniform
     with no_grad():
-        tensor.uniform_(2 * low - 1, 2 * high - 1, generator=generator)
-        tensor.erfinv_().mul_(std * math.sqrt(2.0)).add_(mean)
-        return tensor.clamp_(min=a, max=b)
+        return fill(tensor, mean, std, a, b, generator)
+
+
+def _redraw_normal(tensor, mean, std, a, b, generator):
+    low, high = core.tensor([a, b], dtype=tensor.dtype).tolist()
+    tensor.normal_(mean, std, generator=generator)
+    while True:
+        outside = (tensor < low) | (tensor > high)
+        if not outside.any():
+            return tensor
+        fresh = core.empty_like(tensor).normal_(mean, std, generator=generator)
+        tensor.copy_(core.where(outside, fresh, tensor))
+
+
+def _thin_uniform(tensor, mean, std, a, b, generator):
+    highest = -0.5 * ((max(a, min(mean, b)) - mean) / std) ** 2
+
+    def refused(values):
+        density = ((values - mean) / std) ** 2 * -0.5 - highest
+        return core.empty_like(values).uniform_(generator=generator).log_() > density
+
+    tensor.uniform_(a, b, generator=generator)
+    pending = refused(tensor)
+    while pending.any():
+        fresh = core.empty_like(tensor).uniform_(a, b, generator=generator)
+        tensor.copy_(core.where(pending, fresh, tensor))
+        pending = pending & refused(fresh)
+    return tensor
 
 
 def constant_(tensor, val):

@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import io
 import os
 import stat
 import subprocess
@@ -72,6 +73,29 @@ def test_a_failing_call_leaves_the_old_file_or_the_new_one(path, monkeypatch, ca
         rushlight.save("new", path)
     monkeypatch.undo()
     assert_only(path, "new" if call == "fsync folder" else "old")
+
+
+@pytest.mark.parametrize("number", range(12))
+def test_each_write_may_fail(path, monkeypatch, number):
+    from rushlight.io import _atomic
+
+    class Failing(io.FileIO):
+        left = number
+
+        def write(self, data):
+            self.left -= 1
+            if self.left < 0:
+                raise OSError(errno.ENOSPC, "no space")
+            return super().write(data)
+
+    def broken(descriptor, mode, buffering):
+        return io.BufferedWriter(Failing(descriptor, mode), 4096)
+
+    monkeypatch.setattr(_atomic, "open", broken, raising=False)
+    with pytest.raises(OSError, match="no space"):
+        rushlight.save([rushlight.zeros(5000) for _ in range(12)], path)
+    monkeypatch.undo()
+    assert_only(path, "old")
 
 
 def test_a_full_disk_leaves_the_old_file(path):

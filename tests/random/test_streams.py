@@ -3,7 +3,9 @@
 # ruff: noqa: B023
 # Each lambda is called before its loop goes on.
 import math
+import os
 import pickle
+import threading
 
 import numpy as np
 import pytest
@@ -231,6 +233,74 @@ def test_discrete_distributions_equal_pytorch(torch, dtype):
             same_stream(torch, lambda lib: lib.empty(size, dtype=getattr(lib, dtype)).geometric_(0.3))
     if dtype in FLOATING:
         same_stream(torch, lambda lib: lib.bernoulli(lib.linspace(0, 1, 500).to(getattr(lib, dtype))))
+
+
+@pytest.mark.parametrize("dtype", FLOATING)
+def test_poisson_equals_pytorch(torch, dtype):
+    rates = [0.0, 0.1, 1.0, 5.0, 9.9, 10.0, 12.5, 50.0, 1000.0] * 40
+    same_stream(torch, lambda lib: lib.poisson(lib.tensor(rates, dtype=getattr(lib, dtype))))
+
+
+def test_like_factories_and_own_generators_equal_pytorch(torch):
+    same_stream(torch, lambda lib: lib.rand_like(lib.zeros(3, 7)))
+    same_stream(torch, lambda lib: lib.randn_like(lib.zeros(5, 7, dtype=lib.float64)))
+    same_stream(torch, lambda lib: lib.randint_like(lib.zeros(30), 3, 17))
+    theirs, ours = torch.Generator().manual_seed(12), rushlight.Generator().manual_seed(12)
+    for draw in ("rand", "randn", "randperm"):
+        assert (
+            getattr(rushlight, draw)(40, generator=ours).tolist()
+            == getattr(torch, draw)(40, generator=theirs).tolist()
+        )
+
+
+def test_initialisers_equal_pytorch(torch):
+    for name, options in (
+        ("xavier_uniform_", {}),
+        ("xavier_normal_", {"gain": 2.0}),
+        ("kaiming_uniform_", {"a": 0.5}),
+        ("kaiming_normal_", {"mode": "fan_out"}),
+        ("trunc_normal_", {"std": 0.02}),
+        ("trunc_normal_", {"mean": 1.0, "std": 2.0}),
+        ("trunc_normal_", {"a": 2.5, "b": 4.0}),
+        ("uniform_", {"a": -1.0}),
+        ("normal_", {"std": 0.3}),
+    ):
+        torch.manual_seed(3)
+        rushlight.manual_seed(3)
+        theirs = getattr(torch.nn.init, name)(torch.empty(8, 5), **options).tolist()
+        ours = getattr(rushlight.nn.init, name)(rushlight.empty(8, 5), **options).tolist()
+        # The factor may be computed in another order: a few ULP.
+        assert np.allclose(ours, theirs, rtol=1e-6, atol=1e-9), name
+        assert rushlight.get_rng_state().tolist() == torch.get_rng_state().tolist(), name
+
+
+def test_a_forked_child_continues_the_stream():
+    rushlight.manual_seed(6)
+    rushlight.randn(100_000)
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(write, repr(rushlight.rand(5).tolist()).encode())
+        os._exit(0)
+    os.close(write)
+    with open(read) as answer:
+        assert answer.read() == repr(rushlight.rand(5).tolist())
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_threads_may_share_a_generator():
+    rushlight.manual_seed(6)
+    drawn = []
+    threads = [
+        threading.Thread(target=lambda: drawn.extend(rushlight.rand(1000).tolist() for _ in range(20)))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    rushlight.manual_seed(6)
+    assert sorted(drawn) == sorted(rushlight.rand(1000).tolist() for _ in range(80))
 
 
 def test_dropout_equals_pytorch(torch):
