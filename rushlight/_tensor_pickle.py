@@ -30,8 +30,7 @@ def rebuild_tensor(kind, data, dtype, size, stride, requires_grad):
     if not len(view):
         storage = _C.UntypedStorage(0)
     elif view.readonly:
-        storage = _C.UntypedStorage(len(view))
-        memoryview(storage)[:] = view.cast("B")
+        storage = _storage_of(view)
     else:
         storage = _C.frombuffer(data, dtype=_C.uint8).untyped_storage()
     return _over(storage, kind, dtype, 0, size, stride, requires_grad)
@@ -69,8 +68,7 @@ def tensor_deepcopy(tensor, memo):
     storage = tensor.untyped_storage()
     key = ("rushlight storage", storage._key())
     if key not in memo:
-        memo[key] = fresh = _C.UntypedStorage(storage.nbytes())
-        memoryview(fresh)[:] = memoryview(storage)
+        memo[key] = _storage_of(memoryview(storage))
     made = _over(
         memo[key],
         type(tensor),
@@ -88,6 +86,13 @@ def tensor_deepcopy(tensor, memo):
 
         made.__dict__.update(deepcopy(tensor.__dict__, memo))
     return made
+
+
+def _storage_of(view):
+    """New memory with the bytes of `view`."""
+    storage = _C.empty((len(view),), dtype=_C.uint8).untyped_storage()
+    memoryview(storage)[:] = view
+    return storage
 
 
 def _over(storage, kind, dtype, offset, size, stride, requires_grad):

@@ -51,8 +51,8 @@ def storage_of(tensor):
 
 
 def new_memory(count):
-    """(storage of `count` bytes, a writable view of them)"""
-    storage = UntypedStorage(count)
+    """(storage of `count` bytes that hold nothing yet, a writable view of them)"""
+    storage = _C.empty((count,), dtype=_C.uint8).untyped_storage()
     return storage, memoryview(storage)
 
 
