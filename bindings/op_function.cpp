@@ -26,8 +26,10 @@ struct OpFunction {
 };
 
 // Where converted lists live during a call.
+inline constexpr int max_lists = 5;           // col2im has five lists of ints
+
 struct Scratch {
-    Dims ints[4];
+    Dims ints[max_lists];
     std::vector<double> reals;
     std::vector<TensorImpl*> tensors;
     int used_ints = 0;
@@ -54,7 +56,7 @@ bool convert_list(const Op& op, const Param& p, PyObject* o, Value* v, Scratch& 
         *v = Value(std::span<TensorImpl* const>(scratch.tensors));
         return true;
     }
-    if ((p.types & type_ints) && scratch.used_ints < 4 && to_ints(o, &scratch.ints[scratch.used_ints])) {
+    if ((p.types & type_ints) && scratch.used_ints < max_lists && to_ints(o, &scratch.ints[scratch.used_ints])) {
         Dims& list = scratch.ints[scratch.used_ints++];
         if (p.repeat > 1 && list.size() == 1) list = Dims(p.repeat, list[0]);
         *v = Value(list);
@@ -138,7 +140,7 @@ void convert(const Op& op, const Param& p, PyObject* o, Value* v, Scratch& scrat
     }
     if (p.types & type_ints) {                                          // one int for a list
         int64_t i;
-        if (to_int(o, &i) && scratch.used_ints < 4) {
+        if (to_int(o, &i) && scratch.used_ints < max_lists) {
             Dims& list = scratch.ints[scratch.used_ints++];
             list = Dims(std::max(p.repeat, 1), i);
             *v = Value(list);

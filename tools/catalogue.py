@@ -110,10 +110,11 @@ def groups() -> dict[str, list[Callable]]:
 
 
 def public_modules() -> list[ModuleType]:
-    """Every importable module of the package without an underscore in its path, lowest names first."""
+    """Every public module, lowest names first. Composites are public under the names they state, not under their room's."""
     modules = [rushlight]
     for info in pkgutil.walk_packages(rushlight.__path__, "rushlight."):
-        if not any(part.startswith("_") for part in info.name.split(".")):
+        private = info.name.startswith("rushlight.functional") or any(part.startswith("_") for part in info.name.split("."))
+        if not private:
             modules.append(importlib.import_module(info.name))
     return modules
 

@@ -40,8 +40,8 @@ def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False):
 
     Example:
         >>> import rushlight as rl
-        >>> rl.nn.functional.pairwise_distance(rl.tensor([[3., 0.]]), rl.tensor([[0., 4.]]))
-        tensor([5.0000])
+        >>> round(rl.nn.functional.pairwise_distance(rl.tensor([[3., 0.]]), rl.tensor([[0., 4.]])).item(), 4)
+        5.0
     """
     return core.linalg.vector_norm(x1 - x2 + eps, p, -1, keepdim)
 

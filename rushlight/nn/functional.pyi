@@ -11,9 +11,11 @@ Number = builtins.int | builtins.float | builtins.bool | builtins.complex
 from rushlight._C import Generator
 from rushlight._C import Tensor
 from rushlight._C import dtype as _dtype
+from rushlight.functional.activation import glu as glu
 from rushlight.functional.activation import gumbel_softmax as gumbel_softmax
 from rushlight.functional.activation import rrelu as rrelu
 from rushlight.functional.activation import softmin as softmin
+from rushlight.functional.activation import tanh as tanh
 from rushlight.functional.distance import bilinear as bilinear
 from rushlight.functional.distance import cosine_similarity as cosine_similarity
 from rushlight.functional.distance import normalize as normalize

@@ -19,11 +19,24 @@ MODULES = ["rushlight"] + [
 ]
 
 
+NAMES = {"rushlight": rushlight, "rl": rushlight}
+FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+
+
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_in_docstrings(name):
     rushlight.manual_seed(0)
-    found = doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
+    found = doctest.testmod(importlib.import_module(name), extraglobs=NAMES, optionflags=FLAGS)
     assert found.failed == 0, f"{found.failed} of {found.attempted} examples of {name} fail"
+
+
+def test_examples_in_operator_records():
+    runner = doctest.DocTestRunner(optionflags=FLAGS)
+    for record in rushlight._C.operators():
+        test = doctest.DocTestParser().get_doctest(record["doc"] or "", dict(NAMES), record["id"], None, 0)
+        runner.run(test)
+    assert runner.summarize(verbose=False).failed == 0
 
 
 def test_first_program_of_the_readme(tmp_path):
@@ -45,5 +58,6 @@ def test_links(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_named_files_exist(page):
-    for named in re.findall(r"`((?:core|rushlight|tools|tests|bindings|benchmarks|docs)/[\w./-]+\.\w+)`", page.read_text()):
+    folders = "core|rushlight|tools|tests|bindings|benchmarks|docs"
+    for named in re.findall(rf"`((?:{folders})/[\w./-]+\.(?:cpp|h|py|md|txt))`", page.read_text()):
         assert (ROOT / named).exists(), f"{page.name} names {named}, which does not exist"

@@ -15,8 +15,8 @@ class PairwiseDistance(Module):
 
     Example:
         >>> import rushlight as rl
-        >>> rl.nn.PairwiseDistance()(rl.tensor([[3., 0.]]), rl.tensor([[0., 4.]]))
-        tensor([5.0000])
+        >>> round(rl.nn.PairwiseDistance()(rl.tensor([[3., 0.]]), rl.tensor([[0., 4.]])).item(), 4)
+        5.0
     """
 
     __constants__ = ["norm", "eps", "keepdim"]

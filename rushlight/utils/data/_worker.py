@@ -1,5 +1,6 @@
 """What runs in a worker process, and what it says about itself."""
 from dataclasses import dataclass
+from importlib import import_module
 
 from rushlight.functional._core import core
 from rushlight.utils.data._fetch import make_fetcher
@@ -109,7 +110,7 @@ def run_worker(connection, settings):
     import queue
     import signal
 
-    from rushlight.utils.data._segments import Channel
+    Channel = import_module("rushlight.utils.data._segments").Channel
 
     global _worker_info
     # Ctrl-C goes to the whole group of processes: the parent decides what it means.

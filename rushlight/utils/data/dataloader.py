@@ -1,6 +1,7 @@
 """The loader: batches of a dataset, in this process or by workers."""
 import itertools
 import warnings
+from importlib import import_module
 from types import SimpleNamespace
 
 from rushlight.functional._core import core
@@ -149,8 +150,8 @@ class DataLoader:
     def _get_iterator(self):
         if self.num_workers == 0:
             return _InProcessIterator(self)
-        from rushlight.utils.data._processes import WorkersIterator
-        return WorkersIterator(self)
+        # Loaded when there are workers: it brings multiprocessing, and it needs this module.
+        return import_module("rushlight.utils.data._processes").WorkersIterator(self)
 
     def __iter__(self):
         if not self.persistent_workers or self.num_workers == 0:
