@@ -369,6 +369,19 @@ def kaiming_normal_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", gener
     return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity), generator)
 
 
+def _orthonormal(matrix):
+    # The Q of a QR decomposition whose R has a positive diagonal: then Q is uniform over orthogonal matrices. Each
+    # column is cleared of those before it twice, which leaves no more than rounding.
+    columns = matrix.double()
+    q = core.zeros_like(columns)
+    for i in range(columns.shape[1]):
+        column, before = columns[:, i], q[:, :i]
+        for _ in range(2):
+            column = column - before @ (before.t() @ column)
+        q[:, i] = column / column.square().sum().sqrt()
+    return q
+
+
 def orthogonal_(tensor, gain=1, generator=None):
     """Fill with a (semi-)orthogonal matrix, dimensions after the first flattened (Saxe et al., 2013).
 
@@ -394,9 +407,7 @@ def orthogonal_(tensor, gain=1, generator=None):
     with no_grad():
         flat = core.empty((rows, columns), dtype=tensor.dtype, device=tensor.device)
         flat.normal_(0, 1, generator=generator)
-        q, r = core.linalg.qr(flat.t() if rows < columns else flat)
-        # Without this sign the distribution would not be uniform over orthogonal matrices.
-        q = q * r.diagonal().sign()
+        q = _orthonormal(flat.t() if rows < columns else flat).to(tensor.dtype)
         tensor.copy_((q.t() if rows < columns else q).reshape(tensor.shape)).mul_(gain)
     return tensor
 
