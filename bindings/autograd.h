@@ -1,4 +1,5 @@
-// What the files that bind the tape share: nodes as Python objects, hooks, errors of Python code under the walk.
+// What the files that bind the tape share: nodes as Python objects, hooks, errors of Python code under the
+// walk.
 #pragma once
 
 #include <nanobind/nanobind.h>
@@ -60,7 +61,8 @@ PyObject* guarded_walk(F&& f) noexcept {
 
 struct NodeObject {
     PyObject_HEAD
-    autograd::Node* node;              // owned by plain nodes; of a function's context: borrowed, null once the node is gone
+    // owned by plain nodes; of a function's context: borrowed, null once the node is gone
+    autograd::Node* node;
     bool owned;
 };
 extern PyTypeObject* node_type;

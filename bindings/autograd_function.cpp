@@ -55,7 +55,9 @@ public:
         edges_ = own_edges_.data();
         edge_count_ = uint32_t(own_edges_.size());
     }
-    void add_result(const Tensor& t) { results_.push_back(t.defined() ? Meta{t.sizes(), t.dtype(), true} : Meta{}); }
+    void add_result(const Tensor& t) {
+        results_.push_back(t.defined() ? Meta{t.sizes(), t.dtype(), true} : Meta{});
+    }
     void close(bool materialize) {
         result_count_ = uint32_t(results_.size());
         materialize_ = materialize;
@@ -68,7 +70,8 @@ public:
     PyObject* open_saved() {
         if (freed_) fail_second_walk(name_);
         std::vector<Tensor> tensors;
-        for (size_t i = 0; i < saved_.size(); ++i) tensors.push_back(saved_[i] ? saved_[i]->open(Ref<Node>(this), i) : Tensor());
+        for (size_t i = 0; i < saved_.size(); ++i)
+            tensors.push_back(saved_[i] ? saved_[i]->open(Ref<Node>(this), i) : Tensor());
         return tensor_tuple(tensors);
     }
 
@@ -104,8 +107,8 @@ void FunctionNode::apply(std::span<Tensor> grads, std::span<Tensor> out, const P
 }
 
 Tensor FunctionNode::match(PyObject* given, size_t argument, const Meta& meta) const {
-    require(is_tensor(given), ErrorKind::type, name_, ": backward returned ", Py_TYPE(given)->tp_name, " for argument ", argument,
-            "; expected a Tensor or None");
+    require(is_tensor(given), ErrorKind::type, name_, ": backward returned ", Py_TYPE(given)->tp_name,
+            " for argument ", argument, "; expected a Tensor or None");
     Tensor g = tensor_of(given);
     if (g.sizes() != meta.sizes) {
         bool fits = g.rank() >= meta.sizes.size();
@@ -113,11 +116,12 @@ Tensor FunctionNode::match(PyObject* given, size_t argument, const Meta& meta) c
             int64_t own = meta.sizes[meta.sizes.size() - 1 - i];
             fits = own == 1 || own == g.size(g.rank() - 1 - i);
         }
-        require(fits, ErrorKind::runtime, name_, ": backward returned a gradient of shape ", g.sizes(), " for argument ", argument, "; expected ",
-                meta.sizes, ", the argument's shape");
+        require(fits, ErrorKind::runtime, name_, ": backward returned a gradient of shape ", g.sizes(),
+                " for argument ", argument, "; expected ", meta.sizes, ", the argument's shape");
         g = primitive::sum_to(g, meta.sizes);
     }
-    if (is_complex(g.dtype()) && !is_complex(meta.dtype)) g = primitive::select_last(primitive::view_as_real(g), 0);
+    if (is_complex(g.dtype()) && !is_complex(meta.dtype))
+        g = primitive::select_last(primitive::view_as_real(g), 0);
     return g.dtype() == meta.dtype ? g : primitive::to_dtype(g, meta.dtype);
 }
 
@@ -127,12 +131,13 @@ void FunctionNode::take_results(PyObject* given, std::span<Tensor> out) {
     auto item = [&](size_t i) { return tuple ? PyTuple_GET_ITEM(given, Py_ssize_t(i)) : given; };
     size_t trailing = n;
     while (trailing > expected && item(trailing - 1) == Py_None) --trailing;
-    require(trailing == expected, ErrorKind::runtime, name_, ": backward returned an incorrect number of gradients (expected ", expected,
-            ", one for each argument of forward; got ", n, ")");
+    require(trailing == expected, ErrorKind::runtime, name_, ": backward returned an incorrect number of "
+            "gradients (expected ", expected, ", one for each argument of forward; got ", n, ")");
     for (size_t i = 0; i < expected; ++i) {
         if (item(i) == Py_None) continue;
         int edge = edge_of_argument_[i];
-        require(edge >= 0, ErrorKind::runtime, name_, ": backward returned a gradient for argument ", i, ", which is not a Tensor; expected None");
+        require(edge >= 0, ErrorKind::runtime, name_, ": backward returned a gradient for argument ", i,
+                ", which is not a Tensor; expected None");
         if (own_edges_[size_t(edge)].node) out[size_t(edge)] = match(item(i), i, inputs_[size_t(edge)]);
     }
 }
@@ -149,24 +154,29 @@ int place_in(PyObject* tuple, TensorImpl* t) {
 }
 
 // One result as the caller gets it, with its place on the tape.
-Tensor place_result(FunctionNode& node, PyObject* o, int slot, PyObject* inputs, PyObject* dirty, PyObject* apart) {
+Tensor place_result(FunctionNode& node, PyObject* o, int slot, PyObject* inputs, PyObject* dirty,
+                    PyObject* apart) {
     Tensor t = tensor_of(o);
-    bool is_input = place_in(inputs, t.impl()) >= 0, constant = contains(apart, o) || !is_differentiable(t.dtype());
+    bool is_input = place_in(inputs, t.impl()) >= 0;
+    bool constant = contains(apart, o) || !is_differentiable(t.dtype());
     if (contains(dirty, o)) {
-        require(is_input, ErrorKind::runtime, node.name(), ": mark_dirty was given a result that is not an argument");
+        require(is_input, ErrorKind::runtime, node.name(), ": mark_dirty was given a result that is not an "
+                "argument");
         if (!constant) rebase(*t.impl(), Ref<Node>(&node), uint32_t(slot));
         return t;
     }
-    if (is_input) t = view_of(*t.impl(), t.sizes(), t.strides(), t->offset);         // the argument keeps its own place
+    // the argument keeps its own place
+    if (is_input) t = view_of(*t.impl(), t.sizes(), t.strides(), t->offset);
     else if (t->tracked()) t = detach(t);
     if (t->base) t->view_flags |= view_of_function;
     if (!constant) set_history(*t.impl(), Ref<Node>(&node), uint32_t(slot));
     return t;
 }
 
-// link(context, name, inputs, results, dirty, apart, saved, materialize) -> results. All but the name and the flag are tuples
-// of any objects; `results` holds what forward returned.
-nb::object link(nb::object context, const char* name, nb::tuple inputs, nb::tuple results, nb::tuple dirty, nb::tuple apart, nb::tuple saved,
+// link(context, name, inputs, results, dirty, apart, saved, materialize) -> results. All but the name and
+// the flag are tuples of any objects; `results` holds what forward returned.
+nb::object link(nb::object context, const char* name, nb::tuple inputs, nb::tuple results, nb::tuple dirty,
+                nb::tuple apart, nb::tuple saved,
                 bool materialize) {
     for (nb::handle o : dirty)
         if (is_tensor(o.ptr())) check_recorded_write(*impl_of(o.ptr()), name);
@@ -174,10 +184,14 @@ nb::object link(nb::object context, const char* name, nb::tuple inputs, nb::tupl
     for (nb::handle o : inputs) node->add_input(o.ptr());
     for (nb::handle o : results) node->add_result(is_tensor(o.ptr()) ? tensor_of(o.ptr()) : Tensor());
     node->close(materialize);
-    for (nb::handle o : dirty) require(place_in(results.ptr(), is_tensor(o.ptr()) ? impl_of(o.ptr()) : nullptr) >= 0, ErrorKind::runtime, name,
-                                       ": an argument given to mark_dirty was not returned by forward");
+    for (nb::handle o : dirty) {
+        int place = is_tensor(o.ptr()) ? place_in(results.ptr(), impl_of(o.ptr())) : -1;
+        require(place >= 0, ErrorKind::runtime, name,
+                ": an argument given to mark_dirty was not returned by forward");
+    }
     for (nb::handle o : saved) {
-        require(o.is_none() || is_tensor(o.ptr()), ErrorKind::type, name, ": save_for_backward takes Tensors and None, not ", Py_TYPE(o.ptr())->tp_name);
+        require(o.is_none() || is_tensor(o.ptr()), ErrorKind::type, name, ": save_for_backward takes Tensors "
+                "and None, not ", Py_TYPE(o.ptr())->tp_name);
         Tensor t = o.is_none() ? Tensor() : tensor_of(o.ptr());
         int slot = t.defined() ? place_in(results.ptr(), t.impl()) : -1;
         bool own = slot >= 0 && (place_in(inputs.ptr(), t.impl()) < 0 || contains(dirty.ptr(), o.ptr()));
@@ -186,14 +200,15 @@ nb::object link(nb::object context, const char* name, nb::tuple inputs, nb::tupl
     nb::list out;
     int slot = 0;
     for (nb::handle o : results) {
-        if (is_tensor(o.ptr())) out.append(nb::cast(place_result(*node, o.ptr(), slot, inputs.ptr(), dirty.ptr(), apart.ptr())));
+        if (is_tensor(o.ptr()))
+            out.append(nb::cast(place_result(*node, o.ptr(), slot, inputs.ptr(), dirty.ptr(), apart.ptr())));
         else out.append(o);
         ++slot;
     }
     return nb::tuple(out);
 }
 
-// ---- hooks on saved tensors --------------------------------------------------------------------------------------
+// ---- hooks on saved tensors ----------------------------------------------------------------------
 
 struct HookPair {
     std::shared_ptr<Held> pack, unpack;
@@ -205,7 +220,8 @@ struct PyPacked final : Packed {
     Tensor unpack() override {
         Interpreter lock;
         nb::object t = checked(PyObject_CallOneArg(unpack_function->get(), packed.get()));
-        require(is_tensor(t.ptr()), ErrorKind::type, "saved_tensors_hooks: unpack_hook returned ", Py_TYPE(t.ptr())->tp_name, "; expected a Tensor");
+        require(is_tensor(t.ptr()), ErrorKind::type, "saved_tensors_hooks: unpack_hook returned ",
+                Py_TYPE(t.ptr())->tp_name, "; expected a Tensor");
         return tensor_of(t.ptr());
     }
     Held packed;
@@ -215,7 +231,8 @@ struct PyPacked final : Packed {
 std::shared_ptr<Packed> pack_with_hooks(const Tensor& t) {
     Interpreter lock;
     HookPair hooks = saved_hooks.back();
-    PackFunction before = std::exchange(pack_saved, nullptr);        // what the hook computes is not packed in turn
+    // what the hook computes is not packed in turn
+    PackFunction before = std::exchange(pack_saved, nullptr);
     nb::object packed = nb::steal(PyObject_CallOneArg(hooks.pack->get(), checked(wrap(t)).ptr()));
     pack_saved = before;
     if (!packed.is_valid()) nb::raise_python_error();

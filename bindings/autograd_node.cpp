@@ -22,17 +22,18 @@ PyObject* tensor_tuple(std::span<const Tensor> tensors) {
     return tuple;
 }
 
-// ---- hooks -------------------------------------------------------------------------------------------------------
+// ---- hooks ---------------------------------------------------------------------------------------
 
 namespace {
 
 Tensor replacement(PyObject* given, const Tensor& before, const char* what) {
-    require(is_tensor(given), ErrorKind::type, what, ": the hook returned ", Py_TYPE(given)->tp_name, "; expected a Tensor or None");
+    require(is_tensor(given), ErrorKind::type, what, ": the hook returned ", Py_TYPE(given)->tp_name,
+            "; expected a Tensor or None");
     Tensor t = tensor_of(given);
-    require(!before.defined() || t.sizes() == before.sizes(), ErrorKind::runtime, what, ": the hook changed the gradient's shape from ",
-            before.sizes(), " to ", t.sizes());
-    require(!before.defined() || t.dtype() == before.dtype(), ErrorKind::runtime, what, ": the hook changed the gradient's dtype from ",
-            name_of(before.dtype()), " to ", name_of(t.dtype()));
+    require(!before.defined() || t.sizes() == before.sizes(), ErrorKind::runtime, what, ": the hook changed "
+            "the gradient's shape from ", before.sizes(), " to ", t.sizes());
+    require(!before.defined() || t.dtype() == before.dtype(), ErrorKind::runtime, what, ": the hook changed "
+            "the gradient's dtype from ", name_of(before.dtype()), " to ", name_of(t.dtype()));
     return t;
 }
 
@@ -42,9 +43,10 @@ void replace_all(PyObject* given, std::span<Tensor> grads, const char* what) {
         grads[0] = replacement(given, grads[0], what);
         return;
     }
-    require(PyTuple_Check(given), ErrorKind::type, what, ": the hook returned ", Py_TYPE(given)->tp_name, "; expected a tuple of Tensors or None");
-    require(size_t(PyTuple_GET_SIZE(given)) == grads.size(), ErrorKind::runtime, what, ": the hook returned ", PyTuple_GET_SIZE(given),
-            " gradients; expected ", grads.size());
+    require(PyTuple_Check(given), ErrorKind::type, what, ": the hook returned ", Py_TYPE(given)->tp_name,
+            "; expected a tuple of Tensors or None");
+    require(size_t(PyTuple_GET_SIZE(given)) == grads.size(), ErrorKind::runtime, what, ": the hook returned ",
+            PyTuple_GET_SIZE(given), " gradients; expected ", grads.size());
     for (size_t i = 0; i < grads.size(); ++i) {
         PyObject* item = PyTuple_GET_ITEM(given, Py_ssize_t(i));
         grads[i] = item == Py_None ? Tensor() : replacement(item, grads[i], what);
@@ -68,8 +70,8 @@ struct PyLeafHook final : LeafHook {
     void call(const Tensor& leaf) override {
         Interpreter lock;
         nb::object given = checked(PyObject_CallOneArg(function.get(), checked(wrap(leaf)).ptr()));
-        require(given.is_none(), ErrorKind::runtime, "register_post_accumulate_grad_hook: the hook returned ", Py_TYPE(given.ptr())->tp_name,
-                "; expected None");
+        require(given.is_none(), ErrorKind::runtime, "register_post_accumulate_grad_hook: the hook returned ",
+                Py_TYPE(given.ptr())->tp_name, "; expected None");
     }
     Held function;
 };
@@ -79,7 +81,8 @@ struct PyPreHook final : PreHook {
     void call(std::span<Tensor> grads) override {
         Interpreter lock;
         nb::object shown = checked(tensor_tuple(grads));
-        replace_all(checked(PyObject_CallOneArg(function.get(), shown.ptr())).ptr(), grads, "register_prehook");
+        replace_all(checked(PyObject_CallOneArg(function.get(), shown.ptr())).ptr(), grads,
+                    "register_prehook");
     }
     Held function;
 };
@@ -90,7 +93,8 @@ struct PyPostHook final : PostHook {
         Interpreter lock;
         nb::object inputs = checked(tensor_tuple(of_inputs)), results = checked(tensor_tuple(of_results));
         PyObject* args[] = {inputs.ptr(), results.ptr()};
-        replace_all(checked(PyObject_Vectorcall(function.get(), args, 2, nullptr)).ptr(), of_inputs, "register_hook");
+        replace_all(checked(PyObject_Vectorcall(function.get(), args, 2, nullptr)).ptr(), of_inputs,
+                    "register_hook");
     }
     Held function;
 };
@@ -105,7 +109,8 @@ struct HookHandle {
 };
 
 PyObject* require_callable(PyObject* f, const char* what) {
-    require(PyCallable_Check(f), ErrorKind::type, what, ": argument 'hook' must be callable, not ", Py_TYPE(f)->tp_name);
+    require(PyCallable_Check(f), ErrorKind::type, what, ": argument 'hook' must be callable, not ",
+            Py_TYPE(f)->tp_name);
     return f;
 }
 
@@ -116,12 +121,14 @@ PyObject* wrap_handle(std::shared_ptr<Hook> hook) {
     return nb::cast(HookHandle{hook, ids++}).release().ptr();
 }
 
-std::shared_ptr<TensorHook> tensor_hook(PyObject* f) { return std::make_shared<PyTensorHook>(require_callable(f, "register_hook")); }
+std::shared_ptr<TensorHook> tensor_hook(PyObject* f) {
+    return std::make_shared<PyTensorHook>(require_callable(f, "register_hook"));
+}
 std::shared_ptr<LeafHook> leaf_hook(PyObject* f) {
     return std::make_shared<PyLeafHook>(require_callable(f, "register_post_accumulate_grad_hook"));
 }
 
-// ---- the node type -----------------------------------------------------------------------------------------------
+// ---- the node type -------------------------------------------------------------------------------
 
 namespace {
 
@@ -132,7 +139,8 @@ const char* short_name(PyObject* self) {
 
 Node* need_node(PyObject* self) {
     Node* n = reinterpret_cast<NodeObject*>(self)->node;
-    require(n != nullptr, ErrorKind::runtime, short_name(self), ": the graph that this function was part of is gone");
+    require(n != nullptr, ErrorKind::runtime, short_name(self), ": the graph that this function was part of "
+            "is gone");
     return n;
 }
 
@@ -148,7 +156,9 @@ void node_dealloc(PyObject* self) {
     Py_DECREF(type);
 }
 
-PyObject* node_repr(PyObject* self) { return PyUnicode_FromFormat("<%s object at %p>", short_name(self), self); }
+PyObject* node_repr(PyObject* self) {
+    return PyUnicode_FromFormat("<%s object at %p>", short_name(self), self);
+}
 
 PyObject* node_name(PyObject* self, PyObject*) {
     return guarded([&] {
@@ -172,7 +182,8 @@ PyObject* node_next(PyObject* self, void*) {
 
 PyObject* node_variable(PyObject* self, void*) {
     return guarded([&]() -> PyObject* {
-        if (auto* sink = dynamic_cast<AccumulateGrad*>(need_node(self))) return wrap(Tensor(&sink->variable()));
+        if (auto* sink = dynamic_cast<AccumulateGrad*>(need_node(self)))
+            return wrap(Tensor(&sink->variable()));
         PyErr_Format(PyExc_AttributeError, "'%s' object has no attribute 'variable'", short_name(self));
         return nullptr;
     });
@@ -209,14 +220,18 @@ PyObject* node_new(PyTypeObject* type, PyObject*, PyObject*) {
 PyMethodDef node_methods[] = {
     {"name", node_name, METH_NOARGS, "name() -> str\n\nThe name of the recorded operation."},
     {"register_hook", node_register_hook, METH_O,
-     "register_hook(hook) -> handle\n\nCalls hook(grad_inputs, grad_outputs) after this node has run; a tuple it returns replaces grad_inputs."},
+     "register_hook(hook) -> handle\n\nCalls hook(grad_inputs, grad_outputs) "
+     "after this node has run; a tuple it returns replaces grad_inputs."},
     {"register_prehook", node_register_prehook, METH_O,
-     "register_prehook(hook) -> handle\n\nCalls hook(grad_outputs) before this node runs; a tuple it returns replaces grad_outputs."},
-    {"_sequence_nr", node_sequence, METH_NOARGS, "_sequence_nr() -> int\n\nThe order of recording within a thread."},
+     "register_prehook(hook) -> handle\n\nCalls hook(grad_outputs) before this "
+     "node runs; a tuple it returns replaces grad_outputs."},
+    {"_sequence_nr", node_sequence, METH_NOARGS, "_sequence_nr() -> int\n\nThe order of recording "
+     "within a thread."},
     {}};
 
 PyGetSetDef node_properties[] = {
-    {"next_functions", node_next, nullptr, "Pairs of the nodes that the inputs came from and the results they were.", nullptr},
+    {"next_functions", node_next, nullptr, "Pairs of the nodes that the inputs came from and "
+     "the results they were.", nullptr},
     {"variable", node_variable, nullptr, "The leaf, of AccumulateGrad.", nullptr},
     {}};
 
@@ -225,9 +240,11 @@ PyType_Slot node_slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(node_dealloc
                             {Py_tp_repr, reinterpret_cast<void*>(node_repr)},
                             {Py_tp_methods, node_methods},
                             {Py_tp_getset, node_properties},
-                            {Py_tp_doc, const_cast<char*>("A recorded operation of the autograd graph; `tensor.grad_fn`.")},
+                            {Py_tp_doc, const_cast<char*>("A recorded operation of the "
+                                                          "autograd graph; `tensor.grad_fn`.")},
                             {0, nullptr}};
-PyType_Spec node_spec = {"rushlight.autograd.graph.Node", sizeof(NodeObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, node_slots};
+PyType_Spec node_spec = {"rushlight.autograd.graph.Node", sizeof(NodeObject), 0,
+                         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, node_slots};
 
 // One type per kind of node, so that type(x.grad_fn).__name__ tells.
 PyTypeObject* type_named(const std::string& name) {
@@ -259,8 +276,10 @@ PyObject* wrap_node(Node* node) {
 
 void add_nodes(nb::module_& m) {
     node_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&node_spec));
-    if (!node_type || PyModule_AddObjectRef(m.ptr(), "Node", reinterpret_cast<PyObject*>(node_type)) != 0) nb::raise_python_error();
-    nb::class_<HookHandle>(m, "RemovableHandle", "Removes a hook: `handle.remove()`, or at the end of a `with handle:` block.")
+    auto* type = reinterpret_cast<PyObject*>(node_type);
+    if (!type || PyModule_AddObjectRef(m.ptr(), "Node", type) != 0) nb::raise_python_error();
+    nb::class_<HookHandle>(m, "RemovableHandle", "Removes a hook: `handle.remove()`, or at the end "
+                           "of a `with handle:` block.")
         .def("remove", &HookHandle::remove, "Stops the hook from being called.")
         .def_ro("id", &HookHandle::id)
         .def("__enter__", [](HookHandle& h) -> HookHandle& { return h; }, nb::rv_policy::reference)

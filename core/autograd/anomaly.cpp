@@ -18,7 +18,7 @@ static bool has_nan(const Tensor& t) {
         auto* p = flat.data_as<T>();
         for (int64_t i = 0; i < flat.numel(); ++i) {
             if constexpr (std::is_integral_v<T>) return false;
-            else if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) { if (float(p[i]) != float(p[i])) return true; }
+            else if constexpr (sizeof(T) == 2) { if (float(p[i]) != float(p[i])) return true; }
             else if (p[i] != p[i]) return true;
         }
         return false;
@@ -31,7 +31,8 @@ void refuse_nan(const Node& node, std::span<const Tensor> grads) {
         const NodeExtras* extras = node.extras_if_any();
         bool traced = extras && !extras->trace.empty();
         fail(ErrorKind::runtime, "Function '", node.name(), "' returned nan values in its ", i, "th output. ",
-             traced ? "It was recorded at:\n" : "Where it was recorded is not known: anomaly mode was off then.", traced ? extras->trace : "");
+             traced ? "It was recorded at:\n" : "It was recorded while anomaly mode was off.",
+             traced ? extras->trace : "");
     }
 }
 

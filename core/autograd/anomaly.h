@@ -14,6 +14,7 @@ struct Anomaly {
 extern Anomaly anomaly;
 
 void note_origin(Node& node);
-void refuse_nan(const Node& node, std::span<const Tensor> grads);    // raises naming the node, the gradient and the recording line
+// raises naming the node, the gradient and the recording line
+void refuse_nan(const Node& node, std::span<const Tensor> grads);
 
 }  // namespace rushlight::autograd

@@ -12,7 +12,8 @@ CopySlices::CopySlices(TensorImpl& base, const TensorImpl& view, Ref<Node> inner
       base_{base.sizes, base.strides, base.offset, base.dtype},
       view_{view.sizes, view.strides, view.offset, view.dtype},
       inner_(std::move(inner)) {
-    require(inner_->result_count() == 1, ErrorKind::runtime, inner_->name(), ": a function that changes a view in place must return one tensor");
+    require(inner_->result_count() == 1, ErrorKind::runtime, inner_->name(), ": a function that changes a "
+            "view in place must return one tensor");
     own_edges_.assign(inner_->edges().begin(), inner_->edges().end());
     if (own_edges_.empty()) own_edges_.emplace_back();
     own_edges_[0] = gradient_edge(base);
@@ -25,9 +26,11 @@ void CopySlices::apply(std::span<Tensor> grads, std::span<Tensor> out, const Pas
     Tensor result = empty_strided_tensor(base_.sizes, base_.strides, base_.dtype);
     primitive::copy_in_place(result, grads[0]);
     Tensor source = in_dtype_of(result, view_.dtype);
-    int64_t start = view_.offset - base_.offset * (is_complex(base_.dtype) && !is_complex(view_.dtype) ? 2 : 1);
+    int64_t start = view_.offset - base_.offset * (is_complex(base_.dtype) && !is_complex(view_.dtype)
+                                                   ? 2 : 1);
     if (is_complex(view_.dtype) && !is_complex(base_.dtype)) start = view_.offset - base_.offset / 2;
-    Tensor slice = invoke(primitive::restride(), source, view_.sizes, view_.strides, start - source->offset, source.strides());
+    Tensor slice = invoke(primitive::restride(), source, view_.sizes, view_.strides,
+                          start - source->offset, source.strides());
     Tensor inside = primitive::clone(slice);
     inner_->apply({&inside, 1}, out, pass);
     Tensor first = std::move(out[0]);

@@ -1,5 +1,5 @@
-// What an in-place change of a view means for the tensor it views: the elements of the view go through the recorded call, the
-// others stay.
+// What an in-place change of a view means for the tensor it views: the elements of the view go through the
+// recorded call, the others stay.
 #pragma once
 
 #include "autograd/node.h"
@@ -8,7 +8,8 @@ namespace rushlight::autograd {
 
 class CopySlices final : public Node {
 public:
-    // `inner` recorded the change of `view`; its first edge led to the view's old history, which becomes the base's.
+    // `inner` recorded the change of `view`; its first edge led to the view's old history, which becomes the
+    // base's.
     CopySlices(TensorImpl& base, const TensorImpl& view, Ref<Node> inner);
     void apply(std::span<Tensor> grads, std::span<Tensor> out, const Pass& pass) override;
     std::string name() const override { return "CopySlices"; }

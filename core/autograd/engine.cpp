@@ -22,7 +22,8 @@ thread_local std::vector<Lists> spare_lists;
 
 }  // namespace
 
-// One walk. Its notes on a node lie in the node; those on nodes that another walk holds at the moment lie in `elsewhere_`.
+// One walk. Its notes on a node lie in the node; those on nodes that another walk holds at the moment lie in
+// `elsewhere_`.
 class Run {
 public:
     explicit Run(Walk&& w) : w_(std::move(w)), pass_{w_.create_graph, w_.keep_graph} {
@@ -120,7 +121,8 @@ void Run::find_needed() {
     }
     for (size_t i = order.size(); i-- > 0;)
         for (const Edge& e : order[i]->edges())
-            if (e.node && (notes(e.node.get()).needed || notes(e.node.get()).captured)) notes(order[i]).needed = true;
+            if (e.node && (notes(e.node.get()).needed || notes(e.node.get()).captured))
+                notes(order[i]).needed = true;
 }
 
 void Run::put(Node* n, uint32_t slot, Tensor g) {
@@ -150,7 +152,7 @@ void Run::process(Node* n) {
     std::unique_ptr<Tensor[]> all = std::move(note.all);
     Tensor first = std::move(note.first);
     if (n->result_count() > 1 && !all) all = std::make_unique<Tensor[]>(n->result_count());
-    std::span<Tensor> grads = n->result_count() > 1 ? std::span<Tensor>(all.get(), n->result_count()) : std::span<Tensor>(&first, 1);
+    std::span<Tensor> grads(n->result_count() > 1 ? all.get() : &first, n->result_count());
     n->run_hooks(grads);
     if (note.captured)
         for (size_t i = 0; i < w_.inputs.size(); ++i)
@@ -171,7 +173,8 @@ void Run::process(Node* n) {
         Node* to = edges[i].node.get();
         if (!to) continue;
         Notes& target = notes(to);
-        if (out_[i].defined() && (target.needed || target.captured)) put(to, edges[i].slot, std::move(out_[i]));
+        if (out_[i].defined() && (target.needed || target.captured))
+            put(to, edges[i].slot, std::move(out_[i]));
         if (--target.dependencies == 0 && (target.needed || target.captured)) push(to);
     }
 }
@@ -182,7 +185,8 @@ std::vector<Tensor> Run::go() {
     if (!w_.inputs.empty()) find_needed();
     GradMode recording(pass_.create_graph);
     WithoutInterpreter unlocked(visited_.size() > 64);
-    for (size_t i = 0; i < w_.roots.size(); ++i) put(w_.roots[i].node.get(), w_.roots[i].slot, std::move(w_.grads[i]));
+    for (size_t i = 0; i < w_.roots.size(); ++i)
+        put(w_.roots[i].node.get(), w_.roots[i].slot, std::move(w_.grads[i]));
     for (Node* n : visited_) {
         Notes& note = notes(n);
         if (note.dependencies == 0 && (note.needed || note.captured)) push(n);
@@ -197,21 +201,23 @@ std::vector<Tensor> walk(Walk&& w) {
 }
 
 Tensor first_gradient(const Tensor& root, const Tensor& given, size_t index) {
-    require(root->tracked(), ErrorKind::runtime, "backward: element ", index, " of tensors, of shape ", root.sizes(),
-            ", does not require grad and does not have a grad_fn");
+    require(root->tracked(), ErrorKind::runtime, "backward: element ", index, " of tensors, of shape ",
+            root.sizes(), ", does not require grad and does not have a grad_fn");
     if (!given.defined()) {
-        require(root.numel() == 1, ErrorKind::runtime, "backward: grad can be implicitly created only for scalar outputs; tensor ", index,
-                " has shape ", root.sizes(), ": pass gradient=");
-        require(!is_complex(root.dtype()), ErrorKind::runtime, "backward: grad can be implicitly created only for real scalar outputs; tensor ",
-                index, " has dtype ", name_of(root.dtype()), ": pass gradient=");
+        require(root.numel() == 1, ErrorKind::runtime, "backward: grad can be implicitly created only for "
+                "scalar outputs; tensor ", index, " has shape ", root.sizes(), ": pass gradient=");
+        require(!is_complex(root.dtype()), ErrorKind::runtime, "backward: grad can be implicitly created "
+                "only for real scalar outputs; tensor ", index, " has dtype ", name_of(root.dtype()),
+                ": pass gradient=");
         Tensor one = empty_tensor(root.sizes(), root.dtype());
         copy_values(*one.impl(), *scalar_tensor(1.0, root.dtype()).impl());
         return one;
     }
-    require(given.sizes() == root.sizes(), ErrorKind::runtime, "backward: Mismatch in shape: gradient ", index, " has shape ", given.sizes(),
-            "; expected ", root.sizes(), ", the shape of the tensor");
-    require(is_complex(given.dtype()) == is_complex(root.dtype()), ErrorKind::runtime, "backward: gradient ", index, " has dtype ",
-            name_of(given.dtype()), " and the tensor ", name_of(root.dtype()), "; expected both real or both complex");
+    require(given.sizes() == root.sizes(), ErrorKind::runtime, "backward: Mismatch in shape: gradient ",
+            index, " has shape ", given.sizes(), "; expected ", root.sizes(), ", the shape of the tensor");
+    require(is_complex(given.dtype()) == is_complex(root.dtype()), ErrorKind::runtime, "backward: gradient ",
+            index, " has dtype ", name_of(given.dtype()), " and the tensor ", name_of(root.dtype()),
+            "; expected both real or both complex");
     return given.dtype() == root.dtype() ? given : primitive::to_dtype(given, root.dtype());
 }
 

@@ -14,11 +14,13 @@ struct Walk {
     bool accumulate = true;              // into the inputs' .grad; else their gradients are returned
 };
 
-// Runs the derivatives of everything that the roots came from, each node once, after all that depend on it. Returns the
-// gradients at `inputs` when they are not accumulated; undefined where none arrived. Any thread may walk at any time.
+// Runs the derivatives of everything that the roots came from, each node once, after all that depend on it.
+// Returns the gradients at `inputs` when they are not accumulated; undefined where none arrived. Any thread
+// may walk at any time.
 std::vector<Tensor> walk(Walk&& w);
 
-// The gradient with which `root` starts: `given`, checked, or one for a single element. `index` is for the message.
+// The gradient with which `root` starts: `given`, checked, or one for a single element. `index` is for the
+// message.
 Tensor first_gradient(const Tensor& root, const Tensor& given, size_t index);
 
 }  // namespace rushlight::autograd

@@ -21,7 +21,8 @@ thread_local FreeLists free_lists;
 
 size_t class_of(size_t bytes) { return (bytes + grain - 1) / grain; }
 
-// Nodes whose last reference is gone, waiting for the outermost `dispose` on this thread: a deep graph is freed without recursion.
+// Nodes whose last reference is gone, waiting for the outermost `dispose` on this thread: a deep graph is
+// freed without recursion.
 struct Grave {
     Node* first = nullptr;
     bool digging = false;

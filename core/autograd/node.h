@@ -21,7 +21,8 @@ struct Edge {
     uint32_t slot = 0;
 };
 
-// What a user attached. Hooks may replace gradients. A removed hook stays in its list until the list is next changed.
+// What a user attached. Hooks may replace gradients. A removed hook stays in its list until the list is next
+// changed.
 struct Hook {
     std::atomic<bool> removed{false};
     virtual ~Hook() = default;
@@ -71,7 +72,8 @@ struct NodeExtras {
     HookList<TensorHook> tensor_hooks;               // of the results, by slot
     HookList<PreHook> pre_hooks;
     HookList<PostHook> post_hooks;
-    std::vector<std::pair<uint32_t, TensorTape*>> retained;      // results that keep their gradient; each removes itself when it goes
+    // results that keep their gradient; each removes itself when it goes
+    std::vector<std::pair<uint32_t, TensorTape*>> retained;
     std::string trace;                               // where the call was recorded, in anomaly mode
 };
 
@@ -83,13 +85,15 @@ struct Pass {
 
 class Node : public TapeNode {
 public:
-    // From the gradients of the results to the gradients of the inputs, one per edge; undefined ones mean zero.
+    // From the gradients of the results to the gradients of the inputs, one per edge; undefined ones mean
+    // zero.
     virtual void apply(std::span<Tensor> grads, std::span<Tensor> out, const Pass& pass) = 0;
     virtual std::string name() const = 0;
-    virtual void run_hooks(std::span<Tensor> grads); // those that see the gradients of the results, before they are used
+    // those that see the gradients of the results, before they are used
+    virtual void run_hooks(std::span<Tensor> grads);
 
-    // Keeps a saved `t`, or view of it, without its history from now on: `t` was changed in place, and its new history leads
-    // to this node.
+    // Keeps a saved `t`, or view of it, without its history from now on: `t` was changed in place, and its
+    // new history leads to this node.
     virtual void cut_history_of(const TensorImpl& t) {}
 
     std::span<Edge> edges() const { return {edges_, edge_count_}; }
@@ -110,7 +114,8 @@ protected:
 private:
     friend class Run;
 
-    // The walk that is on its way through this node keeps its notes here; a second one at the same time keeps its own elsewhere.
+    // The walk that is on its way through this node keeps its notes here; a second one at the same time
+    // keeps its own elsewhere.
     struct Notes {
         uint32_t dependencies = 0;
         bool needed = true, captured = false;

@@ -11,31 +11,34 @@ namespace rushlight::autograd {
 
 thread_local PackFunction pack_saved = nullptr;
 
-// ---- sentences ---------------------------------------------------------------------------------------------------
+// ---- sentences -----------------------------------------------------------------------------------
 
 void fail_modified(const std::string& node, const std::string& what, const TensorImpl& t, Stamp expected) {
     uint32_t version = t.storage->version();
     if (version == expected.version)
-        fail(ErrorKind::runtime, node, ": ", what, ", now of shape ", t.sizes, ", was given other memory or another shape since it was "
-             "saved for the gradient; use a new tensor instead");
-    fail(ErrorKind::runtime, node, ": ", what, " of shape ", t.sizes, ", needed for the gradient, has been modified by an inplace operation: it is at "
-         "version ", version, "; expected version ", expected.version, ". Use the out-of-place form of the operation that changed it, or change a "
+        fail(ErrorKind::runtime, node, ": ", what, ", now of shape ", t.sizes, ", was given other memory or "
+             "another shape since it was saved for the gradient; use a new tensor instead");
+    fail(ErrorKind::runtime, node, ": ", what, " of shape ", t.sizes, ", needed for the gradient, has been "
+         "modified by an inplace operation: it is at version ", version, "; expected version ",
+         expected.version, ". Use the out-of-place form of the operation that changed it, or change a "
          "clone(); autograd.set_detect_anomaly(True) shows where ", node, " was recorded");
 }
 
 void fail_modified_outside(const std::string& node, const std::string& what, const TensorImpl& t) {
-    fail(ErrorKind::runtime, node, ": ", what, " of shape ", t.sizes, ", needed for the gradient, has been modified by an inplace operation of "
-         "another library through memory that it shares (NumPy, DLPack); change a copy instead");
+    fail(ErrorKind::runtime, node, ": ", what, " of shape ", t.sizes, ", needed for the gradient, has been "
+         "modified by an inplace operation of another library through memory that it shares (NumPy, DLPack); "
+         "change a copy instead");
 }
 
 void fail_second_walk(const std::string& node) {
-    fail(ErrorKind::runtime, node, ": trying to backward through the graph a second time; its saved tensors were freed by the first "
-         "backward() or grad(): give that one retain_graph=True");
+    fail(ErrorKind::runtime, node, ": trying to backward through the graph a second time; its saved tensors "
+         "were freed by the first backward() or grad(): give that one retain_graph=True");
 }
 
 void require_savable(const TensorImpl& t, const char* op) {
-    require(!t.inference, ErrorKind::runtime, op, ": an argument of shape ", t.sizes, " was made in inference_mode and can't be saved for the "
-            "gradient; use a clone() of it, or no_grad() instead of inference_mode()");
+    require(!t.inference, ErrorKind::runtime, op, ": an argument of shape ", t.sizes,
+            " was made in inference_mode and can't be saved for the gradient; use a clone() of it, or "
+            "no_grad() instead of inference_mode()");
 }
 
 static std::string camel_case(std::string_view id) {
@@ -54,12 +57,14 @@ std::string OpNode::name() const {
     return camel_case(id) + "Backward0";
 }
 
-// ---- recording ---------------------------------------------------------------------------------------------------
+// ---- recording -----------------------------------------------------------------------------------
 
 namespace {
 
 size_t words_for(size_t bytes) { return (bytes + 7) / 8; }
-size_t shape_words(const TensorImpl& t, bool geometry) { return 1 + size_t(t.rank()) * (geometry ? 2 : 1) + (geometry ? 1 : 0); }
+size_t shape_words(const TensorImpl& t, bool geometry) {
+    return 1 + size_t(t.rank()) * (geometry ? 2 : 1) + (geometry ? 1 : 0);
+}
 
 void write_shape(int64_t*& at, const TensorImpl& t, bool geometry) {
     *at++ = int64_t(t.dtype) << 8 | t.rank();
@@ -136,7 +141,8 @@ OpNode::Layout OpNode::plan(const Call& call) {
 }
 
 OpNode::OpNode(const Op& op, const Layout& l, size_t bytes)
-    : Node(uint32_t(bytes), next_sequence()), op_(op), needed_(l.needed), saved_(l.saved), tensors_(l.tensors), list_param_(int8_t(l.list_param)),
+    : Node(uint32_t(bytes), next_sequence()), op_(op), needed_(l.needed), saved_(l.saved),
+        tensors_(l.tensors), list_param_(int8_t(l.list_param)),
       param_count_(uint8_t(l.params)), results_kept_(uint8_t(l.results_kept)) {
     char* at = reinterpret_cast<char*>(this) + sizeof(OpNode);
     edges_ = reinterpret_cast<Edge*>(at);
@@ -157,8 +163,8 @@ OpNode::OpNode(const Op& op, const Layout& l, size_t bytes)
 
 Ref<Node> OpNode::make(Call& call) {
     Layout l = plan(call);
-    size_t bytes = sizeof(OpNode) + l.edges * sizeof(Edge) + l.params * (sizeof(Value) + sizeof(Stamp)) + l.results_kept * sizeof(KeptResult) +
-                   l.payload * sizeof(int64_t);
+    size_t bytes = sizeof(OpNode) + l.edges * sizeof(Edge) + l.params * (sizeof(Value) + sizeof(Stamp)) +
+                   l.results_kept * sizeof(KeptResult) + l.payload * sizeof(int64_t);
     auto* node = new (take_node_memory(bytes)) OpNode(call.op, l, bytes);
     Ref<Node> owner(node);
     node->fill(call);
@@ -175,13 +181,15 @@ void OpNode::keep(const Call& call, int key, TensorImpl* t, TensorImpl** place, 
     if (overwritten && t == call.destination) t = call.original.impl();
     t->storage->notice_outside_writes();
     *stamp = Stamp::of(*t);
-    if (overwritten && t->storage == call.destination->storage && may_share_memory(*t, *call.destination)) --stamp->version;
+    if (overwritten && t->storage == call.destination->storage && may_share_memory(*t, *call.destination))
+        --stamp->version;                                // it holds new values already
     bool watched = t->storage->written_elsewhere();
     if (pack_saved || watched) [[unlikely]] {
         if (!rare_) rare_ = std::make_unique<Rare>();
         std::shared_ptr<Packed> packed = pack_saved ? pack_saved(Tensor(t)) : nullptr;
         bool kept = packed != nullptr;
-        rare_->entries.push_back({key, watched && !kept ? fingerprint(*t) : 0, watched && !kept, std::move(packed)});
+        rare_->entries.push_back({key, watched && !kept ? fingerprint(*t) : 0, watched && !kept,
+                                  std::move(packed)});
         if (kept) return;
     }
     t->storage->note_saved();
@@ -221,11 +229,13 @@ void OpNode::fill(Call& call) {
             case Tag::tensors: keep_list(call, v, payload); break;
             case Tag::generator: v = Value(); break;
             case Tag::ints:
-                v.ints_.data = static_cast<int64_t*>(std::memcpy(payload, v.ints_.data, size_t(v.ints_.n) * 8));
+                v.ints_.data = static_cast<int64_t*>(std::memcpy(payload, v.ints_.data,
+                        size_t(v.ints_.n) * 8));
                 payload += v.ints_.n;
                 break;
             case Tag::reals:
-                v.reals_.data = static_cast<double*>(std::memcpy(payload, v.reals_.data, size_t(v.reals_.n) * 8));
+                v.reals_.data = static_cast<double*>(std::memcpy(payload, v.reals_.data,
+                        size_t(v.reals_.n) * 8));
                 payload += v.reals_.n;
                 break;
             case Tag::string:
@@ -237,16 +247,18 @@ void OpNode::fill(Call& call) {
         args_[i] = v;
     }
     shapes_ = payload;
+    bool geometry = op_.derivative.reads_geometry;
     each_bit(tensors_, [&](int i) {
         const Value& v = call.args[i];
-        if (v.tag == Tag::tensor && !(args_[i].tag == Tag::tensor)) write_shape(payload, *v.tensor_, op_.derivative.reads_geometry);
+        if (v.tag == Tag::tensor && args_[i].tag != Tag::tensor) write_shape(payload, *v.tensor_, geometry);
         if (v.tag != Tag::tensors) return;
         for (TensorImpl* t : v.to_tensors()) {
-            if (t) write_shape(payload, *t, op_.derivative.reads_geometry);
+            if (t) write_shape(payload, *t, geometry);
             else *payload++ = int64_t(DType::float32) << 8;
         }
     });
-    if (!call.destination) result_count_ = uint32_t(call.list.empty() ? std::max(call.results, 1) : int(call.list.size()));
+    if (!call.list.empty()) result_count_ = uint32_t(call.list.size());
+    else if (!call.destination) result_count_ = uint32_t(std::max(call.results, 1));
     keep_results(call);
     if (anomaly.enabled) [[unlikely]] note_origin(*this);
 }
@@ -288,7 +300,8 @@ void OpNode::drop_saved() {
             drop(v.tensor_);
             v = Value();
         } else if (v.tag == Tag::tensors) {
-            for (auto& t : std::span(const_cast<TensorImpl**>(v.tensors_.data), size_t(v.tensors_.n))) drop(std::exchange(t, nullptr));
+            for (int64_t k = 0; k < v.tensors_.n; ++k)
+                drop(std::exchange(const_cast<TensorImpl**>(v.tensors_.data)[k], nullptr));
         }
     });
     for (int i = 0; i < results_kept_; ++i) drop(std::exchange(results_[i].alias, nullptr));
@@ -300,9 +313,10 @@ OpNode::~OpNode() {
     for (uint32_t i = 0; i < edge_count_; ++i) edges_[i].~Edge();
 }
 
-// ---- walking -----------------------------------------------------------------------------------------------------
+// ---- walking -------------------------------------------------------------------------------------
 
-// The saved values of a node for the length of one derivative: taken out of it, or shared with it when the graph is kept.
+// The saved values of a node for the length of one derivative: taken out of it, or shared with it when the
+// graph is kept.
 class Unpacked {
 public:
     Unpacked(OpNode& node, const Pass& pass) : node_(node), create_graph_(pass.create_graph) {
@@ -332,7 +346,8 @@ public:
     // Completes the arguments by what hooks packed: user code, and so not under the lock.
     void open() {
         for (int i = 0; i < node_.results_kept_; ++i)
-            if (results_[i]) results[node_.results_[i].slot] = with_history(Tensor(results_[i]), node_.results_[i].slot);
+            if (uint32_t slot = node_.results_[i].slot; results_[i])
+                results[slot] = with_history(Tensor(results_[i]), slot);
         for (const auto& e : packed_.entries) {
             if (!e.packed) continue;
             Tensor t = e.packed->unpack();
@@ -394,7 +409,9 @@ private:
 uint32_t OpNode::edge_of(int key) const {
     int param = key < max_params ? key : list_param_;
     uint32_t edge = key < max_params ? 0 : uint32_t(key - max_params);
-    each_bit(tensors_ & ((uint64_t(1) << param) - 1), [&](int i) { edge += args_[i].tag == Tag::tensors ? uint32_t(args_[i].tensors_.n) : 1; });
+    each_bit(tensors_ & ((uint64_t(1) << param) - 1), [&](int i) {
+        edge += args_[i].tag == Tag::tensors ? uint32_t(args_[i].tensors_.n) : 1;
+    });
     return edge;
 }
 
@@ -410,7 +427,8 @@ void OpNode::verify(int key, const TensorImpl& t, Stamp stamp) const {
     if (Stamp::of(t) != stamp) fail_modified(name(), describe(key), t, stamp);
     if (!rare_) return;
     for (const auto& e : rare_->entries)
-        if (e.key == key && e.has_fingerprint && fingerprint(t) != e.fingerprint) fail_modified_outside(name(), describe(key), t);
+        if (e.key == key && e.has_fingerprint && fingerprint(t) != e.fingerprint)
+            fail_modified_outside(name(), describe(key), t);
 }
 
 void OpNode::verify_all() const {
@@ -430,7 +448,8 @@ void OpNode::verify_all() const {
 Tensor OpNode::match(Tensor g, const InputMeta& meta) const {
     if (g.sizes() != meta.sizes) g = primitive::sum_to(g, meta.sizes);
     if (g.dtype() == meta.dtype) return g;
-    if (is_complex(g.dtype()) && !is_complex(meta.dtype)) g = primitive::select_last(primitive::view_as_real(g), 0);
+    if (is_complex(g.dtype()) && !is_complex(meta.dtype))
+        g = primitive::select_last(primitive::view_as_real(g), 0);
     return g.dtype() == meta.dtype ? g : primitive::to_dtype(g, meta.dtype);
 }
 
@@ -463,14 +482,16 @@ void OpNode::read_shapes(const Value* kept, Shapes& shapes) const {
 void OpNode::apply(std::span<Tensor> grads, std::span<Tensor> out, const Pass& pass) {
     bool any = false;
     for (const Tensor& g : grads) any = any || g.defined();
-    if (!any || !op_.derivative.vjp) return;                // an in-place call without derivative passes nothing on
+    // an in-place call without derivative passes nothing on
+    if (!any || !op_.derivative.vjp) return;
     Unpacked values(*this, pass);
     Shapes shapes(param_count_);
     read_shapes(values.args, shapes);
     values.open();
     Tensor into[max_params];
     std::vector<Tensor> into_list(shapes.list.size());
-    Vjp d{op_, values.args, grads, values.results, {shapes.at, param_count_}, needed_, pass.create_graph, {into, param_count_}, shapes.list, &into_list};
+    Vjp d{op_, values.args, grads, values.results, {shapes.at, param_count_}, needed_, pass.create_graph,
+            {into, param_count_}, shapes.list, &into_list};
     op_.derivative.vjp(d);
     uint32_t edge = 0;
     auto give = [&](Tensor& g, const InputMeta& meta) {

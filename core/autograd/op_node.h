@@ -1,4 +1,5 @@
-// The node of an operator call. Everything it keeps lies behind it in one block: edges, arguments, versions, shapes.
+// The node of an operator call. Everything it keeps lies behind it in one block: edges, arguments, versions,
+// shapes.
 #pragma once
 
 #include "autograd/node.h"
@@ -25,8 +26,10 @@ using PackFunction = std::shared_ptr<Packed> (*)(const Tensor&);
 extern thread_local PackFunction pack_saved;
 
 // Raises the sentence about a saved tensor that is not what it was.
-[[noreturn]] void fail_modified(const std::string& node, const std::string& what, const TensorImpl& t, Stamp expected);
-[[noreturn]] void fail_modified_outside(const std::string& node, const std::string& what, const TensorImpl& t);
+[[noreturn]] void fail_modified(const std::string& node, const std::string& what, const TensorImpl& t,
+                                Stamp expected);
+[[noreturn]] void fail_modified_outside(const std::string& node, const std::string& what,
+                                        const TensorImpl& t);
 [[noreturn]] void fail_second_walk(const std::string& node);
 void require_savable(const TensorImpl& t, const char* op);
 
@@ -56,7 +59,8 @@ private:
     // What few nodes have.
     struct Rare {
         struct Entry {
-            int key;                             // a parameter, or max_params + place in the list, or -1 - result
+            // a parameter, or max_params + place in the list, or -1 - result
+            int key;
             uint64_t fingerprint;
             bool has_fingerprint;
             std::shared_ptr<Packed> packed;
@@ -80,7 +84,8 @@ private:
     Tensor match(Tensor g, const InputMeta& meta) const;
 
     const Op& op_;
-    uint64_t needed_, saved_, tensors_;          // parameters: that need a gradient, that are kept, that were tensors or lists
+    // parameters: that need a gradient, that are kept, that were tensors or lists
+    uint64_t needed_, saved_, tensors_;
     int8_t list_param_;
     uint8_t param_count_, results_kept_;
     bool keeps_ = false;                         // anything that a walk frees
@@ -90,7 +95,8 @@ private:
     Stamp* stamps_;
     KeptResult* results_;
     int64_t* payload_;
-    int64_t* shapes_ = nullptr;                  // of the tensors that are not kept: dtype and rank, sizes [, offset, strides]
+    // of the tensors that are not kept: dtype and rank, sizes [, offset, strides]
+    int64_t* shapes_ = nullptr;
     std::unique_ptr<Rare> rare_;
 };
 

@@ -1,4 +1,5 @@
-// The few operators that the tape itself calls. They live in a room above this one, so they are found by name.
+// The few operators that the tape itself calls. They live in a room above this one, so they are found by
+// name.
 #pragma once
 
 #include "registry/invoke.h"
@@ -9,7 +10,8 @@ namespace primitive {
 
 inline const Op& required(const char* id) {
     const Op* op = find_op(id);
-    require(op != nullptr, ErrorKind::not_implemented, "the tape needs operator '", id, "', which is not part of this build");
+    require(op != nullptr, ErrorKind::not_implemented, "the tape needs operator '", id,
+            "', which is not part of this build");
     return *op;
 }
 
@@ -63,8 +65,9 @@ inline Tensor select_last(const Tensor& t, int64_t index) {
 // The memory of `t` seen in another dtype: complex numbers as real ones, and the reverse.
 inline Tensor in_dtype_of(const Tensor& t, DType dtype) {
     if (t.dtype() == dtype) return t;
-    require(is_complex(t.dtype()) != is_complex(dtype), ErrorKind::runtime, "the view has dtype ", name_of(dtype), ", its base ",
-            name_of(t.dtype()), ": gradients can't follow a change in place through such a view");
+    require(is_complex(t.dtype()) != is_complex(dtype), ErrorKind::runtime, "the view has dtype ",
+            name_of(dtype), ", its base ", name_of(t.dtype()), ": gradients can't follow a change in place "
+            "through such a view");
     return is_complex(t.dtype()) ? primitive::view_as_real(t) : primitive::view_as_complex(t);
 }
 

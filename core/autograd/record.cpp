@@ -28,8 +28,8 @@ void before_write(Call& c, bool recording) {
     require(!t.inference || mode.inference, ErrorKind::runtime, c.name(), ": the tensor of shape ", t.sizes,
             " was made in inference_mode and can't be changed in place outside of it; change a clone()");
     if (!recording || !is_differentiable(t.dtype)) return;
-    require(c.in_place, ErrorKind::runtime, c.name(), ": out= can't be differentiated, but an argument requires grad; "
-            "leave out= away, or call it under no_grad()");
+    require(c.in_place, ErrorKind::runtime, c.name(), ": out= can't be differentiated, but an argument "
+            "requires grad; leave out= away, or call it under no_grad()");
     check_recorded_write(t, c.name());
     if (!reads_destination(c)) return;
     c.original = copy_of(Tensor(&t));

@@ -28,7 +28,8 @@ Tensor SavedTensor::open(const Ref<Node>& owner, size_t index) const {
         t->storage->notice_outside_writes();
         std::string what = "saved tensor " + std::to_string(index);
         if (Stamp::of(*t.impl()) != stamp_) fail_modified(owner->name(), what, *t.impl(), stamp_);
-        if (watched_ && fingerprint(*t.impl()) != print_) fail_modified_outside(owner->name(), what, *t.impl());
+        if (watched_ && fingerprint(*t.impl()) != print_)
+            fail_modified_outside(owner->name(), what, *t.impl());
     }
     if (slot_ < 0 && !packed_) return t;
     Edge from = slot_ >= 0 ? Edge{owner, uint32_t(slot_)} : origin_;

@@ -7,8 +7,8 @@ namespace rushlight::autograd {
 
 class SavedTensor {
 public:
-    // `slot` is the tensor's place among the results of `node`'s call, or -1 for anything else. A result is kept without its
-    // history, so that node and result do not keep each other alive.
+    // `slot` is the tensor's place among the results of `node`'s call, or -1 for anything else. A result is
+    // kept without its history, so that node and result do not keep each other alive.
     SavedTensor(const Tensor& t, int slot, const char* op);
     // Raises when the tensor was changed since. `owner` recorded the call.
     Tensor open(const Ref<Node>& owner, size_t index) const;

@@ -10,7 +10,7 @@
 
 namespace rushlight::autograd {
 
-// ---- per-tensor state --------------------------------------------------------------------------------------------
+// ---- per-tensor state ----------------------------------------------------------------------------
 
 TensorTape& tape_of(TensorImpl& t) {
     if (!t.tape) t.tape = std::make_unique<TensorTape>();
@@ -25,13 +25,14 @@ static void stop_retaining(TensorTape& tape) {
 
 TensorTape::~TensorTape() { stop_retaining(*this); }
 
-// ---- the place on the tape ---------------------------------------------------------------------------------------
+// ---- the place on the tape -----------------------------------------------------------------------
 
 static Ref<Node> accumulator_of(TensorImpl& t) {
     TensorTape& tape = tape_of(t);
     {
         std::lock_guard guard(tape.lock);
-        if (tape.accumulator && tape.accumulator->retain_if_alive()) return Ref<Node>::adopt(tape.accumulator);
+        if (tape.accumulator && tape.accumulator->retain_if_alive())
+            return Ref<Node>::adopt(tape.accumulator);
     }
     auto made = make_node<AccumulateGrad>(t);
     std::lock_guard guard(tape.lock);
@@ -54,8 +55,9 @@ static void take_place(TensorImpl& t, const Ref<Node>& node, uint32_t slot) {
     if (retained) retain_grad(t);
 }
 
-// `t` has just got a place later than nodes that may have saved it. Those would keep it, and it them; they can't use it any
-// more, because its version has moved on. Only nodes recorded after its former place can have saved it.
+// `t` has just got a place later than nodes that may have saved it. Those would keep it, and it them; they
+// can't use it any more, because its version has moved on. Only nodes recorded after its former place can
+// have saved it.
 static void leave_savers(TensorImpl& t, Node* place, uint64_t former) {
     if (!t.storage->was_saved()) return;
     std::vector<Node*> stack{place};
@@ -85,14 +87,16 @@ void set_history(TensorImpl& result, const Ref<Node>& node, uint32_t slot) {
 
 void bring_up_to_date(TensorImpl& view) {
     TensorImpl& base = *view.base;
-    require(!(view.view_flags & view_of_function), ErrorKind::runtime,
-            "view of shape ", view.sizes, ": it was returned by a custom Function, and its base was changed in place since; return a clone() instead");
-    require(!(view.view_flags & view_of_no_grad), ErrorKind::runtime,
-            "view of shape ", view.sizes, ": it was made in no_grad mode, and its base was changed in place in grad mode since; "
-            "make the view and the change both inside the no_grad block, or both outside");
+    require(!(view.view_flags & view_of_function), ErrorKind::runtime, "view of shape ", view.sizes,
+            ": it was returned by a custom Function, and its base was changed in place since; return a "
+            "clone() instead");
+    require(!(view.view_flags & view_of_no_grad), ErrorKind::runtime, "view of shape ", view.sizes,
+            ": it was made in no_grad mode, and its base was changed in place in grad mode since; make the "
+            "view and the change both inside the no_grad block, or both outside");
     GradMode on(true);
     Tensor source = in_dtype_of(Tensor(&base), view.dtype);
-    Value args[] = {Value(source), Value(view.sizes), Value(view.strides), Value(view.offset - source->offset), Value(source.strides())};
+    Value args[] = {Value(source), Value(view.sizes), Value(view.strides),
+                    Value(view.offset - source->offset), Value(source.strides())};
     Call call(primitive::restride(), args);
     call.results = 1;
     view.history = base.history;
@@ -105,15 +109,19 @@ void check_recorded_write(TensorImpl& t, const char* op) {
             " that requires grad can't be changed in place; do it under no_grad(), or on a clone()");
     if (!t.base) return;
     TensorImpl& base = *t.base;
-    require(!(t.view_flags & view_of_many), ErrorKind::runtime, op, ": the view of shape ", t.sizes, " is one of several that one call "
-            "returned; such a view can't be changed in place while gradients are recorded: use the out-of-place form");
-    require(!(t.view_flags & view_of_function), ErrorKind::runtime, op, ": the view of shape ", t.sizes, " was returned by a custom Function and "
-            "can't be changed in place while gradients are recorded; return a clone() from the Function");
-    require(!(t.view_flags & view_of_no_grad), ErrorKind::runtime, op, ": the view of shape ", t.sizes, " was made in ",
-            t.view_flags & view_of_inference ? "inference_mode" : "no_grad mode",
-            " and can't be changed in place in grad mode; make the view and the change both inside that block, or both outside");
-    require(!(base.requires_grad && is_leaf(base)), ErrorKind::runtime, op, ": a view of a leaf tensor of shape ", base.sizes,
-            " that requires grad can't be changed in place; do it under no_grad(), or on a clone()");
+    require(!(t.view_flags & view_of_many), ErrorKind::runtime, op, ": the view of shape ", t.sizes,
+            " is one of several that one call returned; such a view can't be changed in place while "
+            "gradients are recorded: use the out-of-place form");
+    require(!(t.view_flags & view_of_function), ErrorKind::runtime, op, ": the view of shape ", t.sizes,
+            " was returned by a custom Function and can't be changed in place while gradients are recorded; "
+            "return a clone() from the Function");
+    require(!(t.view_flags & view_of_no_grad), ErrorKind::runtime, op, ": the view of shape ", t.sizes,
+            " was made in ", t.view_flags & view_of_inference ? "inference_mode" : "no_grad mode",
+            " and can't be changed in place in grad mode; make the view and the change both inside that "
+            "block, or both outside");
+    require(!(base.requires_grad && is_leaf(base)), ErrorKind::runtime, op, ": a view of a leaf tensor of "
+            "shape ", base.sizes, " that requires grad can't be changed in place; do it under no_grad(), or "
+            "on a clone()");
 }
 
 void rebase(TensorImpl& t, const Ref<Node>& node, uint32_t slot) {
@@ -129,7 +137,7 @@ void rebase(TensorImpl& t, const Ref<Node>& node, uint32_t slot) {
     bring_up_to_date(t);
 }
 
-// ---- flags and data ----------------------------------------------------------------------------------------------
+// ---- flags and data ------------------------------------------------------------------------------
 
 void set_requires_grad(TensorImpl& t, bool on) {
     if (!is_leaf(t)) {
@@ -137,17 +145,18 @@ void set_requires_grad(TensorImpl& t, bool on) {
                 " that is a result; expected a leaf. Use detach() for a tensor without its history");
         return;
     }
-    require(!on || is_differentiable(t.dtype), ErrorKind::runtime, "requires_grad_: input has dtype ", name_of(t.dtype),
-            "; only floating and complex tensors can require gradients");
-    require(!on || !t.inference || mode.inference, ErrorKind::runtime,
-            "requires_grad_: input was made in inference_mode and can't take part in gradients outside of it; use a clone()");
+    require(!on || is_differentiable(t.dtype), ErrorKind::runtime, "requires_grad_: input has dtype ",
+            name_of(t.dtype), "; only floating and complex tensors can require gradients");
+    require(!on || !t.inference || mode.inference, ErrorKind::runtime, "requires_grad_: input was made in "
+            "inference_mode and can't take part in gradients outside of it; use a clone()");
     t.requires_grad = on;
 }
 
 Tensor detach(const Tensor& t) { return alias(t, t.sizes(), t.strides(), t->offset); }
 
 void detach_in_place(TensorImpl& t) {
-    require(!t.base, ErrorKind::runtime, "detach_: input of shape ", t.sizes, " is a view; use detach() instead");
+    require(!t.base, ErrorKind::runtime, "detach_: input of shape ", t.sizes, " is a view; use detach() "
+            "instead");
     if (t.tape) stop_retaining(tape_of(t));
     t.grad_fn = nullptr;
     t.output_nr = 0;
@@ -155,8 +164,9 @@ void detach_in_place(TensorImpl& t) {
 }
 
 void set_data(TensorImpl& t, const Tensor& data) {
-    require(!t.requires_grad || is_differentiable(data.dtype()), ErrorKind::runtime, "data: the tensor requires grad and can't take data of dtype ",
-            name_of(data.dtype()), "; expected a floating or complex dtype");
+    require(!t.requires_grad || is_differentiable(data.dtype()), ErrorKind::runtime,
+            "data: the tensor requires grad and can't take data of dtype ", name_of(data.dtype()),
+            "; expected a floating or complex dtype");
     t.storage = data->storage;
     t.offset = data->offset;
     t.sizes = data.sizes();
@@ -167,7 +177,7 @@ void set_data(TensorImpl& t, const Tensor& data) {
     ++t.generation;
 }
 
-// ---- gradients and hooks -----------------------------------------------------------------------------------------
+// ---- gradients and hooks -------------------------------------------------------------------------
 
 Tensor gradient(const TensorImpl& t) {
     TensorTape* tape = tape_if_any(t);
@@ -180,15 +190,16 @@ void set_gradient(TensorImpl& t, const Tensor& grad) {
         return;
     }
     require(grad.impl() != &t, ErrorKind::runtime, "grad: a tensor can't be its own gradient");
-    require(grad.sizes() == t.sizes, ErrorKind::runtime, "grad: the assigned gradient has shape ", grad.sizes(), "; expected ", t.sizes,
-            ", the shape of the tensor");
-    require(grad.dtype() == t.dtype, ErrorKind::runtime, "grad: the assigned gradient has dtype ", name_of(grad.dtype()), "; expected ",
-            name_of(t.dtype), ", the dtype of the tensor");
+    require(grad.sizes() == t.sizes, ErrorKind::runtime, "grad: the assigned gradient has shape ",
+            grad.sizes(), "; expected ", t.sizes, ", the shape of the tensor");
+    require(grad.dtype() == t.dtype, ErrorKind::runtime, "grad: the assigned gradient has dtype ",
+            name_of(grad.dtype()), "; expected ", name_of(t.dtype), ", the dtype of the tensor");
     tape_of(t).grad = grad;
 }
 
 void retain_grad(TensorImpl& t) {
-    require(t.tracked(), ErrorKind::runtime, "retain_grad: the tensor of shape ", t.sizes, " does not require grad");
+    require(t.tracked(), ErrorKind::runtime, "retain_grad: the tensor of shape ", t.sizes,
+            " does not require grad");
     Node* node = grad_fn(t);
     TensorTape& tape = tape_of(t);
     if (!node || tape.retaining == node) return;
@@ -206,19 +217,21 @@ void keep_gradient(TensorTape& tape, const Tensor& grad) {
 }
 
 void add_hook(TensorImpl& t, std::shared_ptr<TensorHook> hook) {
-    require(t.tracked(), ErrorKind::runtime, "register_hook: the tensor of shape ", t.sizes, " does not require grad");
+    require(t.tracked(), ErrorKind::runtime, "register_hook: the tensor of shape ", t.sizes,
+            " does not require grad");
     if (Node* node = grad_fn(t)) node->extras().tensor_hooks.add(std::move(hook), t.output_nr);
     else tape_of(t).hooks.add(std::move(hook));
 }
 
 void add_leaf_hook(TensorImpl& t, std::shared_ptr<LeafHook> hook) {
-    require(t.tracked(), ErrorKind::runtime, "register_post_accumulate_grad_hook: the tensor of shape ", t.sizes, " does not require grad");
-    require(is_leaf(t), ErrorKind::runtime, "register_post_accumulate_grad_hook: the tensor of shape ", t.sizes,
-            " is a result; expected a leaf, which accumulates its gradient");
+    require(t.tracked(), ErrorKind::runtime, "register_post_accumulate_grad_hook: the tensor of shape ",
+            t.sizes, " does not require grad");
+    require(is_leaf(t), ErrorKind::runtime, "register_post_accumulate_grad_hook: the tensor of shape ",
+            t.sizes, " is a result; expected a leaf, which accumulates its gradient");
     tape_of(t).after_accumulation.add(std::move(hook));
 }
 
-// ---- accumulation ------------------------------------------------------------------------------------------------
+// ---- accumulation --------------------------------------------------------------------------------
 
 bool owns_memory(const Tensor& t) {
     if (t->use_count() != 1) return false;
@@ -234,7 +247,8 @@ Tensor copy_of(const Tensor& t) {
 }
 
 Tensor sum_of(Tensor a, const Tensor& b, bool create_graph) {
-    bool in_place = !create_graph && !a->requires_grad && owns_memory(a) && a.sizes() == b.sizes() && a.dtype() == b.dtype() &&
+    bool in_place = !create_graph && !a->requires_grad && owns_memory(a) && a.sizes() == b.sizes()
+        && a.dtype() == b.dtype() &&
                     !overlaps_itself(*a.impl()) && !a->storage->read_only();
     return in_place ? primitive::add_in_place(a, b) : primitive::add(a, b);
 }
@@ -258,7 +272,8 @@ void AccumulateGrad::run_hooks(std::span<Tensor> grads) {
 // May `g` become the gradient of `v` as it is?
 static bool can_be_gradient(const Tensor& g, const TensorImpl& v) {
     if (g->tracked() || !owns_memory(g) || g->storage->read_only()) return false;
-    return g.contiguous() ? v.contiguous || g.strides() == v.strides : g.strides() == v.strides && !overlaps_itself(*g.impl());
+    if (g.strides() == v.strides) return !overlaps_itself(*g.impl());
+    return g.contiguous() && v.contiguous;               // they differ in dimensions of size one
 }
 
 void AccumulateGrad::accumulate(Tensor g, const Pass& pass) {
@@ -281,8 +296,8 @@ void AccumulateGrad::accumulate(Tensor g, const Pass& pass) {
 void AccumulateGrad::apply(std::span<Tensor> grads, std::span<Tensor>, const Pass& pass) {
     if (!grads[0].defined() || !variable_->requires_grad) return;
     Tensor g = std::move(grads[0]);
-    require(g.sizes() == variable_->sizes, ErrorKind::runtime, "AccumulateGrad: the gradient has shape ", g.sizes(), "; expected ",
-            variable_->sizes, ", the shape of the tensor");
+    require(g.sizes() == variable_->sizes, ErrorKind::runtime, "AccumulateGrad: the gradient has shape ",
+            g.sizes(), "; expected ", variable_->sizes, ", the shape of the tensor");
     {
         std::unique_lock guard(mutex_, std::try_to_lock);
         if (!guard) {                                  // whoever holds it may need the interpreter to go on
@@ -291,7 +306,8 @@ void AccumulateGrad::apply(std::span<Tensor> grads, std::span<Tensor>, const Pas
         }
         accumulate(std::move(g), pass);
     }
-    tape_of(*variable_).after_accumulation.each([&](LeafHook& hook, uint32_t) { hook.call(Tensor(variable_)); });
+    Tensor leaf(variable_);
+    tape_of(*variable_).after_accumulation.each([&](LeafHook& hook, uint32_t) { hook.call(leaf); });
 }
 
 }  // namespace rushlight::autograd

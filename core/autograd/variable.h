@@ -47,7 +47,8 @@ private:
     std::mutex mutex_;
 };
 
-// The node that `t` is a result of, a view's brought up to date; null for leaves and for tensors without history.
+// The node that `t` is a result of, a view's brought up to date; null for leaves and for tensors without
+// history.
 void bring_up_to_date(TensorImpl& view);
 inline Node* grad_fn(TensorImpl& t) {
     if (t.base && t.history != t.base->history && t.base->requires_grad) [[unlikely]] bring_up_to_date(t);
@@ -72,12 +73,14 @@ void add_leaf_hook(TensorImpl& t, std::shared_ptr<LeafHook> hook);
 
 // Raises when `t` may not be written by a recorded call.
 void check_recorded_write(TensorImpl& t, const char* op);
-// Gives `t` its new place on the tape after a recorded write; `node` has one result. The base of a view follows.
+// Gives `t` its new place on the tape after a recorded write; `node` has one result. The base of a view
+// follows.
 void rebase(TensorImpl& t, const Ref<Node>& node, uint32_t slot = 0);
 
 // Is `t` the only one that uses its memory, apart from the base that it alone keeps?
 bool owns_memory(const Tensor& t);
-Tensor copy_of(const Tensor& t);                     // the same values and order of dimensions in memory of its own; not recorded
+// the same values and order of dimensions in memory of its own; not recorded
+Tensor copy_of(const Tensor& t);
 // a + b; in a's memory where nobody else can see it.
 Tensor sum_of(Tensor a, const Tensor& b, bool create_graph);
 

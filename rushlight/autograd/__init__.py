@@ -16,7 +16,9 @@ def _sequence(given):
     return tuple(given)
 
 
-def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, grad_variables=None, inputs=None):
+def backward(
+    tensors, grad_tensors=None, retain_graph=None, create_graph=False, grad_variables=None, inputs=None
+):
     """Adds the gradients of `tensors` with respect to the leaves they came from to the leaves' `.grad`.
 
     Args:
@@ -28,7 +30,8 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
         inputs: only these accumulate; a tensor or a sequence.
 
     Raises:
-        RuntimeError: nothing requires grad, shapes differ, the graph was freed, or a saved tensor was changed in place.
+        RuntimeError: nothing requires grad, shapes differ, the graph was freed, or a saved tensor was
+            changed in place.
 
     Example:
         >>> x = rushlight.tensor([1., 2.], requires_grad=True)
@@ -38,14 +41,28 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
     """
     if grad_variables is not None:
         if grad_tensors is not None:
-            raise RuntimeError("backward: grad_tensors and its older name grad_variables were both given; expected one of them")
+            raise RuntimeError(
+                "backward: grad_tensors and its older name grad_variables were both given; "
+                    "expected one of them"
+            )
         grad_tensors = grad_variables
     keep = create_graph if retain_graph is None else retain_graph
-    _C._backward(_sequence(tensors), _sequence(grad_tensors), bool(keep), bool(create_graph), _sequence(inputs))
+    _C._backward(
+        _sequence(tensors), _sequence(grad_tensors), bool(keep), bool(create_graph), _sequence(inputs)
+    )
 
 
-def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, only_inputs=True, allow_unused=None,
-         is_grads_batched=False, materialize_grads=False):
+def grad(
+    outputs,
+    inputs,
+    grad_outputs=None,
+    retain_graph=None,
+    create_graph=False,
+    only_inputs=True,
+    allow_unused=None,
+    is_grads_batched=False,
+    materialize_grads=False,
+):
     """The gradients of the sum of `outputs` with respect to `inputs`; `.grad` stays as it is.
 
     Args:
@@ -55,7 +72,8 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
         retain_graph: keep what was saved, to walk again. Default: create_graph.
         create_graph: record the derivatives, to differentiate again.
         only_inputs: accepted for PyTorch's programs.
-        allow_unused: None instead of an error for inputs that the outputs do not depend on. Default: materialize_grads.
+        allow_unused: None instead of an error for inputs that the outputs do not depend on. Default:
+            materialize_grads.
         is_grads_batched: grad_outputs have a first dimension more; the results get it too.
         materialize_grads: zeros for inputs that the outputs do not depend on.
 
@@ -71,7 +89,9 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
         (tensor([ 3., 12.]),)
     """
     if materialize_grads and allow_unused is False:
-        raise ValueError("grad: materialize_grads=True needs allow_unused=True or None, got allow_unused=False")
+        raise ValueError(
+            "grad: materialize_grads=True needs allow_unused=True or None, got allow_unused=False"
+        )
     outputs, inputs, grad_outputs = _sequence(outputs), _sequence(inputs), _sequence(grad_outputs)
     unused = bool(allow_unused) or materialize_grads
     if is_grads_batched:
@@ -80,7 +100,9 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
     found = _C._grad(outputs, inputs, grad_outputs, bool(keep), bool(create_graph), unused)
     if materialize_grads:
         wanted = (inputs,) if isinstance(inputs, Tensor) else inputs
-        found = tuple([_C.zeros_like(x, requires_grad=True) if g is None else g for g, x in zip(found, wanted)])
+        found = tuple(
+            [_C.zeros_like(x, requires_grad=True) if g is None else g for g, x in zip(found, wanted)]
+        )
     return found
 
 
@@ -89,5 +111,8 @@ def _batched_grad(outputs, inputs, grad_outputs, create_graph, unused):
     grads = (grad_outputs,) if isinstance(grad_outputs, Tensor) else grad_outputs
     if grads is None or any(g is None for g in grads):
         raise RuntimeError("grad: is_grads_batched=True needs a tensor in grad_outputs for each output")
-    rows = [_C._grad(outputs, inputs, tuple([g[i] for g in grads]), True, create_graph, unused) for i in range(grads[0].shape[0])]
+    rows = [
+        _C._grad(outputs, inputs, tuple([g[i] for g in grads]), True, create_graph, unused)
+        for i in range(grads[0].shape[0])
+    ]
     return tuple([None if column[0] is None else _C.stack(column) for column in zip(*rows)])

@@ -6,7 +6,8 @@ from rushlight import _C
 class set_detect_anomaly:
     """Switches anomaly mode: at once when called, and until the end of the block as a context manager.
 
-    In this mode every recorded operation remembers the Python stack of its call, and a backward pass that makes NaN
+    In this mode every recorded operation remembers the Python stack of its call, and a backward pass that
+    makes NaN
     raises RuntimeError with the operation's name and that stack. It is slow: for debugging only.
 
     Args:

@@ -4,7 +4,7 @@ from rushlight import _C
 
 
 class FunctionCtx(_C.Node):
-    """What `forward` and `backward` of one call of a `Function` share. It is also the call's node: `result.grad_fn`."""
+    """What `forward` and `backward` of one call share. It is also the call's node: `result.grad_fn`."""
 
     materialize_grads = True
     needs_input_grad = ()
@@ -13,7 +13,7 @@ class FunctionCtx(_C.Node):
     non_differentiable = ()
 
     def save_for_backward(self, *tensors):
-        """Keeps tensors (or None) for `backward`, which finds them in `saved_tensors`. Call it once, in forward.
+        """Keeps tensors (or None) for `backward`, which finds them in `saved_tensors`. Once, in forward.
 
         Only tensors saved here are safe: a change in place before backward raises there.
         """
@@ -38,7 +38,8 @@ class FunctionCtx(_C.Node):
     def saved_tensors(self):
         """The tensors given to `save_for_backward`.
 
-        Raises RuntimeError when one was changed in place since, or when they were freed by an earlier backward.
+        Raises RuntimeError when one was changed in place since, or when they were freed by an earlier
+        backward.
         """
         opened = _C._open_saved(self)
         return self.to_save if opened is None else opened
@@ -62,7 +63,7 @@ class _FunctionMeta(type):
 
 
 class Function(metaclass=_FunctionMeta):
-    """Base class of custom differentiable operations: subclasses define `forward` and `backward`, callers use `apply`.
+    """Base class of custom operations: subclasses define `forward` and `backward`, callers use `apply`.
 
     Example:
         >>> class Cube(rushlight.autograd.Function):
@@ -81,7 +82,10 @@ class Function(metaclass=_FunctionMeta):
     """
 
     def __call__(self, *args, **kwargs):
-        raise RuntimeError(f"{type(self).__name__}: call the function as {type(self).__name__}.apply(...), without making an instance")
+        raise RuntimeError(
+            f"{type(self).__name__}: call the function as {type(self).__name__}.apply(...), "
+                f"without making an instance"
+        )
 
     @staticmethod
     def forward(*args, **kwargs):
@@ -95,7 +99,7 @@ class Function(metaclass=_FunctionMeta):
 
     @staticmethod
     def backward(ctx, *grad_outputs):
-        """From the gradients of the results to the gradients of the arguments, one for each (None where there is none)."""
+        """From the gradients of the results to those of the arguments: one for each, or None."""
         raise NotImplementedError(f"{ctx.name()}: backward is not defined")
 
     @staticmethod
@@ -129,8 +133,16 @@ class Function(metaclass=_FunctionMeta):
         if not recording or True not in needs:
             return results
         many = isinstance(results, tuple)
-        placed = _C._link_function(ctx, type(ctx).__name__, args, results if many else (results,), tuple(ctx.dirty_tensors),
-                                   tuple(ctx.non_differentiable), tuple(ctx.to_save), bool(ctx.materialize_grads))
+        placed = _C._link_function(
+            ctx,
+            type(ctx).__name__,
+            args,
+            results if many else (results,),
+            tuple(ctx.dirty_tensors),
+            tuple(ctx.non_differentiable),
+            tuple(ctx.to_save),
+            bool(ctx.materialize_grads),
+        )
         ctx.to_save = ctx.dirty_tensors = ctx.non_differentiable = ()
         return placed if many else placed[0]
 
@@ -142,11 +154,14 @@ class _RefuseSecondDerivative(Function):
 
     @staticmethod
     def backward(ctx, *grads):
-        raise RuntimeError("once_differentiable: trying to differentiate twice a backward that is marked with @once_differentiable")
+        raise RuntimeError(
+            "once_differentiable: trying to differentiate twice a backward that is "
+                "marked with @once_differentiable"
+        )
 
 
 def once_differentiable(fn):
-    """Decorates a `backward` that can't be differentiated itself: it runs unrecorded, and a second derivative raises.
+    """Decorates a `backward` that can't be differentiated: it runs unrecorded, a second derivative raises.
 
     Args:
         fn: the backward function.
@@ -163,9 +178,13 @@ def once_differentiable(fn):
             return results
         many = isinstance(results, tuple)
         results = results if many else (results,)
-        tensors = [r.detach().requires_grad_() for r in results if isinstance(r, _C.Tensor) and r.is_floating_point()]
+        tensors = [
+            r.detach().requires_grad_() for r in results if isinstance(r, _C.Tensor) and r.is_floating_point()
+        ]
         refusing = iter(_RefuseSecondDerivative.apply(*tensors) if tensors else ())
-        out = tuple([next(refusing) if isinstance(r, _C.Tensor) and r.is_floating_point() else r for r in results])
+        out = tuple(
+            [next(refusing) if isinstance(r, _C.Tensor) and r.is_floating_point() else r for r in results]
+        )
         return out if many else out[0]
 
     wrapper.__name__ = getattr(fn, "__name__", "backward")

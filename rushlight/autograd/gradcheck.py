@@ -23,7 +23,7 @@ def _differentiable(x):
 
 
 def _with(values, replaced, requires_grad):
-    """Fresh copies of all tensor arguments, so that a function may change them; those at `replaced` are given."""
+    """Fresh copies of all tensor arguments, for functions that change them; those at `replaced` are given."""
     out = []
     for i, v in enumerate(values):
         if i in replaced:
@@ -75,7 +75,7 @@ def _one_hot(x, position, value=1.0):
 
 
 def _numerical(func, values, i, eps):
-    """Jacobians of all outputs with respect to argument i, each (elements of the argument, elements of the output)."""
+    """Jacobians of all outputs by argument i: rows are elements of the argument, columns of the output."""
     x = values[i]
     rows = []
     for position in range(x.numel()):
@@ -124,14 +124,22 @@ def _require(holds, *parts):
 def _check_inputs(values):
     where = [i for i, v in enumerate(values) if _differentiable(v)]
     if not where:
-        raise ValueError("gradcheck: no input requires grad; expected at least one floating tensor with requires_grad=True")
+        raise ValueError(
+            "gradcheck: no input requires grad; expected at least one floating tensor with requires_grad=True"
+        )
     for i in where:
         x = values[i]
         if x.dtype not in (_C.float64, _C.complex128):
-            warnings.warn(f"gradcheck: input {i} has dtype {x.dtype}; finite differences are reliable in double precision only",
-                          stacklevel=4)
+            warnings.warn(
+                f"gradcheck: input {i} has dtype {x.dtype}; finite differences are "
+                    f"reliable in double precision only",
+                stacklevel=4,
+            )
         if any(stride == 0 and size > 1 for stride, size in zip(x.stride(), x.shape)):
-            raise RuntimeError(f"gradcheck: input {i} has several elements in one place (a stride of 0); expected memory of its own, use clone()")
+            raise RuntimeError(
+                f"gradcheck: input {i} has several elements in one place (a stride "
+                    f"of 0); expected memory of its own, use clone()"
+            )
     return where
 
 
@@ -142,10 +150,30 @@ def _check_slow(func, values, where, eps, atol, rtol, nondet_tol):
         numerical = _numerical(func, values, i, eps)
         for o in range(len(outputs)):
             n, a = numerical[o], analytical[o][k]
-            _require(n is None or n.numel() == 0 or _close(a, n, rtol, atol), "Jacobian mismatch for output ", o, " with respect to input ", i,
-                     ",\nnumerical:", n, "\nanalytical:", a)
-            _require(_close(a, again[o][k], 0.0, nondet_tol), "Backward is not reentrant: two runs of it differ for output ", o,
-                     " with respect to input ", i, " by more than nondet_tol=", nondet_tol, "\nfirst:", a, "\nsecond:", again[o][k])
+            _require(
+                n is None or n.numel() == 0 or _close(a, n, rtol, atol),
+                "Jacobian mismatch for output ",
+                o,
+                " with respect to input ",
+                i,
+                ",\nnumerical:",
+                n,
+                "\nanalytical:",
+                a,
+            )
+            _require(
+                _close(a, again[o][k], 0.0, nondet_tol),
+                "Backward is not reentrant: two runs of it differ for output ",
+                o,
+                " with respect to input ",
+                i,
+                " by more than nondet_tol=",
+                nondet_tol,
+                "\nfirst:",
+                a,
+                "\nsecond:",
+                again[o][k],
+            )
 
 
 def _spread(count, seed):
@@ -176,8 +204,11 @@ def _check_fast(func, values, where, eps, atol, rtol, nondet_tol):
             allowed = atol * float(_real(u).sum()) * float(_real(direction).sum())
             if not _close(a, n, rtol, max(allowed, atol)):
                 _check_slow(func, values, where, eps, atol, rtol, nondet_tol)
-                raise GradcheckError(f"gradcheck: the directional derivative of output {o} with respect to input {i} is {float(n)} by finite "
-                                     f"differences and {float(a)} by backward; set fast_mode=False for the full comparison")
+                raise GradcheckError(
+                    f"gradcheck: the directional derivative of output {o} with respect "
+                        f"to input {i} is {float(n)} by finite "
+                    f"differences and {float(a)} by backward; set fast_mode=False for the full comparison"
+                )
 
 
 def _real(x):
@@ -204,12 +235,19 @@ def _check_undefined(func, values, where):
         outputs = [y for y in _outputs(func, fresh) if y.requires_grad]
         if not outputs:
             return
-        for held_back in [range(len(outputs))] + ([[o] for o in range(len(outputs))] if len(outputs) > 1 else []):
+        for held_back in [range(len(outputs))] + (
+            [[o] for o in range(len(outputs))] if len(outputs) > 1 else []
+        ):
             hidden = _Undefined.apply(*[outputs[o] for o in held_back])
             total = _sum([y.sum() for y in hidden])
             grads = _C._grad(total, inputs, None, True, False, True)
             for k, g in enumerate(grads):
-                _require(g is None or bool((g == 0).all()), "input ", where[k], " got a gradient that is not zero although none reached the outputs")
+                _require(
+                    g is None or bool((g == 0).all()),
+                    "input ",
+                    where[k],
+                    " got a gradient that is not zero although none reached the outputs",
+                )
 
 
 def _check_zero(func, values, where):
@@ -224,15 +262,47 @@ def _check_zero(func, values, where):
     for k, g in enumerate(grads):
         if g is None:
             continue
-        _require(bool((g == 0).all()), "Backward is not multiplied by the gradient it is given: input ", where[k])
-        _require(g.dtype == inputs[k].dtype, "the gradient of input ", where[k], " has dtype ", g.dtype, "; expected ", inputs[k].dtype)
-        _require(g.shape == inputs[k].shape, "the gradient of input ", where[k], " has shape ", tuple(g.shape), "; expected ",
-                 tuple(inputs[k].shape))
+        _require(
+            bool((g == 0).all()), "Backward is not multiplied by the gradient it is given: input ", where[k]
+        )
+        _require(
+            g.dtype == inputs[k].dtype,
+            "the gradient of input ",
+            where[k],
+            " has dtype ",
+            g.dtype,
+            "; expected ",
+            inputs[k].dtype,
+        )
+        _require(
+            g.shape == inputs[k].shape,
+            "the gradient of input ",
+            where[k],
+            " has shape ",
+            tuple(g.shape),
+            "; expected ",
+            tuple(inputs[k].shape),
+        )
 
 
-def gradcheck(func, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-3, raise_exception=True, nondet_tol=0.0, check_undefined_grad=True,
-              check_grad_dtypes=False, check_batched_grad=False, check_batched_forward_grad=False, check_forward_ad=False,
-              check_backward_ad=True, fast_mode=False, masked=None):
+def gradcheck(
+    func,
+    inputs,
+    *,
+    eps=1e-6,
+    atol=1e-5,
+    rtol=1e-3,
+    raise_exception=True,
+    nondet_tol=0.0,
+    check_undefined_grad=True,
+    check_grad_dtypes=False,
+    check_batched_grad=False,
+    check_batched_forward_grad=False,
+    check_forward_ad=False,
+    check_backward_ad=True,
+    fast_mode=False,
+    masked=None,
+):
     """Compares the gradients that backward gives with central finite differences.
 
     Args:
@@ -244,7 +314,8 @@ def gradcheck(func, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-3, raise_exception=T
         nondet_tol: the difference allowed between two runs of backward.
         check_undefined_grad: also check that missing gradients are taken for zeros.
         fast_mode: one random direction for each input instead of every element.
-        check_grad_dtypes, check_batched_grad, check_batched_forward_grad, check_forward_ad, check_backward_ad, masked: accepted
+        check_grad_dtypes, check_batched_grad, check_batched_forward_grad, check_forward_ad,
+            check_backward_ad, masked: accepted
             for PyTorch's programs; dtypes are always checked, forward mode does not exist.
 
     Returns:
@@ -260,7 +331,9 @@ def gradcheck(func, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-3, raise_exception=T
         True
     """
     if check_forward_ad or check_batched_forward_grad:
-        raise NotImplementedError("gradcheck: forward-mode differentiation is not available; leave check_forward_ad out")
+        raise NotImplementedError(
+            "gradcheck: forward-mode differentiation is not available; leave check_forward_ad out"
+        )
     values = list(_tuple(inputs))
     try:
         where = _check_inputs(values)
@@ -276,9 +349,25 @@ def gradcheck(func, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-3, raise_exception=T
     return True
 
 
-def gradgradcheck(func, inputs, grad_outputs=None, *, eps=1e-6, atol=1e-5, rtol=1e-3, gen_non_contig_grad_outputs=False, raise_exception=True,
-                  nondet_tol=0.0, check_undefined_grad=True, check_grad_dtypes=False, check_batched_grad=False, check_fwd_over_rev=False,
-                  check_rev_over_rev=True, fast_mode=False, masked=False):
+def gradgradcheck(
+    func,
+    inputs,
+    grad_outputs=None,
+    *,
+    eps=1e-6,
+    atol=1e-5,
+    rtol=1e-3,
+    gen_non_contig_grad_outputs=False,
+    raise_exception=True,
+    nondet_tol=0.0,
+    check_undefined_grad=True,
+    check_grad_dtypes=False,
+    check_batched_grad=False,
+    check_fwd_over_rev=False,
+    check_rev_over_rev=True,
+    fast_mode=False,
+    masked=False,
+):
     """Compares second derivatives with finite differences of the first.
 
     Args:
@@ -286,7 +375,8 @@ def gradgradcheck(func, inputs, grad_outputs=None, *, eps=1e-6, atol=1e-5, rtol=
         inputs: a tensor or a tuple; those that require grad are checked, and should be float64.
         grad_outputs: the gradients of the outputs; random ones by default.
         gen_non_contig_grad_outputs: make the random ones non-contiguous.
-        eps, atol, rtol, raise_exception, nondet_tol, check_undefined_grad, fast_mode and the rest: as `gradcheck`.
+        eps, atol, rtol, raise_exception, nondet_tol, check_undefined_grad, fast_mode and the rest: as
+            `gradcheck`.
 
     Returns:
         True when all agree.
@@ -301,7 +391,11 @@ def gradgradcheck(func, inputs, grad_outputs=None, *, eps=1e-6, atol=1e-5, rtol=
     """
     values = _tuple(inputs)
     with no_grad():
-        shown = [y for y in _tuple(func(*_with(values, {}, False))) if isinstance(y, Tensor) and (y.is_floating_point() or y.is_complex())]
+        shown = [
+            y
+            for y in _tuple(func(*_with(values, {}, False)))
+            if isinstance(y, Tensor) and (y.is_floating_point() or y.is_complex())
+        ]
     if grad_outputs is None:
         grad_outputs = []
         for seed, y in enumerate(shown):
@@ -315,13 +409,32 @@ def gradgradcheck(func, inputs, grad_outputs=None, *, eps=1e-6, atol=1e-5, rtol=
     def first_derivative(*given):
         arguments, grads = given[:-count], given[-count:]
         with enable_grad():
-            arguments = [x.view_as(x) if _differentiable(x) else x.requires_grad_() if _differentiable(v) and isinstance(x, Tensor) else x
-                         for x, v in zip(arguments, values)]
-            ys = [y for y in _tuple(func(*arguments)) if isinstance(y, Tensor) and (y.is_floating_point() or y.is_complex())]
+            arguments = [
+                x.view_as(x)
+                if _differentiable(x)
+                else x.requires_grad_()
+                if _differentiable(v) and isinstance(x, Tensor)
+                else x
+                for x, v in zip(arguments, values)
+            ]
+            ys = [
+                y
+                for y in _tuple(func(*arguments))
+                if isinstance(y, Tensor) and (y.is_floating_point() or y.is_complex())
+            ]
             pairs = [(y, g) for y, g in zip(ys, grads) if y.requires_grad]
             wanted = [x for x, v in zip(arguments, values) if _differentiable(v)]
             found = _C._grad([y for y, _ in pairs], wanted, [g for _, g in pairs], True, True, True)
         return tuple([g for g in found if g is not None])
 
-    return gradcheck(first_derivative, tuple(values) + grad_outputs, eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception,
-                     nondet_tol=nondet_tol, check_undefined_grad=check_undefined_grad, fast_mode=fast_mode)
+    return gradcheck(
+        first_derivative,
+        tuple(values) + grad_outputs,
+        eps=eps,
+        atol=atol,
+        rtol=rtol,
+        raise_exception=raise_exception,
+        nondet_tol=nondet_tol,
+        check_undefined_grad=check_undefined_grad,
+        fast_mode=fast_mode,
+    )

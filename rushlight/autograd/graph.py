@@ -3,9 +3,8 @@
 from collections import namedtuple
 
 from rushlight import _C
-from rushlight._C import Node
+from rushlight._C import Node  # noqa: F401
 from rushlight.autograd.grad_mode import enable_grad
-
 
 GradientEdge = namedtuple("GradientEdge", ["node", "output_nr"])
 GradientEdge.__doc__ = "Where the gradient of a tensor enters the graph: a node, and which of its results."
@@ -21,7 +20,9 @@ def get_gradient_edge(tensor):
         RuntimeError: when it does not.
     """
     if not tensor.requires_grad:
-        raise RuntimeError(f"get_gradient_edge: the tensor of shape {tuple(tensor.shape)} does not require grad")
+        raise RuntimeError(
+            f"get_gradient_edge: the tensor of shape {tuple(tensor.shape)} does not require grad"
+        )
     node = tensor.grad_fn
     if node is not None:
         return GradientEdge(node, tensor.output_nr)
@@ -30,7 +31,7 @@ def get_gradient_edge(tensor):
 
 
 class saved_tensors_hooks:
-    """Inside the block, each tensor saved for backward goes through `pack_hook`, and comes back through `unpack_hook`.
+    """In the block, each tensor saved for backward goes through `pack_hook`, and returns by `unpack_hook`.
 
     Args:
         pack_hook: takes a tensor, returns anything.

@@ -48,7 +48,6 @@ def _index_of(position, shape):
     return tuple(reversed(index))
 
 
-
 def _difference_text(wrong, absolute, relative, shape, rtol, atol, whole):
     count = int(wrong.sum())
     total = wrong.numel()
@@ -59,7 +58,11 @@ def _difference_text(wrong, absolute, relative, shape, rtol, atol, whole):
         values = _C.where(values != values, _C.full_like(values, float("inf")), values)
         worst = int(values.argmax())
         value = float(values[worst])
-        value = float("nan") if value == float("inf") and float(absolute.reshape(-1)[worst]) != float("inf") else value
+        value = (
+            float("nan")
+            if value == float("inf") and float(absolute.reshape(-1)[worst]) != float("inf")
+            else value
+        )
         value = int(value) if whole and name == "absolute" else value
         note = "" if rtol == 0 and atol == 0 else f" (up to {allowed} allowed)"
         lines.append(f"Greatest {name} difference: {value} at index {_index_of(worst, shape)}{note}")
@@ -68,11 +71,18 @@ def _difference_text(wrong, absolute, relative, shape, rtol, atol, whole):
 
 def _compare_tensors(actual, expected, options, where):
     if actual.shape != expected.shape:
-        options.fail(f"The values for attribute 'shape' do not match: {actual.shape} != {expected.shape}.", where)
+        options.fail(
+            f"The values for attribute 'shape' do not match: {actual.shape} != {expected.shape}.", where
+        )
     if options.check_dtype and actual.dtype != expected.dtype:
-        options.fail(f"The values for attribute 'dtype' do not match: {actual.dtype} != {expected.dtype}.", where)
+        options.fail(
+            f"The values for attribute 'dtype' do not match: {actual.dtype} != {expected.dtype}.", where
+        )
     if options.check_stride and actual.stride() != expected.stride():
-        options.fail(f"The values for attribute 'stride()' do not match: {actual.stride()} != {expected.stride()}.", where)
+        options.fail(
+            f"The values for attribute 'stride()' do not match: {actual.stride()} != {expected.stride()}.",
+            where,
+        )
     rtol, atol = _tolerances((actual.dtype, expected.dtype), options.rtol, options.atol)
     actual, expected = actual.detach(), expected.detach()
     if actual.numel() == 0:
@@ -88,7 +98,10 @@ def _compare_tensors(actual, expected, options, where):
     if options.equal_nan:
         close = close | ((a != a) & (e != e))
     if not bool(close.all()):
-        options.fail(_difference_text(~close, absolute, absolute / e.abs(), tuple(actual.shape), rtol, atol, whole), where)
+        options.fail(
+            _difference_text(~close, absolute, absolute / e.abs(), tuple(actual.shape), rtol, atol, whole),
+            where,
+        )
 
 
 def _finite(x):
@@ -102,17 +115,28 @@ _NUMBER_DTYPES = {bool: None, int: None, float: _C.float64, complex: _C.complex1
 def _compare_numbers(actual, expected, options, where):
     if options.check_dtype and type(actual) is not type(expected):
         options.fail(f"The (d)types do not match: {type(actual)} != {type(expected)}.", where)
-    rtol, atol = _tolerances([_NUMBER_DTYPES.get(type(x)) for x in (actual, expected)], options.rtol, options.atol)
+    rtol, atol = _tolerances(
+        [_NUMBER_DTYPES.get(type(x)) for x in (actual, expected)], options.rtol, options.atol
+    )
     if actual == expected or (options.equal_nan and actual != actual and expected != expected):
         return
     difference = abs(actual - expected)
     if difference <= atol + rtol * abs(expected) and difference != float("inf"):
         return
     if rtol == 0 and atol == 0:
-        options.fail(f"Scalars are not equal!\n\nExpected {expected} but got {actual}.\nAbsolute difference: {difference}\n"
-                     f"Relative difference: {difference / abs(expected) if expected else float('inf')}", where)
-    options.fail(f"Scalars are not close!\n\nExpected {expected} but got {actual}.\nAbsolute difference: {difference} (up to {atol} allowed)\n"
-                 f"Relative difference: {difference / abs(expected) if expected else float('inf')} (up to {rtol} allowed)", where)
+        options.fail(
+            f"Scalars are not equal!\n\nExpected {expected} but got {actual}.\nAbsolute "
+                f"difference: {difference}\n"
+            f"Relative difference: {difference / abs(expected) if expected else float('inf')}",
+            where,
+        )
+    options.fail(
+        f"Scalars are not close!\n\nExpected {expected} but got {actual}.\nAbsolute "
+            f"difference: {difference} (up to {atol} allowed)\n"
+        f"Relative difference: {difference / abs(expected) if expected else float('inf')} "
+            f"(up to {rtol} allowed)",
+        where,
+    )
 
 
 def _compare_sequences(actual, expected, options, where):
@@ -125,8 +149,12 @@ def _compare_sequences(actual, expected, options, where):
 def _compare_mappings(actual, expected, options, where):
     if set(actual) != set(expected):
         missing, additional = set(expected) - set(actual), set(actual) - set(expected)
-        options.fail(f"The keys of the mappings do not match:\nMissing keys in the actual mapping: {sorted(missing, key=str)}\n"
-                     f"Additional keys in the actual mapping: {sorted(additional, key=str)}", where)
+        options.fail(
+            f"The keys of the mappings do not match:\nMissing keys in the actual "
+                f"mapping: {sorted(missing, key=str)}\n"
+            f"Additional keys in the actual mapping: {sorted(additional, key=str)}",
+            where,
+        )
     for key in actual:
         _compare(actual[key], expected[key], options, (*where, key))
 
@@ -138,7 +166,9 @@ def _is_array(x):
 def _compare(actual, expected, options, where=()):
     if isinstance(actual, _C.Tensor) and isinstance(expected, _C.Tensor):
         if not options.allow_subclasses and type(actual) is not type(expected):
-            raise TypeError(f"assert_close: got {type(actual).__name__} and {type(expected).__name__}; expected one type")
+            raise TypeError(
+                f"assert_close: got {type(actual).__name__} and {type(expected).__name__}; expected one type"
+            )
         return _compare_tensors(actual, expected, options, where)
     if isinstance(actual, _NUMBERS) and isinstance(expected, _NUMBERS):
         return _compare_numbers(actual, expected, options, where)
@@ -151,18 +181,34 @@ def _compare(actual, expected, options, where=()):
     if type(actual) is type(expected) and _is_array(actual):
         return _compare_tensors(_C.as_tensor(actual), _C.as_tensor(expected), options, where)
     place = "".join(f"[{key!r}]" for key in where)
-    raise TypeError(f"assert_close: no way to compare {type(actual).__name__} with {type(expected).__name__}"
-                    + (f" at item {place}" if place else "") + "; expected tensors, numbers, None, or sequences and mappings of them")
+    raise TypeError(
+        f"assert_close: no way to compare {type(actual).__name__} with {type(expected).__name__}"
+        + (f" at item {place}" if place else "")
+        + "; expected tensors, numbers, None, or sequences and mappings of them"
+    )
 
 
-def assert_close(actual, expected, *, allow_subclasses=True, rtol=None, atol=None, equal_nan=False, check_device=True, check_dtype=True,
-                 check_layout=True, check_stride=False, msg=None):
+def assert_close(
+    actual,
+    expected,
+    *,
+    allow_subclasses=True,
+    rtol=None,
+    atol=None,
+    equal_nan=False,
+    check_device=True,
+    check_dtype=True,
+    check_layout=True,
+    check_stride=False,
+    msg=None,
+):
     """Raises unless `actual` and `expected` are equal within |actual - expected| <= atol + rtol * |expected|.
 
     Args:
         actual, expected: tensors, numbers, NumPy arrays, None, or sequences and mappings of them.
         allow_subclasses: compare tensors of different subclasses.
-        rtol, atol: tolerances; by default those of the dtype (float32: 1.3e-6 and 1e-5, float64: 1e-7, integers: 0).
+        rtol, atol: tolerances; by default those of the dtype (float32: 1.3e-6 and 1e-5, float64: 1e-7,
+            integers: 0).
         equal_nan: two NaN are equal.
         check_dtype, check_stride: dtypes (and types of numbers), and strides must be the same.
         check_device, check_layout: accepted for PyTorch's programs; there is one device and one layout.
@@ -176,11 +222,15 @@ def assert_close(actual, expected, *, allow_subclasses=True, rtol=None, atol=Non
     Example:
         >>> rushlight.testing.assert_close(rushlight.ones(2), rushlight.ones(2) + 1e-7)
     """
-    _compare(actual, expected, _Options(rtol, atol, equal_nan, check_dtype, check_stride, allow_subclasses, msg))
+    _compare(
+        actual, expected, _Options(rtol, atol, equal_nan, check_dtype, check_stride, allow_subclasses, msg)
+    )
 
 
 def assert_allclose(actual, expected, rtol=None, atol=None, equal_nan=True, msg=""):
-    """The older name of `assert_close`, for tensors or anything that makes one; dtypes may differ and NaN are equal."""
+    """The older name of `assert_close`: dtypes may differ, NaN are equal, lists become tensors."""
     actual = actual if isinstance(actual, _C.Tensor) else _C.tensor(actual)
     expected = expected if isinstance(expected, _C.Tensor) else _C.tensor(expected, dtype=actual.dtype)
-    assert_close(actual, expected, rtol=rtol, atol=atol, equal_nan=equal_nan, check_dtype=False, msg=msg or None)
+    assert_close(
+        actual, expected, rtol=rtol, atol=atol, equal_nan=equal_nan, check_dtype=False, msg=msg or None
+    )

@@ -23,15 +23,25 @@ def _bounds(dtype, low, high):
     return low, high
 
 
-def make_tensor(*shape, dtype, device=None, low=None, high=None, requires_grad=False, noncontiguous=False, exclude_zero=False,
-                memory_format=None):
+def make_tensor(
+    *shape,
+    dtype,
+    device=None,
+    low=None,
+    high=None,
+    requires_grad=False,
+    noncontiguous=False,
+    exclude_zero=False,
+    memory_format=None,
+):
     """A tensor with values drawn evenly from [low, high).
 
     Args:
         shape: sizes, as ints or one sequence.
         dtype: the dtype of the result.
         device: "cpu" or None.
-        low, high: the range; by default [0, 2) for bool, [0, 10) for uint8, [-9, 10) for integers, [-9, 9) otherwise.
+        low, high: the range; by default [0, 2) for bool, [0, 10) for uint8, [-9, 10) for integers, [-9, 9)
+            otherwise.
         requires_grad: record operations on it; floating and complex dtypes only.
         noncontiguous: every second element of a larger memory.
         exclude_zero: replace zeros by the smallest positive value, or one.
@@ -59,6 +69,16 @@ def make_tensor(*shape, dtype, device=None, low=None, high=None, requires_grad=F
     if noncontiguous and sizes:
         made = made.select(-1, 0)
     if exclude_zero:
-        smallest = 1 if not floating else 1e-6 if dtype in (_C.float32, _C.float64, _C.complex64, _C.complex128) else 1e-3
-        made = _C.where(made == 0, _C.full_like(made, smallest), made) if not noncontiguous else made.masked_fill_(made == 0, smallest)
+        smallest = (
+            1
+            if not floating
+            else 1e-6
+            if dtype in (_C.float32, _C.float64, _C.complex64, _C.complex128)
+            else 1e-3
+        )
+        made = (
+            _C.where(made == 0, _C.full_like(made, smallest), made)
+            if not noncontiguous
+            else made.masked_fill_(made == 0, smallest)
+        )
     return made.requires_grad_(requires_grad)

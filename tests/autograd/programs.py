@@ -1,10 +1,10 @@
-"""Random programs of operations, views and in-place changes, to be run by any module with PyTorch's vocabulary."""
+"""Random programs of operations, views and in-place changes, for any module with PyTorch's vocabulary."""
 
 import random
 
 
 def _writable(t):
-    """False where several elements share a place, or where writing would depend on the order of the elements."""
+    """False where several elements share a place: what a write leaves there depends on its order."""
     reach = 0
     for stride, size in sorted(zip(t.stride(), t.shape)):
         if size > 1:
@@ -23,8 +23,29 @@ class Program:
 
     def __init__(self, seed, steps=9, many=True):
         r = random.Random(seed)
-        kinds = ["mul", "add", "sin", "row", "part", "transpose", "flat", "column", "expand", "write_mul", "write_add", "write_copy",
-                 "write_zero", "write_sin", "assign", "fresh", "fresh_view", "detach", "unit", "strided", "quiet"]
+        kinds = [
+            "mul",
+            "add",
+            "sin",
+            "row",
+            "part",
+            "transpose",
+            "flat",
+            "column",
+            "expand",
+            "write_mul",
+            "write_add",
+            "write_copy",
+            "write_zero",
+            "write_sin",
+            "assign",
+            "fresh",
+            "fresh_view",
+            "detach",
+            "unit",
+            "strided",
+            "quiet",
+        ]
         if many:
             kinds += ["many"]
         self.steps = [(r.choice(kinds), r.random(), r.random(), r.random()) for _ in range(steps)]

@@ -160,7 +160,11 @@ def test_assigning_grad():
     assert x.grad is x.grad
     del x.grad
     assert x.grad is None
-    for wrong, error in ((rl.ones(3, dtype=rl.float64), RuntimeError), (rl.ones(2), RuntimeError), (3, TypeError)):
+    for wrong, error in (
+        (rl.ones(3, dtype=rl.float64), RuntimeError),
+        (rl.ones(2), RuntimeError),
+        (3, TypeError),
+    ):
         with pytest.raises(error, match="grad"):
             x.grad = wrong
 
@@ -196,7 +200,7 @@ def test_nodes_tell_what_they_are():
     y = x * x
     z = y.sum()
     assert type(z.grad_fn).__name__ == "SumBackward0" and z.grad_fn.name() == "SumBackward0"
-    (node, number), = z.grad_fn.next_functions
+    ((node, number),) = z.grad_fn.next_functions
     assert node is y.grad_fn and number == 0
     sink = node.next_functions[0][0]
     assert type(sink).__name__ == "AccumulateGrad" and sink.variable is x
@@ -303,7 +307,10 @@ def test_threads_walk_one_graph():
         y = y * 1.0
     loss = (y * y).sum()
     found = []
-    threads = [threading.Thread(target=lambda: found.append(autograd.grad(loss, x, retain_graph=True)[0].tolist())) for _ in range(4)]
+    threads = [
+        threading.Thread(target=lambda: found.append(autograd.grad(loss, x, retain_graph=True)[0].tolist()))
+        for _ in range(4)
+    ]
     for t in threads:
         t.start()
     for t in threads:

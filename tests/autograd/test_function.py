@@ -201,7 +201,7 @@ def test_saved_tensors_are_watched():
     h = x * 1
     y = Power.apply(h, 2)
     h.add_(1)
-    with pytest.raises(RuntimeError, match="PowerBackward: saved tensor 0 .*inplace operation"):
+    with pytest.raises(RuntimeError, match=r"PowerBackward: saved tensor 0 .*inplace operation"):
         y.sum().backward()
     y = Power.apply(x, 2)
     y.sum().backward()
@@ -296,7 +296,9 @@ def test_saved_tensors_hooks():
         y = (x * w).exp().sum()
     (gx,) = autograd.grad(y, x, create_graph=True)
     assert counts[0] == 3 and counts[1] == 3
-    expected = [w_ * rl.exp(rl.tensor(x_ * w_, dtype=rl.float64)).item() for x_, w_ in zip([1.0, 2.0], [3.0, 4.0])]
+    expected = [
+        w_ * rl.exp(rl.tensor(x_ * w_, dtype=rl.float64)).item() for x_, w_ in zip([1.0, 2.0], [3.0, 4.0])
+    ]
     assert gx.tolist() == pytest.approx(expected)
     gx.sum().backward()
     assert x.grad.tolist() == pytest.approx([w_ * e for w_, e in zip([3.0, 4.0], expected)])

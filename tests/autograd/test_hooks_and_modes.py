@@ -38,7 +38,12 @@ def test_leaf_hooks_also_shape_what_grad_returns():
 def test_post_accumulate_hooks():
     x = leaf(1.0)
     seen = []
-    x.register_post_accumulate_grad_hook(lambda t: (seen.append(t.grad.tolist()), setattr(t, "grad", None)) and None)
+
+    def take(t):
+        seen.append(t.grad.tolist())
+        t.grad = None
+
+    x.register_post_accumulate_grad_hook(take)
     (x * 2).sum().backward()
     (x * 3).sum().backward()
     assert seen == [[2], [3]] and x.grad is None
@@ -157,7 +162,9 @@ def test_anomaly_mode_names_the_line():
     x = leaf(-1.0)
     with autograd.detect_anomaly():
         y = x.sqrt()  # the line that is to be named
-        with pytest.raises(RuntimeError, match="'SqrtBackward0' returned nan values in its 0th output") as caught:
+        with pytest.raises(
+            RuntimeError, match="'SqrtBackward0' returned nan values in its 0th output"
+        ) as caught:
             y.sum().backward()
     assert "the line that is to be named" in str(caught.value)
     assert not autograd.is_anomaly_enabled()
@@ -190,8 +197,14 @@ def test_gradcheck_finds_what_is_wrong():
         with pytest.raises(autograd.GradcheckError, match="Jacobian mismatch"):
             autograd.gradcheck(Wrong.apply, x, fast_mode=fast)
         assert not autograd.gradcheck(Wrong.apply, x, fast_mode=fast, raise_exception=False)
-        assert autograd.gradcheck(lambda a, b: (a @ b).tanh(), (rl.rand(3, 2, dtype=rl.float64).requires_grad_(),
-                                                               rl.rand(2, 2, dtype=rl.float64).requires_grad_()), fast_mode=fast)
+        assert autograd.gradcheck(
+            lambda a, b: (a @ b).tanh(),
+            (
+                rl.rand(3, 2, dtype=rl.float64).requires_grad_(),
+                rl.rand(2, 2, dtype=rl.float64).requires_grad_(),
+            ),
+            fast_mode=fast,
+        )
     with pytest.raises(autograd.GradcheckError, match="not multiplied"):
         autograd.gradcheck(Forgets.apply, leaf(1.0))
     with pytest.raises(ValueError, match="requires grad"):

@@ -1,4 +1,4 @@
-"""In-place changes: what is refused, what is differentiated, and that saved values are never silently wrong."""
+"""In-place changes: what is refused, what is differentiated, and that saved values are never wrong."""
 
 import pytest
 
@@ -26,7 +26,11 @@ def test_a_saved_argument_that_changed():
     h = x * 1
     y = h * w
     h.add_(1)
-    with pytest.raises(RuntimeError, match=r"MulBackward0: argument 'input' of shape \(2,\).*inplace operation.*version 1; expected version 0"):
+    with pytest.raises(
+        RuntimeError,
+        match=r"MulBackward0: argument 'input' of shape \(2,\).*inplace operation.*version "
+            r"1; expected version 0",
+    ):
         y.sum().backward()
 
 
@@ -239,7 +243,9 @@ def test_numpy_views_that_do_not_write_are_harmless():
     assert w.grad.tolist() == [2]
 
 
-@pytest.mark.parametrize("change", ["add_", "copy_", "zero_", "detach", "data", "out", "view", "thread", "slice"])
+@pytest.mark.parametrize(
+    "change", ["add_", "copy_", "zero_", "detach", "data", "out", "view", "thread", "slice"]
+)
 def test_every_route_to_a_saved_tensor_is_seen(change):
     x = leaf(1.0, 2.0)
     h = x * 1

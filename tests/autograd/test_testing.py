@@ -57,7 +57,13 @@ def test_refusals_equal_pytorch(case):
     with pytest.raises(expected.type) as got:
         assert_close(*CASES[case](rl))
     if expected.type is AssertionError:
-        keys = ("Mismatched elements", "Tensor-likes are", "Scalars are", "The failure occurred", "Greatest absolute")
+        keys = (
+            "Mismatched elements",
+            "Tensor-likes are",
+            "Scalars are",
+            "The failure occurred",
+            "Greatest absolute",
+        )
         for line in str(expected.value).split("\n"):
             if line.startswith(keys):
                 assert line.split(" (up to")[0] in str(got.value).replace("rushlight", "torch")
@@ -70,14 +76,16 @@ def test_options():
     assert_close(1.0, 1.4, rtol=0, atol=0.5)
     with pytest.raises(AssertionError, match="stride"):
         assert_close(rl.ones(2, 2), rl.ones(2, 2).t(), check_stride=True)
-    with pytest.raises(AssertionError, match="^my words$"):
+    with pytest.raises(AssertionError, match=r"^my words$"):
         assert_close(1, 2, msg="my words")
-    with pytest.raises(AssertionError, match="Scalars.*tail$"):
+    with pytest.raises(AssertionError, match=r"Scalars.*tail$"):
         assert_close(1, 2, msg=lambda text: text.replace("\n", " ") + " tail")
     assert_allclose(rl.ones(2), [1.0, 1.0])
 
 
-@pytest.mark.parametrize("dtype", [rl.bool, rl.uint8, rl.int64, rl.float16, rl.bfloat16, rl.float32, rl.float64, rl.complex64])
+@pytest.mark.parametrize(
+    "dtype", [rl.bool, rl.uint8, rl.int64, rl.float16, rl.bfloat16, rl.float32, rl.float64, rl.complex64]
+)
 def test_make_tensor(dtype):
     t = make_tensor(40, 5, dtype=dtype)
     assert t.shape == (40, 5) and t.dtype == dtype
