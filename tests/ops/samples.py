@@ -1,0 +1,62 @@
+"""The samples of the operator records, as calls that tests can make."""
+import numpy as np
+
+import rushlight as rl
+
+RECORDS = {record["id"]: record for record in rl._C.operators()}
+BY_ID = rl._C._by_id
+_NAMES = {name: value for name, value in vars(rl).items() if callable(value) and not name.startswith("_")}
+
+
+def expressions(record):
+    """The sample calls of a record as Python expressions over T, I and the operators."""
+    op, text = record["id"], record["samples"]
+    tensors = sum(1 for p in record["params"] if p["type"].startswith("Tensor") and not p["has_default"])
+    if record["kind"] == "pointwise" and text is None:
+        return [f"{op}({', '.join(['T(3, 4)'] * tensors)})", f"{op}({', '.join(['T(2, 3, 4)', 'T(3, 1)', 'T(1, 4)'][:tensors])})"]
+    if text is None:
+        return []
+    calls = [call.strip() for call in text.split(";")]
+    return [f"(lambda x, y: {op}{call})(T(3, 4), T(3, 4))" if call.startswith("(") else call for call in calls]
+
+
+class Maker:
+    """T(shape) and I(shape, high=n) for one expression: the same values each time, in the operator's domain.
+
+    With `given`, T hands out those tensors in order instead of new ones, so that a test can differentiate by them.
+    """
+
+    def __init__(self, record, dtype=None, given=None):
+        self.random = np.random.default_rng(7)
+        self.low, self.high = record["domain"]
+        self.dtype = rl.float64 if dtype is None else dtype
+        self.given = None if given is None else list(given)
+        self.made = []
+
+    def T(self, *shape):
+        if self.given is not None:
+            return self.given.pop(0)
+        values = self.random.uniform(self.low, self.high, shape)
+        if not self.dtype.is_floating_point:
+            values = np.rint(values) if self.low < 0 else np.ceil(values)
+        tensor = rl.tensor(values.tolist() if shape else float(values), dtype=self.dtype).reshape(shape)
+        self.made.append(tensor)
+        return tensor
+
+    def I(self, *shape, high):  # noqa: E743
+        return rl.tensor(self.random.integers(0, high, shape).tolist()).reshape(shape)
+
+
+def evaluate(expression, maker, names=None):
+    """The value of a sample expression with the tensors of `maker`."""
+    scope = {**_NAMES, **BY_ID, "T": maker.T, "I": maker.I, "inf": float("inf"), "tensor": rl.tensor, **(names or {})}
+    return eval(expression, {"__builtins__": {}, **scope})
+
+
+def tensors_of(value):
+    """The tensors of a result, flat."""
+    if isinstance(value, rl.Tensor):
+        return [value]
+    if isinstance(value, (tuple, list)):
+        return [t for item in value for t in tensors_of(item)]
+    return []

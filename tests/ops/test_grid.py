@@ -1,0 +1,186 @@
+"""The grid that every operator gets from its record: values against the oracle by dtype and layout, in-place and `out=` forms,
+first and second gradients, and results that do not depend on the number of threads."""
+import numpy as np
+import pytest
+from oracles import ORACLES
+
+import rushlight as rl
+from ops.samples import BY_ID, RECORDS, Maker, evaluate, expressions, tensors_of
+
+TOLERANCE = {rl.float32: (2e-5, 2e-6), rl.float64: (1e-11, 1e-12)}
+INTEGER_ONLY = {op for op, r in RECORDS.items() if r["dtypes"].startswith("integral")}
+WITH_ORACLE = [(op, text) for op in ORACLES if op in RECORDS for text in expressions(RECORDS[op])]
+UNARY = [op for op in ORACLES if op in RECORDS and RECORDS[op]["kind"] == "pointwise" and op not in INTEGER_ONLY
+         and [p["type"] for p in RECORDS[op]["params"] if not p["has_default"]] == ["Tensor"]]
+
+
+def dtype_of(op):
+    return rl.int64 if op in INTEGER_ONLY else rl.float64
+
+
+def array_of(value):
+    if isinstance(value, rl.Tensor):
+        return value.detach().numpy()
+    return type(value)(array_of(v) for v in value) if isinstance(value, (tuple, list)) else value
+
+
+def oracle_value(op, expression, maker):
+    captured = []
+
+    def capture(*args, **kwargs):
+        if not captured:
+            captured.append((array_of(args), {k: array_of(v) for k, v in kwargs.items()}))
+        return BY_ID[op](*args, **kwargs)
+
+    got = evaluate(expression, maker, {op: capture})
+    args, kwargs = captured[0]
+    with np.errstate(all="ignore"):
+        return got, ORACLES[op](*args, **kwargs)
+
+
+def assert_equal(got, want, rtol, atol):
+    got = [t.detach().numpy() for t in tensors_of(got)]
+    want = list(want) if isinstance(want, tuple) else [want]
+    assert len(got) == len(want)
+    for g, w in zip(got, want, strict=True):
+        assert g.shape == np.shape(w)
+        np.testing.assert_allclose(g, np.asarray(w), rtol=rtol, atol=atol)
+
+
+@pytest.mark.parametrize("dtype", [rl.float64, rl.float32], ids=str)
+@pytest.mark.parametrize("op, expression", WITH_ORACLE)
+def test_values(op, expression, dtype):
+    maker = Maker(RECORDS[op], dtype_of(op) if op in INTEGER_ONLY else dtype)
+    got, want = oracle_value(op, expression, maker)
+    assert_equal(got, want, *TOLERANCE[dtype])
+
+
+LAYOUTS = {
+    "transposed": lambda x: x.t().contiguous().t(), "stepped": lambda x: rl.stack([x, x], -1).flatten(1)[:, ::2],
+    "expanded": lambda x: x[:1].expand(3, 4), "empty": lambda x: x[:0], "zero_dim": lambda x: x[0, 0], "row": lambda x: x[0],
+    "shifted": lambda x: rl.cat([x.flatten()[:1], x.flatten()])[1:].view(3, 4),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("op", UNARY)
+def test_layouts(op, layout):
+    x = LAYOUTS[layout](Maker(RECORDS[op]).T(3, 4))
+    with np.errstate(all="ignore"):
+        want = ORACLES[op](x.numpy())
+    assert_equal(BY_ID[op](x), want, *TOLERANCE[rl.float64])
+
+
+SPECIAL = [0.0, -0.0, 1.0, -1.0, float("inf"), float("-inf"), float("nan"), 5e-324, 1e308, -1e308]
+
+
+@pytest.mark.parametrize("op", UNARY)
+def test_special_values(op):
+    if op in {"polygamma", "lgamma", "digamma", "frac", "sinc"}:
+        pytest.skip("its edge cases differ between references; tests/native holds them against the C library")
+    x = rl.tensor(SPECIAL, dtype=rl.float64)
+    with np.errstate(all="ignore"):
+        want = ORACLES[op](x.numpy())
+    if op in {"hardswish", "silu", "mish", "gelu", "gelu_tanh", "softsign", "tanhshrink", "softplus", "logit"}:
+        got = BY_ID[op](x).numpy()
+        finite = np.isfinite(want) & (np.abs(np.array(SPECIAL)) < 1e300)
+        np.testing.assert_allclose(got[finite], want[finite], rtol=1e-11)
+        return
+    got = BY_ID[op](x).numpy()
+    np.testing.assert_allclose(got.astype(float), np.asarray(want).astype(float), rtol=1e-11)
+
+
+@pytest.mark.parametrize("op", [op for op in RECORDS if RECORDS[op]["in_place"]])
+def test_in_place(op):
+    method = next(name for name in RECORDS[op]["names"] if name.startswith("Tensor.") and name.endswith("_"))[7:]
+    for expression in expressions(RECORDS[op]):
+        captured = []
+
+        def capture(*args, **kwargs):
+            captured.append((args, kwargs))
+            return BY_ID[op](*args, **kwargs)
+
+        want = tensors_of(evaluate(expression, Maker(RECORDS[op], dtype_of(op)), {op: capture}))[0]
+        if not captured:
+            continue
+        args, kwargs = captured[0]
+        if not isinstance(args[0], rl.Tensor) or args[0].shape != want.shape:
+            continue
+        target = args[0].clone()
+        result = getattr(target, method)(*args[1:], **kwargs)
+        assert result is target
+        np.testing.assert_array_equal(target.numpy(), want.to(target.dtype).numpy())
+
+
+@pytest.mark.parametrize("op", [op for op in RECORDS if RECORDS[op]["out"] and RECORDS[op]["kernels"]])
+def test_out(op):
+    for expression in expressions(RECORDS[op]):
+        captured = []
+
+        def capture(*args, **kwargs):
+            captured.append((args, kwargs))
+            return BY_ID[op](*args, **kwargs)
+
+        want = tensors_of(evaluate(expression, Maker(RECORDS[op], dtype_of(op)), {op: capture}))
+        if not captured:
+            continue
+        args, kwargs = captured[0]
+        outs = tuple(rl.empty(0, dtype=t.dtype) for t in want)
+        BY_ID[op](*args, **kwargs, out=outs if len(outs) > 1 else outs[0])
+        for out, value in zip(outs, want, strict=True):
+            np.testing.assert_array_equal(out.numpy(), value.numpy())
+
+
+DIFFERENTIABLE = [(op, text) for op, r in RECORDS.items() if r["differentiable"] is True and r["kind"] != "random" and op not in INTEGER_ONLY
+                  for text in expressions(r)]
+# The derivative steps where the function does: finite differences across the step mean nothing.
+SHIFTED = {"round": 0.1, "floor": 0.1, "ceil": 0.1, "trunc": 0.1, "frac": 0.1, "sign": 0.1, "heaviside": 0.1}
+
+
+def inputs_of(record, expression):
+    maker = Maker(record)
+    evaluate(expression, maker)
+    return [t.detach().clone().requires_grad_() for t in maker.made]
+
+
+def as_function(record, expression):
+    def call(*inputs):
+        # Clones: samples that write in place get a tensor that is no leaf.
+        value = evaluate(expression, Maker(record, given=[t.clone() for t in inputs]))
+        return tuple(t for t in tensors_of(value) if t.dtype.is_floating_point and t.requires_grad)
+    return call
+
+
+@pytest.mark.parametrize("op, expression", DIFFERENTIABLE)
+def test_first_gradient(op, expression):
+    inputs = inputs_of(RECORDS[op], expression)
+    function = as_function(RECORDS[op], expression)
+    if not inputs or not function(*inputs):
+        pytest.skip("the result does not depend on the tensors")
+    assert rl.autograd.gradcheck(function, inputs, eps=1e-6, atol=1e-5, rtol=1e-3)
+
+
+@pytest.mark.parametrize("op, expression", DIFFERENTIABLE)
+def test_second_gradient(op, expression):
+    inputs = inputs_of(RECORDS[op], expression)
+    function = as_function(RECORDS[op], expression)
+    if not inputs or not function(*inputs):
+        pytest.skip("the result does not depend on the tensors")
+    assert rl.autograd.gradgradcheck(function, inputs, eps=1e-6, atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("op", ["sum", "mean", "amax", "argmax", "var", "logsumexp", "softmax", "cumsum", "sort", "exp", "matmul"])
+def test_thread_count(op):
+    rl.manual_seed(3)
+    x = rl.randn(700, 500)
+    args = {"logsumexp": (1,), "softmax": (1,), "cumsum": (0,), "matmul": (rl.randn(500, 300),)}.get(op, ())
+    before = rl.get_num_threads()
+    try:
+        results = []
+        for threads in (1, 2, 3):
+            rl.set_num_threads(threads)
+            results.append(tensors_of(BY_ID[op](x, *args))[0].numpy().copy())
+    finally:
+        rl.set_num_threads(before)
+    for other in results[1:]:
+        np.testing.assert_array_equal(results[0], other)
