@@ -1,4 +1,6 @@
 // How the tape hears of calls: the observer that dispatch knows.
+#include <algorithm>
+
 #include "autograd/op_node.h"
 #include "autograd/primitives.h"
 #include "autograd/variable.h"
@@ -45,7 +47,7 @@ void record(Call& c) {
     }
     Ref<Node> node = OpNode::make(c);
     if (c.list.empty()) {
-        for (int i = 0; i < c.results; ++i) set_history(*c.out[size_t(i)].impl(), node, uint32_t(i));
+        for (int i = 0; i < std::min(c.results, c.op.derivative.results); ++i) set_history(*c.out[size_t(i)].impl(), node, uint32_t(i));
     } else {
         for (size_t i = 0; i < c.list.size(); ++i) set_history(*c.list[i].impl(), node, uint32_t(i));
     }

@@ -176,7 +176,7 @@ OP(batch_norm_forward) = {
     .dtypes = "floating",
     .infer = infer_batch_norm,
     .kernels = {Kernel{"generic", nullptr, run_batch_norm}},
-    .derivative = {vjp_batch_norm, "input weight running_mean running_var mean invstd"},
+    .derivative = {vjp_batch_norm, "input weight running_mean running_var mean invstd", nullptr, false, 1},
     .onnx = {"BatchNormalization", 15},
     .samples = {.calls = "batch_norm_forward(T(4, 3, 2, 2), T(3), T(3), None, None, True, 0.1, 1e-5)[0]; "
                          "batch_norm_forward(T(4, 3), None, None, T(3).detach(), (T(3) ** 2 + 0.5).detach(), False, 0.1, 1e-5)[0]"},
@@ -355,7 +355,7 @@ OP(layer_norm_forward) = {
     .dtypes = "floating",
     .infer = infer_layer_norm,
     .kernels = {Kernel{"generic", nullptr, run_layer_norm}},
-    .derivative = {vjp_layer_norm, "input weight mean rstd"},
+    .derivative = {vjp_layer_norm, "input weight mean rstd", nullptr, false, 1},
     .onnx = {"LayerNormalization", 17},
     .samples = {.calls = "layer_norm_forward(T(4, 3), (3,), T(3), T(3), 1e-5)[0]; layer_norm_forward(T(2, 3, 4), (3, 4), None, None, 1e-5)[0]"},
     .doc = "Layer normalisation with what its gradient needs."};
@@ -386,7 +386,7 @@ OP(rms_norm_forward) = {
     .dtypes = "floating",
     .infer = infer_rms_norm,
     .kernels = {Kernel{"generic", nullptr, run_rms_norm}},
-    .derivative = {vjp_rms_norm, "input weight rstd"},
+    .derivative = {vjp_rms_norm, "input weight rstd", nullptr, false, 1},
     .onnx = {"RMSNormalization", 23},
     .samples = {.calls = "rms_norm_forward(T(4, 3), (3,), T(3), 1e-5)[0]"},
     .doc = "RMS normalisation with what its gradient needs."};
@@ -494,7 +494,7 @@ OP(group_norm_forward) = {
     .dtypes = "floating",
     .infer = infer_group_norm,
     .kernels = {Kernel{"generic", nullptr, run_group_norm}},
-    .derivative = {vjp_group_norm, "input weight mean rstd"},
+    .derivative = {vjp_group_norm, "input weight mean rstd", nullptr, false, 1},
     .onnx = {"GroupNormalization", 21},
     .samples = {.calls = "group_norm_forward(T(2, 4, 3), 2, T(4), T(4), 1e-5)[0]; group_norm_forward(T(2, 4, 2, 2), 4, None, None, 1e-5)[0]"},
     .doc = "Group normalisation with what its gradient needs."};

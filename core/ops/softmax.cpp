@@ -262,7 +262,7 @@ OP(cross_entropy_forward) = {
     .dtypes = "floating",
     .infer = infer_cross_entropy,
     .kernels = {Kernel{"generic", nullptr, run_cross_entropy}},
-    .derivative = {vjp_cross_entropy, "input target weight lse total_weight"},
+    .derivative = {vjp_cross_entropy, "input target weight lse total_weight", nullptr, false, 1},
     .onnx = {"SoftmaxCrossEntropyLoss", 13},
     .samples = {.calls = "cross_entropy_forward(T(4, 3), I(4, high=3), None, -100, 'mean', 0.0); "
                          "cross_entropy_forward(T(2, 3, 4), I(2, 4, high=3), None, 1, 'sum', 0.1)"},
@@ -288,7 +288,7 @@ OP(nll_loss_forward) = {
     .dtypes = "floating",
     .infer = infer_class_loss,
     .kernels = {Kernel{"generic", nullptr, run_nll_loss}},
-    .derivative = {vjp_nll_loss, "target weight total_weight"},
+    .derivative = {vjp_nll_loss, "target weight total_weight", nullptr, false, 1},
     .onnx = {"NegativeLogLikelihoodLoss", 13},
     .samples = {.calls = "nll_loss_forward(T(4, 3), I(4, high=3), None, -100, 'mean'); nll_loss_forward(T(2, 3, 4), I(2, 4, high=3), None, 1, 'none')"},
     .doc = "Minus the log-probabilities at the targets, with the total weight."};

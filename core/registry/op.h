@@ -33,8 +33,9 @@ struct Derivative {
     const char* saves = "";
     const char* why_not = nullptr;
     bool reads_geometry = false;     // the derivative reads strides and offsets of the inputs
+    int results = 4;                 // how many results, from the first on, carry gradients: the others serve the derivative only
 };
-inline constexpr Derivative not_differentiable(const char* why) { return {nullptr, "", why}; }
+inline constexpr Derivative not_differentiable(const char* why) { return {.why_not = why}; }
 // Of operators that compute a gradient in one pass. Derivatives use them only where no graph of the gradient is wanted; with
 // create_graph they compose it of differentiable operators.
 inline constexpr Derivative fused_gradient = not_differentiable("a fused gradient: differentiating again takes the composed form");
