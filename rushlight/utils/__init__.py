@@ -1,4 +1,4 @@
-"""Tools around tensors and networks: data, and what else PyTorch keeps under `utils`. Its parts are loaded at first use."""
+"""Tools around tensors and networks, loaded at first use: data, and what else PyTorch keeps here."""
 from importlib import import_module
 
 _PARTS = ("data", "hooks")

@@ -1,4 +1,4 @@
-"""The loader, in this process and with workers: orders and values beside PyTorch's, failures, and what is left behind."""
+"""The loader, in this process and with workers: orders and values beside PyTorch's, failures, what is left."""
 
 import faulthandler
 import gc
@@ -309,7 +309,7 @@ def test_an_exception_that_does_not_pickle_arrives():
     class Local(Exception):
         pass
 
-    with pytest.raises(RuntimeError, match="Caught .*Local in DataLoader worker process 0"):
+    with pytest.raises(RuntimeError, match=r"Caught .*Local in DataLoader worker process 0"):
         list(DataLoader(Failing(Local("here")), batch_size=12, num_workers=1))
 
 
@@ -401,7 +401,7 @@ class Sleeping(Dataset):
 
 def test_timeout():
     begin = time.monotonic()
-    with pytest.raises(RuntimeError, match="timed out after 0.5 seconds"):
+    with pytest.raises(RuntimeError, match=r"timed out after 0\.5 seconds"):
         next(iter(DataLoader(Sleeping(), num_workers=1, timeout=0.5)))
     assert time.monotonic() - begin < 15
 

@@ -3,7 +3,6 @@ import numpy as np
 import pytest
 
 import rushlight as rl
-import rushlight.nn.functional  # noqa: F401
 
 torch = pytest.importorskip("torch", reason="PyTorch is the reference of these tests")
 

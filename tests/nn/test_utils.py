@@ -23,7 +23,8 @@ def gradients(params):
 
 
 @pytest.mark.parametrize("options", [
-    {"max_norm": 1.0}, {"max_norm": 100.0}, {"max_norm": 0.5, "norm_type": 1}, {"max_norm": 0.5, "norm_type": float("inf")},
+    {"max_norm": 1.0}, {"max_norm": 100.0}, {"max_norm": 0.5, "norm_type": 1},
+    {"max_norm": 0.5, "norm_type": float("inf")},
     {"max_norm": 0.5, "norm_type": 3.0}])
 def test_clip_grad_norm(options):
     own, reference = parameters(rl), parameters(torch)

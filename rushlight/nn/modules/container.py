@@ -512,7 +512,7 @@ class ParameterDict(Module):
             key (str): the name.
             default (object): Default: None.
         """
-        return self[key] if key in self else default
+        return self[key] if key in self else default  # noqa: SIM401  this is that get
 
     def fromkeys(self, keys, default=None):
         """A new dict with these names and one value.

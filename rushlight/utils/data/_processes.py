@@ -58,18 +58,10 @@ class WorkersIterator(Iterator):
             # A child holds copies of the ends it inherits; kept open, they would hide that a process is gone.
             others = (ours.fileno(), *(worker.channel.fileno() for worker in self._workers))
         settings = Settings(
-            loader.dataset,
-            loader._streams,
-            loader._auto_collation,
-            loader.collate_fn,
-            loader.drop_last,
-            self.base_seed,
-            loader.worker_init_fn,
-            worker_id,
-            loader.num_workers,
-            os.getpid(),
-            others,
-        )
+            dataset=loader.dataset, streams=loader._streams, auto_collation=loader._auto_collation,
+            collate_fn=loader.collate_fn, drop_last=loader.drop_last, base_seed=self.base_seed,
+            init_fn=loader.worker_init_fn, worker_id=worker_id, num_workers=loader.num_workers, parent=os.getpid(),
+            others=others)
         process = self._context.Process(target=_worker.run_worker, args=(theirs, settings), daemon=True,
                                         name=f"DataLoader worker {worker_id}")
         process.start()

@@ -1,6 +1,6 @@
 """What runs in a worker process, and what it says about itself."""
-from dataclasses import dataclass
 from importlib import import_module
+from types import SimpleNamespace
 
 from rushlight.functional._core import core
 from rushlight.utils.data._fetch import make_fetcher
@@ -8,8 +8,7 @@ from rushlight.utils.data._fetch import make_fetcher
 STOP, RESUME, EXHAUSTED = "stop", "resume", "exhausted"
 
 
-@dataclass
-class WorkerInfo:
+class WorkerInfo(SimpleNamespace):
     """A worker's view of itself.
 
     Attributes:
@@ -18,11 +17,6 @@ class WorkerInfo:
         seed (int): the seed of its generators.
         dataset (Dataset): its copy of the dataset.
     """
-
-    id: int
-    num_workers: int
-    seed: int
-    dataset: object
 
 
 _worker_info = None
@@ -42,8 +36,7 @@ def get_worker_info():
     return _worker_info
 
 
-@dataclass
-class Failure:
+class Failure(SimpleNamespace):
     """An exception on its way from a worker to the loader.
 
     Attributes:
@@ -53,12 +46,6 @@ class Failure:
         trace (str): the traceback.
         error (Exception or None): the exception, if it can be pickled.
     """
-
-    kind: object
-    name: str
-    text: str
-    trace: str
-    error: object
 
 
 def describe_failure(error):
@@ -71,7 +58,7 @@ def describe_failure(error):
     import traceback
 
     trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    failure = Failure(type(error), type(error).__qualname__, str(error), trace, error)
+    failure = Failure(kind=type(error), name=type(error).__qualname__, text=str(error), trace=trace, error=error)
     for field in ("kind", "error"):
         try:
             pickle.loads(pickle.dumps(getattr(failure, field)))
@@ -80,24 +67,11 @@ def describe_failure(error):
     return failure
 
 
-@dataclass
-class Settings:
+class Settings(SimpleNamespace):
     """What a worker needs to know, pickled where it is not forked.
 
     Attributes: as the loader's arguments of the same name; `others` are descriptors to close after a fork.
     """
-
-    dataset: object
-    streams: bool
-    auto_collation: bool
-    collate_fn: object
-    drop_last: bool
-    base_seed: int
-    init_fn: object
-    worker_id: int
-    num_workers: int
-    parent: int
-    others: tuple
 
 
 def run_worker(connection, settings):
@@ -120,7 +94,8 @@ def run_worker(connection, settings):
     core.set_num_threads(1)
     seed = settings.base_seed + settings.worker_id
     _seed_everything(seed, settings)
-    _worker_info = WorkerInfo(settings.worker_id, settings.num_workers, seed, settings.dataset)
+    _worker_info = WorkerInfo(
+        id=settings.worker_id, num_workers=settings.num_workers, seed=seed, dataset=settings.dataset)
     channel, tasks = Channel(connection), queue.SimpleQueue()
     _read_in_background(channel, tasks, settings.parent)
     try:
