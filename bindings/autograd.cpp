@@ -122,6 +122,7 @@ PyObject* method_register_hook(PyObject* self, PyObject* f) {
     return guarded([&] {
         auto hook = tensor_hook(f);
         add_hook(*impl_of(self), hook);
+        track(self);
         return wrap_handle(hook);
     });
 }
@@ -130,6 +131,7 @@ PyObject* method_register_leaf_hook(PyObject* self, PyObject* f) {
     return guarded([&] {
         auto hook = leaf_hook(f);
         add_leaf_hook(*impl_of(self), hook);
+        track(self);
         return wrap_handle(hook);
     });
 }

@@ -116,6 +116,24 @@ PyObject* require_callable(PyObject* f, const char* what) {
 
 }  // namespace
 
+int visit_hooks(const TensorImpl& t, visitproc visit, void* arg) {
+    const TensorTape& tape = *tape_if_any(t);
+    int stop = 0;
+    auto show = [&](PyObject* function) { if (!stop) stop = visit(function, arg); };
+    tape.hooks.visit([&](TensorHook& hook) {
+        if (auto* mine = dynamic_cast<PyTensorHook*>(&hook)) show(mine->function.get());
+    });
+    tape.after_accumulation.visit([&](LeafHook& hook) {
+        if (auto* mine = dynamic_cast<PyLeafHook*>(&hook)) show(mine->function.get());
+    });
+    return stop;
+}
+
+void clear_hooks(TensorImpl& t) {
+    tape_of(t).hooks.clear();
+    tape_of(t).after_accumulation.clear();
+}
+
 PyObject* wrap_handle(std::shared_ptr<Hook> hook) {
     static std::atomic<uint64_t> ids{0};
     return nb::cast(HookHandle{hook, ids++}).release().ptr();

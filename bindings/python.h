@@ -39,6 +39,10 @@ PyObject* wrap_dtype(DType t);                            // new reference
 PyObject* wrap_size(const Dims& sizes);                   // a Size
 void track(PyObject* tensor);                             // lets the collector see a tensor that now refers to Python objects
 
+// What the collector needs to know of hooks on a leaf: Python functions that may refer back to the tensor.
+int visit_hooks(const TensorImpl& t, visitproc visit, void* arg);
+void clear_hooks(TensorImpl& t);
+
 // Thrown when a Python error is already set.
 struct PythonError {};
 

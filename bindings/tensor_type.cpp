@@ -25,12 +25,16 @@ TensorObject* fresh_object() {
 
 int tensor_traverse(PyObject* self, visitproc visit, void* arg) {
     Py_VISIT(Py_TYPE(self));
-    Py_VISIT(reinterpret_cast<TensorObject*>(self)->dict);
-    return 0;
+    auto* o = reinterpret_cast<TensorObject*>(self);
+    Py_VISIT(o->dict);
+    // Hooks belong to the impl: they go with this object only when nothing else holds it.
+    return o->impl && o->impl->tape && o->impl->use_count() == 1 ? visit_hooks(*o->impl, visit, arg) : 0;
 }
 
 int tensor_clear(PyObject* self) {
-    Py_CLEAR(reinterpret_cast<TensorObject*>(self)->dict);
+    auto* o = reinterpret_cast<TensorObject*>(self);
+    Py_CLEAR(o->dict);
+    if (o->impl && o->impl->tape && o->impl->use_count() == 1) clear_hooks(*o->impl);
     return 0;
 }
 

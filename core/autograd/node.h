@@ -49,6 +49,12 @@ public:
         entries_.push_back({std::move(hook), slot});
     }
     bool empty() const { return entries_.empty(); }
+    void clear() { std::vector<Entry>().swap(entries_); }
+    // Calls `f(hook)` for all, as they are.
+    template <class F>
+    void visit(F&& f) const {
+        for (const Entry& e : entries_) f(*e.hook);
+    }
     // Calls `f(hook, slot)`; hooks may add and remove hooks meanwhile.
     template <class F>
     void each(F&& f) const {

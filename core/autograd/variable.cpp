@@ -174,6 +174,8 @@ void set_data(TensorImpl& t, const Tensor& data) {
     t.dtype = data.dtype();
     t.inference = data->inference;
     t.update_geometry();
+    t.base = nullptr;                                    // it views nothing that others view
+    t.view_flags = 0;
     ++t.generation;
 }
 

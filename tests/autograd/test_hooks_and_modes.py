@@ -1,5 +1,8 @@
 """Hooks on tensors and nodes; no_grad and its kin; anomaly mode."""
 
+import gc
+import weakref
+
 import pytest
 
 import rushlight as rl
@@ -64,6 +67,24 @@ def test_hooks_on_nodes():
     x.grad = None
     y.sum().backward()
     assert x.grad.tolist() == [0, 0]
+
+
+def test_hooks_do_not_keep_their_tensor_alive():
+    class Owner:
+        def __init__(self):
+            self.weight = leaf(1.0)
+            self.weight.register_hook(lambda g: self.seen(g))
+            self.weight.register_post_accumulate_grad_hook(lambda t: self.seen(t))
+
+        def seen(self, t):
+            pass
+
+    owner = Owner()
+    (owner.weight * 2).sum().backward()
+    dead = weakref.ref(owner)
+    del owner
+    gc.collect()
+    assert dead() is None
 
 
 def test_hooks_that_are_refused():
