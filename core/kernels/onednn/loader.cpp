@@ -33,10 +33,22 @@ int open_mode() {
     return mode;
 }
 
+// Where oneDNN keeps OpenMP's own threads, they must sleep soon, since kernels of our own run next. The runtime reads the
+// variable when it is loaded; nobody else shall see it.
+class SleepyOpenMP {
+#ifndef RUSHLIGHT_OWN_TEAM
+public:
+    SleepyOpenMP() : ours_(!getenv("OMP_WAIT_POLICY")) { if (ours_) setenv("OMP_WAIT_POLICY", "PASSIVE", 0); }
+    ~SleepyOpenMP() { if (ours_) unsetenv("OMP_WAIT_POLICY"); }
+
+private:
+    bool ours_;
+#endif
+};
+
 Loaded open_adapter() {
-    // Only where oneDNN is bound to OpenMP's own runtime: its threads must sleep soon, since kernels of our own run next.
-    setenv("OMP_WAIT_POLICY", "PASSIVE", 0);
     std::string path = own_folder() + "librushlight_onednn.so";
+    [[maybe_unused]] SleepyOpenMP while_opening;
     void* handle = dlopen(path.c_str(), open_mode());
     if (!handle) {
         const char* why = dlerror();
