@@ -41,8 +41,7 @@ test-native: $(STAMPS)/native-tests  ## build and run the C++ tests
 	@$(VENV)/bin/ctest --test-dir $(BUILD)/dev --output-on-failure --no-tests=error
 
 test-torch: dev $(STAMPS)/test  ## install PyTorch's CPU build beside it and run the comparisons with it
-	@$(PY) -c 'import torch' 2>/dev/null || $(PIP) install 'torch==2.13.0' --index-url https://download.pytorch.org/whl/cpu \
-	    || $(PIP) install 'torch==2.13.0'
+	@$(PY) -c 'import torch' 2>/dev/null || $(PIP) install 'torch==2.13.0'
 	@$(PY) -m pytest $(ARGS)
 
 test-wheel: $(STAMPS)/built  ## make the wheel, install it alone in a fresh environment, check its size and that it works

@@ -98,7 +98,7 @@ def _log_softmax(x, dim):
 _SELU = (1.0507009873554804934, 1.6732632423543772848)
 
 ORACLES = {
-    "abs": np.abs, "neg": np.negative, "sign": np.sign, "square": np.square, "sqrt": np.sqrt, "positive": np.positive,
+    "abs": np.abs, "neg": np.negative, "sign": lambda x: np.where(np.isnan(x), 0, np.sign(x)), "square": np.square, "sqrt": np.sqrt, "positive": np.positive,
     "rsqrt": lambda x: 1 / np.sqrt(x), "reciprocal": lambda x: 1 / x, "exp": np.exp, "exp2": np.exp2, "expm1": np.expm1, "log": np.log,
     "log2": np.log2, "log10": np.log10, "log1p": np.log1p, "sin": np.sin, "cos": np.cos, "tan": np.tan, "asin": np.arcsin, "acos": np.arccos,
     "atan": np.arctan, "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh, "asinh": np.arcsinh, "acosh": np.arccosh, "atanh": np.arctanh,
@@ -115,7 +115,7 @@ ORACLES = {
     "silu": lambda x: x * special.expit(x), "mish": lambda x: x * np.tanh(np.logaddexp(x, 0)), "softplus": _softplus,
     "softsign": lambda x: x / (1 + np.abs(x)), "hardtanh": lambda x, a=-1, b=1: np.clip(x, a, b),
     "hardsigmoid": lambda x: np.clip(x + 3, 0, 6) / 6, "hardswish": lambda x: x * np.clip(x + 3, 0, 6) / 6, "tanhshrink": lambda x: x - np.tanh(x),
-    "softshrink": lambda x, a=0.5: np.where(x > a, x - a, np.where(x < -a, x + a, 0)), "hardshrink": lambda x, a=0.5: np.where(np.abs(x) <= a, 0, x),
+    "softshrink": lambda x, a=0.5: np.where(x > a, x - a, np.where(x < -a, x + a, x * 0)), "hardshrink": lambda x, a=0.5: np.where(np.abs(x) <= a, 0, x),
     "threshold": lambda x, t, v: np.where(x <= t, v, x),
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide, "pow": np.power, "atan2": np.arctan2, "maximum": np.maximum,
     "minimum": np.minimum, "fmax": np.fmax, "fmin": np.fmin, "hypot": np.hypot, "copysign": np.copysign, "nextafter": np.nextafter,

@@ -179,7 +179,7 @@ OP(batch_norm_forward) = {
     .derivative = {vjp_batch_norm, "input weight running_mean running_var mean invstd", nullptr, false, 1},
     .onnx = {"BatchNormalization", 15},
     .samples = {.calls = "batch_norm_forward(T(4, 3, 2, 2), T(3), T(3), None, None, True, 0.1, 1e-5)[0]; "
-                         "batch_norm_forward(T(4, 3), None, None, T(3).detach(), (T(3) ** 2 + 0.5).detach(), False, 0.1, 1e-5)[0]"},
+                         "batch_norm_forward(T(4, 3), T(3), T(3), full((3,), 0.3, dtype=float64), full((3,), 0.7, dtype=float64), False, 0.1, 1e-5)[0]"},
     .doc = "Batch normalisation with what its gradient needs; updates the running statistics when training."};
 
 OP(batch_norm_grad) = {

@@ -5,7 +5,8 @@ import rushlight as rl
 
 RECORDS = {record["id"]: record for record in rl._C.operators()}
 BY_ID = rl._C._by_id
-_NAMES = {name: value for name, value in vars(rl).items() if callable(value) and not name.startswith("_")}
+_NAMES = {name: value for name, value in vars(rl).items()
+          if (callable(value) or isinstance(value, rl.dtype)) and not name.startswith("_")}
 
 
 def expressions(record):
