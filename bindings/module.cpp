@@ -32,6 +32,7 @@ nb::dict describe(const Op& op) {
     d["version"] = op.version;
     d["kind"] = name_of(op.kind);
     d["dtypes"] = op.dtypes;
+    d["composite"] = op.compose != nullptr;
     d["differentiable"] = op.derivative.vjp ? nb::object(nb::bool_(true)) : op.derivative.why_not ? nb::object(nb::str(op.derivative.why_not)) : nb::none();
     d["saves"] = op.derivative.saves;
     d["onnx"] = op.onnx.type ? nb::object(nb::make_tuple(op.onnx.type, op.onnx.opset)) : nb::none();

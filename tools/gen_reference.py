@@ -52,10 +52,12 @@ def facts(one: Callable) -> str:
     """The line of facts that a record states."""
     record = one.record
     differentiable = record["differentiable"]
-    words = [f"kind: {record['kind']}"] if record["kind"] else []
+    words = [f"kind: {record['kind']}"] if record["kind"] and not record.get("composite") else []
     if record["dtypes"]:
         words.append(f"dtypes: {record['dtypes']}")
-    if differentiable is True:
+    if record.get("composite"):
+        words.append("composite: made of other operators")
+    elif differentiable is True:
         words.append("differentiable")
     elif isinstance(differentiable, str):
         words.append(f"no derivative: {differentiable}")
