@@ -13,23 +13,23 @@ import rushlight as rl
 from rushlight import _C
 from rushlight.testing import gradcheck, gradgradcheck
 
-
-def names():
-    found = {name: getattr(_C, name) for name in _C._public}
-    for group in _C._groups.values():
-        found.update(group)
-    found.update(tensor=rl.tensor, inf=float("inf"), **{str(t).split(".")[-1]: t for t in (rl.int64, rl.int32, rl.float64, rl.float32)})
-    return found
+NAMES = {op["id"]: _C.operator(op["id"]) for op in _C.operators()}
+NAMES.update({name: getattr(_C, name) for name in _C._public})
+NAMES.update({name: function for group in ("nn.functional", "linalg", "special") for name, function in _C._groups[group].items()})
+NAMES.update(tensor=rl.tensor, inf=float("inf"), **{str(t).split(".")[-1]: t for t in (rl.int64, rl.int32, rl.float64, rl.float32)})
 
 
-NAMES = names()
+def constants(call):
+    """Inputs that the call detaches are not inputs of the function."""
+    call = re.sub(r"\bT(\([^()]*\))\.detach\(\)", r"C\1", call)
+    return re.sub(r"\(T(\([^()]*\)[^()]*)\)\.detach\(\)", r"(C\1)", call)
 
 
 def calls_of(op):
     """The sample calls of a record, `T` making each input. Element-wise operators state a domain, and arguments in x, y and z."""
     text = op["samples"] or ""
     if op["kind"] != "pointwise" or "T(" in text:
-        return [call.strip() for call in text.split(";") if "T(" in call and ".float()" not in call]
+        return [constants(call.strip()) for call in text.split(";") if "T(" in call and ".float()" not in call]
     tensors = [p["name"] for p in op["params"] if p["type"].startswith("Tensor")]
     arguments = [t.strip() for t in text.split(";") if t.strip()] or ["(" + ", ".join("xyz"[:len(tensors)]) + ",)"]
     shapes = {"x": "T(2, 3)", "y": "T(3)", "z": "T(2, 1)"}
@@ -64,7 +64,7 @@ def as_function(call, domain, first_only):
 
     def run(call, make, seed):
         rng.seed(seed)
-        out = eval(call, {**NAMES, "T": make, "I": integers})
+        out = eval(call, {**NAMES, "T": make, "I": integers, "C": lambda *shape: made(shape)})
         out = out if isinstance(out, (tuple, list)) else (out,)
         return tuple(t for t in (out[:1] if first_only else out) if t.dtype == rl.float64)
 
