@@ -110,11 +110,11 @@ def groups() -> dict[str, list[Callable]]:
 
 
 def public_modules() -> list[ModuleType]:
-    """Every public module, lowest names first. Composites are public under the names they state, not under their room's."""
+    """Every public module. Composites are public under the names that they state, not under their room's."""
     modules = [rushlight]
     for info in pkgutil.walk_packages(rushlight.__path__, "rushlight."):
-        private = info.name.startswith("rushlight.functional") or any(part.startswith("_") for part in info.name.split("."))
-        if not private:
+        hidden = any(part.startswith("_") for part in info.name.split("."))
+        if not hidden and not info.name.startswith("rushlight.functional"):
             modules.append(importlib.import_module(info.name))
     return modules
 
