@@ -337,3 +337,79 @@ def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
         slopes[negative] = draws.to(input.dtype)
         result = input * slopes
     return input.copy_(result) if inplace else result
+
+
+def _in_place_name(name, function):
+    # relu_, celu_ and the like: the form with inplace=True under a name of its own.
+    def in_place(input, *args, **kwargs):
+        return function(input, *args, **kwargs, inplace=True)
+
+    in_place.__name__ = in_place.__qualname__ = name
+    in_place.__doc__ = f"""`{function.__name__}` with `inplace=True`.
+
+    Args:
+        input (Tensor): is overwritten.
+        *args, **kwargs: as of `{function.__name__}`.
+    """
+    return composite(f"nn.functional.{name}")(in_place)
+
+
+relu_ = _in_place_name("relu_", native.relu)
+celu_ = _in_place_name("celu_", celu)
+selu_ = _in_place_name("selu_", selu)
+threshold_ = _in_place_name("threshold_", threshold)
+rrelu_ = _in_place_name("rrelu_", rrelu)
+
+
+@composite("clamp_min Tensor.clamp_min")
+def clamp_min(input, min):
+    """max(input, min).
+
+    Args:
+        input (Tensor): the input.
+        min (Number or Tensor): the bound.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.clamp_min(rl.tensor([-1., 2.]), 0)
+        tensor([0., 2.])
+    """
+    return core.clamp(input, min=min)
+
+
+@composite("clamp_max Tensor.clamp_max")
+def clamp_max(input, max):
+    """min(input, max).
+
+    Args:
+        input (Tensor): the input.
+        max (Number or Tensor): the bound.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.clamp_max(rl.tensor([-1., 2.]), 0)
+        tensor([-1.,  0.])
+    """
+    return core.clamp(input, max=max)
+
+
+@composite("clamp_min_ Tensor.clamp_min_")
+def clamp_min_(input, min):
+    """`clamp_min` in place.
+
+    Args:
+        input (Tensor): is overwritten.
+        min (Number or Tensor): the bound.
+    """
+    return input.clamp_(min=min)
+
+
+@composite("clamp_max_ Tensor.clamp_max_")
+def clamp_max_(input, max):
+    """`clamp_max` in place.
+
+    Args:
+        input (Tensor): is overwritten.
+        max (Number or Tensor): the bound.
+    """
+    return input.clamp_(max=max)

@@ -143,6 +143,10 @@ PixelUnshuffle(2) | 1,2,4,6
 ChannelShuffle(2) | 1,4,3,3
 CosineSimilarity() | 3,4 ; 3,4
 CosineSimilarity(dim=0, eps=1e-6) | 3,4 ; 3,4
+Unfold(2) | 2,3,4,5
+Unfold((2, 3), dilation=(1, 2), padding=1, stride=2) | 2,3,5,6
+Fold((4, 5), 2) | 2,12,12
+Fold(output_size=(5, 6), kernel_size=(2, 3), dilation=(1, 2), padding=1, stride=2) | 2,18,6
 PairwiseDistance() | 3,4 ; 3,4
 PairwiseDistance(1.0, keepdim=True) | 3,4 ; 3,4
 """.strip().splitlines()]
@@ -270,3 +274,31 @@ def test_embedding_from_pretrained():
         layer = package.nn.Embedding.from_pretrained(package.tensor([[1.0, 2.0], [3.0, 4.0]]))
         assert not layer.weight.requires_grad
         assert layer(package.tensor([1])).tolist() == [[3.0, 4.0]]
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+def test_max_unpooling(dims):
+    rng = np.random.default_rng(0)
+    found = []
+    array = rng.normal(size=(2, 3, *(7, 8, 6)[:dims])).astype(np.float32)
+    for package in (rl, torch):
+        nn = package.nn
+        pool = getattr(nn, f"MaxPool{dims}d")(3, stride=2, padding=1, return_indices=True)
+        unpool = getattr(nn, f"MaxUnpool{dims}d")(3, stride=2, padding=1)
+        x = package.from_numpy(array.copy()).requires_grad_()
+        pooled, places = pool(x)
+        output = unpool(pooled, places, output_size=x.size())
+        (output * output).sum().backward()
+        found.append((repr(unpool), output.detach().numpy(), x.grad.numpy(), places.numpy()))
+    assert found[0][0] == found[1][0]
+    for own, reference in zip(found[0][1:], found[1][1:]):
+        np.testing.assert_allclose(own, reference, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["relu_", "celu_", "selu_", "elu_", "leaky_relu_", "hardtanh_"])
+def test_in_place_names(name):
+    for package in (rl, torch):
+        x = package.tensor([-2.0, 3.0])
+        result = getattr(package.nn.functional, name)(x)
+        assert result is x
+        np.testing.assert_allclose(x.numpy(), getattr(torch.nn.functional, name)(torch.tensor([-2.0, 3.0])).numpy())

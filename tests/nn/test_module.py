@@ -2,6 +2,7 @@
 
 import copy
 import gc
+import os
 import pickle
 import warnings
 import weakref
@@ -688,3 +689,15 @@ def test_parameter():
         rl.nn.Parameter([1.0])
     with pytest.raises(RuntimeError):
         rl.nn.Parameter(rl.tensor([1]))
+
+
+def test_shared_memory_reaches_the_parent():
+    layer = rl.nn.Linear(2, 2).share_memory()
+    before = layer.weight.data_ptr()
+    child = os.fork()
+    if child == 0:
+        with rl.no_grad():
+            layer.weight.fill_(7.0)
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert layer.weight.tolist() == [[7.0, 7.0], [7.0, 7.0]] and layer.weight.data_ptr() == before

@@ -6,7 +6,11 @@ from collections import OrderedDict
 
 from rushlight.autograd import no_grad
 from rushlight.functional._core import Tensor, core
-from rushlight.nn.modules._hooks import BackwardWatch, RemovableHandle
+from rushlight.nn.modules._global_hooks import (  # noqa: F401  PyTorch keeps these names in this module
+    GLOBAL, register_module_buffer_registration_hook, register_module_forward_hook, register_module_forward_pre_hook,
+    register_module_full_backward_hook, register_module_full_backward_pre_hook,
+    register_module_module_registration_hook, register_module_parameter_registration_hook)
+from rushlight.nn.modules._hooks import BackwardWatch
 from rushlight.nn.modules._members import BUFFER, MODULE, PARAMETER, Members, record
 from rushlight.nn.modules._state import Stateful
 from rushlight.nn.parameter import Buffer, Parameter
@@ -20,34 +24,6 @@ _HOOK_TABLES = frozenset((
     "_forward_pre_hooks_with_kwargs", "_backward_hooks", "_backward_pre_hooks", "_state_dict_hooks",
     "_state_dict_pre_hooks", "_load_state_dict_pre_hooks", "_load_state_dict_post_hooks"))
 _CALL_TABLES = frozenset(name for name in _HOOK_TABLES if "state" not in name)
-
-
-class _GlobalHooks:
-    """Hooks that fire for every module of the process."""
-
-    def __init__(self):
-        self.forward_pre, self.forward = OrderedDict(), OrderedDict()
-        self.forward_with_kwargs, self.forward_always = OrderedDict(), OrderedDict()
-        self.backward_pre, self.backward = OrderedDict(), OrderedDict()
-        self.registration = {PARAMETER: OrderedDict(), BUFFER: OrderedDict(), MODULE: OrderedDict()}
-        # Turned on by the first registration: as long as it is off, a call checks this one value.
-        self.any = False
-
-    def add(self, table, hook, extra=()):
-        handle = RemovableHandle(table, extra_dict=list(extra))
-        for entry in (table, *extra):
-            entry[handle.id] = hook if entry is table else True
-        self.any = True
-        return handle
-
-    def registered(self, kind, module, name, value):
-        for hook in self.registration[kind].values():
-            changed = hook(module, name, value)
-            value = value if changed is None else changed
-        return value
-
-
-GLOBAL = _GlobalHooks()
 
 
 def _add_indent(text, spaces):
@@ -85,6 +61,16 @@ def _parse_to(
     if like is not None:
         device, dtype = like.device, like.dtype
     return device, dtype, non_blocking, memory_format
+
+
+def _in_shared_memory(tensor):
+    import mmap  # needed by few programs
+
+    if tensor.numel() == 0:
+        return tensor
+    memory = mmap.mmap(-1, tensor.numel() * tensor.element_size())
+    shared = core.frombuffer(memory, dtype=tensor.dtype, count=tensor.numel()).view(tensor.shape)
+    return shared.copy_(tensor)
 
 
 class Module(Stateful):
@@ -798,8 +784,8 @@ class Module(Stateful):
         return self._apply(lambda tensor: core.empty_like(tensor, device=device), recurse)
 
     def share_memory(self):
-        """Move parameters and buffers into memory that other processes can see; returns the module."""
-        return self._apply(lambda tensor: tensor.share_memory_())
+        """Move parameters and buffers into memory that processes forked later share; returns the module."""
+        return self._apply(_in_shared_memory)
 
     # ---- text ----------------------------------------------------------------------------------------------
 
@@ -907,92 +893,3 @@ class Module(Stateful):
             RemovableHandle: takes the hook away.
         """
         return self.register_full_backward_hook(hook)
-
-
-def register_module_forward_pre_hook(hook):
-    """Call `hook(module, args)` before the `forward` of every module.
-
-    Args:
-        hook (callable): the hook; a result other than None replaces the arguments.
-
-    Returns:
-        RemovableHandle: takes the hook away.
-    """
-    return GLOBAL.add(GLOBAL.forward_pre, hook)
-
-
-def register_module_forward_hook(hook, *, with_kwargs=False, always_call=False):
-    """Call `hook(module, args, output)` after the `forward` of every module.
-
-    Args:
-        hook (callable): the hook; a result other than None replaces the output.
-        with_kwargs (bool): call `hook(module, args, kwargs, output)`. Default: False.
-        always_call (bool): call it even when `forward` raises. Default: False.
-
-    Returns:
-        RemovableHandle: takes the hook away.
-    """
-    marks = ([GLOBAL.forward_with_kwargs] if with_kwargs else []) + (
-        [GLOBAL.forward_always] if always_call else []
-    )
-    return GLOBAL.add(GLOBAL.forward, hook, marks)
-
-
-def register_module_full_backward_pre_hook(hook):
-    """Call `hook(module, grad_output)` in the backward pass of every module.
-
-    Args:
-        hook (callable): the hook; a result other than None replaces the gradients.
-
-    Returns:
-        RemovableHandle: takes the hook away.
-    """
-    return GLOBAL.add(GLOBAL.backward_pre, hook)
-
-
-def register_module_full_backward_hook(hook):
-    """Call `hook(module, grad_input, grad_output)` in the backward pass of every module.
-
-    Args:
-        hook (callable): the hook; a result other than None replaces `grad_input`.
-
-    Returns:
-        RemovableHandle: takes the hook away.
-    """
-    return GLOBAL.add(GLOBAL.backward, hook)
-
-
-def register_module_parameter_registration_hook(hook):
-    """Call `hook(module, name, parameter)` whenever a module registers a parameter; a result replaces it.
-
-    Args:
-        hook (callable): the hook.
-
-    Returns:
-        RemovableHandle: takes the hook away.
-    """
-    return GLOBAL.add(GLOBAL.registration[PARAMETER], hook)
-
-
-def register_module_buffer_registration_hook(hook):
-    """Call `hook(module, name, buffer)` whenever a module registers a buffer; a result replaces it.
-
-    Args:
-        hook (callable): the hook.
-
-    Returns:
-        RemovableHandle: takes the hook away.
-    """
-    return GLOBAL.add(GLOBAL.registration[BUFFER], hook)
-
-
-def register_module_module_registration_hook(hook):
-    """Call `hook(module, name, child)` whenever a module registers a child; a result replaces it.
-
-    Args:
-        hook (callable): the hook.
-
-    Returns:
-        RemovableHandle: takes the hook away.
-    """
-    return GLOBAL.add(GLOBAL.registration[MODULE], hook)

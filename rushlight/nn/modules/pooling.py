@@ -1,7 +1,7 @@
 """Pooling layers."""
 from rushlight.nn import functional as F
 from rushlight.nn.modules.module import Module
-from rushlight.nn.modules.utils import _single
+from rushlight.nn.modules.utils import _ntuple, _single
 
 __all__ = [
     "AdaptiveAvgPool1d",
@@ -19,6 +19,9 @@ __all__ = [
     "MaxPool1d",
     "MaxPool2d",
     "MaxPool3d",
+    "MaxUnpool1d",
+    "MaxUnpool2d",
+    "MaxUnpool3d",
 ]
 
 
@@ -432,3 +435,74 @@ class AdaptiveMaxPool3d(_AdaptiveMaxPoolNd):
     """
 
     _function = staticmethod(F.adaptive_max_pool3d)
+
+
+class _MaxUnpoolNd(Module):
+    def __init__(self, kernel_size, stride=None, padding=0):
+        super().__init__()
+        self.kernel_size = self._tuple(kernel_size)
+        self.stride = self._tuple(kernel_size if stride is None else stride)
+        self.padding = self._tuple(padding)
+
+    def forward(self, input, indices, output_size=None):
+        return self._function(input, indices, self.kernel_size, self.stride, self.padding, output_size)
+
+    def extra_repr(self):
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class MaxUnpool1d(_MaxUnpoolNd):
+    """Puts maxima back where `MaxPool1d` found them, and zeros everywhere else.
+
+    Args:
+        kernel_size (int or tuple): size of the window.
+        stride (int or tuple, optional): step of the window; its size when None.
+        padding (int or tuple): as of the pooling. Default: 0.
+
+    Example:
+        >>> import rushlight as rl
+        >>> pool, unpool = rl.nn.MaxPool1d(2, return_indices=True), rl.nn.MaxUnpool1d(2)
+        >>> unpool(*pool(rl.ones(1, 1, 2))).sum().item()
+        1.0
+    """
+
+    _tuple = staticmethod(_ntuple(1))
+    _function = staticmethod(F.max_unpool1d)
+
+
+class MaxUnpool2d(_MaxUnpoolNd):
+    """Puts maxima back where `MaxPool2d` found them, and zeros everywhere else.
+
+    Args:
+        kernel_size (int or tuple): size of the window.
+        stride (int or tuple, optional): step of the window; its size when None.
+        padding (int or tuple): as of the pooling. Default: 0.
+
+    Example:
+        >>> import rushlight as rl
+        >>> pool, unpool = rl.nn.MaxPool2d(2, return_indices=True), rl.nn.MaxUnpool2d(2)
+        >>> unpool(*pool(rl.ones(1, 1, 2, 2))).sum().item()
+        1.0
+    """
+
+    _tuple = staticmethod(_ntuple(2))
+    _function = staticmethod(F.max_unpool2d)
+
+
+class MaxUnpool3d(_MaxUnpoolNd):
+    """Puts maxima back where `MaxPool3d` found them, and zeros everywhere else.
+
+    Args:
+        kernel_size (int or tuple): size of the window.
+        stride (int or tuple, optional): step of the window; its size when None.
+        padding (int or tuple): as of the pooling. Default: 0.
+
+    Example:
+        >>> import rushlight as rl
+        >>> pool, unpool = rl.nn.MaxPool3d(2, return_indices=True), rl.nn.MaxUnpool3d(2)
+        >>> unpool(*pool(rl.ones(1, 1, 2, 2, 2))).sum().item()
+        1.0
+    """
+
+    _tuple = staticmethod(_ntuple(3))
+    _function = staticmethod(F.max_unpool3d)
