@@ -7,9 +7,15 @@ from collections import OrderedDict
 from rushlight.autograd import no_grad
 from rushlight.functional._core import Tensor, core
 from rushlight.nn.modules._global_hooks import (  # noqa: F401  PyTorch keeps these names in this module
-    GLOBAL, register_module_buffer_registration_hook, register_module_forward_hook, register_module_forward_pre_hook,
-    register_module_full_backward_hook, register_module_full_backward_pre_hook,
-    register_module_module_registration_hook, register_module_parameter_registration_hook)
+    GLOBAL,
+    register_module_buffer_registration_hook,
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+    register_module_full_backward_hook,
+    register_module_full_backward_pre_hook,
+    register_module_module_registration_hook,
+    register_module_parameter_registration_hook,
+)
 from rushlight.nn.modules._hooks import BackwardWatch
 from rushlight.nn.modules._members import BUFFER, MODULE, PARAMETER, Members, record
 from rushlight.nn.modules._state import Stateful
