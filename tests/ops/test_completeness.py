@@ -11,7 +11,7 @@ IDS = [r["id"] for r in PRIMITIVES]
 @pytest.mark.parametrize("record", RECORDS.values(), ids=RECORDS)
 def test_documentation(record):
     assert record["doc"], f"{record['id']}: the field .doc is missing"
-    assert record["doc"].split("\n\n")[0].rstrip().endswith("."), f"{record['id']}: .doc does not begin with a sentence"
+    assert record["doc"].split("\n\n")[0].rstrip().endswith((".", "?")), f"{record['id']}: .doc does not begin with a sentence"
     assert record["dtypes"], f"{record['id']}: the field .dtypes is missing"
 
 
