@@ -8,37 +8,48 @@ namespace {
 
 constexpr size_t grain = 64, classes = 17, list_length = 512;
 
-struct FreeLists {
-    std::vector<void*> lists[classes];
-    bool open = true;
-    ~FreeLists() {
-        open = false;
-        for (auto& list : lists)
-            for (void* p : list) ::operator delete(p);
+// What a thread keeps. It needs no construction, so that reaching it costs no check.
+struct Thread {
+    void* blocks[classes];           // freed blocks by size, each pointing to the next
+    uint32_t counts[classes];
+    bool registered, closed;
+    // Nodes whose last reference is gone, waiting for the outermost `dispose` on this thread: a deep graph is
+    // freed without recursion.
+    bool digging;
+    Node* dead;
+    uint64_t sequence;
+};
+thread_local constinit Thread thread = {};
+
+struct AtThreadEnd {
+    ~AtThreadEnd() {
+        thread.closed = true;
+        for (void*& first : thread.blocks)
+            while (void* block = first) {
+                first = *static_cast<void**>(block);
+                ::operator delete(block);
+            }
     }
 };
-thread_local FreeLists free_lists;
+
+void register_end() {
+    static thread_local AtThreadEnd end;
+    (void)end;
+    thread.registered = true;
+}
 
 size_t class_of(size_t bytes) { return (bytes + grain - 1) / grain; }
-
-// Nodes whose last reference is gone, waiting for the outermost `dispose` on this thread: a deep graph is
-// freed without recursion.
-struct Grave {
-    Node* first = nullptr;
-    bool digging = false;
-};
-thread_local Grave grave;
-thread_local uint64_t sequence = 0;
 
 }  // namespace
 
 void* take_node_memory(size_t bytes) {
     size_t c = class_of(bytes);
 #ifndef __SANITIZE_ADDRESS__
-    if (c < classes && free_lists.open && !free_lists.lists[c].empty()) {
-        void* p = free_lists.lists[c].back();
-        free_lists.lists[c].pop_back();
-        return p;
+    if (c < classes && thread.blocks[c]) {
+        void* block = thread.blocks[c];
+        thread.blocks[c] = *static_cast<void**>(block);
+        --thread.counts[c];
+        return block;
     }
 #endif
     return ::operator new(c * grain);
@@ -47,15 +58,18 @@ void* take_node_memory(size_t bytes) {
 void give_node_memory(void* p, size_t bytes) {
 #ifndef __SANITIZE_ADDRESS__
     size_t c = class_of(bytes);
-    if (c < classes && free_lists.open && free_lists.lists[c].size() < list_length) {
-        free_lists.lists[c].push_back(p);
+    if (c < classes && !thread.closed && thread.counts[c] < list_length) {
+        if (!thread.registered) [[unlikely]] register_end();
+        *static_cast<void**>(p) = thread.blocks[c];
+        thread.blocks[c] = p;
+        ++thread.counts[c];
         return;
     }
 #endif
     ::operator delete(p);
 }
 
-uint64_t next_sequence() { return sequence++; }
+uint64_t next_sequence() { return thread.sequence++; }
 
 NodeExtras& Node::extras() {
     if (!extras_) extras_ = std::make_unique<NodeExtras>();
@@ -72,18 +86,18 @@ void Node::run_hooks(std::span<Tensor> grads) {
 }
 
 void Node::dispose() {
-    Grave& g = grave;
-    next_dead_ = g.first;
-    g.first = this;
-    if (g.digging) return;
-    g.digging = true;
-    while (Node* n = g.first) {
-        g.first = n->next_dead_;
+    Thread& here = thread;
+    next_dead_ = here.dead;
+    here.dead = this;
+    if (here.digging) return;
+    here.digging = true;
+    while (Node* n = here.dead) {
+        here.dead = n->next_dead_;
         uint32_t bytes = n->bytes_;
         n->~Node();
         give_node_memory(n, bytes);
     }
-    g.digging = false;
+    here.digging = false;
 }
 
 }  // namespace rushlight::autograd
