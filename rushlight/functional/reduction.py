@@ -20,6 +20,22 @@ def _extreme(name, overall, along, pairwise, input, dim, keepdim, other):
     return along(input, dim, keepdim)
 
 
+@composite("trapezoid trapz")
+def trapezoid(y, x=None, *, dx=1.0, dim=-1):
+    """The area under `y` by the trapezoidal rule, along `dim`, at places `x` or `dx` apart.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.trapezoid(rl.tensor([1.0, 3.0, 2.0]), dx=2.0).item()
+        9.0
+    """
+    y = y.movedim(dim, -1)
+    if x is not None:
+        x = x if x.dim() == 1 else x.movedim(dim, -1)
+        dx = x[..., 1:] - x[..., :-1]
+    return ((y[..., 1:] + y[..., :-1]) * dx).sum(-1) / 2
+
+
 @composite("max Tensor.max")
 def max(input, dim=None, keepdim=False, *, other=None, out=None):
     """The largest element; along `dim`, the largest elements and their indices; with a tensor, the larger of each pair.

@@ -34,6 +34,7 @@ LINES = {
         lambda x: x.reshape(2, 3, 2, 2, 5, 6).transpose(0, 1, 4, 2, 5, 3).reshape(2, 3, 10, 12),
         [(2, 12, 5, 6)],
     ),
+    "trapezoid": (lambda y, x: rl.trapezoid(y, x, dim=1), lambda y, x: np.trapezoid(y, x, axis=1), [(3, 4, 2), (4,)]),
 }
 
 
