@@ -345,7 +345,7 @@ Op pointwise_op(const char* name, family::Family family, int inputs, const Point
     op.samples = {fields.domain.low, fields.domain.high, fields.samples};
     op.doc = fields.doc;
     op.family = &definitions().back();
-    if (inputs == 1 && kernels.active().backward[0]) definitions().back().gradient = gradient_op(n, fields, &definitions().back());
+    if (inputs == 1 && kernels.of(Isa::baseline).backward[0]) definitions().back().gradient = gradient_op(n, fields, &definitions().back());
     return op;
 }
 

@@ -26,7 +26,8 @@ template <class T> struct Format;
 template <> struct Format<float> {
     static constexpr int mantissa_bits = 23, bias = 127;
     static constexpr float magic = 12582912.0f, ln2_high = 0.693145751953125f, ln2_low = 1.42860682030941723e-6f;
-    static constexpr uint32_t three_quarters = 0x3f400000, one = 0x3f800000, mantissa = 0x007fffff, two_to_mantissa = 0x4b000000;
+    static constexpr uint32_t three_quarters = 0x3f400000, one = 0x3f800000, mantissa = 0x007fffff,
+                              two_to_mantissa = 0x4b000000;
     static constexpr float smallest_normal = 0x1p-126f, lift = 0x1p25f, lift_bits = 25, safe_exponent = -100;
 };
 template <> struct Format<double> {
@@ -349,7 +350,8 @@ RUSHLIGHT_INLINE FloatTrigReduction reduce_for_float_trig(Vec<float> x) {
     r = fma(n, Vec<float>(1.71512451e-15), r);
     Vec<float> z = r * r;
     Vec<float> sine = fma(r * z, polynomial(z, -0.1666666664, 0.00833332889, -0.0001983917609, 2.716810059e-6), r);
-    Vec<float> cosine = fma(z * z, polynomial(z, 0.04166664438, -0.001388724274, 2.442388866e-5), fma(z, Vec<float>(-0.5f), Vec<float>(1)));
+    Vec<float> cosine = fma(z * z, polynomial(z, 0.04166664438, -0.001388724274, 2.442388866e-5),
+                            fma(z, Vec<float>(-0.5f), Vec<float>(1)));
     return {sine, cosine, bits(t)};
 }
 RUSHLIGHT_INLINE Mask<float> odd_quadrant(Raw<uint32_t> quadrant) {

@@ -113,7 +113,9 @@ template <class T> RUSHLIGHT_INLINE Vec<T> right_shift(Vec<T> x, Vec<T> count) {
     if constexpr (is_signed_integer<T>) return Vec<T>::raw(x.v >> (Raw<T>)limited);
     else return from_bits<T>((bits(x) >> limited) & (Raw<U>)(n <= last));
 }
-template <class T> inline UnsignedFor<T> magnitude(T a) { return a < 0 ? UnsignedFor<T>(0) - UnsignedFor<T>(a) : UnsignedFor<T>(a); }
+template <class T> inline UnsignedFor<T> magnitude(T a) {
+    return a < 0 ? UnsignedFor<T>(0) - UnsignedFor<T>(a) : UnsignedFor<T>(a);
+}
 template <class U> inline U gcd_of_magnitudes(U a, U b) {
     while (b) {
         U r = U(a % b);
