@@ -431,13 +431,6 @@ bool add_operators(PyObject* module) {
         for (const std::string& path : op->paths)
             if (!publish(module, groups, top_level, *op, path)) return false;
     if (PyModule_AddObject(module, "_public", top_level) < 0) return false;
-    PyObject* by_id = PyDict_New();              // every operator, published or not, by its id: for tests and tools
-    for (Op* op : all_ops()) {
-        PyObject* f = make_function(*op, op->id, Form::function);
-        if (!f || PyDict_SetItemString(by_id, op->id, f) < 0) return false;
-        Py_DECREF(f);
-    }
-    if (PyModule_AddObject(module, "_by_id", by_id) < 0) return false;
     return PyModule_AddObject(module, "_groups", groups) == 0;
 }
 

@@ -1,5 +1,5 @@
-"""The grid that every operator gets from its record: values against the oracle by dtype and layout, in-place and `out=` forms,
-first and second gradients, and results that do not depend on the number of threads."""
+"""The grid that every operator gets from its record: values against the oracle by dtype and layout, in-place and `out=` forms, and
+results that do not depend on the number of threads. Gradients: test_gradients.py."""
 import numpy as np
 import pytest
 from oracles import ORACLES
@@ -129,44 +129,6 @@ def test_out(op):
         BY_ID[op](*args, **kwargs, out=outs if len(outs) > 1 else outs[0])
         for out, value in zip(outs, want, strict=True):
             np.testing.assert_array_equal(out.numpy(), value.numpy())
-
-
-DIFFERENTIABLE = [(op, text) for op, r in RECORDS.items() if r["differentiable"] is True and r["kind"] != "random" and op not in INTEGER_ONLY
-                  for text in expressions(r)]
-
-
-def inputs_of(record, expression):
-    maker = Maker(record)
-    evaluate(expression, maker)
-    return [t.detach().clone().requires_grad_() for t in maker.made]
-
-
-def as_function(record, expression):
-    def results(inputs):
-        # Clones: samples that write in place get a tensor that is no leaf.
-        return tensors_of(evaluate(expression, Maker(record, given=[t.clone() for t in inputs])))
-
-    with rl.enable_grad():
-        depends = [t.requires_grad for t in results(inputs_of(record, expression))]
-    return lambda *inputs: tuple(t for t, keep in zip(results(inputs), depends, strict=True) if keep)
-
-
-@pytest.mark.parametrize("op, expression", DIFFERENTIABLE)
-def test_first_gradient(op, expression):
-    inputs = inputs_of(RECORDS[op], expression)
-    function = as_function(RECORDS[op], expression)
-    if not inputs or not function(*inputs):
-        pytest.skip("the result does not depend on the tensors")
-    assert rl.autograd.gradcheck(function, inputs, eps=1e-6, atol=1e-5, rtol=1e-3)
-
-
-@pytest.mark.parametrize("op, expression", DIFFERENTIABLE)
-def test_second_gradient(op, expression):
-    inputs = inputs_of(RECORDS[op], expression)
-    function = as_function(RECORDS[op], expression)
-    if not inputs or not function(*inputs):
-        pytest.skip("the result does not depend on the tensors")
-    assert rl.autograd.gradgradcheck(function, inputs, eps=1e-6, atol=1e-4, rtol=1e-3)
 
 
 @pytest.mark.parametrize("op", ["sum", "mean", "amax", "argmax", "var", "logsumexp", "softmax", "cumsum", "sort", "exp", "matmul"])
