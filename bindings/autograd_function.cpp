@@ -235,7 +235,7 @@ std::shared_ptr<Packed> pack_with_hooks(const Tensor& t) {
     PackFunction before = std::exchange(pack_saved, nullptr);
     nb::object packed = nb::steal(PyObject_CallOneArg(hooks.pack->get(), checked(wrap(t)).ptr()));
     pack_saved = before;
-    if (!packed.is_valid()) nb::raise_python_error();
+    if (!packed.is_valid()) throw PythonError();         // into the recorded operation's caller, as it is
     return std::make_shared<PyPacked>(packed.ptr(), hooks.unpack);
 }
 

@@ -1,13 +1,26 @@
 """The recorded graph: its nodes, and hooks on what it saves."""
 
-from collections import namedtuple
-
 from rushlight import _C
 from rushlight._C import Node  # noqa: F401
 from rushlight.autograd.grad_mode import enable_grad
 
-GradientEdge = namedtuple("GradientEdge", ["node", "output_nr"])
-GradientEdge.__doc__ = "Where the gradient of a tensor enters the graph: a node, and which of its results."
+class GradientEdge(tuple):
+    """Where the gradient of a tensor enters the graph: a pair of a node, and which of its results."""
+
+    __slots__ = ()
+
+    def __new__(cls, node, output_nr):
+        return super().__new__(cls, (node, output_nr))
+
+    @property
+    def node(self):
+        """The node."""
+        return self[0]
+
+    @property
+    def output_nr(self):
+        """Which of the node's results."""
+        return self[1]
 
 
 def get_gradient_edge(tensor):

@@ -207,6 +207,16 @@ def test_nodes_tell_what_they_are():
     assert repr(node).startswith("<MulBackward0 object at ")
 
 
+def test_gradient_edges():
+    x = leaf(1.0)
+    y = x * x
+    assert autograd.graph.get_gradient_edge(y) == (y.grad_fn, 0)
+    edge = autograd.graph.get_gradient_edge(x)
+    assert edge.node.variable is x and edge.output_nr == 0
+    with pytest.raises(RuntimeError, match="does not require grad"):
+        autograd.graph.get_gradient_edge(x.detach())
+
+
 def test_a_deep_graph_needs_no_stack():
     x = leaf(1.0)
     y = x

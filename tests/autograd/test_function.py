@@ -302,6 +302,12 @@ def test_saved_tensors_hooks():
     assert gx.tolist() == pytest.approx(expected)
     gx.sum().backward()
     assert x.grad.tolist() == pytest.approx([w_ * e for w_, e in zip([3.0, 4.0], expected)])
+    with autograd.graph.saved_tensors_hooks(lambda t: {}["no such key"], lambda t: t), pytest.raises(KeyError):
+        x * x
+    with autograd.graph.saved_tensors_hooks(lambda t: t, lambda t: {}["no such key"]):
+        y = (x * x).sum()
+    with pytest.raises(KeyError):
+        y.backward()
     with autograd.graph.saved_tensors_hooks(lambda t: t, lambda t: "text"):
         y = (x * x).sum()
     with pytest.raises(TypeError, match="unpack_hook"):
