@@ -197,15 +197,15 @@ def _note_steps(optimizer):
     # The optimizer remembers that it has stepped, for the warning about the order of the two steps.
     if hasattr(optimizer.step, "_wrapped_by_lr_sched"):
         return
-    step = optimizer.step
-    function = getattr(step, "__func__", step)
-    owner = weakref.ref(optimizer) if isinstance(step, types.MethodType) else None
+    # The optimizer owns what is put into it, which must therefore not own the optimizer: the method without its object.
+    owner, method = weakref.ref(optimizer), getattr(optimizer.step, "__func__", None)
+    replaced = optimizer.step if method is None else None
 
-    @functools.wraps(function)
+    @functools.wraps(method or replaced)
     def noted(*args, **kwargs):
-        self = owner() if owner else optimizer
+        self = owner()
         self._opt_called = True
-        return function(self, *args, **kwargs) if owner else function(*args, **kwargs)
+        return replaced(*args, **kwargs) if method is None else method(self, *args, **kwargs)
 
     noted._wrapped_by_lr_sched = True
     optimizer.step = noted

@@ -1,5 +1,6 @@
 """What all optimizers share: parameter groups, state, and their dictionaries."""
 import warnings
+import weakref
 from collections import OrderedDict, defaultdict
 from copy import deepcopy
 
@@ -196,25 +197,28 @@ class Optimizer:
         # own.
         if getattr(self.step, "_runs_hooks", False):
             return
-        inner = self.step
+        # The closure must not own the optimizer, which owns it: it keeps the method without its object.
+        owner, method = weakref.ref(self), getattr(self.step, "__func__", None)
+        replaced = self.step if method is None else None
 
         def step(*args, **kwargs):
+            self = owner()
             for hook in self._optimizer_step_pre_hooks.values():
                 changed = hook(self, args, kwargs)
                 if changed is not None:
                     if not isinstance(changed, tuple) or len(changed) != 2:
                         raise RuntimeError(
-                            "step_pre_hook must return None or a tuple of (new_args, new_kwargs), "
-                            f"but got {changed}."
+                            f"step_pre_hook must return None or a tuple of (new_args, new_kwargs), but got {changed}."
                         )
                     args, kwargs = changed
-            result = inner(*args, **kwargs)
+            result = replaced(*args, **kwargs) if method is None else method(self, *args, **kwargs)
             for hook in self._optimizer_step_post_hooks.values():
                 hook(self, args, kwargs)
             return result
 
         step._runs_hooks = True
-        step._wrapped_by_lr_sched = getattr(inner, "_wrapped_by_lr_sched", False)
+        if hasattr(self.step, "_wrapped_by_lr_sched"):
+            step._wrapped_by_lr_sched = True
         self.step = step
 
     def _add_hook(self, table, hook, prepend=False):

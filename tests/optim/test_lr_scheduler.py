@@ -1,7 +1,9 @@
 """Schedules beside PyTorch's: the same rates, bit for bit, and the same state."""
+import gc
 import math
 import pickle
 import warnings
+import weakref
 
 import pytest
 
@@ -236,3 +238,33 @@ def test_errors(make, kind):
     for package in (torch, rl):
         with pytest.raises(kind):
             make(package.optim.lr_scheduler, optimizer_of(package))
+
+
+def test_a_schedule_keeps_no_optimizer_alive():
+    gc.collect()
+    gc.disable()
+    try:
+        optimizer = optimizer_of(rl)
+        schedule = rl.optim.lr_scheduler.StepLR(optimizer, 1)
+        optimizer.step()
+        schedule.step()
+        gone = weakref.ref(optimizer)
+        del optimizer, schedule
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+def test_hooks_and_schedules_together():
+    for hooks_first in (True, False):
+        optimizer, events = optimizer_of(rl), []
+        if hooks_first:
+            optimizer.register_step_post_hook(lambda *args: events.append("step"))
+        schedule = rl.optim.lr_scheduler.StepLR(optimizer, 1)
+        if not hooks_first:
+            optimizer.register_step_post_hook(lambda *args: events.append("step"))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            optimizer.step()
+            schedule.step()
+        assert events == ["step"]
