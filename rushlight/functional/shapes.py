@@ -1,4 +1,4 @@
-"""Composites that arrange tensors: grids, stacks of blocks, splits by dimension, and the forms of `where` and `nonzero`."""
+"""Composites that arrange tensors: grids, stacks of blocks, splits by dimension, the forms of `where` and `nonzero`."""
 from itertools import combinations as choose
 from itertools import combinations_with_replacement as choose_again
 
@@ -54,7 +54,7 @@ def atleast_2d(*tensors):
 
 @composite("atleast_3d")
 def atleast_3d(*tensors):
-    """Tensors of fewer than three dimensions with dimensions of size one added: a vector becomes (1, n, 1), a matrix (n, m, 1).
+    """Tensors of at least three dimensions: a vector becomes (1, n, 1), a matrix (n, m, 1).
 
     Args:
         tensors (Tensor): one or several, or a list of them.
@@ -64,7 +64,10 @@ def atleast_3d(*tensors):
         >>> rl.atleast_3d(rl.tensor([1, 2])).shape
         rushlight.Size([1, 2, 1])
     """
-    return _raised(tensors, lambda t: t.reshape(1, -1, 1) if t.dim() < 2 else t.unsqueeze(-1) if t.dim() == 2 else t)
+    def lift(t):
+        return t.reshape(1, -1, 1) if t.dim() < 2 else t.unsqueeze(-1) if t.dim() == 2 else t
+
+    return _raised(tensors, lift)
 
 
 @composite("broadcast_shapes")
@@ -89,7 +92,8 @@ def broadcast_shapes(*shapes):
             if shape[i] < 0:
                 raise RuntimeError(f"broadcast_shapes: shape {shape} has a negative size")
             if shape[i] != 1 and sizes[i] not in (1, shape[i]):
-                raise RuntimeError(f"broadcast_shapes: the shapes {', '.join(map(str, shapes))} can't be broadcast together; "
+                every = ", ".join(map(str, shapes))
+                raise RuntimeError(f"broadcast_shapes: the shapes {every} can't be broadcast together; "
                                    f"at dimension {i} sizes {sizes[i]} and {shape[i]} differ and neither is 1")
             if shape[i] != 1:
                 sizes[i] = shape[i]
@@ -145,18 +149,15 @@ def meshgrid(*tensors, indexing="ij"):
         if t.dim() > 1:
             raise RuntimeError(f"meshgrid: tensors[{i}] has shape {tuple(t.shape)}; expected at most 1 dimension")
         if t.dtype != tensors[0].dtype:
-            raise RuntimeError(f"meshgrid: tensors[{i}] has dtype {t.dtype}; expected {tensors[0].dtype}, as the first one")
+            raise RuntimeError(f"meshgrid: tensors[{i}] has dtype {t.dtype}; expected {tensors[0].dtype}")
     vectors = [t.reshape(-1) for t in tensors]
     exchanged = indexing == "xy" and len(vectors) >= 2
     if exchanged:
         vectors[0], vectors[1] = vectors[1], vectors[0]
     shape = [t.numel() for t in vectors]
-    grids = [t.view([-1 if k == i else 1 for k in range(len(shape))] if t.numel() else [0 if k == i else 1 for k in range(len(shape))])
-             .expand(shape) for i, t in enumerate(vectors)]
+    grids = [t.view([1] * i + [t.numel()] + [1] * (len(shape) - 1 - i)).expand(shape) for i, t in enumerate(vectors)]
     if exchanged:
-        grids = [g.transpose(0, 1) for g in grids]
         grids[0], grids[1] = grids[1], grids[0]
-        grids = [g.transpose(0, 1) for g in grids]
     return tuple(grids)
 
 
@@ -235,9 +236,11 @@ def block_diag(*tensors):
 
 def _split_along(name, input, parts, dim, least):
     if input.dim() < least:
-        raise RuntimeError(f"{name}: input has shape {tuple(input.shape)}; expected at least {least} dimension{'s' * (least > 1)}")
+        many = "s" * (least > 1)
+        raise RuntimeError(f"{name}: input has shape {tuple(input.shape)}; expected at least {least} dimension{many}")
     if isinstance(parts, int) and (parts < 1 or input.size(dim) % parts):
-        raise RuntimeError(f"{name}: indices_or_sections={parts} does not divide {input.size(dim)}, the size of dimension {dim}")
+        raise RuntimeError(f"{name}: indices_or_sections={parts} does not divide {input.size(dim)}, "
+                           f"the size of dimension {dim}")
     return core.tensor_split(input, parts, dim)
 
 
@@ -291,7 +294,7 @@ def dsplit(input, indices_or_sections):
 
 @composite("where")
 def where(condition, input=None, other=None, *, out=None):
-    """`input` where the condition holds and `other` where it does not; with a condition only, the indices where it holds.
+    """`input` where the condition holds, `other` where it does not; of a condition alone, the indices where it holds.
 
     Args:
         condition (Tensor): bool.

@@ -115,9 +115,27 @@ def reshaped_in_place(m, x, v):
     return (y * y).squeeze_(0) * v[:3]
 
 
-PROGRAMS = [assign_row, assign_number, assign_broadcast, assign_array, assign_pairs, assign_mask, assign_mask_tensor, assign_zero_dim, accumulate,
-            read_repeated, read_negative, read_mask, read_mixed, write_through_a_view, write_into_a_chunk, write_through_as_strided,
-            write_through_diagonal, rows, reshaped_in_place]
+PROGRAMS = [
+    assign_row,
+    assign_number,
+    assign_broadcast,
+    assign_array,
+    assign_pairs,
+    assign_mask,
+    assign_mask_tensor,
+    assign_zero_dim,
+    accumulate,
+    read_repeated,
+    read_negative,
+    read_mask,
+    read_mixed,
+    write_through_a_view,
+    write_into_a_chunk,
+    write_through_as_strided,
+    write_through_diagonal,
+    rows,
+    reshaped_in_place,
+]
 
 
 def run(m, program):
@@ -146,7 +164,12 @@ def test_embedding_gradients_leave_the_padding_row_out_and_scale():
 
 def test_a_leaf_is_not_written():
     x = rl.zeros(3, requires_grad=True)
-    for write in (lambda: x.__setitem__(0, 1.0), lambda: x.__setitem__(rl.tensor([0]), 1.0), lambda: x.fill_(1), lambda: x.unsqueeze_(0)):
+    for write in (
+        lambda: x.__setitem__(0, 1.0),
+        lambda: x.__setitem__(rl.tensor([0]), 1.0),
+        lambda: x.fill_(1),
+        lambda: x.unsqueeze_(0),
+    ):
         with pytest.raises(RuntimeError, match="leaf"):
             write()
     assert x.tolist() == [0, 0, 0] and x.shape == (3,)

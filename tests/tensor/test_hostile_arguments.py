@@ -1,5 +1,7 @@
-"""Every sample call of the operators on shapes and indices, with its integers replaced by hostile ones: a result or an exception
-of an expected type, never a crash, and never a changed input."""
+"""Every sample call of the operators on shapes and indices, with its integers replaced by hostile ones.
+
+There is a result or an exception of an expected type, never a crash.
+"""
 
 import random
 import re
@@ -9,11 +11,14 @@ import pytest
 import rushlight as rl
 from rushlight import _C
 
-ROOMS = ("view reshape flatten unflatten transpose permute movedim expand squeeze unsqueeze slice narrow select unbind split_with_sizes "
-         "split chunk tensor_split unfold diagonal as_strided tril triu diag_embed diag cat stack repeat tile repeat_interleave flip roll rot90 "
-         "gather scatter scatter_add scatter_reduce index_select index_add index_copy index_fill embedding index index_write index_put "
-         "take put take_along_dim select_scatter slice_scatter diagonal_scatter arange linspace logspace eye tril_indices triu_indices "
-         "empty_strided full zeros new_zeros new_full masked_select masked_scatter").split()
+ROOMS = """
+    view reshape flatten unflatten transpose permute movedim expand squeeze unsqueeze slice narrow
+    select unbind split_with_sizes split chunk tensor_split unfold diagonal as_strided tril triu
+    diag_embed diag cat stack repeat tile repeat_interleave flip roll rot90 gather scatter scatter_add
+    scatter_reduce index_select index_add index_copy index_fill embedding index index_write index_put
+    take put take_along_dim select_scatter slice_scatter diagonal_scatter arange linspace logspace eye
+    tril_indices triu_indices empty_strided full zeros new_zeros new_full masked_select masked_scatter
+""".split()
 HOSTILE = [-1, 0, 1, 2, 3, 7, -2, -9, 65, 2**31, 2**40, 2**62, 2**63 - 1, -(2**63), -(2**62), 2**64]
 EXPECTED = (RuntimeError, IndexError, ValueError, TypeError, OverflowError, MemoryError)
 # Sizes below memory's limit that would still take minutes.
@@ -30,7 +35,11 @@ def calls():
 
 def namespace():
     names = {name: getattr(_C, name) for name in _C._public}
-    names.update(T=lambda *size: rl.arange(max(int(rl.zeros(size).numel()), 0)).double().reshape(size), tensor=rl.tensor, int64=rl.int64)
+    names.update(
+        T=lambda *size: rl.arange(max(int(rl.zeros(size).numel()), 0)).double().reshape(size),
+        tensor=rl.tensor,
+        int64=rl.int64,
+    )
     return names
 
 

@@ -26,18 +26,54 @@ def same(tensor, array):
 
 # Indices as NumPy reads them; `I` makes an index array of the library at hand.
 INDICES = [
-    lambda I: 1, lambda I: -1, lambda I: (1, 2), lambda I: (1, -1, 3), lambda I: slice(0, 1), lambda I: slice(None, None, 2),
-    lambda I: slice(5, 1), lambda I: slice(-100, 100), lambda I: (slice(None), 1), lambda I: (slice(None), slice(1, None), -2),
-    lambda I: Ellipsis, lambda I: (Ellipsis, 0), lambda I: (0, Ellipsis), lambda I: (0, Ellipsis, slice(1, 3)), lambda I: None,
-    lambda I: (None, 1, None), lambda I: (Ellipsis, None), lambda I: (), lambda I: np.int64(1), lambda I: (np.int32(1), slice(None)),
-    lambda I: [0, 1], lambda I: [1, 1, 0, -1], lambda I: I([1, 0]), lambda I: I([[1, 0], [0, 0]]), lambda I: np.array([1, 0]),
-    lambda I: (slice(None), [2, 0]), lambda I: (slice(None), I([2, 0]), slice(1, 3)), lambda I: ([0, 1], [2, 0]),
-    lambda I: (I([0, 1]), I([2, 0]), I([3, -1])), lambda I: (I([[0], [1]]), I([[2, 0]])), lambda I: (I([0, 1]), slice(None), I([3, 0])),
-    lambda I: (Ellipsis, I([3, 0, 0])), lambda I: (None, I([1, 0])), lambda I: (I([1]), None, I([2])),
-    lambda I: True, lambda I: False, lambda I: (slice(None), True), lambda I: I([True, False]), lambda I: I([[True, False, True], [False, True, True]]),
-    lambda I: (slice(None), I([True, False, True])), lambda I: (I([True, True]), slice(None), slice(0, 2)),
-    lambda I: (I([[True, False, True], [False, True, True]]), slice(1, 3)), lambda I: (0, I([True, False, True])), lambda I: [True, False],
-    lambda I: np.array([False, True]), lambda I: (I([1, 0]), I([True, False, True])), lambda I: [], lambda I: I([[False] * 3] * 2),
+    lambda I: 1,
+    lambda I: -1,
+    lambda I: (1, 2),
+    lambda I: (1, -1, 3),
+    lambda I: slice(0, 1),
+    lambda I: slice(None, None, 2),
+    lambda I: slice(5, 1),
+    lambda I: slice(-100, 100),
+    lambda I: (slice(None), 1),
+    lambda I: (slice(None), slice(1, None), -2),
+    lambda I: Ellipsis,
+    lambda I: (Ellipsis, 0),
+    lambda I: (0, Ellipsis),
+    lambda I: (0, Ellipsis, slice(1, 3)),
+    lambda I: None,
+    lambda I: (None, 1, None),
+    lambda I: (Ellipsis, None),
+    lambda I: (),
+    lambda I: np.int64(1),
+    lambda I: (np.int32(1), slice(None)),
+    lambda I: [0, 1],
+    lambda I: [1, 1, 0, -1],
+    lambda I: I([1, 0]),
+    lambda I: I([[1, 0], [0, 0]]),
+    lambda I: np.array([1, 0]),
+    lambda I: (slice(None), [2, 0]),
+    lambda I: (slice(None), I([2, 0]), slice(1, 3)),
+    lambda I: ([0, 1], [2, 0]),
+    lambda I: (I([0, 1]), I([2, 0]), I([3, -1])),
+    lambda I: (I([[0], [1]]), I([[2, 0]])),
+    lambda I: (I([0, 1]), slice(None), I([3, 0])),
+    lambda I: (Ellipsis, I([3, 0, 0])),
+    lambda I: (None, I([1, 0])),
+    lambda I: (I([1]), None, I([2])),
+    lambda I: True,
+    lambda I: False,
+    lambda I: (slice(None), True),
+    lambda I: I([True, False]),
+    lambda I: I([[True, False, True], [False, True, True]]),
+    lambda I: (slice(None), I([True, False, True])),
+    lambda I: (I([True, True]), slice(None), slice(0, 2)),
+    lambda I: (I([[True, False, True], [False, True, True]]), slice(1, 3)),
+    lambda I: (0, I([True, False, True])),
+    lambda I: [True, False],
+    lambda I: np.array([False, True]),
+    lambda I: (I([1, 0]), I([True, False, True])),
+    lambda I: [],
+    lambda I: I([[False] * 3] * 2),
 ]
 
 
@@ -71,7 +107,11 @@ def test_writing(make, value):
         rl_new = rl.tensor(new)
     else:
         new = (np.arange(int(np.prod(shape, dtype=np.int64))) + 100).reshape(shape)
-        rl_new = rl.tensor(new) if value == "array" else rl.tensor(np.array(new.T, order="C")).permute(tuple(reversed(range(new.ndim))))
+        rl_new = (
+            rl.tensor(new)
+            if value == "array"
+            else rl.tensor(np.array(new.T, order="C")).permute(tuple(reversed(range(new.ndim))))
+        )
     distinct = len(np.unique(np.arange(24).reshape(2, 3, 4)[theirs])) == int(np.prod(shape, dtype=np.int64))
     x[ours] = rl_new
     a[theirs] = new
@@ -107,7 +147,7 @@ def test_writing_keeps_the_dtype_and_returns_nothing_new():
     assert y.tolist() == [-1, 8, 9] and y.data_ptr() == pointer
     y[0] += 3
     assert y.tolist() == [2, 8, 9]
-    y[1:] = y[:-1]                     # overlapping
+    y[1:] = y[:-1]  # overlapping
     assert y.tolist() == [2, 2, 8]
 
 
@@ -115,7 +155,11 @@ def test_repeated_indices_keep_the_last_value_and_accumulate():
     x = rl.zeros(3)
     x[[1, 1, 1]] = rl.tensor([1.0, 2.0, 3.0])
     assert x.tolist() == [0, 3, 0]
-    assert rl.zeros(3).index_put_((rl.tensor([1, 1, 2]),), rl.tensor([1.0, 2.0, 3.0]), accumulate=True).tolist() == [0, 3, 3]
+    assert rl.zeros(3).index_put_((rl.tensor([1, 1, 2]),), rl.tensor([1.0, 2.0, 3.0]), accumulate=True).tolist() == [
+        0,
+        3,
+        3,
+    ]
 
 
 def test_masks():
@@ -140,26 +184,75 @@ def test_zero_dimensional_and_empty():
     e = rl.zeros(0, 3)
     assert e[:, 1].shape == (0,) and e[rl.tensor([], dtype=rl.int64)].shape == (0, 3) and e[e > 0].shape == (0,)
     assert rl.arange(3)[rl.tensor(1)].item() == 1
-    assert rl.arange(5)[rl.tensor(1):rl.tensor(4)].tolist() == [1, 2, 3]
+    assert rl.arange(5)[rl.tensor(1) : rl.tensor(4)].tolist() == [1, 2, 3]
 
 
 ERRORS = [
-    (lambda x: x[7], IndexError, r"index: 7 is out of range for dimension 0 of a tensor of shape \(2, 3, 4\); expected -2 <= index <= 1"),
-    (lambda x: x[0, -4], IndexError, r"index: -4 is out of range for dimension 1 of a tensor of shape \(2, 3, 4\); expected -3 <= index <= 2"),
-    (lambda x: x[0, 0, 0, 0], IndexError, r"index: 4 indices for a tensor of shape \(2, 3, 4\), which has 3 dimensions"),
-    (lambda x: x[0, 0, 0][0], IndexError, r"index: 1 indices for a tensor of shape \(\), which has 0 dimensions; use item\(\)"),
+    (
+        lambda x: x[7],
+        IndexError,
+        r"index: 7 is out of range for dimension 0 of a tensor of shape \(2, 3, 4\); expected -2 <= index <= 1",
+    ),
+    (
+        lambda x: x[0, -4],
+        IndexError,
+        r"index: -4 is out of range for dimension 1 of a tensor of shape \(2, 3, 4\); expected -3 <= index <= 2",
+    ),
+    (
+        lambda x: x[0, 0, 0, 0],
+        IndexError,
+        r"index: 4 indices for a tensor of shape \(2, 3, 4\), which has 3 dimensions",
+    ),
+    (
+        lambda x: x[0, 0, 0][0],
+        IndexError,
+        r"index: 1 indices for a tensor of shape \(\), which has 0 dimensions; use item\(\)",
+    ),
     (lambda x: x[1.5], IndexError, r"index: an entry is of type float; expected integers, slices"),
     (lambda x: x["a"], IndexError, r"index: an entry is of type str"),
-    (lambda x: x[rl.tensor([0.5])], IndexError, r"index: an array has dtype float32; expected int64, int32, bool or uint8"),
+    (
+        lambda x: x[rl.tensor([0.5])],
+        IndexError,
+        r"index: an array has dtype float32; expected int64, int32, bool or uint8",
+    ),
     (lambda x: x[::-1], ValueError, r"index: a slice has step -1; expected step >= 1"),
     (lambda x: x[::0], ValueError, r"step"),
-    (lambda x: x[rl.tensor([0, 5])], IndexError, r"index: index holds 5 at position \(1,\), which is out of range for dimension 0 of input of shape \(2, 3, 4\); expected -2 <= index <= 1"),
-    (lambda x: x[:, rl.tensor([[0], [-9]])], IndexError, r"index: index holds -9 at position \(1, 0\), .* dimension 1"),
-    (lambda x: x[rl.tensor([True, False, True])], IndexError, r"index: a mask of shape \(3,\) does not match dimension 0 of a tensor of shape \(2, 3, 4\)"),
-    (lambda x: x[rl.tensor([0, 1]), rl.tensor([0, 1, 2])], IndexError, r"index: the shapes \(2,\) and \(3,\) can't be broadcast"),
-    (lambda x: x.__setitem__(0, rl.ones(5)), RuntimeError, r"copy_: src of shape \(5,\) can't be broadcast to the shape \(3, 4\)"),
-    (lambda x: x.__setitem__(rl.tensor([0, 1]), rl.ones(5)), RuntimeError, r"index_write: values of shape \(5,\) can't be broadcast to the indexed shape \(2, 3, 4\)"),
-    (lambda x: x.long().__setitem__(0, float("nan")), RuntimeError, r"fill_: the number nan can't be stored as int64"),
+    (
+        lambda x: x[rl.tensor([0, 5])],
+        IndexError,
+        r"index: index holds 5 at position \(1,\), which is out of range for dimension 0 of input of shape "
+        r"\(2, 3, 4\); expected -2 <= index <= 1",
+    ),
+    (
+        lambda x: x[:, rl.tensor([[0], [-9]])],
+        IndexError,
+        r"index: index holds -9 at position \(1, 0\), .* dimension 1",
+    ),
+    (
+        lambda x: x[rl.tensor([True, False, True])],
+        IndexError,
+        r"index: a mask of shape \(3,\) does not match dimension 0 of a tensor of shape \(2, 3, 4\)",
+    ),
+    (
+        lambda x: x[rl.tensor([0, 1]), rl.tensor([0, 1, 2])],
+        IndexError,
+        r"index: the shapes \(2,\) and \(3,\) can't be broadcast",
+    ),
+    (
+        lambda x: x.__setitem__(0, rl.ones(5)),
+        RuntimeError,
+        r"copy_: src of shape \(5,\) can't be broadcast to the shape \(3, 4\)",
+    ),
+    (
+        lambda x: x.__setitem__(rl.tensor([0, 1]), rl.ones(5)),
+        RuntimeError,
+        r"index_write: values of shape \(5,\) can't be broadcast to the indexed shape \(2, 3, 4\)",
+    ),
+    (
+        lambda x: x.long().__setitem__(0, float("nan")),
+        RuntimeError,
+        r"fill_: the number nan can't be stored as int64",
+    ),
     (lambda x: x.byte().__setitem__(0, 300), RuntimeError, r"fill_: the number 300 can't be stored as uint8"),
 ]
 
@@ -212,7 +305,11 @@ def random_index(draw, shape):
         elif kind == "mask" and not any(isinstance(p, np.ndarray) for p in pieces):
             pieces.append(np.array(draw(st.lists(st.booleans(), min_size=size, max_size=size)), dtype=bool))
         else:
-            pieces.append(slice(draw(st.integers(-5, 5)), draw(st.one_of(st.none(), st.integers(-5, 5))), draw(st.integers(1, 3))))
+            pieces.append(
+                slice(
+                    draw(st.integers(-5, 5)), draw(st.one_of(st.none(), st.integers(-5, 5))), draw(st.integers(1, 3))
+                )
+            )
         dim += 1
     # `...` must stand for exactly the dimensions that were skipped.
     rest = len(shape) - dim

@@ -6,7 +6,9 @@ import rushlight as rl
 
 torch = pytest.importorskip("torch", reason="PyTorch is the reference of these tests")
 
-EXPRESSIONS = [line.strip() for line in """
+EXPRESSIONS = [
+    line.strip()
+    for line in """
 m.arange(5)
 m.arange(2, 7)
 m.arange(1, 10, 3)
@@ -215,8 +217,12 @@ x.to(m.arange(3))
 x.to('cpu', m.float64)
 x.nonzero()
 x.resize_as_(y)
-""".strip().splitlines() if line.strip()]
-LISTS = [line.strip() for line in """
+""".strip().splitlines()
+    if line.strip()
+]
+LISTS = [
+    line.strip()
+    for line in """
 m.where(x > 2)
 x.nonzero(as_tuple=True)
 m.meshgrid(v, m.arange(2.0), indexing='ij')
@@ -229,13 +235,19 @@ m.dsplit(z, 2)
 x.split(1)
 z.chunk(2, -1)
 m.unbind(x)
-""".strip().splitlines()]
+""".strip().splitlines()
+]
 
 
 def inputs(m):
     x = m.arange(6).float().view(2, 3)
-    return {"m": m, "x": x, "y": m.tensor([[0.5, -1.0, 2.0], [3.0, 4.0, -2.5]]), "v": m.tensor([1.0, 2.0, 3.0]),
-            "z": m.arange(24).float().view(2, 3, 4)}
+    return {
+        "m": m,
+        "x": x,
+        "y": m.tensor([[0.5, -1.0, 2.0], [3.0, 4.0, -2.5]]),
+        "v": m.tensor([1.0, 2.0, 3.0]),
+        "z": m.arange(24).float().view(2, 3, 4),
+    }
 
 
 def evaluate(m, expression):
@@ -248,7 +260,9 @@ def assert_same(ours, theirs):
     assert tuple(ours.shape) == tuple(theirs.shape)
     if theirs.dtype in (torch.float16, torch.bfloat16):
         ours, theirs = ours.float(), theirs.float()
-    torch.testing.assert_close(torch.tensor(ours.tolist(), dtype=theirs.dtype).reshape(theirs.shape), theirs, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(
+        torch.tensor(ours.tolist(), dtype=theirs.dtype).reshape(theirs.shape), theirs, rtol=1e-6, atol=1e-6
+    )
 
 
 @pytest.mark.torch
@@ -271,7 +285,9 @@ def test_lists(expression):
 
 
 # What PyTorch refuses is refused with the same type of exception.
-REFUSED = [line.strip() for line in """
+REFUSED = [
+    line.strip()
+    for line in """
 m.arange(0, 1, 0)
 m.arange(0, 1, -1)
 m.arange(0, float('inf'))
@@ -331,7 +347,8 @@ m.zeros(3).copy_(m.ones(2))
 m.zeros(3, dtype=m.uint8).fill_(256)
 x.fill_(v)
 x[0, 0].copy_(v)
-""".strip().splitlines()]
+""".strip().splitlines()
+]
 
 
 @pytest.mark.torch

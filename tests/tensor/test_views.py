@@ -43,13 +43,20 @@ VIEWS = [
     ("flatten", lambda x: x.flatten(1), lambda a: a.reshape(2, 12)),
     ("unflatten", lambda x: x.unflatten(-1, (2, -1)), lambda a: a.reshape(2, 3, 2, 2)),
     ("unfold", lambda x: x.unfold(2, 2, 1), lambda a: np.lib.stride_tricks.sliding_window_view(a, 2, axis=2)),
-    ("unfold step", lambda x: x.unfold(2, 2, 2), lambda a: np.lib.stride_tricks.sliding_window_view(a, 2, axis=2)[:, :, ::2]),
+    (
+        "unfold step",
+        lambda x: x.unfold(2, 2, 2),
+        lambda a: np.lib.stride_tricks.sliding_window_view(a, 2, axis=2)[:, :, ::2],
+    ),
     ("diagonal", lambda x: x.diagonal(1, 1, 2), lambda a: np.diagonal(a, 1, 1, 2)),
     ("T", lambda x: x[0].T, lambda a: a[0].T),
     ("mT", lambda x: x.mT, lambda a: a.swapaxes(-1, -2)),
     ("t", lambda x: x[1].t(), lambda a: a[1].T),
-    ("as_strided", lambda x: x.as_strided((3, 2), (1, 5), 2),
-     lambda a: np.lib.stride_tricks.as_strided(a.reshape(-1)[2:], (3, 2), (4, 20))),
+    (
+        "as_strided",
+        lambda x: x.as_strided((3, 2), (1, 5), 2),
+        lambda a: np.lib.stride_tricks.as_strided(a.reshape(-1)[2:], (3, 2), (4, 20)),
+    ),
 ]
 
 
@@ -64,8 +71,11 @@ def test_values_and_shared_memory(ours, theirs):
     assert bool((y == before).all()) != shares or y.numel() == 0
 
 
-@pytest.mark.parametrize("ours, theirs", [case[1:] for case in VIEWS if "reshape" not in case[0]],
-                         ids=[case[0] for case in VIEWS if "reshape" not in case[0]])
+@pytest.mark.parametrize(
+    "ours, theirs",
+    [case[1:] for case in VIEWS if "reshape" not in case[0]],
+    ids=[case[0] for case in VIEWS if "reshape" not in case[0]],
+)
 def test_strides_are_numpys(ours, theirs):
     x, a = pair(2, 3, 4)
     y, b = ours(x), theirs(a)
@@ -75,10 +85,15 @@ def test_strides_are_numpys(ours, theirs):
 
 def test_lists_of_views():
     x, a = pair(5, 3)
-    for ours, theirs in [(x.split(2), np.split(a, [2, 4])), (x.split([1, 4]), np.split(a, [1])),
-                         (x.chunk(2), np.split(a, [3])), (x.chunk(4), np.split(a, [2, 4])),
-                         (x.tensor_split(3), np.array_split(a, 3)), (x.tensor_split((1, 4)), np.split(a, [1, 4])),
-                         (x.unbind(1), [a[:, i] for i in range(3)])]:
+    for ours, theirs in [
+        (x.split(2), np.split(a, [2, 4])),
+        (x.split([1, 4]), np.split(a, [1])),
+        (x.chunk(2), np.split(a, [3])),
+        (x.chunk(4), np.split(a, [2, 4])),
+        (x.tensor_split(3), np.array_split(a, 3)),
+        (x.tensor_split((1, 4)), np.split(a, [1, 4])),
+        (x.unbind(1), [a[:, i] for i in range(3)]),
+    ]:
         assert isinstance(ours, tuple) and len(ours) == len(theirs)
         for y, b in zip(ours, theirs):
             same(y, b)
@@ -118,19 +133,43 @@ def test_bits_as_another_dtype():
 
 
 ERRORS = [
-    (lambda x: x.view(5, 5), RuntimeError, r"view: size=\(5, 5\) does not fit an input of shape \(2, 3, 4\) with 24 elements"),
+    (
+        lambda x: x.view(5, 5),
+        RuntimeError,
+        r"view: size=\(5, 5\) does not fit an input of shape \(2, 3, 4\) with 24 elements",
+    ),
     (lambda x: x.view(-1, -1), RuntimeError, r"view: size=\(-1, -1\) leaves two sizes open; expected at most one -1"),
     (lambda x: x.view(-2, 12), RuntimeError, r"view: size -2 in shape \(-2, 12\) is negative"),
-    (lambda x: x.transpose(0, 1).view(24), RuntimeError, r"view: input of shape \(3, 2, 4\) and stride \(4, 12, 1\) has no view of shape \(24,\)"),
-    (lambda x: x.transpose(0, 7), IndexError, r"transpose: dim1=7 is out of range for input of shape \(2, 3, 4\); expected -3 <= dim1 <= 2"),
+    (
+        lambda x: x.transpose(0, 1).view(24),
+        RuntimeError,
+        r"view: input of shape \(3, 2, 4\) and stride \(4, 12, 1\) has no view of shape \(24,\)",
+    ),
+    (
+        lambda x: x.transpose(0, 7),
+        IndexError,
+        r"transpose: dim1=7 is out of range for input of shape \(2, 3, 4\); expected -3 <= dim1 <= 2",
+    ),
     (lambda x: x.permute(0, 1), RuntimeError, r"permute: dims=\(0, 1\) has 2 entries; expected 3"),
     (lambda x: x.permute(0, 0, 1), RuntimeError, r"permute: dims=\(0, 0, 1\) names dimension 0 twice"),
-    (lambda x: x.expand(5, 3, 4), RuntimeError, r"expand: input of shape \(2, 3, 4\) can't be expanded to size=\(5, 3, 4\); at dimension 0"),
+    (
+        lambda x: x.expand(5, 3, 4),
+        RuntimeError,
+        r"expand: input of shape \(2, 3, 4\) can't be expanded to size=\(5, 3, 4\); at dimension 0",
+    ),
     (lambda x: x.expand(3, 4), RuntimeError, r"expand: size=\(3, 4\) has 2 dimensions; expected at least 3"),
-    (lambda x: x.narrow(0, 1, 5), RuntimeError, r"narrow: start=1 and length=5 reach beyond dimension 0 of input of shape \(2, 3, 4\)"),
+    (
+        lambda x: x.narrow(0, 1, 5),
+        RuntimeError,
+        r"narrow: start=1 and length=5 reach beyond dimension 0 of input of shape \(2, 3, 4\)",
+    ),
     (lambda x: x.narrow(0, 5, 1), IndexError, r"narrow: start=5 is out of range for dimension 0"),
     (lambda x: x.narrow(0, 0, -1), RuntimeError, r"narrow: length=-1 is negative"),
-    (lambda x: x.select(0, 7), IndexError, r"select: index=7 is out of range for dimension 0 of input of shape \(2, 3, 4\); expected -2 <= index <= 1"),
+    (
+        lambda x: x.select(0, 7),
+        IndexError,
+        r"select: index=7 is out of range for dimension 0 of input of shape \(2, 3, 4\); expected -2 <= index <= 1",
+    ),
     (lambda x: x.squeeze(5), IndexError, r"squeeze: dim=5 is out of range"),
     (lambda x: x.flatten(2, 1), RuntimeError, r"flatten: start_dim=2 comes after end_dim=1"),
     (lambda x: x.unflatten(1, (2, 2)), RuntimeError, r"unflatten: sizes=\(2, 2\) does not fit"),
@@ -162,6 +201,7 @@ def test_rank_limit():
 
 
 # Random programs of views: the same steps on our tensor, on an array and on PyTorch's tensor.
+
 
 def steps_of(draw, shape):
     """One applicable step as (name, arguments) and the shape after it."""
@@ -198,10 +238,15 @@ def apply_step(x, name, arguments):
             return x[(slice(None),) * dim + (slice(start, stop, step),)]
         if name == "select":
             return x[(slice(None),) * arguments[0] + (arguments[1],)]
-        return {"transpose": lambda: x.swapaxes(*arguments), "permute": lambda: x.transpose(*arguments),
-                "unsqueeze": lambda: np.expand_dims(x, arguments[0]), "squeeze": lambda: np.squeeze(x),
-                "expand": lambda: np.broadcast_to(x, arguments[0]), "flip": lambda: np.flip(x, arguments[0]),
-                "flat": lambda: x.reshape(-1)}[name]()
+        return {
+            "transpose": lambda: x.swapaxes(*arguments),
+            "permute": lambda: x.transpose(*arguments),
+            "unsqueeze": lambda: np.expand_dims(x, arguments[0]),
+            "squeeze": lambda: np.squeeze(x),
+            "expand": lambda: np.broadcast_to(x, arguments[0]),
+            "flip": lambda: np.flip(x, arguments[0]),
+            "flat": lambda: x.reshape(-1),
+        }[name]()
     if name == "slice":
         dim, start, stop, step = arguments
         return x[(slice(None),) * dim + (slice(start, stop, step),)]
@@ -255,4 +300,6 @@ def test_reshape_of_anything(data):
                 x.view(target)
         else:
             view = x.view(target)
-            assert [view.stride(i) for i, s in enumerate(target) if s > 1] == [expected[i] for i, s in enumerate(target) if s > 1]
+            assert [view.stride(i) for i, s in enumerate(target) if s > 1] == [
+                expected[i] for i, s in enumerate(target) if s > 1
+            ]
