@@ -103,7 +103,7 @@ ORACLES = {
     "log2": np.log2, "log10": np.log10, "log1p": np.log1p, "sin": np.sin, "cos": np.cos, "tan": np.tan, "asin": np.arcsin, "acos": np.arccos,
     "atan": np.arctan, "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh, "asinh": np.arcsinh, "acosh": np.arccosh, "atanh": np.arctanh,
     "erf": special.erf, "erfc": special.erfc, "erfinv": special.erfinv, "sigmoid": special.expit, "lgamma": special.gammaln,
-    "digamma": special.digamma, "polygamma": lambda x, n: special.polygamma(n, x), "sinc": np.sinc, "floor": np.floor, "ceil": np.ceil,
+    "digamma": special.digamma, "entr": special.entr, "polygamma": lambda x, n: special.polygamma(n, x), "sinc": np.sinc, "floor": np.floor, "ceil": np.ceil,
     "trunc": np.trunc, "round": np.round, "frac": lambda x: x - np.trunc(x), "deg2rad": np.deg2rad, "rad2deg": np.rad2deg,
     "logit": lambda x, eps=None: special.logit(x if eps is None else np.clip(x, eps, 1 - eps)), "logsigmoid": special.log_expit,
     "isnan": np.isnan, "isinf": np.isinf, "isfinite": np.isfinite, "isposinf": np.isposinf, "isneginf": np.isneginf, "signbit": np.signbit,
