@@ -76,6 +76,10 @@ from rushlight.autograd.grad_mode import enable_grad as enable_grad
 from rushlight.autograd.grad_mode import inference_mode as inference_mode
 from rushlight.autograd.grad_mode import no_grad as no_grad
 from rushlight.autograd.grad_mode import set_grad_enabled as set_grad_enabled
+from rushlight.functional.activation import clamp_max as clamp_max
+from rushlight.functional.activation import clamp_max_ as clamp_max_
+from rushlight.functional.activation import clamp_min as clamp_min
+from rushlight.functional.activation import clamp_min_ as clamp_min_
 from rushlight.functional.activation import rrelu as rrelu
 from rushlight.functional.conversion import can_cast as can_cast
 from rushlight.functional.conversion import is_complex as is_complex
@@ -111,6 +115,8 @@ from rushlight.functional.reduction import nanmedian as nanmedian
 from rushlight.functional.reduction import norm as norm
 from rushlight.functional.reduction import std as std
 from rushlight.functional.reduction import std_mean as std_mean
+from rushlight.functional.reduction import trapezoid as trapezoid
+from rushlight.functional.reduction import trapezoid as trapz
 from rushlight.functional.reduction import var as var
 from rushlight.functional.reduction import var_mean as var_mean
 from rushlight.functional.shapes import atleast_1d as atleast_1d

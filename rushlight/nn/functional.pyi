@@ -11,11 +11,16 @@ Number = builtins.int | builtins.float | builtins.bool | builtins.complex
 from rushlight._C import Generator
 from rushlight._C import Tensor
 from rushlight._C import dtype as _dtype
+from rushlight.functional.activation import celu_ as celu_
 from rushlight.functional.activation import glu as glu
 from rushlight.functional.activation import gumbel_softmax as gumbel_softmax
+from rushlight.functional.activation import relu_ as relu_
 from rushlight.functional.activation import rrelu as rrelu
+from rushlight.functional.activation import rrelu_ as rrelu_
+from rushlight.functional.activation import selu_ as selu_
 from rushlight.functional.activation import softmin as softmin
 from rushlight.functional.activation import tanh as tanh
+from rushlight.functional.activation import threshold_ as threshold_
 from rushlight.functional.distance import bilinear as bilinear
 from rushlight.functional.distance import cosine_similarity as cosine_similarity
 from rushlight.functional.distance import normalize as normalize
@@ -47,6 +52,14 @@ from rushlight.functional.normalization import local_response_norm as local_resp
 from rushlight.functional.pooling import lp_pool1d as lp_pool1d
 from rushlight.functional.pooling import lp_pool2d as lp_pool2d
 from rushlight.functional.pooling import lp_pool3d as lp_pool3d
+from rushlight.functional.unpooling import adaptive_max_pool1d_with_indices as adaptive_max_pool1d_with_indices
+from rushlight.functional.unpooling import adaptive_max_pool2d_with_indices as adaptive_max_pool2d_with_indices
+from rushlight.functional.unpooling import adaptive_max_pool3d_with_indices as adaptive_max_pool3d_with_indices
+from rushlight.functional.unpooling import max_unpool1d as max_unpool1d
+from rushlight.functional.unpooling import max_unpool2d as max_unpool2d
+from rushlight.functional.unpooling import max_unpool3d as max_unpool3d
+from rushlight.functional.unpooling import upsample_bilinear as upsample_bilinear
+from rushlight.functional.unpooling import upsample_nearest as upsample_nearest
 from rushlight.functional.windows import adaptive_avg_pool1d as adaptive_avg_pool1d
 from rushlight.functional.windows import adaptive_avg_pool2d as adaptive_avg_pool2d
 from rushlight.functional.windows import adaptive_avg_pool3d as adaptive_avg_pool3d
