@@ -407,9 +407,22 @@ bool publish(PyObject* module, PyObject* groups, PyObject* top_level, const Op& 
     return status == 0;
 }
 
+// Every operator by its id, those without a public name too.
+PyObject* operator_by_id(PyObject*, PyObject* id) {
+    return guarded([&]() -> PyObject* {
+        const char* text = PyUnicode_AsUTF8(id);
+        if (!text) throw PythonError();
+        return make_function(need_op(text), text, Form::function);
+    });
+}
+
+PyMethodDef module_functions[] = {
+    {"operator", operator_by_id, METH_O, "operator(id) -> callable\n\nThe operator of this id, whether it has a public name or not."}, {}};
+
 }  // namespace
 
 bool add_operators(PyObject* module) {
+    if (PyModule_AddFunctions(module, module_functions) < 0) return false;
     op_function_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&op_spec));
     if (!op_function_type) return false;
     PyObject* groups = PyDict_New();

@@ -1,0 +1,37 @@
+"""Every operator's record is complete: the fields from which functions, pages, tests and graph nodes are derived."""
+
+import doctest
+
+import pytest
+
+import rushlight
+from rushlight import _C
+
+RECORDS = _C.operators()
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=[r["id"] for r in RECORDS])
+def test_no_field_is_missing(record):
+    missing = [field for field in ("signature", "doc", "dtypes") if not record[field]]
+    # A gradient's operator is exercised by the second derivative of its forward.
+    if not record["samples"] and record["kind"] not in ("pointwise", "random") and record["no_onnx"] != "a gradient":
+        missing.append("samples")
+    if not record["composite"]:
+        missing += ["derivative"] * (record["differentiable"] is None)
+        missing += ["onnx"] * (record["onnx"] is None and not record["no_onnx"])
+        missing += ["kernels"] * (record["kind"] != "view" and not record["kernels"])
+    assert not missing, f"{record['id']} lacks {', '.join(missing)}"
+
+
+@pytest.mark.parametrize("record", [r for r in RECORDS if r["doc"] and ">>>" in r["doc"]], ids=lambda r: r["id"])
+def test_examples_in_records(record):
+    test = doctest.DocTestParser().get_doctest(record["doc"], {"rushlight": rushlight, "rl": rushlight}, record["id"], None, 0)
+    result = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS).run(test)
+    assert result.attempted and not result.failed
+
+
+def test_ids_and_public_names_are_unique():
+    ids = [r["id"] for r in RECORDS]
+    names = [name for r in RECORDS for name in r["names"]]
+    assert len(set(ids)) == len(ids)
+    assert sorted(set(names)) == sorted(names)
