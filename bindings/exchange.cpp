@@ -128,7 +128,7 @@ PyObject* to_numpy(PyObject* self, PyObject* args, PyObject* keywords) {
     if (!PyArg_ParseTupleAndKeywords(args, keywords, "|$p:numpy", const_cast<char**>(names), &force)) return nullptr;
     return guarded([&]() -> PyObject* {
         TensorImpl* t = impl_of(self);
-        require(force || !t->requires_grad, ErrorKind::runtime,
+        require(force || !t->tracked(), ErrorKind::runtime,
                 "numpy: can't be called on a Tensor that requires grad; use tensor.detach().numpy()");
         require(t->dtype != DType::bfloat16, ErrorKind::type, "numpy: NumPy has no bfloat16; convert with .float() first");
         PyObject* numpy = PyImport_ImportModule("numpy");
@@ -221,7 +221,7 @@ PyObject* to_dlpack(PyObject* self, PyObject* args, PyObject* keywords) {
         return nullptr;
     return guarded([&]() -> PyObject* {
         Tensor t = tensor_of(self);
-        require(!t->requires_grad, ErrorKind::buffer, "__dlpack__: can't export a Tensor that requires grad; use tensor.detach()");
+        require(!t->tracked(), ErrorKind::buffer, "__dlpack__: can't export a Tensor that requires grad; use tensor.detach()");
         if (copy == Py_True) {
             Tensor fresh = empty_tensor(t.sizes(), t.dtype());
             copy_values(*fresh.impl(), *t.impl());

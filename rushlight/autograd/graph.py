@@ -4,6 +4,7 @@ from rushlight import _C
 from rushlight._C import Node  # noqa: F401
 from rushlight.autograd.grad_mode import enable_grad
 
+
 class GradientEdge(tuple):
     """Where the gradient of a tensor enters the graph: a pair of a node, and which of its results."""
 

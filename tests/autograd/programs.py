@@ -23,29 +23,11 @@ class Program:
 
     def __init__(self, seed, steps=9, many=True):
         r = random.Random(seed)
-        kinds = [
-            "mul",
-            "add",
-            "sin",
-            "row",
-            "part",
-            "transpose",
-            "flat",
-            "column",
-            "expand",
-            "write_mul",
-            "write_add",
-            "write_copy",
-            "write_zero",
-            "write_sin",
-            "assign",
-            "fresh",
-            "fresh_view",
-            "detach",
-            "unit",
-            "strided",
-            "quiet",
-        ]
+        kinds = (
+            "mul add sin row part transpose flat column expand write_mul write_add write_copy write_zero write_sin "
+            "assign fresh fresh_view detach unit strided quiet item step diagonal window write_item write_mask "
+            "write_augment write_index write_fill"
+        ).split()
         if many:
             kinds += ["many"]
         self.steps = [(r.choice(kinds), r.random(), r.random(), r.random()) for _ in range(steps)]
@@ -140,6 +122,36 @@ class Program:
             t.select(0, 0).copy_(u)
         elif t.dim() == 1:
             t.narrow(0, 0, 1).mul_(3.0)
+
+    def _item(self, m, t, u, c):
+        return t[..., ::2] if t.dim() > 0 and c < 0.5 else t[None]
+
+    def _step(self, m, t, u, c):
+        return t[1:, 1:] if t.dim() == 2 and t.shape[0] > 1 else None
+
+    def _diagonal(self, m, t, u, c):
+        return t.diagonal() if t.dim() == 2 else None
+
+    def _window(self, m, t, u, c):
+        return t.unfold(0, 2, 1) if t.dim() == 1 and t.shape[0] >= 2 else None
+
+    def _write_item(self, m, t, u, c):
+        if t.dim() > 0 and t.shape[0] > 0:
+            t[0] = u.sum() * 0.1 if c < 0.6 else 0.7
+
+    def _write_mask(self, m, t, u, c):
+        t[t.detach() > 0.5123] = 0.1
+
+    def _write_augment(self, m, t, u, c):
+        if t.dim() > 0:
+            t[..., :1] += 0.5 if c < 0.5 else u.mean()
+
+    def _write_index(self, m, t, u, c):
+        if t.dim() == 2 and t.shape[0] >= 2:
+            t[[0, 1], [0, 0]] = u.sum() * 0.2
+
+    def _write_fill(self, m, t, u, c):
+        t.masked_fill_(t.detach() > 0.4071, 0.2)
 
 
 def loss_of(made):
