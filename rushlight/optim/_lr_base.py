@@ -1,6 +1,5 @@
 """What all learning-rate schedules share."""
 import functools
-import types
 import warnings
 import weakref
 

@@ -3,6 +3,7 @@
 import faulthandler
 import gc
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -329,6 +330,14 @@ def test_what_cannot_be_sent_is_reported():
                         collate_fn=lambda value: rl.ones(1, requires_grad=True) * 2)
     with pytest.raises(RuntimeError, match="leaf"):
         next(iter(loader))
+
+
+def test_memory_that_runs_out():
+    def limit(worker_id):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+
+    with pytest.raises(RuntimeError, match="no shared memory for a batch of 76800 bytes"):
+        list(DataLoader([rl.ones(3, 80, 80)] * 2, batch_size=1, num_workers=1, worker_init_fn=limit))
 
 
 def test_an_init_function_that_fails():

@@ -255,16 +255,16 @@ def test_a_schedule_keeps_no_optimizer_alive():
         gc.enable()
 
 
-def test_hooks_and_schedules_together():
-    for hooks_first in (True, False):
-        optimizer, events = optimizer_of(rl), []
-        if hooks_first:
-            optimizer.register_step_post_hook(lambda *args: events.append("step"))
-        schedule = rl.optim.lr_scheduler.StepLR(optimizer, 1)
-        if not hooks_first:
-            optimizer.register_step_post_hook(lambda *args: events.append("step"))
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            optimizer.step()
-            schedule.step()
-        assert events == ["step"]
+@pytest.mark.parametrize("hooks_first", [True, False])
+def test_hooks_and_schedules_together(hooks_first):
+    optimizer, events = optimizer_of(rl), []
+    if hooks_first:
+        optimizer.register_step_post_hook(lambda *args: events.append("step"))
+    schedule = rl.optim.lr_scheduler.StepLR(optimizer, 1)
+    if not hooks_first:
+        optimizer.register_step_post_hook(lambda *args: events.append("step"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        optimizer.step()
+        schedule.step()
+    assert events == ["step"]

@@ -34,25 +34,11 @@ _libc.mmap.argtypes = [
 _libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
 
 
-def _new_segment(size):
-    # The whole size is reserved at once: too little memory is an error here and not a bus error at some later
-    # write.
+def _new_segment():
     if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("rushlight-batch", os.MFD_CLOEXEC)
-    else:
-        with tempfile.TemporaryFile() as file:
-            descriptor = os.dup(file.fileno())
-    try:
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(descriptor, 0, size)
-        else:
-            os.ftruncate(descriptor, size)
-    except OSError as error:
-        os.close(descriptor)
-        raise RuntimeError(
-            f"DataLoader: no shared memory for a batch of {size} bytes: {error.strerror}"
-        ) from error
-    return descriptor
+        return os.memfd_create("rushlight-batch", os.MFD_CLOEXEC)
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
 
 
 def _mapped(descriptor, size):
@@ -127,14 +113,40 @@ class _Unpacker(pickle.Unpickler):
         return tensor.requires_grad_() if requires_grad else tensor
 
 
-def _fill(memory, packer):
+def _bytes_of(tensor):
+    size = tensor.numel() * tensor.element_size()
+    return memoryview((ctypes.c_char * size).from_address(tensor.data_ptr())).cast("B")
+
+
+def _pieces(packer):
+    # Where each tensor and buffer begins, and its bytes. They are written, not copied into a mapping: that costs no
+    # page faults, and when the memory is full it is an error here and not a bus error at some later access.
     for start, tensor in packer.tensors:
         if tensor.numel():
-            target = core.frombuffer(memory, dtype=tensor.dtype, count=tensor.numel(), offset=start)
-            target.view(tensor.shape).copy_(tensor)
-    view = memoryview(memory).cast("B")
+            plain = tensor.contiguous()
+            yield start, _bytes_of(plain)
     for start, raw in packer.buffers:
-        view[start:start + raw.nbytes] = raw
+        yield start, raw
+
+
+def _write_segment(descriptor, packer):
+    try:
+        os.ftruncate(descriptor, packer.size)
+        for start, piece in _pieces(packer):
+            while piece.nbytes:
+                written = os.pwrite(descriptor, piece, start)
+                start, piece = start + written, piece[written:]
+    except OSError as error:
+        raise RuntimeError(
+            f"DataLoader: no shared memory for a batch of {packer.size} bytes: {error.strerror}"
+        ) from error
+
+
+def _inline_body(packer):
+    body = bytearray(packer.size)
+    for start, piece in _pieces(packer):
+        body[start:start + piece.nbytes] = piece
+    return body
 
 
 class Channel:
@@ -173,18 +185,16 @@ class Channel:
         spans = struct.pack(f"<{2 * len(packer.buffers)}Q", *(
             number for start, raw in packer.buffers for number in (start, raw.nbytes)))
         inline = packer.size <= _INLINE_LIMIT
-        body = bytearray(packer.size) if inline else b""
-        if packer.size and inline:
-            _fill(body, packer)
+        body = _inline_body(packer) if inline else b""
         message = b"".join(
             (_HEADER.pack(packer.size, len(packer.buffers), inline), spans, body, file.getbuffer())
         )
         if inline:
             self.connection.send_bytes(message)
             return
-        descriptor = _new_segment(packer.size)
+        descriptor = _new_segment()
         try:
-            _fill(_mapped(descriptor, packer.size), packer)
+            _write_segment(descriptor, packer)
             self.connection.send_bytes(message)
             socket.send_fds(self._as_socket(), [b"\0"], [descriptor])
         finally:
