@@ -1,4 +1,4 @@
-"""First and second derivatives of every differentiable operator, at the sample calls of its record, against finite differences.
+"""First and second derivatives of every differentiable operator, at the samples of its record, by finite differences.
 
 Composites are differentiated through the operators they call, so their samples are checked as well.
 """
@@ -15,8 +15,9 @@ from rushlight.testing import gradcheck, gradgradcheck
 
 NAMES = {op["id"]: _C.operator(op["id"]) for op in _C.operators()}
 NAMES.update({name: getattr(_C, name) for name in _C._public})
-NAMES.update({name: function for group in ("nn.functional", "linalg", "special") for name, function in _C._groups[group].items()})
-NAMES.update(tensor=rl.tensor, inf=float("inf"), **{str(t).split(".")[-1]: t for t in (rl.int64, rl.int32, rl.float64, rl.float32)})
+for group in ("nn.functional", "linalg", "special"):
+    NAMES.update(_C._groups[group])
+NAMES.update(tensor=rl.tensor, inf=float("inf"), int64=rl.int64, int32=rl.int32, float64=rl.float64, float32=rl.float32)
 
 
 def constants(call):
@@ -26,7 +27,7 @@ def constants(call):
 
 
 def calls_of(op):
-    """The sample calls of a record, `T` making each input. Element-wise operators state a domain, and arguments in x, y and z."""
+    """The sample calls of a record, `T` making each input; element-wise operators write arguments in x, y and z."""
     text = op["samples"] or ""
     if op["kind"] != "pointwise" or "T(" in text:
         return [constants(call.strip()) for call in text.split(";") if "T(" in call and ".float()" not in call]
@@ -79,7 +80,7 @@ def as_function(call, domain, first_only):
     return function, inputs
 
 
-@pytest.mark.parametrize("call, domain, first_only", shaped_calls())
+@pytest.mark.parametrize("call, domain, first_only", list(shaped_calls()))
 def test_derivatives(call, domain, first_only):
     function, inputs = as_function(call, domain, first_only)
     if not any(t.requires_grad for t in function(*inputs)):

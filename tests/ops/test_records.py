@@ -25,7 +25,8 @@ def test_no_field_is_missing(record):
 
 @pytest.mark.parametrize("record", [r for r in RECORDS if r["doc"] and ">>>" in r["doc"]], ids=lambda r: r["id"])
 def test_examples_in_records(record):
-    test = doctest.DocTestParser().get_doctest(record["doc"], {"rushlight": rushlight, "rl": rushlight}, record["id"], None, 0)
+    names = {"rushlight": rushlight, "rl": rushlight}
+    test = doctest.DocTestParser().get_doctest(record["doc"], names, record["id"], None, 0)
     result = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS).run(test)
     assert result.attempted and not result.failed
 

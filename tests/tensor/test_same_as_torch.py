@@ -266,6 +266,7 @@ def assert_same(ours, theirs):
 
 
 @pytest.mark.torch
+@pytest.mark.filterwarnings("ignore:The reduce argument")
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_expression(expression):
     ours, theirs = evaluate(rl, expression), evaluate(torch, expression)
