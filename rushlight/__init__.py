@@ -1,13 +1,13 @@
 """Rushlight: a deep-learning framework with PyTorch's vocabulary. Reading this file is reading the public names.
 
-Operators and composites name themselves (`rushlight._C.operators()`, `rushlight.functional`); the rest stands here. Rooms that a
-program may not need are loaded at first use.
+Operators and composites name themselves (`rushlight._C.operators()`, `rushlight.functional`); the rest stands here.
+Rooms that a program may not need are loaded at first use.
 """
 from rushlight import _C
 from rushlight._C import (  # noqa: F401
-    Generator, Size, Tensor, UntypedStorage, as_tensor, bfloat16, complex64, complex128, default_generator, device, dtype, float16, float32,
-    float64, from_dlpack, from_numpy, frombuffer, get_default_dtype, get_num_threads, int8, int16, int32, int64, is_grad_enabled,
-    is_inference_mode_enabled, set_num_threads, tensor, uint8,
+    Generator, Size, Tensor, UntypedStorage, as_tensor, bfloat16, complex64, complex128, default_generator,
+    device, dtype, float16, float32, float64, from_dlpack, from_numpy, frombuffer, get_default_dtype,
+    get_num_threads, int8, int16, int32, int64, is_grad_enabled, is_inference_mode_enabled, set_num_threads, tensor, uint8,
 )
 from rushlight._dtype_info import finfo, iinfo  # noqa: F401
 
@@ -33,7 +33,8 @@ short, int, long = int16, int32, int64
 cfloat, cdouble = complex64, complex128
 inf, nan, pi, e = 1e999, 1e999 - 1e999, 3.141592653589793, 2.718281828459045
 newaxis = None
-strided, contiguous_format, preserve_format, channels_last = "strided", "contiguous_format", "preserve_format", "channels_last"
+strided = "strided"
+contiguous_format, preserve_format, channels_last = "contiguous_format", "preserve_format", "channels_last"
 
 
 
@@ -54,11 +55,12 @@ def set_default_dtype(d):
 
 
 #: Loaded when first named.
-_LAZY = {"nn": "nn", "optim": "optim", "utils": "utils", "io": "io", "testing": "testing", "cuda": "cuda", "backends": "backends",
-         "accelerator": "accelerator", "linalg": "linalg", "special": "special"}
+_LAZY = {"nn": "nn", "optim": "optim", "utils": "utils", "io": "io", "testing": "testing", "cuda": "cuda",
+         "backends": "backends", "accelerator": "accelerator", "linalg": "linalg", "special": "special"}
 _LAZY_NAMES = {"save": "io", "load": "io", "set_printoptions": "_printing", "get_printoptions": "_printing"}
-_LEGACY = {"FloatTensor": float32, "DoubleTensor": float64, "HalfTensor": float16, "BFloat16Tensor": bfloat16, "LongTensor": int64,
-           "IntTensor": int32, "ShortTensor": int16, "CharTensor": int8, "ByteTensor": uint8, "BoolTensor": bool}
+_LEGACY = {"FloatTensor": float32, "DoubleTensor": float64, "HalfTensor": float16, "BFloat16Tensor": bfloat16,
+           "LongTensor": int64, "IntTensor": int32, "ShortTensor": int16, "CharTensor": int8,
+           "ByteTensor": uint8, "BoolTensor": bool}
 
 
 def __getattr__(name):

@@ -17,7 +17,8 @@ class finfo:
     Args:
         type (dtype, optional): Default: the default dtype.
 
-    Attributes: bits, eps, max, min, tiny (the smallest normal number, also `smallest_normal`), resolution, dtype (its name).
+    Attributes: bits, eps, max, min, tiny (the smallest normal number, also `smallest_normal`),
+        resolution, dtype (its name).
 
     Raises:
         TypeError: the dtype is not floating.

@@ -1,4 +1,5 @@
-"""What Tensor has of Python: composites as methods, printing, copying, pickling, iteration helpers, the older type names."""
+"""What Tensor has of Python: composites as methods, printing, copying, pickling, iteration, the older type names."""
+
 from rushlight import _C
 from rushlight._C import Generator, Tensor
 from rushlight.functional._composite import in_namespace
@@ -22,7 +23,8 @@ def _reversed(self):
 
 
 def legacy_type(name, dtype):
-    """A stand-in for the older tensor types: `FloatTensor(2, 3)`, `LongTensor([1, 2])`, `isinstance(x, FloatTensor)`."""
+    """A stand-in for an older tensor type: `FloatTensor(2, 3)`, `isinstance(x, FloatTensor)`."""
+
     class Meta(type):
         def __instancecheck__(cls, instance):
             return isinstance(instance, Tensor) and instance.dtype is dtype

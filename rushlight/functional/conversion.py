@@ -2,6 +2,7 @@
 from rushlight.functional._composite import composite
 from rushlight.functional._core import Tensor, core
 
+
 @composite("Tensor.new_tensor")
 def new_tensor(input, data, *, dtype=None, device=None, requires_grad=False):
     """A tensor with a copy of `data`, of the dtype of `input` unless told otherwise.

@@ -89,6 +89,10 @@ def normal(mean=0.0, std=1.0, size=None, *, generator=None, dtype=None, out=None
         result = core.empty(size, dtype=dtype).normal_(mean, std, generator=generator)
     else:
         one = mean if isinstance(mean, Tensor) else std
-        shape = one.shape if not isinstance(mean, Tensor) or not isinstance(std, Tensor) else broadcast_tensors(mean, std)[0].shape
+        shape = (
+            one.shape
+            if not isinstance(mean, Tensor) or not isinstance(std, Tensor)
+            else broadcast_tensors(mean, std)[0].shape
+        )
         result = core.empty(shape, dtype=one.dtype).normal_(generator=generator).mul_(std).add_(mean)
     return result if out is None else out.copy_(result)

@@ -19,10 +19,13 @@ def _family(name, multiply, first, second):
 
     add_product.__name__ = add_product.__qualname__ = name
     in_place.__name__ = in_place.__qualname__ = name + "_"
-    doc = (f"beta * input + alpha * ({first} @ {second}).\n\n    Args:\n        input (Tensor): broadcasts to the product's shape.\n"
-           f"        {first}, {second} (Tensor): the factors.\n        beta, alpha (float): Default: 1.\n\n    Example:\n"
-           "        >>> import rushlight as rl\n        >>> rl.addmm(rl.ones(1), rl.ones(2, 3), rl.ones(3, 1)).tolist()\n"
-           "        [[4.0], [4.0]]\n    ")
+    doc = (
+        f"beta * input + alpha * ({first} @ {second}).\n\n    Args:\n"
+        "        input (Tensor): broadcasts to the product's shape.\n"
+        f"        {first}, {second} (Tensor): the factors.\n        beta, alpha (float): Default: 1.\n\n    Example:\n"
+        "        >>> import rushlight as rl\n        >>> rl.addmm(rl.ones(1), rl.ones(2, 3), rl.ones(3, 1)).tolist()\n"
+        "        [[4.0], [4.0]]\n    "
+    )
     add_product.__doc__ = doc
     in_place.__doc__ = "In place: " + doc
     composite(f"{name} Tensor.{name}")(add_product)
@@ -58,7 +61,10 @@ def tensordot(a, b, dims=2):
         left = [d % a.dim() for d in ([dims[0]] if isinstance(dims[0], int) else dims[0])]
         right = [d % b.dim() for d in ([dims[1]] if isinstance(dims[1], int) else dims[1])]
     if [a.shape[i] for i in left] != [b.shape[i] for i in right]:
-        raise RuntimeError(f"tensordot: dims {left} of a, shape {tuple(a.shape)}, and dims {right} of b, shape {tuple(b.shape)}, differ in size")
+        raise RuntimeError(
+            f"tensordot: dims {left} of a, shape {tuple(a.shape)}, and dims {right} of b, "
+            f"shape {tuple(b.shape)}, differ in size"
+        )
     kept_a = [i for i in range(a.dim()) if i not in left]
     kept_b = [i for i in range(b.dim()) if i not in right]
     size = 1
@@ -118,7 +124,9 @@ def _parse(equation, operands):
         if "..." in part:
             ellipsis = t.dim() - len(named) if t.dim() - len(named) > ellipsis else ellipsis
         if (t.dim() != len(named) and "..." not in part) or t.dim() < len(named):
-            raise RuntimeError(f"einsum: '{part}' of '{equation}' has {len(named)} indices and its operand shape {tuple(t.shape)}")
+            raise RuntimeError(
+                f"einsum: '{part}' of '{equation}' has {len(named)} indices and its operand shape {tuple(t.shape)}"
+            )
         spread = [("...", i) for i in range(t.dim() - len(named))][::-1]
         at = part.find("...")
         labels = list(part) if at < 0 else list(part[:at]) + spread + list(part[at + 3:])

@@ -60,7 +60,8 @@ def max(input, dim=None, keepdim=False, *, other=None, out=None):
 
 @composite("min Tensor.min")
 def min(input, dim=None, keepdim=False, *, other=None, out=None):
-    """The smallest element; along `dim`, the smallest elements and their indices; with a tensor, the smaller of each pair.
+    """The smallest element; along `dim`, the smallest elements and their indices; with a tensor, the smaller
+    of each pair.
 
     Args:
         input (Tensor): any real dtype.

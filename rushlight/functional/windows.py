@@ -6,13 +6,19 @@ ops = core._groups["_ops"]
 
 
 def _define_max_pool(rank):
-    pool, adaptive_max, adaptive_avg = ops[f"max_pool{rank}d"], ops[f"adaptive_max_pool{rank}d"], ops[f"adaptive_avg_pool{rank}d"]
+    pool, adaptive_max, adaptive_avg = (
+        ops[f"max_pool{rank}d"],
+        ops[f"adaptive_max_pool{rank}d"],
+        ops[f"adaptive_avg_pool{rank}d"],
+    )
 
     def max_pool(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
         result = pool(input, kernel_size, stride, padding, dilation, ceil_mode)
         return result if return_indices else result[0]
 
-    def max_pool_with_indices(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=True):
+    def max_pool_with_indices(
+        input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=True
+    ):
         return pool(input, kernel_size, stride, padding, dilation, ceil_mode)
 
     def adaptive_max_pool(input, output_size, return_indices=False):
@@ -39,7 +45,10 @@ def _define_max_pool(rank):
         >>> rl.nn.functional.max_pool{rank}d(rl.ones({shape}), 2).numel()
         {2 ** rank}
     """)
-    _publish(max_pool_with_indices, f"nn.functional.max_pool{rank}d_with_indices", f"""The largest element of each window, and its flat index.
+    _publish(
+        max_pool_with_indices,
+        f"nn.functional.max_pool{rank}d_with_indices",
+        f"""The largest element of each window, and its flat index.
 
     Args:
         input, kernel_size, stride, padding, dilation, ceil_mode: as in max_pool{rank}d.
@@ -48,8 +57,12 @@ def _define_max_pool(rank):
         >>> import rushlight as rl
         >>> len(rl.nn.functional.max_pool{rank}d_with_indices(rl.ones({shape}), 2))
         2
-    """)
-    _publish(adaptive_max_pool, f"nn.functional.adaptive_max_pool{rank}d", f"""The maxima of windows that cover the input evenly.
+    """,
+    )
+    _publish(
+        adaptive_max_pool,
+        f"nn.functional.adaptive_max_pool{rank}d",
+        f"""The maxima of windows that cover the input evenly.
 
     Args:
         input (Tensor): (N, C, spatial) or (C, spatial), real.
@@ -60,8 +73,12 @@ def _define_max_pool(rank):
         >>> import rushlight as rl
         >>> rl.nn.functional.adaptive_max_pool{rank}d(rl.ones({shape}), 1).numel()
         1
-    """)
-    _publish(adaptive_avg_pool, f"nn.functional.adaptive_avg_pool{rank}d", f"""The means of windows that cover the input evenly.
+    """,
+    )
+    _publish(
+        adaptive_avg_pool,
+        f"nn.functional.adaptive_avg_pool{rank}d",
+        f"""The means of windows that cover the input evenly.
 
     Args:
         input (Tensor): (N, C, spatial) or (C, spatial), floating.
@@ -71,7 +88,8 @@ def _define_max_pool(rank):
         >>> import rushlight as rl
         >>> rl.nn.functional.adaptive_avg_pool{rank}d(rl.ones({shape}), 1).item()
         1.0
-    """)
+    """,
+    )
 
 
 def _publish(function, paths, doc):
@@ -92,7 +110,15 @@ for _rank in (1, 2, 3):
 
 
 @composite("nn.functional.interpolate nn.functional.upsample")
-def interpolate(input, size=None, scale_factor=None, mode="nearest", align_corners=None, recompute_scale_factor=None, antialias=False):
+def interpolate(
+    input,
+    size=None,
+    scale_factor=None,
+    mode="nearest",
+    align_corners=None,
+    recompute_scale_factor=None,
+    antialias=False,
+):
     """Images of another size.
 
     Args:
@@ -123,8 +149,10 @@ def interpolate(input, size=None, scale_factor=None, mode="nearest", align_corne
     if size is None:
         factors = [scale_factor] * len(spatial) if isinstance(scale_factor, (int, float)) else list(scale_factor)
         if len(factors) != len(spatial):
-            raise ValueError(f"interpolate: scale_factor={scale_factor} does not fit input of shape {tuple(input.shape)}; "
-                             f"expected {len(spatial)} values")
+            raise ValueError(
+                f"interpolate: scale_factor={scale_factor} does not fit input of shape {tuple(input.shape)}; "
+                f"expected {len(spatial)} values"
+            )
         size = [int(n * f) for n, f in zip(spatial, factors, strict=True)]
         scales = () if recompute_scale_factor else [float(f) for f in factors]
     elif isinstance(size, int):

@@ -98,7 +98,11 @@ class Compute:
         sa, sb, sc = steps(a), steps(b), steps(c)
         assert sc[2] == 1 or n == 1 or c.size == 0
         v = int64s(DTYPES[dtype or str(a.dtype)], batch, m, n, k, *sa, *sb, *sc[:2], accumulate, relu)
-        self.check(self.face.run_matmul(way, v, address(a), address(b), address(bias), address(c), ctypes.c_void_p(packed)))
+        self.check(
+            self.face.run_matmul(
+                way, v, address(a), address(b), address(bias), address(c), ctypes.c_void_p(packed)
+            )
+        )
 
     def convolution(self, case, layouts=(0, 0, 0), dtype="float32", relu=False, accumulate=False):
         pad = lambda values, filler: [*values, *[filler] * (3 - len(values))]
@@ -108,10 +112,18 @@ class Compute:
                       *pad(c.padding, 0))
 
     def forward(self, v, x, w, bias, y, way=ROOM, packed=None):
-        self.check(self.face.run_forward(way, v, address(x), address(w), address(bias), address(y), ctypes.c_void_p(packed)))
+        self.check(
+            self.face.run_forward(
+                way, v, address(x), address(w), address(bias), address(y), ctypes.c_void_p(packed)
+            )
+        )
 
     def backward_input(self, v, g, w, bias, gx, way=ROOM, packed=None):
-        self.check(self.face.run_backward_input(way, v, address(g), address(w), address(bias), address(gx), ctypes.c_void_p(packed)))
+        self.check(
+            self.face.run_backward_input(
+                way, v, address(g), address(w), address(bias), address(gx), ctypes.c_void_p(packed)
+            )
+        )
 
     def backward_weights(self, v, x, g, gw, gb, way=ROOM):
         self.check(self.face.run_backward_weights(way, v, address(x), address(g), address(gw), address(gb)))

@@ -1,4 +1,6 @@
-"""Matrix products and convolutions of the compute room against float64 NumPy: every shape that is awkward for somebody."""
+"""Matrix products and convolutions of the compute room against float64 NumPy: every shape that is awkward for
+somebody.
+"""
 
 import os
 import signal
@@ -7,7 +9,19 @@ import zlib
 
 import numpy as np
 import pytest
-from driver import DTYPES, ONEDNN, REFERENCE, Case, Compute, Unavailable, address, decode, encode, laid_out, logical
+from driver import (
+    DTYPES,
+    ONEDNN,
+    REFERENCE,
+    Case,
+    Compute,
+    Unavailable,
+    address,
+    decode,
+    encode,
+    laid_out,
+    logical,
+)
 
 EPS = {"float32": 2.0**-24, "float64": 2.0**-53, "float16": 2.0**-11, "bfloat16": 2.0**-8}
 
@@ -212,7 +226,9 @@ def test_convolution_extras(compute, dtype, layout):
         fan_in = int(np.prod(w.shape[1:]))
         px, pw, pb = encode(laid_out(x, layout), dtype), encode(w, dtype), encode(bias, dtype)
         out = encode(laid_out(g, layout), dtype).copy()
-        compute.forward(compute.convolution(case, (layout, layout, 0), dtype, relu=True, accumulate=True), px, pw, pb, out)
+        compute.forward(
+            compute.convolution(case, (layout, layout, 0), dtype, relu=True, accumulate=True), px, pw, pb, out
+        )
         within(logical(decode(out, dtype), layout), np.maximum(case.forward(x, w, bias) + g, 0), size, fan_in, dtype)
 
         v = compute.convolution(case, (layout, layout, 0), dtype)

@@ -14,7 +14,10 @@ def expressions(record):
     op, text = record["id"], record["samples"]
     tensors = sum(1 for p in record["params"] if p["type"].startswith("Tensor") and not p["has_default"])
     if record["kind"] == "pointwise" and text is None:
-        return [f"{op}({', '.join(['T(3, 4)'] * tensors)})", f"{op}({', '.join(['T(2, 3, 4)', 'T(3, 1)', 'T(1, 4)'][:tensors])})"]
+        return [
+            f"{op}({', '.join(['T(3, 4)'] * tensors)})",
+            f"{op}({', '.join(['T(2, 3, 4)', 'T(3, 1)', 'T(1, 4)'][:tensors])})",
+        ]
     if text is None:
         return []
     calls = [call.strip() for call in text.split(";")]

@@ -1,4 +1,6 @@
-"""Composites against NumPy, one line each: a call of random tensors, and what it means. Gradients by finite differences."""
+"""Composites against NumPy, one line each: a call of random tensors, and what it means. Gradients by finite
+differences.
+"""
 
 import numpy as np
 import pytest

@@ -1,11 +1,12 @@
-"""The grid that every operator gets from its record: values against the oracle by dtype and layout, in-place and `out=` forms, and
+"""The grid that every operator gets from its record: values against the oracle by dtype and layout, in-place
+and `out=` forms, and
 results that do not depend on the number of threads. Gradients: test_gradients.py."""
 import numpy as np
 import pytest
+from ops.samples import BY_ID, RECORDS, Maker, evaluate, expressions, tensors_of
 from oracles import ORACLES
 
 import rushlight as rl
-from ops.samples import BY_ID, RECORDS, Maker, evaluate, expressions, tensors_of
 
 TOLERANCE = {rl.float32: (2e-5, 2e-6), rl.float64: (1e-11, 1e-12)}
 INTEGER_ONLY = {op for op, r in RECORDS.items() if r["dtypes"].startswith("integral")}
@@ -56,8 +57,12 @@ def test_values(op, expression, dtype):
 
 
 LAYOUTS = {
-    "transposed": lambda x: x.t().contiguous().t(), "stepped": lambda x: rl.stack([x, x], -1).flatten(1)[:, ::2],
-    "expanded": lambda x: x[:1].expand(3, 4), "empty": lambda x: x[:0], "zero_dim": lambda x: x[0, 0], "row": lambda x: x[0],
+    "transposed": lambda x: x.t().contiguous().t(),
+    "stepped": lambda x: rl.stack([x, x], -1).flatten(1)[:, ::2],
+    "expanded": lambda x: x[:1].expand(3, 4),
+    "empty": lambda x: x[:0],
+    "zero_dim": lambda x: x[0, 0],
+    "row": lambda x: x[0],
     "shifted": lambda x: rl.cat([x.flatten()[:1], x.flatten()])[1:].view(3, 4),
 }
 
@@ -131,7 +136,9 @@ def test_out(op):
             np.testing.assert_array_equal(out.numpy(), value.numpy())
 
 
-@pytest.mark.parametrize("op", ["sum", "mean", "amax", "argmax", "var", "logsumexp", "softmax", "cumsum", "sort", "exp", "matmul"])
+@pytest.mark.parametrize(
+    "op", ["sum", "mean", "amax", "argmax", "var", "logsumexp", "softmax", "cumsum", "sort", "exp", "matmul"]
+)
 def test_thread_count(op):
     rl.manual_seed(3)
     x = rl.randn(700, 500)

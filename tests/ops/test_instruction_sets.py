@@ -1,4 +1,5 @@
-"""RUSHLIGHT_ISA chooses the kernels: each set computes the same, and a wrong name is refused in words. The kernels themselves are
+"""RUSHLIGHT_ISA chooses the kernels: each set computes the same, and a wrong name is refused in words. The
+kernels themselves are
 compared in tests/native/test_pointwise.cpp."""
 import json
 import os
@@ -16,7 +17,8 @@ import json
 import rushlight as rl
 x = rl.linspace(-3, 3, 1001)
 half = rl.tensor([1.0009765625, 65504.0, 6e-8, -2.5]).half()
-print(json.dumps({"erf": x.erf().tolist(), "sin": (x * 9).sin().tolist(), "exp": x.exp().tolist(), "sum": (x + x.t()).tolist(),
+print(json.dumps({"erf": x.erf().tolist(), "sin": (x * 9).sin().tolist(), "exp": x.exp().tolist(),
+                  "sum": (x + x.t()).tolist(),
                   "half": (half + half / 4).float().tolist()}))
 """
 

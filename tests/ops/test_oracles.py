@@ -1,8 +1,7 @@
 """Every operator has an oracle, and its documentation begins with a sentence. Fields of records: test_records.py."""
 import pytest
-from oracles import ELSEWHERE, ORACLES
-
 from ops.samples import RECORDS
+from oracles import ELSEWHERE, ORACLES
 
 PRIMITIVES = [r for r in RECORDS.values() if r["kernels"] or r["kind"] == "view"]
 IDS = [r["id"] for r in PRIMITIVES]
@@ -10,7 +9,9 @@ IDS = [r["id"] for r in PRIMITIVES]
 
 @pytest.mark.parametrize("record", RECORDS.values(), ids=RECORDS)
 def test_documentation(record):
-    assert record["doc"].split("\n\n")[0].rstrip().endswith((".", "?")), f"{record['id']}: .doc does not begin with a sentence"
+    assert record["doc"].split("\n\n")[0].rstrip().endswith((".", "?")), (
+        f"{record['id']}: .doc does not begin with a sentence"
+    )
 
 
 @pytest.mark.parametrize("record", PRIMITIVES, ids=IDS)
@@ -22,7 +23,9 @@ def test_oracle(record):
 
 def test_no_oracle_without_operator():
     unknown = (set(ORACLES) | set(ELSEWHERE)) - set(RECORDS)
-    assert not unknown - {"positive", "narrow", "diag_embed", "take_along_dim", "index_put"}, f"oracles of no operator: {sorted(unknown)}"
+    assert not unknown - {"positive", "narrow", "diag_embed", "take_along_dim", "index_put"}, (
+        f"oracles of no operator: {sorted(unknown)}"
+    )
 
 
 def test_count():
