@@ -6,11 +6,8 @@ ops = core._groups["_ops"]
 
 
 def _define_max_pool(rank):
-    pool, adaptive_max, adaptive_avg = (
-        ops[f"max_pool{rank}d"],
-        ops[f"adaptive_max_pool{rank}d"],
-        ops[f"adaptive_avg_pool{rank}d"],
-    )
+    names = ("max_pool", "adaptive_max_pool", "adaptive_avg_pool")
+    pool, adaptive_max, adaptive_avg = (ops[f"{name}{rank}d"] for name in names)
 
     def max_pool(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
         result = pool(input, kernel_size, stride, padding, dilation, ceil_mode)
@@ -45,10 +42,8 @@ def _define_max_pool(rank):
         >>> rl.nn.functional.max_pool{rank}d(rl.ones({shape}), 2).numel()
         {2 ** rank}
     """)
-    _publish(
-        max_pool_with_indices,
-        f"nn.functional.max_pool{rank}d_with_indices",
-        f"""The largest element of each window, and its flat index.
+    _publish(max_pool_with_indices, f"nn.functional.max_pool{rank}d_with_indices",
+             f"""The largest element of each window, and its flat index.
 
     Args:
         input, kernel_size, stride, padding, dilation, ceil_mode: as in max_pool{rank}d.
@@ -57,12 +52,9 @@ def _define_max_pool(rank):
         >>> import rushlight as rl
         >>> len(rl.nn.functional.max_pool{rank}d_with_indices(rl.ones({shape}), 2))
         2
-    """,
-    )
-    _publish(
-        adaptive_max_pool,
-        f"nn.functional.adaptive_max_pool{rank}d",
-        f"""The maxima of windows that cover the input evenly.
+    """)
+    _publish(adaptive_max_pool, f"nn.functional.adaptive_max_pool{rank}d",
+             f"""The maxima of windows that cover the input evenly.
 
     Args:
         input (Tensor): (N, C, spatial) or (C, spatial), real.
@@ -73,12 +65,9 @@ def _define_max_pool(rank):
         >>> import rushlight as rl
         >>> rl.nn.functional.adaptive_max_pool{rank}d(rl.ones({shape}), 1).numel()
         1
-    """,
-    )
-    _publish(
-        adaptive_avg_pool,
-        f"nn.functional.adaptive_avg_pool{rank}d",
-        f"""The means of windows that cover the input evenly.
+    """)
+    _publish(adaptive_avg_pool, f"nn.functional.adaptive_avg_pool{rank}d",
+             f"""The means of windows that cover the input evenly.
 
     Args:
         input (Tensor): (N, C, spatial) or (C, spatial), floating.
@@ -88,8 +77,7 @@ def _define_max_pool(rank):
         >>> import rushlight as rl
         >>> rl.nn.functional.adaptive_avg_pool{rank}d(rl.ones({shape}), 1).item()
         1.0
-    """,
-    )
+    """)
 
 
 def _publish(function, paths, doc):

@@ -63,22 +63,35 @@ CASES = {
     "gather": (lambda t: t(X).gather(1, t(I)), lambda: np.take_along_axis(X, I, 1)),
     "take_along_dim": (lambda t: rl.take_along_dim(t(X), t(J), 0), lambda: np.take_along_axis(X, J, 0)),
     "take": (lambda t: t(X).take(t(I)), lambda: np.take(X, I)),
-    "put": (lambda t: t(X).put(rl.tensor([5, 0]), t(V[:2])), lambda: changed(X, lambda a: np.put(a, [5, 0], V[:2]))),
+    "put": (
+        lambda t: t(X).put(rl.tensor([5, 0]), t(V[:2])),
+        lambda: changed(X, lambda a: np.put(a, [5, 0], V[:2])),
+    ),
     "scatter": (lambda t: t(X).scatter(1, t(I), t(Y)), lambda: scattered(X, I, Y)),
     "scatter_add": (lambda t: t(X).scatter_add(1, t(I), t(Y)), lambda: scattered(X, I, Y, np.add)),
     "prod": (lambda t: t(X).scatter_reduce(1, t(I), t(Y), "prod"), lambda: scattered(X, I, Y, np.multiply)),
     "amax": (lambda t: t(X).scatter_reduce(1, t(I), t(Y), "amax"), lambda: scattered(X, I, Y, np.maximum)),
     "amin": (lambda t: t(X).scatter_reduce(1, t(I), t(Y), "amin"), lambda: scattered(X, I, Y, np.minimum)),
     "index_select": (lambda t: t(X).index_select(1, rl.tensor([2, 0, 2])), lambda: X[:, [2, 0, 2]]),
-    "index_add": (lambda t: t(X).index_add(1, rl.tensor([2, 2, 0]), t(Y), alpha=2),
-                  lambda: changed(X, lambda a: np.add.at(a, (slice(None), [2, 2, 0]), 2 * Y))),
+    "index_add": (
+        lambda t: t(X).index_add(1, rl.tensor([2, 2, 0]), t(Y), alpha=2),
+        lambda: changed(X, lambda a: np.add.at(a, (slice(None), [2, 2, 0]), 2 * Y)),
+    ),
     "index_copy": (lambda t: t(X).index_copy(0, rl.tensor([1]), t(Y[:1])), lambda: np.stack([X[0], Y[0]])),
-    "index_fill": (lambda t: t(X).index_fill(1, rl.tensor([-1]), 7), lambda: np.column_stack([X[:, :2], [7, 7]])),
-    "index_put": (lambda t: t(X).index_put((t(I[0] % 2), t(I[1])), t(V[:2]), accumulate=True),
-                  lambda: changed(X, lambda a: np.add.at(a, (I[0] % 2, I[1]), V[:2]))),
+    "index_fill": (
+        lambda t: t(X).index_fill(1, rl.tensor([-1]), 7),
+        lambda: np.column_stack([X[:, :2], [7, 7]]),
+    ),
+    "index_put": (
+        lambda t: t(X).index_put((t(I[0] % 2), t(I[1])), t(V[:2]), accumulate=True),
+        lambda: changed(X, lambda a: np.add.at(a, (I[0] % 2, I[1]), V[:2])),
+    ),
     "masked_fill": (lambda t: t(X).masked_fill(t(MASK), 9), lambda: np.where(MASK, 9, X)),
     "masked_select": (lambda t: t(X).masked_select(t(MASK)), lambda: X[MASK]),
-    "masked_scatter": (lambda t: t(X).masked_scatter(t(MASK), t(Y)), lambda: changed(X, lambda a: np.place(a, MASK, Y))),
+    "masked_scatter": (
+        lambda t: t(X).masked_scatter(t(MASK), t(Y)),
+        lambda: changed(X, lambda a: np.place(a, MASK, Y)),
+    ),
     "nonzero": (lambda t: rl.nonzero(t(MASK)), lambda: np.argwhere(MASK)),
     "embedding": (lambda t: rl.embedding(t(X), t(J)), lambda: X[J]),
     "meshgrid": (lambda t: rl.meshgrid(t(V), t(V[:2]), indexing="xy")[1], lambda: np.meshgrid(V, V[:2])[1]),
@@ -92,13 +105,22 @@ def test_values(ours, theirs):
     np.testing.assert_allclose(result.numpy(), expected, rtol=1e-13, atol=1e-13)
 
 
-@pytest.mark.parametrize("dtype", [rl.uint8, rl.int16, rl.int64, rl.float16, rl.bfloat16, rl.float32, rl.bool, rl.complex64])
+@pytest.mark.parametrize(
+    "dtype", [rl.uint8, rl.int16, rl.int64, rl.float16, rl.bfloat16, rl.float32, rl.bool, rl.complex64]
+)
 def test_every_dtype_moves_unchanged(dtype):
     x = rl.tensor([[0, 1, 2], [3, 4, 5]]).to(dtype)
     index = rl.tensor([1, 0, 1])
-    for moved, back in [(x.flip(0), lambda m: m.flip(0)), (rl.cat([x, x])[2:], lambda m: m), (x.t().contiguous(), lambda m: m.t()),
-                        (x.index_select(0, index)[1:], lambda m: m), (x[index][1:], lambda m: m), (x.tril(5), lambda m: m),
-                        (rl.stack([x, x])[1], lambda m: m), (x.clone(), lambda m: m),
-                        (rl.zeros_like(x).masked_scatter(rl.ones(2, 3, dtype=rl.bool), x), lambda m: m)]:
+    for moved, back in [
+        (x.flip(0), lambda m: m.flip(0)),
+        (rl.cat([x, x])[2:], lambda m: m),
+        (x.t().contiguous(), lambda m: m.t()),
+        (x.index_select(0, index)[1:], lambda m: m),
+        (x[index][1:], lambda m: m),
+        (x.tril(5), lambda m: m),
+        (rl.stack([x, x])[1], lambda m: m),
+        (x.clone(), lambda m: m),
+        (rl.zeros_like(x).masked_scatter(rl.ones(2, 3, dtype=rl.bool), x), lambda m: m),
+    ]:
         assert moved.dtype == dtype
         assert back(moved).tolist() == x.tolist()
