@@ -34,7 +34,8 @@ UNARY(clamp, same, (x, p), clamp_to(x, p), SLOPE(!((x < p[0]) | (x > p[1]))),
       .doc = "Each element, but at least `min` and at most `max`.", .samples = "(x, -1, 1); (x, 0); (x, None, 0.5)");
 UNARY(nan_to_num, same_or_bool, (x, p), nan_to_num(x, p), SLOPE((x - x) == 0),
       .attributes = "nan: Number | None = 0.0, posinf: Number | None = None, neginf: Number | None = None",
-      .doc = "Each element, with numbers in place of NaN and the infinities; the largest finite ones where none are given.");
+      .doc = "Each element, with numbers in place of NaN and the infinities; the largest finite ones where none are given.",
+      .finite_limits = true);
 
 UNARY(isnan, predicate, (x), isnan(x), NO_SLOPE("the result is bool"),
       .names = "isnan Tensor.isnan", .doc = "Is each element NaN?");

@@ -1,6 +1,7 @@
 #include "ops/pointwise_record.h"
 
 #include <cctype>
+#include <cmath>
 #include <cstring>
 #include <deque>
 #include <limits>
@@ -21,6 +22,7 @@ struct Definition {
     int inputs;
     PointwiseSet kernels;
     Slopes slopes;
+    bool finite_limits;
     Op* gradient = nullptr;              // the fused g * slope(x, y) of a unary operator
 };
 
@@ -94,10 +96,28 @@ void number_to_cell(const Value& v, DType compute, Cell* cell) {
     });
 }
 
+// A real number in an integer computation saturates, as everywhere; an integer stays exact.
+int64_t exact_param(const Value& v) {
+    constexpr double end = 0x1p63;
+    double x = v.to_double();
+    if (v.tag != Tag::real) return v.to_int();
+    return x >= end ? std::numeric_limits<int64_t>::max() : x < -end ? std::numeric_limits<int64_t>::min() : x == x ? int64_t(x) : 0;
+}
+
 void params_of(const Call& c, int from, double* p) {
     int n = int(c.op.parsed.params.size());
-    for (int i = from; i < n && i - from < 4; ++i)
-        p[i - from] = c.args[i].is_none() ? std::numeric_limits<double>::quiet_NaN() : c.args[i].to_double();
+    for (int i = from; i < n && i - from < param_count; ++i) {
+        if (c.args[i].is_none()) set_param(p, i - from, std::numeric_limits<double>::quiet_NaN(), 0);
+        else set_param(p, i - from, c.args[i].to_double(), exact_param(c.args[i]));
+    }
+}
+
+// float16 and bfloat16 compute in float32, whose largest number is not theirs.
+void limits_of(DType t, double* p) {
+    double largest = t == DType::float16 ? 65504.0 : t == DType::bfloat16 ? 0x1.fep127 : 0;
+    if (largest == 0) return;
+    if (std::isnan(p[1])) p[1] = largest;
+    if (std::isnan(p[2])) p[2] = -largest;
 }
 
 bool has_zero(const Value& v) {
@@ -114,8 +134,9 @@ bool has_zero(const Value& v) {
 void run_forward(Call& c) {
     const Definition& d = definition_of(c.op);
     const PointwiseKernels& k = d.kernels.active();
-    double p[4] = {};
+    double p[param_slots] = {};
     params_of(c, d.inputs, p);
+    if (d.finite_limits) limits_of(c.out[0].dtype(), p);
     if (k.integer_divisor_check && !is_floating(c.compute) && c.out[0].numel() > 0 && has_zero(c.args[1]))
         fail(ErrorKind::zero_division, c.name(), ": argument '", rules::param_name(c, 1), "' contains 0; expected integers other than 0");
     run_tiles(k.forward[int(c.compute)], c.out[0], c.args, d.inputs, c.compute, k.boolean_result ? DType::boolean : c.compute, p,
@@ -145,7 +166,7 @@ void infer_gradient(Call& c) {
 
 void run_gradient(Call& c) {
     const Definition& d = definition_of(c.op);
-    double p[4] = {};
+    double p[param_slots] = {};
     params_of(c, 3, p);
     Value inputs[3] = {c[0], c.has(1) ? c[1] : c[0], c.has(2) ? c[2] : c[0]};
     TileFn fn = d.kernels.active().backward[c.compute == DType::float64];
@@ -322,7 +343,7 @@ void run_tiles(TileFn fn, const Tensor& out, const Value* inputs, int count, DTy
 
 Op pointwise_op(const char* name, family::Family family, int inputs, const PointwiseSet& kernels, const Slopes& slopes,
                 const PointwiseFields& fields) {
-    definitions().push_back({family, inputs, kernels, slopes});
+    definitions().push_back({family, inputs, kernels, slopes, fields.finite_limits});
     Op op;
     std::string n = name, attributes = *fields.attributes ? std::string(", ") + fields.attributes : "";
     op.signature = fields.signature ? fields.signature

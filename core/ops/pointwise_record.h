@@ -49,6 +49,7 @@ struct PointwiseFields {
     const char* samples = nullptr;        // Python expressions, where domain alone does not do
     Onnx onnx = {nullptr, 0, "ONNX has no operator for it"};
     int version = 1;
+    bool finite_limits = false;           // p[1] and p[2], where None, are the largest and smallest numbers of the dtype
 };
 
 Op pointwise_op(const char* name, family::Family family, int inputs, const PointwiseSet& kernels, const Slopes& slopes,

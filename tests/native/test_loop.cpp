@@ -139,7 +139,8 @@ static void driver_matches_single_elements() {
     for (int trial = 0; trial < 3000; trial++) {
         const Case& c = cases[below(4)];
         const PointwiseKernels& k = c.set->active();
-        const double params[4] = {1, 0, 0, 0};
+        double params[param_slots] = {};
+        set_param(params, 0, 1, 1);
         std::vector<int64_t> sizes = make_sizes();
         PointwiseLoop loop = {};
         loop.ndim = int(sizes.size());

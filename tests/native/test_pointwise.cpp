@@ -78,13 +78,14 @@ static T random_value() {
     }
 }
 
-static double params_of(const std::string& name, double* p) {
+static void params_of(const std::string& name, double* params) {
+    double p[param_count];
     p[0] = name == "round" ? 0 : name == "threshold" ? 0.25 : name == "hardtanh" || name == "clamp" ? -1 : 1;
     p[1] = name == "softplus" ? 20 : 1.5;
     p[2] = p[3] = name == "nan_to_num" ? NAN : 0;
     if (name == "logit") p[0] = NAN;
     if (name == "leaky_relu") p[0] = 0.01;
-    return 0;
+    for (int i = 0; i < param_count; i++) set_param(params, i, p[i], std::isnan(p[i]) ? 0 : int64_t(p[i]));
 }
 
 // ---- instruction sets against the baseline, which the references below hold to account -------------------------------------
@@ -111,7 +112,7 @@ static TileFn backward_of(const PointwiseKernels& k, Lane lane) { return k.backw
 
 template <class T, class R>
 static void compare_sets(const Named& op, TileFn tile_of(const PointwiseKernels&, Lane), Lane lane, int inputs, bool bool_first) {
-    double p[4];
+    double p[param_slots] = {};
     params_of(op.name, p);
     for (int trial = 0; trial < 40; trial++) {
         size_t n = trial < 20 ? size_t(trial) : random_bits() % 300;
@@ -266,7 +267,8 @@ static void check_integers(const Named& op, Lane lane) {
     std::vector<T> x(n), y(n);
     for (size_t i = 0; i < n; i++) x[i] = random_value<T>(), y[i] = random_value<T>();
     const void* in[2] = {x.data(), y.data()};
-    const double p[4] = {1};
+    double p[param_slots] = {};
+    set_param(p, 0, 1, 1);
     std::vector<T> out(n);
     std::vector<char> answer(n);
     k.forward[int(lane)](n, k.boolean_result ? static_cast<void*>(answer.data()) : out.data(), in, p);
@@ -317,7 +319,8 @@ static void check_floats(const Named& op, Lane lane) {
         // The second half in runs of one value, as a number that is broadcast gives them.
         for (size_t i = 0; i < n; i++) x[i] = random_value<T>(), y[i] = i > n / 2 && i % 64 ? y[i - 1] : random_value<T>();
         const void* in[2] = {x.data(), y.data()};
-        const double p[4] = {1};
+        double p[param_slots] = {};
+    set_param(p, 0, 1, 1);
         for (int s = 0; s < isa_count; s++) {
             if (!isa_available(Isa(s))) continue;
             op.set->of(Isa(s)).forward[int(lane)](n, out.data(), in, p);
@@ -351,7 +354,7 @@ static void slopes_match_differences() {
     for (const Named& op : operators) {
         const PointwiseKernels& k = op.set->active();
         if (!k.backward[1]) continue;
-        double p[4];
+        double p[param_slots] = {};
         params_of(op.name, p);
         const bool inside_one = std::string(op.name).find("erfinv") == 0 || op.name[0] == 'a' || op.name == std::string("logit");
         for (int i = 0; i < 200; i++) {

@@ -76,7 +76,7 @@ template <class T>
 static double largest_error(TileFn fn, const std::vector<T>& x, const std::vector<long double>& exact, T* worst) {
     std::vector<T> y(x.size());
     const void* in[] = {x.data()};
-    const double params[4] = {};
+    const double params[param_slots] = {};
     fn(int64_t(x.size()), y.data(), in, params);
     double largest = 0;
     for (size_t i = 0; i < x.size(); i++) {

@@ -23,7 +23,7 @@ struct PointwiseLoop {
     Operand in[4];
     DType compute;               // what the tile function reads (but see boolean_first_input)
     DType result;                // what it writes: `compute` or boolean
-    const double* params = nullptr;      // null or four numbers
+    const double* params = nullptr;      // null or what set_param fills
     bool boolean_first_input = false;
     int64_t grain = 32768;       // elements below which a second thread does not pay
 };

@@ -45,12 +45,13 @@ struct select : same_or_bool { static constexpr bool boolean_first_input = true;
 // The scalar attributes, converted to T once a tile.
 template <class T>
 struct Params {
-    typename LaneFor<T>::type values[4];
-    bool is_given[4];
+    typename LaneFor<T>::type values[param_count];
+    bool is_given[param_count];
     explicit Params(const double* p) : values{}, is_given{} {
         if (!p) return;
-        for (int i = 0; i < 4; i++) {
-            values[i] = number_as<T>(p[i]);
+        for (int i = 0; i < param_count; i++) {
+            if constexpr (same_type<T, int64_t>) __builtin_memcpy(&values[i], &p[param_count + i], sizeof(T));
+            else values[i] = number_as<T>(p[i]);
             is_given[i] = p[i] == p[i];
         }
     }

@@ -6,8 +6,16 @@
 namespace rushlight {
 
 // Computes n elements. Every operand is contiguous and of the compute dtype (or bool, where the table says so); `out` may
-// be one of the inputs and must not overlap them otherwise. `params` is null or points to four doubles.
+// be one of the inputs and must not overlap them otherwise. `params` is null or what set_param fills.
 using TileFn = void (*)(int64_t n, void* out, const void* const* in, const double* params);
+
+// The numbers that a definition calls p[0] to p[3], and the same as the bits of int64, which doubles do not hold exactly: an array
+// of param_slots, to start with all zero. NaN stands for an attribute that is None.
+inline constexpr int param_count = 4, param_slots = 8;
+inline void set_param(double* params, int i, double value, int64_t exact) {
+    params[i] = value;
+    __builtin_memcpy(&params[param_count + i], &exact, sizeof(exact));
+}
 
 // A dtype's place in the tables: its number in base/dtype.h, which loop.cpp checks.
 enum class Lane : int { uint8 = 0, int8 = 1, int16 = 2, int32 = 3, int64 = 4, float32 = 6, float64 = 7, boolean = 10 };

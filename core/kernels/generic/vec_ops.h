@@ -201,7 +201,7 @@ template <class T, class P> RUSHLIGHT_INLINE Vec<T> nan_to_num(Vec<T> x, const P
     if constexpr (!is_real<T>) return x;
     else {
         Vec<T> high = p.get(1, highest_finite<T>), low = p.get(2, -highest_finite<T>);
-        return where(x != x, Vec<T>(p[0]), where(x == infinity<T>, high, where(x == -infinity<T>, low, x)));
+        return where(x != x, Vec<T>(p.get(0, 0)), where(x == infinity<T>, high, where(x == -infinity<T>, low, x)));
     }
 }
 // p: the limits, of which one may be missing.
