@@ -20,4 +20,4 @@ def current_accelerator(check_available=False):
         >>> rl.accelerator.current_accelerator() is None
         True
     """
-    return None
+    return

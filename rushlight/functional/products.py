@@ -100,7 +100,7 @@ def einsum(equation, *operands):
     """
     if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
         operands = tuple(operands[0])
-    inputs, output, sizes = _parse(equation.replace(" ", ""), operands)
+    inputs, output = _parse(equation.replace(" ", ""), operands)
     total, labels = _diagonals(operands[0], inputs[0])
     for k in range(1, len(operands)):
         later = set(output).union(*inputs[k + 1:])
@@ -148,7 +148,7 @@ def _parse(equation, operands):
     for label in output:
         if label not in sizes or output.count(label) > 1:
             raise RuntimeError(f"einsum: index '{label}' of the result of '{equation}' appears in no operand, or twice")
-    return inputs, output, sizes
+    return inputs, output
 
 
 def _diagonals(t, labels):

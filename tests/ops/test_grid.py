@@ -39,6 +39,18 @@ def oracle_value(op, expression, maker):
         return got, ORACLES[op](*args, **kwargs)
 
 
+def recorded_call(op, expression):
+    """The arguments with which a sample calls the operator, and the sample's tensors; None where it does not call it directly."""
+    captured = []
+
+    def capture(*args, **kwargs):
+        captured.append((args, kwargs))
+        return BY_ID[op](*args, **kwargs)
+
+    results = tensors_of(evaluate(expression, Maker(RECORDS[op], dtype_of(op)), {op: capture}))
+    return (captured[0] if captured else None), results
+
+
 def assert_equal(got, want, rtol, atol):
     got = [t.detach().numpy() for t in tensors_of(got)]
     want = list(want) if isinstance(want, tuple) else [want]
@@ -99,16 +111,10 @@ def test_special_values(op):
 def test_in_place(op):
     method = next(name for name in RECORDS[op]["names"] if name.startswith("Tensor.") and name.endswith("_"))[7:]
     for expression in expressions(RECORDS[op]):
-        captured = []
-
-        def capture(*args, **kwargs):
-            captured.append((args, kwargs))
-            return BY_ID[op](*args, **kwargs)
-
-        want = tensors_of(evaluate(expression, Maker(RECORDS[op], dtype_of(op)), {op: capture}))[0]
-        if not captured:
+        call, results = recorded_call(op, expression)
+        if call is None:
             continue
-        args, kwargs = captured[0]
+        (args, kwargs), want = call, results[0]
         if not isinstance(args[0], rl.Tensor) or args[0].shape != want.shape:
             continue
         target = args[0].clone()
@@ -120,16 +126,10 @@ def test_in_place(op):
 @pytest.mark.parametrize("op", [op for op in RECORDS if RECORDS[op]["out"] and RECORDS[op]["kernels"]])
 def test_out(op):
     for expression in expressions(RECORDS[op]):
-        captured = []
-
-        def capture(*args, **kwargs):
-            captured.append((args, kwargs))
-            return BY_ID[op](*args, **kwargs)
-
-        want = tensors_of(evaluate(expression, Maker(RECORDS[op], dtype_of(op)), {op: capture}))
-        if not captured:
+        call, want = recorded_call(op, expression)
+        if call is None:
             continue
-        args, kwargs = captured[0]
+        args, kwargs = call
         outs = tuple(rl.empty(0, dtype=t.dtype) for t in want)
         BY_ID[op](*args, **kwargs, out=outs if len(outs) > 1 else outs[0])
         for out, value in zip(outs, want, strict=True):
