@@ -40,7 +40,7 @@ def oracle_value(op, expression, maker):
 
 
 def recorded_call(op, expression):
-    """The arguments with which a sample calls the operator (None where it does not, directly), and the sample's tensors."""
+    """The arguments of the call that a sample makes (None where it makes none directly), and the sample's tensors."""
     captured = []
 
     def capture(*args, **kwargs):
