@@ -1,5 +1,6 @@
-// Memory that a kernel needs for the length of one call. Declared here so that kernels can ask for it; it comes from the
-// one allocator in tensor/allocator.cpp, so nothing is fresh from the system on the second call.
+// Memory that a kernel needs for the length of one call. Declared here so that kernels can ask for it; it
+// comes from the one allocator in tensor/allocator.cpp, so nothing is fresh from the system on the second
+// call.
 #pragma once
 
 #include <cstddef>

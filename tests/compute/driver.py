@@ -54,7 +54,9 @@ def build() -> ctypes.CDLL:
     face.onednn_missing.restype = ctypes.c_char_p
     face.packed_new.restype = ctypes.c_void_p
     face.packed_delete.argtypes = [ctypes.c_void_p]
-    face.time_matmul.restype = ctypes.c_double
+    pointer_counts = {"run_matmul": 6, "run_forward": 6, "run_backward_input": 6, "run_backward_weights": 5}
+    for name, pointers in pointer_counts.items():
+        getattr(face, name).argtypes = [ctypes.c_int, *[ctypes.c_void_p] * pointers]
     return face
 
 
@@ -98,11 +100,7 @@ class Compute:
         sa, sb, sc = steps(a), steps(b), steps(c)
         assert sc[2] == 1 or n == 1 or c.size == 0
         v = int64s(DTYPES[dtype or str(a.dtype)], batch, m, n, k, *sa, *sb, *sc[:2], accumulate, relu)
-        self.check(
-            self.face.run_matmul(
-                way, v, address(a), address(b), address(bias), address(c), ctypes.c_void_p(packed)
-            )
-        )
+        self.check(self.face.run_matmul(way, v, address(a), address(b), address(bias), address(c), packed))
 
     def convolution(self, case, layouts=(0, 0, 0), dtype="float32", relu=False, accumulate=False):
         pad = lambda values, filler: [*values, *[filler] * (3 - len(values))]
@@ -112,18 +110,10 @@ class Compute:
                       *pad(c.padding, 0))
 
     def forward(self, v, x, w, bias, y, way=ROOM, packed=None):
-        self.check(
-            self.face.run_forward(
-                way, v, address(x), address(w), address(bias), address(y), ctypes.c_void_p(packed)
-            )
-        )
+        self.check(self.face.run_forward(way, v, address(x), address(w), address(bias), address(y), packed))
 
     def backward_input(self, v, g, w, bias, gx, way=ROOM, packed=None):
-        self.check(
-            self.face.run_backward_input(
-                way, v, address(g), address(w), address(bias), address(gx), ctypes.c_void_p(packed)
-            )
-        )
+        self.check(self.face.run_backward_input(way, v, address(g), address(w), address(bias), address(gx), packed))
 
     def backward_weights(self, v, x, g, gw, gb, way=ROOM):
         self.check(self.face.run_backward_weights(way, v, address(x), address(g), address(gw), address(gb)))

@@ -1,6 +1,4 @@
-"""Matrix products and convolutions of the compute room against float64 NumPy: every shape that is awkward for
-somebody.
-"""
+"""Matrix products and convolutions of the compute room against float64 NumPy, in every shape that is awkward."""
 
 import os
 import signal
@@ -83,7 +81,7 @@ def test_matmul(compute, dtype, shape, orders):
     a_order, b_order = ("strided", "strided") if orders == "strided" else orders
     for batch in (1, 3):
         a, b, bias, pa, pb = product_inputs(rng, dtype, batch, m, n, k, a_order, b_order)
-        for extras in (dict(), dict(bias=True), dict(accumulate=True, bias=True, relu=True)):
+        for extras in ({}, {"bias": True}, {"accumulate": True, "bias": True, "relu": True}):
             start = decode(encode(rng.standard_normal((batch, m, n)), dtype), dtype)
             wide = np.zeros((batch, m, n + 3), encode(start, dtype).dtype)
             c = wide[:, :, :n]
@@ -226,9 +224,8 @@ def test_convolution_extras(compute, dtype, layout):
         fan_in = int(np.prod(w.shape[1:]))
         px, pw, pb = encode(laid_out(x, layout), dtype), encode(w, dtype), encode(bias, dtype)
         out = encode(laid_out(g, layout), dtype).copy()
-        compute.forward(
-            compute.convolution(case, (layout, layout, 0), dtype, relu=True, accumulate=True), px, pw, pb, out
-        )
+        v = compute.convolution(case, (layout, layout, 0), dtype, relu=True, accumulate=True)
+        compute.forward(v, px, pw, pb, out)
         within(logical(decode(out, dtype), layout), np.maximum(case.forward(x, w, bias) + g, 0), size, fan_in, dtype)
 
         v = compute.convolution(case, (layout, layout, 0), dtype)

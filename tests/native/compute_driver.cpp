@@ -1,6 +1,5 @@
-// A C face on the compute room for tests and benchmarks that drive it through ctypes; compiled by them, no part of the library.
-// Every function returns 0, or 1 with the error's text in last_error().
-#include <chrono>
+// A C face on the compute room for tests that drive it through ctypes; compiled by them, no part of the
+// library. Every function returns 0, or 1 with the error's text in last_error().
 #include <cstring>
 #include <string>
 
@@ -42,8 +41,8 @@ Matmul matmul_from(const int64_t* v, int64_t* strides) {
     return p;
 }
 
-// dtype, rank, layouts (input, output, weights), relu, accumulate, batch, in, out, groups, then input, kernel, output, stride,
-// dilation, padding with three numbers each
+// dtype, rank, layouts (input, output, weights), relu, accumulate, batch, in, out, groups, then input,
+// kernel, output, stride, dilation, padding with three numbers each
 Convolution convolution_from(const int64_t* v) {
     Convolution p;
     p.dtype = DType(v[0]);
@@ -117,18 +116,6 @@ int run_backward_weights(int way, const int64_t* v, const void* x, const void* g
         else if (way == 1) reference::convolution_backward_weights(p, x, g, gw, gb);
         else onednn::table()->convolution_backward_weights(p, x, g, gw, gb);
     });
-}
-
-// Nanoseconds per call of the fastest of `rounds` rounds of `calls` products, for products shorter than a ctypes call.
-double time_matmul(int way, const int64_t* v, const void* a, const void* b, void* c, int calls, int rounds) {
-    double best = 1e30;
-    for (int r = 0; r < rounds; ++r) {
-        auto start = std::chrono::steady_clock::now();
-        for (int i = 0; i < calls; ++i) run_matmul(way, v, a, b, nullptr, c, nullptr);
-        std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - start;
-        best = std::min(best, took.count() / calls);
-    }
-    return best;
 }
 
 }  // extern "C"

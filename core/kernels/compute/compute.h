@@ -1,8 +1,9 @@
-// Matrix products and convolutions on raw memory: one function each, which picks the implementation (a kernel of
-// our own, oneDNN, or the naive reference) by dtype, size and layout. All dtypes but the complex ones for products; the
-// floating ones for convolutions. RUSHLIGHT_LOG=dispatch tells what was picked and why.
+// Matrix products and convolutions on raw memory: one function each, which picks the implementation (a kernel
+// of our own, oneDNN, or the naive reference) by dtype, size and layout. All dtypes but the complex ones for
+// products; the floating ones for convolutions. RUSHLIGHT_LOG=dispatch tells what was picked and why.
 //
-// Called from outside parallel_for; they use threads themselves. Called inside one they work on the calling thread.
+// Called from outside parallel_for; they use threads themselves. Called inside one they work on the calling
+// thread.
 #pragma once
 
 #include "kernels/compute/packed.h"
@@ -16,15 +17,17 @@ void matmul(const Matmul& p, PackedWeights* packed = nullptr);
 // `bias` may be null. `packed` holds the layouts of `weights` between calls; null when they may change.
 void convolution_forward(const Convolution& p, const void* input, const void* weights, const void* bias, void* output,
                          PackedWeights* packed = nullptr);
-// Also the forward of a transposed convolution, seen as the gradient of the convolution it inverts: `bias` (in_channels
-// elements, may be null) is added to the result for it.
+// Also the forward of a transposed convolution, seen as the gradient of the convolution it inverts: `bias`
+// (in_channels elements, may be null) is added to the result for it.
 void convolution_backward_input(const Convolution& p, const void* grad_output, const void* weights, const void* bias,
                                 void* grad_input, PackedWeights* packed = nullptr);
-// Either gradient may be null. For a transposed convolution, input and grad_output change places and grad_bias is null.
+// Either gradient may be null. For a transposed convolution, input and grad_output change places and
+// grad_bias is null.
 void convolution_backward_weights(const Convolution& p, const void* input, const void* grad_output, void* grad_weights,
                                   void* grad_bias);
 
-// Which layout a convolution of this problem runs fastest in, all else equal: what a network's activations should use.
+// Which layout a convolution of this problem runs fastest in, all else equal: what a network's activations
+// should use.
 Layout preferred_layout(const Convolution& p);
 
 }  // namespace rushlight::compute

@@ -53,7 +53,8 @@ const char* why_own(const Convolution& p, const Sizes& sizes) {
     return t->supports(p.dtype) ? nullptr : "no native instructions";
 }
 
-// An activation of a few batch items in the layout in which the kernel runs: the caller's memory, or a channels-last copy.
+// An activation of a few batch items in the layout in which the kernel runs: the caller's memory, or a
+// channels-last copy.
 class Activation {
 public:
     Activation(const Convolution& p, bool is_input, Layout given, Layout wanted)
@@ -101,7 +102,8 @@ void by_pieces(const Convolution& p, Activation& from, Activation& to, F&& f) {
     }
 }
 
-// The layouts in which oneDNN runs p fastest: channels-last, but for products of matrices, which are as good plain.
+// The layouts in which oneDNN runs p fastest: channels-last, but for products of matrices, which are as good
+// plain.
 Convolution in_best_layout(const Convolution& p) {
     Convolution q = p;
     bool both_plain = p.input_layout == Layout::plain && p.output_layout == Layout::plain;

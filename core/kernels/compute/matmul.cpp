@@ -13,7 +13,8 @@ namespace rushlight::compute {
 
 namespace {
 
-// Multiplications below which our own kernel's shorter way in wins over oneDNN's faster loop (measured on AVX-512).
+// Multiplications below which our own kernel's shorter way in wins over oneDNN's faster loop (measured on
+// AVX-512).
 constexpr int64_t own_below = 1 << 17;
 constexpr int64_t batch_grain = 1 << 16;        // multiplications worth a piece of work for a thread
 

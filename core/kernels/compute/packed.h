@@ -1,5 +1,5 @@
-// Weights in the layouts that implementations want, made at first use and kept by whoever owns the object: a layer in
-// inference holds one, training passes none and the packing goes into scratch memory.
+// Weights in the layouts that implementations want, made at first use and kept by whoever owns the object: a
+// layer in inference holds one, training passes none and the packing goes into scratch memory.
 #pragma once
 
 #include <cstring>
@@ -13,7 +13,8 @@ namespace rushlight::compute {
 // Good for one weight tensor: its owner calls clear() when the values change. Thread-safe but for clear().
 class PackedWeights {
 public:
-    // The bytes that belong to `tag` (an implementation's description of a layout), filled by `fill(void*)` at first use.
+    // The bytes that belong to `tag` (an implementation's description of a layout), filled by `fill(void*)`
+    // at first use.
     template <class F>
     const void* get(const void* tag, size_t tag_size, size_t bytes, F&& fill) {
         std::lock_guard guard(lock_);

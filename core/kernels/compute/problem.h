@@ -1,6 +1,6 @@
 // What a matrix product or a convolution is, in plain numbers and pointers: the language that the callers and
-// the implementations (generic, onednn, reference) share. Sizes and strides count elements. Nothing here checks anything:
-// the operators have done so, and every size fits its product.
+// the implementations (generic, onednn, reference) share. Sizes and strides count elements. Nothing here
+// checks anything: the operators have done so, and every size fits its product.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,8 @@
 
 namespace rushlight::compute {
 
-// How activations lie in memory: plain is (batch, channels, spatial...) contiguous; channels_last is the same tensor with
-// the channels innermost, (batch, spatial..., channels) contiguous.
+// How activations lie in memory: plain is (batch, channels, spatial...) contiguous; channels_last is the same
+// tensor with the channels innermost, (batch, spatial..., channels) contiguous.
 enum class Layout : uint8_t { plain, channels_last };
 
 // c = a @ b, or c += a @ b, for each item of a batch; then bias, then relu.
@@ -26,7 +26,8 @@ struct Matmul {
     void* c = nullptr;                         // m x n, columns next to each other; overlaps neither a nor b
     int64_t c_row = 0;
     const void* bias = nullptr;                // n elements next to each other, added to every row
-    // Batch dimensions, outermost first; a stride of 0 repeats the matrix (broadcasting). `c_batch` has no zeros.
+    // Batch dimensions, outermost first; a stride of 0 repeats the matrix (broadcasting). `c_batch` has no
+    // zeros.
     int batch_rank = 0;
     const int64_t* batch = nullptr;
     const int64_t* a_batch = nullptr;
@@ -35,9 +36,10 @@ struct Matmul {
 };
 
 // Input (batch, in_channels, input...), weights (out_channels, in_channels / groups, kernel...), output
-// (batch, out_channels, output...). The caller has computed `output`, so a ragged end of the input is allowed.
-// `*_layout` describes the physical order of the input (or its gradient), the output (or its gradient) and the weights
-// (or their gradient; channels_last means (out_channels, kernel..., in_channels / groups)).
+// (batch, out_channels, output...). The caller has computed `output`, so a ragged end of the input is
+// allowed. `*_layout` describes the physical order of the input (or its gradient), the output (or its
+// gradient) and the weights (or their gradient; channels_last means (out_channels, kernel..., in_channels /
+// groups)).
 struct Convolution {
     DType dtype = DType::float32;
     Layout input_layout = Layout::plain, output_layout = Layout::plain, weights_layout = Layout::plain;

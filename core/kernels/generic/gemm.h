@@ -7,7 +7,8 @@
 
 namespace rushlight::generic {
 
-// c (+)= a @ b + bias, then relu (floating dtypes only). Strides count elements; the columns of c lie next to each other.
+// c (+)= a @ b + bias, then relu (floating dtypes only). Strides count elements; the columns of c lie next to
+// each other.
 struct Gemm {
     DType dtype;
     int64_t m, n, k;

@@ -19,8 +19,8 @@ using compute::Layout;
 constexpr int64_t patch_bytes = 1 << 19;         // of gathered patches at a time: stays in the second cache
 constexpr int64_t weight_slices = 8;             // sums that threads can form apart; fixed, so that results do not vary
 
-// A convolution seen as products of patches (positions x taps * channels) with weights (out x taps * channels). The channels
-// of a patch lie next to each other, whatever the layout outside.
+// A convolution seen as products of patches (positions x taps * channels) with weights (out x taps *
+// channels). The channels of a patch lie next to each other, whatever the layout outside.
 template <class T>
 class Patches {
 public:

@@ -5,9 +5,9 @@
 
 namespace rushlight {
 
-// c (+)= a @ b + bias, then relu. Strides count elements. The columns of b and of c lie next to each other. A product is
-// worked on in panels of `panel_rows` rows of a and `panel_columns` columns of b; `a_panel` and `b_panel` lead from one to
-// the next, so that both packed and unpacked matrices fit.
+// c (+)= a @ b + bias, then relu. Strides count elements. The columns of b and of c lie next to each other. A
+// product is worked on in panels of `panel_rows` rows of a and `panel_columns` columns of b; `a_panel` and
+// `b_panel` lead from one to the next, so that both packed and unpacked matrices fit.
 struct GemmBlock {
     int64_t m, n, k;
     const void* a;
@@ -20,7 +20,8 @@ struct GemmBlock {
     bool accumulate, relu;
 };
 
-// c[i * c_row + j * c_column] (+)= dot(a's row i, b's row j) + bias[j * bias_step], then relu; rows of k elements.
+// c[i * c_row + j * c_column] (+)= dot(a's row i, b's row j) + bias[j * bias_step], then relu; rows of k
+// elements.
 struct GemmDots {
     int64_t m, n, k;
     const void* a;

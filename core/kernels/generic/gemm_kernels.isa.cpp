@@ -8,7 +8,8 @@ namespace rushlight {
 inline namespace RUSHLIGHT_ISA_SPACE {
 namespace {
 
-// Accumulators fill the registers but for a row of b and one element of a: 32 registers with AVX-512, 16 before.
+// Accumulators fill the registers but for a row of b and one element of a: 32 registers with AVX-512, 16
+// before.
 #if defined(__AVX512F__)
 constexpr int tile_rows = 8, tile_vectors = 3, wide_vectors = 12;
 #elif defined(__AVX2__)
@@ -123,8 +124,8 @@ void row(const GemmBlock& g) {
     }
 }
 
-// Lane i of the result is the sum of x[i % 4]'s lanes: two rounds of interleaving and adding leave every fourth lane a part of
-// the same sum, and rotations add the parts.
+// Lane i of the result is the sum of x[i % 4]'s lanes: two rounds of interleaving and adding leave every
+// fourth lane a part of the same sum, and rotations add the parts.
 template <class T>
 RUSHLIGHT_INLINE Vec<T> sums_of_four(const Vec<T>* x) {
     constexpr int w = Vec<T>::width;

@@ -1,5 +1,5 @@
-// The table through which the core reaches oneDNN. Plain C++ types: this header includes nothing of oneDNN, and the shared
-// object behind the table is opened at the first product or convolution that needs it.
+// The table through which the core reaches oneDNN. Plain C++ types: this header includes nothing of oneDNN,
+// and the shared object behind the table is opened at the first product or convolution that needs it.
 #pragma once
 
 #include "kernels/compute/packed.h"
@@ -15,7 +15,8 @@ struct CacheStatistics {
     int64_t primitives, hits, misses, evicted;
 };
 
-// Functions throw rushlight::Error, also when oneDNN has no implementation for the problem. All are thread-safe.
+// Functions throw rushlight::Error, also when oneDNN has no implementation for the problem. All are
+// thread-safe.
 struct Table {
     int abi;                                   // table_abi of the file that was compiled
     const char* version;                       // "3.2.0"
@@ -35,8 +36,8 @@ struct Table {
 
 inline constexpr int table_abi = 1;
 
-// The table, or null with a reason when the shared object cannot be opened; the answer never changes in a process.
-// Lives in librushlight (loader.cpp).
+// The table, or null with a reason when the shared object cannot be opened; the answer never changes in a
+// process. Lives in librushlight (loader.cpp).
 const Table* table();
 const char* why_missing();
 

@@ -1,4 +1,5 @@
-// Prepared calls by everything that they depend on: a bounded map whose least recently used entry leaves first.
+// Prepared calls by everything that they depend on: a bounded map whose least recently used entry leaves
+// first.
 #pragma once
 
 #include <pthread.h>
@@ -40,8 +41,8 @@ struct KeyHash {
     size_t operator()(const Key& key) const { return size_t(key.hash()); }
 };
 
-// A call is used by one thread at a time, since it holds the memory objects whose pointers it sets: `take` hands one out
-// and `Lease` gives it back. Two threads that want the same call at once get two.
+// A call is used by one thread at a time, since it holds the memory objects whose pointers it sets: `take`
+// hands one out and `Lease` gives it back. Two threads that want the same call at once get two.
 template <class Call>
 class CallCache {
 public:

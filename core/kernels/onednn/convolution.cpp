@@ -1,4 +1,5 @@
-// Convolutions through oneDNN. Weights go to the layout that the primitive likes best; activations stay as they are.
+// Convolutions through oneDNN. Weights go to the layout that the primitive likes best; activations stay as
+// they are.
 #include <algorithm>
 
 #include "kernels/onednn/engine.h"

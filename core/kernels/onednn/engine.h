@@ -1,5 +1,5 @@
-// What every call to oneDNN shares: the engine, status to error, and an operand that may have to change its layout on the
-// way. Included by this room's sources only.
+// What every call to oneDNN shares: the engine, status to error, and an operand that may have to change its
+// layout on the way. Included by this room's sources only.
 #pragma once
 
 #include <cstring>
@@ -125,8 +125,8 @@ private:
     std::vector<int64_t> tag_;
 };
 
-// A primitive with the memory objects of its arguments. `a` and `b` are read, `c` is written; `extra` is the bias or its
-// gradient.
+// A primitive with the memory objects of its arguments. `a` and `b` are read, `c` is written; `extra` is the
+// bias or its gradient.
 struct Call {
     dnnl::stream stream{engine()};
     dnnl::primitive primitive;

@@ -1,5 +1,5 @@
-// Opens librushlight_onednn.so, which lies beside librushlight, when the first product or convolution asks for it: importing
-// Rushlight then costs nothing of oneDNN's forty megabytes.
+// Opens librushlight_onednn.so, which lies beside librushlight, when the first product or convolution asks
+// for it: importing Rushlight then costs nothing of oneDNN's forty megabytes.
 #include <dlfcn.h>
 #include <stdlib.h>
 
@@ -33,8 +33,8 @@ int open_mode() {
     return mode;
 }
 
-// Where oneDNN keeps OpenMP's own threads, they must sleep soon, since kernels of our own run next. The runtime reads the
-// variable when it is loaded; nobody else shall see it.
+// Where oneDNN keeps OpenMP's own threads, they must sleep soon, since kernels of our own run next. The
+// runtime reads the variable when it is loaded; nobody else shall see it.
 class SleepyOpenMP {
 #ifndef RUSHLIGHT_OWN_TEAM
 public:

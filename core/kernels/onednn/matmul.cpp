@@ -8,7 +8,8 @@ namespace {
 using Desc = dnnl::memory::desc;
 using Tag = dnnl::memory::format_tag;
 
-// A stride that a dimension of one element never uses is given the value that oneDNN's pattern matching expects.
+// A stride that a dimension of one element never uses is given the value that oneDNN's pattern matching
+// expects.
 Desc matrix(DType dtype, int64_t batch, int64_t rows, int64_t columns, int64_t batch_stride, int64_t row, int64_t column) {
     if (rows == 1) row = column == 1 ? columns : 1;
     if (columns == 1) column = row == 1 && rows > 1 ? rows : 1;

@@ -144,8 +144,9 @@ void tell_openmp(int n) {
 
 #ifdef RUSHLIGHT_OWN_TEAM
 
-// The names are the OpenMP runtime's. They are found here first because this object stands before libgomp in the scope in
-// which oneDNN's own calls are looked up. Left out where oneDNN makes calls that are not answered here.
+// The names are the OpenMP runtime's. They are found here first because this object stands before libgomp in
+// the scope in which oneDNN's own calls are looked up. Left out where oneDNN makes calls that are not
+// answered here.
 using namespace rushlight::onednn;
 #define RUNTIME extern "C" __attribute__((visibility("default")))
 
