@@ -17,8 +17,11 @@ def test_integer_alpha():
     assert rl.sub(x, y, alpha=BIG).tolist() == [1 - BIG, -7 - 3 * BIG]
 
 
-@pytest.mark.parametrize("dtype, largest", [(rl.float16, 65504.0), (rl.bfloat16, (2 - 2**-7) * 2.0**127),
-                                            (rl.float32, (2 - 2**-23) * 2.0**127), (rl.float64, (2 - 2**-52) * 2.0**1023)], ids=str)
+LARGEST = {rl.float16: 65504.0, rl.bfloat16: (2 - 2**-7) * 2.0**127, rl.float32: (2 - 2**-23) * 2.0**127,
+           rl.float64: (2 - 2**-52) * 2.0**1023}
+
+
+@pytest.mark.parametrize("dtype, largest", LARGEST.items(), ids=str)
 def test_nan_to_num(dtype, largest):
     x = rl.tensor([float("inf"), -float("inf"), float("nan"), 2.0], dtype=dtype)
     assert x.nan_to_num().tolist() == [largest, -largest, 0.0, 2.0]
