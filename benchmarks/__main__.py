@@ -74,25 +74,36 @@ def main() -> int:
         print("\n".join(case.name for case in cases))
         return 0
     peers = chosen_peers(options.peers)
-    facts = machine.facts()
-    begin = time.strftime("%Y-%m-%dT%H:%M:%S")
-    rows = process_rows(options, peers)
+    target = options.json or RESULTS / f"{time.strftime('%Y%m%d-%H%M%S')}.json"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    result = {"begun": time.strftime("%Y-%m-%dT%H:%M:%S"), "machine": machine.facts(), "threads": THREADS}
+    rows = [report.summarize(row) for row in process_rows(options, peers)]
     field = Field(peers, options.rounds, options.busy)
     try:
         for index, case in enumerate(cases, 1):
             progress(f"{index}/{len(cases)} {case.name}")
-            rows += field.measure(case)
-        versions = field.versions()
+            rows += [report.summarize(row) for row in field.measure(case)]
+            write(target, result | {"versions": field.versions(), "rows": rows})
     except KeyboardInterrupt:
         print("\nstopped; the table shows what was measured", file=sys.stderr)
-        versions = field.versions()
     finally:
         field.stop()
         progress("")
-    rows = [report.summarize(row) for row in rows]
-    facts |= {"load_average_at_end": machine.facts()["load_average"]}
-    result = {"begun": begin, "machine": facts, "threads": THREADS, "versions": versions, "rows": rows}
+    versions = field.versions()
+    write(target, result | {"versions": versions, "rows": rows})
+    show(peers, versions, rows, options)
+    print(f"\nFigures: {target}")
+    return 0
 
+
+def write(target: Path, result: dict) -> None:
+    """The figures so far: a run that is stopped leaves what it measured."""
+    result["machine"]["load_average_at_end"] = machine.facts()["load_average"]
+    target.write_text(json.dumps(result, indent=1))
+
+
+def show(peers: list[str], versions: dict[str, str], rows: list[dict], options: argparse.Namespace) -> None:
+    """The tables: Rushlight beside each peer, and what a busy core does."""
     for peer in peers[1:]:
         print(f"\nRushlight beside {peer} {versions.get(peer, '')}, {THREADS} threads; a ratio below 1 is faster\n")
         print(report.table(rows, peer))
@@ -100,11 +111,6 @@ def main() -> int:
         print("\nWith another process keeping one core busy\n\n" + report.busy_table(rows))
     if len(peers) == 1:
         print("\n".join(f"{row['case']:44} {report.figure(row) if 'min' in row else row.get('error')}" for row in rows))
-    target = options.json or RESULTS / f"{time.strftime('%Y%m%d-%H%M%S')}.json"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(result, indent=1))
-    print(f"\nFigures: {target}")
-    return 0
 
 
 if __name__ == "__main__":
