@@ -255,11 +255,14 @@ Tensor adopt(Managed* managed, bool read_only) {
             "; only the CPU is available");
     require(from_dl_type(d.dtype, &dtype), ErrorKind::buffer, "from_dlpack: element type (code ", int(d.dtype.code), ", ", int(d.dtype.bits),
             " bits, ", d.dtype.lanes, " lanes) has no dtype here");
+    require(d.ndim >= 0 && d.ndim <= max_rank && (d.ndim == 0 || d.shape), ErrorKind::buffer, "from_dlpack: ndim is ", d.ndim, "; expected 0 to ", max_rank,
+            " with a shape");
     Dims sizes(std::span<const int64_t>(d.shape, size_t(d.ndim)));
     Dims strides = d.strides ? Dims(std::span<const int64_t>(d.strides, size_t(d.ndim))) : contiguous_strides(sizes);
     for (int i = 0; i < sizes.size(); ++i)
         if (sizes[i] <= 1 && strides[i] < 0) strides[i] = 1;
     int64_t bytes = bytes_needed(sizes, strides, 0, size_of(dtype), "from_dlpack");
+    require(bytes == 0 || d.data, ErrorKind::buffer, "from_dlpack: the data pointer is null; expected ", bytes, " bytes");
     Tensor out = empty_tensor({0}, dtype);
     out->storage = Storage::wrap(static_cast<char*>(d.data) + d.byte_offset, size_t(bytes),
                                  [](void* context) {

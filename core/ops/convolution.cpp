@@ -160,9 +160,20 @@ void vjp_convolution(Vjp& d) {
 
 // ---- its gradients -------------------------------------------------------------------------------------------------------
 
+// The gradient `g` belongs to the convolution of `x` with `w`.
+void check_gradient(const Call& c, const Dims& x, const Dims& w, const Dims& g) {
+    require(x.size() >= 3 && x.size() <= 5, ErrorKind::runtime, c.name(), ": the input has shape ", x, "; expected 3 to 5 dimensions");
+    Window v = window_of(c, x.size() - 2);
+    check_shapes(c, x, w, v.groups, "input");
+    Dims expected = convolved_sizes(c, x, w, v);
+    require(g == expected, ErrorKind::runtime, c.name(), ": grad has shape ", g, "; expected ", expected, " for input ", x, " and weight ", w);
+}
+
 void infer_input_grad(Call& c) {
     check_floating(c, 0, 1);
-    c.result(Dims(c[2].to_ints()), c.tensor(0).dtype);
+    Dims x(c[2].to_ints());
+    check_gradient(c, x, c.tensor(1).sizes, c.tensor(0).sizes);
+    c.result(x, c.tensor(0).dtype);
 }
 
 void run_input_grad(Call& c) {
@@ -178,6 +189,7 @@ void run_input_grad(Call& c) {
 void infer_weight_grad(Call& c) {
     check_floating(c, 0, 1);
     Dims w(c[2].to_ints());
+    check_gradient(c, c.tensor(0).sizes, w, c.tensor(1).sizes);
     c.result(w, c.tensor(0).dtype);
     c.result({c[7].to_bool() ? w[0] : 0}, c.tensor(0).dtype);
 }

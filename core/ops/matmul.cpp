@@ -317,8 +317,9 @@ OP(outer) = {
     .infer = infer_outer,
     .kernels = {Kernel{"compute", nullptr, run_outer}},
     .derivative = {[](Vjp& d) {
-                       if (d.needs(0)) d.to(0, matmul(d.grad(), d.input(1)));
-                       if (d.needs(1)) d.to(1, matmul(transposed(d.grad()), d.input(0)));
+                       DType t = d.grad().dtype();
+                       if (d.needs(0)) d.to(0, matmul(d.grad(), to_dtype(d.input(1), t)));
+                       if (d.needs(1)) d.to(1, matmul(transposed(d.grad()), to_dtype(d.input(0), t)));
                    }, "input:vec2 vec2:input"},
     .onnx = no_onnx("Mul of reshaped vectors; written by the exporter"),
     .samples = {.calls = "outer(T(3), T(4))"},

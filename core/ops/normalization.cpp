@@ -1,6 +1,8 @@
 // Batch, layer, group and RMS normalisation.
 #include "kernels/generic/norm.h"
 
+#include <cstring>
+
 #include "ops/activation.h"
 #include "ops/algebra.h"
 #include "registry/rules.h"
@@ -140,8 +142,24 @@ void vjp_batch_norm(Vjp& d) {
 }
 
 // Arguments: 0 grad, 1 input, 2 weight, 3 mean, 4 invstd (training) or var, 5 training, 6 eps.
+void check_grad(const Call& c) {
+    require(c.tensor(0).sizes == c.tensor(1).sizes && c.tensor(0).dtype == c.tensor(1).dtype, ErrorKind::runtime, c.name(), ": grad has shape ",
+            c.tensor(0).sizes, " and dtype ", name_of(c.tensor(0).dtype), "; expected shape ", c.tensor(1).sizes, " and dtype ", name_of(c.tensor(1).dtype),
+            ", those of input");
+    rules::require_floating(c, 1);
+}
+
+void check_statistics(const Call& c, int param, const Dims& expected, bool any_dtype = false) {
+    require(c.tensor(param).sizes == expected && (any_dtype || c.tensor(param).dtype == statistics_dtype(c.tensor(1).dtype)), ErrorKind::runtime, c.name(),
+            ": ", rules::param_name(c, param), " has shape ", c.tensor(param).sizes, "; expected ", expected);
+}
+
 void infer_batch_norm_grad(Call& c) {
+    check_grad(c);
     const Dims& x = c.tensor(1).sizes;
+    require(x.size() >= 2, ErrorKind::value, c.name(), ": input has shape ", x, "; expected at least two dimensions, (N, C, ...)");
+    check_parameter(c, 2, {x[1]});
+    for (int i : {3, 4}) check_statistics(c, i, {x[1]}, true);
     DType t = c.tensor(1).dtype, p = c.has(2) ? c.tensor(2).dtype : t;
     c.result(x, t);
     c.result({x[1]}, p);
@@ -221,13 +239,20 @@ Dims leading(const Dims& x, int n) {
 }
 
 // Arguments: 0 input, 1 normalized_shape, 2 weight, [3 bias,] eps.
-void check_rows(Call& c, int last_parameter) {
-    rules::require_floating(c, 0);
-    const Dims& x = c.tensor(0).sizes;
-    Dims shape(c[1].to_ints());
+// `input` and `shape_at` are the places of input and normalized_shape.
+void check_shape(const Call& c, int input, int shape_at) {
+    const Dims& x = c.tensor(input).sizes;
+    Dims shape(c[shape_at].to_ints());
     bool fits = !shape.empty() && x.size() >= shape.size();
     for (int i = 0; fits && i < shape.size(); ++i) fits = x[x.size() - shape.size() + i] == shape[i];
     require(fits, ErrorKind::runtime, c.name(), ": input has shape ", x, " and normalized_shape=", shape, "; expected input to end with normalized_shape");
+}
+
+void check_rows(Call& c, int last_parameter) {
+    rules::require_floating(c, 0);
+    check_shape(c, 0, 1);
+    const Dims& x = c.tensor(0).sizes;
+    Dims shape(c[1].to_ints());
     for (int i = 2; i <= last_parameter; ++i) check_parameter(c, i, shape);
     c.result(x, c.tensor(0).dtype);
 }
@@ -275,7 +300,16 @@ void vjp_layer_norm(Vjp& d) {
     if (d.needs(3)) d.to(3, done.out[2]);
 }
 
+void check_rows_grad(const Call& c, int statistics_from, int statistics_to) {
+    check_grad(c);
+    check_shape(c, 1, 2);
+    Dims shape(c[2].to_ints());
+    check_parameter(c, 3, shape);
+    for (int i = statistics_from; i <= statistics_to; ++i) check_statistics(c, i, leading(c.tensor(1).sizes, shape.size()));
+}
+
 void infer_layer_norm_grad(Call& c) {
+    check_rows_grad(c, 4, 5);
     Dims shape(c[2].to_ints());
     DType t = c.tensor(1).dtype, p = c.has(3) ? c.tensor(3).dtype : t;
     c.result(c.tensor(1).sizes, t);
@@ -330,6 +364,7 @@ void vjp_rms_norm(Vjp& d) {
 }
 
 void infer_rms_norm_grad(Call& c) {
+    check_rows_grad(c, 4, 4);
     c.result(c.tensor(1).sizes, c.tensor(1).dtype);
     c.result(Dims(c[2].to_ints()), c.has(3) ? c.tensor(3).dtype : c.tensor(1).dtype);
 }
@@ -415,14 +450,18 @@ OP(rms_norm) = {
 
 namespace {
 
+void check_groups(const Call& c, const Dims& x, int64_t groups) {
+    require(x.size() >= 2, ErrorKind::runtime, c.name(), ": input has shape ", x, "; expected at least two dimensions, (N, C, ...)");
+    require(groups >= 1 && x[1] % groups == 0, ErrorKind::runtime, c.name(), ": num_groups=", groups, " does not divide the ", x[1],
+            " channels of input of shape ", x);
+}
+
 // Arguments: 0 input, 1 num_groups, 2 weight, 3 bias, 4 eps.
 void infer_group_norm(Call& c) {
     rules::require_floating(c, 0);
     const Dims& x = c.tensor(0).sizes;
     int64_t groups = c[1].to_int();
-    require(x.size() >= 2, ErrorKind::runtime, c.name(), ": input has shape ", x, "; expected at least two dimensions, (N, C, ...)");
-    require(groups >= 1 && x[1] % groups == 0, ErrorKind::runtime, c.name(), ": num_groups=", groups, " does not divide the ", x[1],
-            " channels of input of shape ", x);
+    check_groups(c, x, groups);
     check_parameter(c, 2, {x[1]});
     check_parameter(c, 3, {x[1]});
     DType s = statistics_dtype(c.tensor(0).dtype);
@@ -431,9 +470,16 @@ void infer_group_norm(Call& c) {
     c.result({x[0], groups}, s);
 }
 
+void clear(const Tensor& t) { std::memset(t.data(), 0, size_t(t.numel() * size_of(t.dtype()))); }
+
 void run_group_norm(Call& c) {
     Tensor x = contiguous(Tensor(&c.tensor(0))), weight = optional_tensor(c, 2), bias = optional_tensor(c, 3);
     ChannelShape s = channel_shape(x.sizes(), Layout::plain);
+    if (x.numel() == 0) {
+        clear(c.out[1]);
+        clear(c.out[2]);
+        return;
+    }
     kernels::group_norm(x.data(), x.dtype(), c.out[0].data(), s.batch, s.channels, s.inner, c[1].to_int(), data_or_null(weight), data_or_null(bias),
                         parameter_dtype(c, 2, 3), c[4].to_double(), c.out[1].data(), c.out[2].data());
 }
@@ -466,7 +512,12 @@ void vjp_group_norm(Vjp& d) {
 }
 
 void infer_group_norm_grad(Call& c) {
+    check_grad(c);
     const Dims& x = c.tensor(1).sizes;
+    int64_t groups = c[2].to_int();
+    check_groups(c, x, groups);
+    check_parameter(c, 3, {x[1]});
+    for (int i : {4, 5}) check_statistics(c, i, {x[0], groups});
     DType p = c.has(3) ? c.tensor(3).dtype : c.tensor(1).dtype;
     c.result(x, c.tensor(1).dtype);
     c.result({x[1]}, p);
@@ -476,6 +527,11 @@ void infer_group_norm_grad(Call& c) {
 void run_group_norm_grad(Call& c) {
     Tensor g = contiguous(Tensor(&c.tensor(0))), x = contiguous(Tensor(&c.tensor(1))), weight = optional_tensor(c, 3);
     ChannelShape s = channel_shape(x.sizes(), Layout::plain);
+    if (x.numel() == 0) {
+        clear(c.out[1]);
+        clear(c.out[2]);
+        return;
+    }
     kernels::group_norm_backward(g.data(), x.data(), x.dtype(), c.out[0].data(), s.batch, s.channels, s.inner, c[2].to_int(), data_or_null(weight),
                                  c.out[1].dtype(), c.tensor(4).data(), c.tensor(5).data(), c.out[1].data(), c.out[2].data());
 }

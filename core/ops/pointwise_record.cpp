@@ -160,6 +160,9 @@ bool mentions(const char* text, char name) {
 
 // One pass over memory when nobody differentiates again: an operator of its own, so that captured graphs see it.
 void infer_gradient(Call& c) {
+    for (int i : {1, 2})
+        require(!c.has(i) || c.tensor(i).sizes == c.tensor(0).sizes, ErrorKind::runtime, c.name(), ": ", rules::param_name(c, i),
+                " does not have shape ", c.tensor(0).sizes, ", the shape of grad");
     c.compute = compute_dtype(c.tensor(0).dtype);
     c.result(c.tensor(0).sizes, c.tensor(0).dtype);
 }

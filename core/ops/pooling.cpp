@@ -136,13 +136,38 @@ void vjp_max_pool(Vjp& d) {
     d.to(0, invoke(op, d.grad(), d.result(1), d.sizes(0), int64_t(rank_of(d.op))));
 }
 
-void infer_max_pool_grad(Call& c) { c.result(Dims(c[2].to_ints()), c.tensor(0).dtype); }
+// The shapes of a pooling's gradient: grad over the pooled sizes, the result over `input_size`.
+void infer_pool_grad(Call& c) {
+    rules::require_floating(c, 0);
+    Dims input(c["input_size"].to_ints());
+    const Dims& g = c.tensor(0).sizes;
+    int64_t rank = c["rank"].to_int();
+    require(rank >= 1 && rank <= 3, ErrorKind::runtime, c.name(), ": rank=", rank, "; expected 1 <= rank <= 3");
+    bool fits = input.size() == g.size() && (g.size() == rank + 1 || g.size() == rank + 2);
+    for (int i = 0; fits && i < g.size() - rank; ++i) fits = input[i] == g[i];
+    require(fits, ErrorKind::runtime, c.name(), ": grad of shape ", g, " is not the pooling of input_size=", input, " over rank=", rank, " dimensions");
+    c.result(input, c.tensor(0).dtype);
+}
+
+void infer_max_pool_grad(Call& c) {
+    infer_pool_grad(c);
+    require(c.tensor(1).sizes == c.tensor(0).sizes && c.tensor(1).dtype == DType::int64, ErrorKind::runtime, c.name(), ": indices of shape ",
+            c.tensor(1).sizes, " and dtype ", name_of(c.tensor(1).dtype), "; expected int64 of shape ", c.tensor(0).sizes);
+}
+
+void check_indices(const Call& c, const int64_t* indices, int64_t n, const Dims& input, int rank) {
+    int64_t places = 1;
+    for (int i = input.size() - rank; i < input.size(); ++i) places *= input[i];
+    for (int64_t i = 0; i < n; ++i)
+        require(indices[i] >= 0 && indices[i] < places, ErrorKind::index, c.name(), ": indices holds ", indices[i], "; expected 0 <= index < ", places);
+}
 
 void run_max_pool_grad(Call& c) {
     int rank = int(c[3].to_int());
     Tensor g(&c.tensor(0)), indices(&c.tensor(1)), x = c.out[0];
     if (x.numel() == 0) return;
     Activation index(indices), grad(g, index.layout());
+    check_indices(c, static_cast<const int64_t*>(index.data()), indices.numel(), x.sizes(), rank);
     Pool p = empty_pool(x.sizes(), g.sizes(), rank);
     for (int64_t& k : p.kernel) k = 0;               // the windows are not known here: go by the indices alone
     p.channels_last = index.channels_last();
@@ -233,7 +258,12 @@ void vjp_avg_pool(Vjp& d) {
                    divisor < 0 ? Value() : d[divisor]));
 }
 
-void infer_sized_grad(Call& c) { c.result(Dims(c["input_size"].to_ints()), c.tensor(0).dtype); }
+void infer_avg_pool_grad(Call& c) {
+    infer_pool_grad(c);
+    int rank = int(c["rank"].to_int());
+    Dims expected = pooled_sizes(c, c.geometry[0].sizes, window_of(c, rank, false), rank, c["ceil_mode"].to_bool());
+    require(expected == c.tensor(0).sizes, ErrorKind::runtime, c.name(), ": grad has shape ", c.tensor(0).sizes, "; expected ", expected);
+}
 
 void run_avg_pool_grad(Call& c) {
     int rank = int(c["rank"].to_int());
@@ -282,7 +312,7 @@ OP(avg_pool_grad) = {
                  "count_include_pad: bool, divisor_override: int | None) -> Tensor",
     .names = "_ops.avg_pool_grad",
     .dtypes = "floating",
-    .infer = infer_sized_grad,
+    .infer = infer_avg_pool_grad,
     .kernels = {Kernel{"generic", nullptr, run_avg_pool_grad}},
     .derivative = {vjp_avg_pool_grad, ""},
     .onnx = no_onnx("a gradient"),
@@ -397,7 +427,7 @@ OP(adaptive_avg_pool_grad) = {
     .signature = "adaptive_avg_pool_grad(grad: Tensor, input_size: int[], rank: int) -> Tensor",
     .names = "_ops.adaptive_avg_pool_grad",
     .dtypes = "floating",
-    .infer = infer_sized_grad,
+    .infer = infer_pool_grad,
     .kernels = {Kernel{"generic", nullptr, run_adaptive_avg_grad}},
     .derivative = {vjp_adaptive_avg_grad, ""},
     .onnx = no_onnx("a gradient"),

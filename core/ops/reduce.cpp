@@ -181,6 +181,7 @@ Tensor product_of_others(const Tensor& x, int64_t dim) {
 
 void vjp_prod(Vjp& d) {
     Tensor x = d.input(0);
+    if (x.numel() == 0) return d.to(0, zeros(d.sizes(0), d.grad().dtype()));
     if (d[1].is_none()) {
         Tensor flat = reshape(x, {x.numel()});
         return d.to(0, mul(d.grad(), reshape(product_of_others(flat, 0), d.sizes(0))));

@@ -82,6 +82,10 @@ void check_destination(Call& c) {
             ", the shape of the tensor changed in place");
     require(to.numel == 0 || to.storage->use_count() == 1, ErrorKind::runtime, c.name(), ": out has shape ", to.sizes,
             " and is viewed by other tensors; expected ", g.sizes);
+    for (size_t i = 0, n = c.op.parsed.params.size(); i < n; ++i)
+        for (TensorImpl* t : c.args[i].to_tensors())
+            require(t->storage.get() != to.storage.get(), ErrorKind::runtime, c.name(), ": out shares memory with argument '", c.op.parsed.params[i].name,
+                    "' and would change its shape from ", to.sizes, " to ", g.sizes, "; expected another tensor");
     to.storage->resize(size_t(bytes_needed(g.sizes, contiguous_strides(g.sizes), 0, size_of(to.dtype), c.name())));
     to.sizes = g.sizes;
     to.strides = contiguous_strides(g.sizes);
