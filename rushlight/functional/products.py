@@ -57,7 +57,8 @@ def tensordot(a, b, dims=2):
     """
     if isinstance(dims, int):
         if not 0 <= dims <= (a.dim() if a.dim() < b.dim() else b.dim()):
-            raise RuntimeError(f"tensordot: dims={dims} is out of range for shapes {tuple(a.shape)} and {tuple(b.shape)}")
+            shapes = f"{tuple(a.shape)} and {tuple(b.shape)}"
+            raise RuntimeError(f"tensordot: dims={dims} is out of range for shapes {shapes}")
         left, right = list(range(a.dim() - dims, a.dim())), list(range(dims))
     else:
         left = [d % a.dim() for d in ([dims[0]] if isinstance(dims[0], int) else dims[0])]
