@@ -89,10 +89,13 @@ from rushlight.functional.conversion import is_tensor as is_tensor
 from rushlight.functional.conversion import numel as numel
 from rushlight.functional.conversion import promote_types as promote_types
 from rushlight.functional.conversion import result_type as result_type
+from rushlight.functional.counting import unique as unique
+from rushlight.functional.counting import unique_consecutive as unique_consecutive
 from rushlight.functional.creation import normal as normal
 from rushlight.functional.creation import randint as randint
 from rushlight.functional.creation import randint_like as randint_like
 from rushlight.functional.distance import bilinear as bilinear
+from rushlight.functional.distance import cdist as cdist
 from rushlight.functional.distance import cosine_similarity as cosine_similarity
 from rushlight.functional.distance import pairwise_distance as pairwise_distance
 from rushlight.functional.images import channel_shuffle as channel_shuffle
@@ -166,6 +169,7 @@ from rushlight._C import atan as atan
 from rushlight._C import atan2 as atan2
 from rushlight._C import atanh as atanh
 from rushlight._C import bernoulli as bernoulli
+from rushlight._C import bincount as bincount
 from rushlight._C import bitwise_and as bitwise_and
 from rushlight._C import bitwise_left_shift as bitwise_left_shift
 from rushlight._C import bitwise_not as bitwise_not
@@ -174,6 +178,7 @@ from rushlight._C import bitwise_right_shift as bitwise_right_shift
 from rushlight._C import bitwise_xor as bitwise_xor
 from rushlight._C import bmm as bmm
 from rushlight._C import broadcast_to as broadcast_to
+from rushlight._C import bucketize as bucketize
 from rushlight._C import cat as cat
 from rushlight._C import ceil as ceil
 from rushlight._C import celu as celu
@@ -245,6 +250,7 @@ from rushlight._C import group_norm as group_norm
 from rushlight._C import gt as gt
 from rushlight._C import hardshrink as hardshrink
 from rushlight._C import heaviside as heaviside
+from rushlight._C import histc as histc
 from rushlight._C import hstack as hstack
 from rushlight._C import hypot as hypot
 from rushlight._C import imag as imag
@@ -339,6 +345,7 @@ from rushlight._C import scalar_tensor as scalar_tensor
 from rushlight._C import scatter as scatter
 from rushlight._C import scatter_add as scatter_add
 from rushlight._C import scatter_reduce as scatter_reduce
+from rushlight._C import searchsorted as searchsorted
 from rushlight._C import select as select
 from rushlight._C import select_scatter as select_scatter
 from rushlight._C import selu as selu

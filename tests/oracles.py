@@ -95,6 +95,17 @@ def _log_softmax(x, dim):
     return np.log(_softmax(x, dim))
 
 
+def _histc(x, bins, low=0, high=0):
+    return np.histogram(x, bins, (low, high) if high > low else None)[0]
+
+
+def _searchsorted(rows, values, right=False):
+    side = "right" if right else "left"
+    if rows.ndim == 1:
+        return np.searchsorted(rows, values, side)
+    return np.stack([np.searchsorted(*pair, side) for pair in zip(rows, values, strict=True)])
+
+
 _SELU = (1.0507009873554804934, 1.6732632423543772848)
 
 ORACLES = {
@@ -263,6 +274,12 @@ ORACLES = {
     "dot": np.dot,
     "outer": np.outer,
     "linear": lambda x, w, b=0: x @ w.T + b,
+    "unique_values": lambda x, *_: np.unique(x, return_inverse=True, return_counts=True),
+    "unique_rows": lambda x, *_: np.unique(x, axis=0, return_index=True, return_inverse=True, return_counts=True)[1:],
+    "bincount": np.bincount,
+    "histc": _histc,
+    "one_hot": lambda x, n=-1: np.eye(x.max() + 1 if n == -1 else n)[x],
+    "searchsorted": _searchsorted,
 }
 
 _TENSOR = "tests/tensor"

@@ -357,7 +357,7 @@ Example:
     >>> rushlight.zeros(3).masked_fill(rushlight.tensor([True, False, True]), 2.0)
     tensor([2., 0., 2.]))"};
 
-OP(masked_select) = {.signature = "masked_select(input: Tensor, mask: Tensor) -> Tensor", .names = "masked_select Tensor.masked_select",
+OP(masked_select) = {.signature = "masked_select(input: Tensor, mask: Tensor) -> Tensor", .names = "masked_select Tensor.masked_select out",
     .dtypes = "all", .infer = infer_masked_select, .kernels = {Kernel{"generic", nullptr, run_masked_select}},
     .derivative = {.vjp = vjp_masked_select, .saves = "mask"}, .onnx = {"Compress", 11},
     .samples = {.calls = "masked_select(T(2, 3), tensor([[True, False, True], [False, False, True]])); masked_select(T(2, 3), tensor([True, False, True]));"
@@ -381,7 +381,7 @@ Example:
     >>> rushlight.zeros(3).masked_scatter(rushlight.tensor([True, False, True]), rushlight.tensor([7.0, 8.0]))
     tensor([7., 0., 8.]))", .updates_first = true};
 
-OP(nonzero) = {.signature = "nonzero(input: Tensor) -> Tensor", .names = "argwhere Tensor.argwhere", .dtypes = "all", .infer = [](Call&) {},
+OP(nonzero) = {.signature = "nonzero(input: Tensor) -> Tensor", .names = "argwhere Tensor.argwhere out", .dtypes = "all", .infer = [](Call&) {},
     .kernels = {Kernel{"generic", nullptr, run_nonzero}}, .derivative = not_differentiable("indices are whole numbers"), .onnx = {"NonZero", 13},
     .samples = {.calls = "argwhere(tensor([[1, 0], [0, 2]])); argwhere(tensor(3))"},
     .doc = R"(The indices of the elements that are not zero, one row each.

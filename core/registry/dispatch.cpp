@@ -133,10 +133,8 @@ void dispatch_into(Call& c, bool recording) {
     if (recording) tape_observer.record(c);
 }
 
-// A composite's in-place and `out=` forms copy the finished result, unless it has written into its destination itself.
-void dispatch_composite(Call& c) {
-    c.op.compose(c);
-    if (!c.destination || c.out[0].impl() == c.destination) return;
+// Copies a finished result to the call's destination.
+void deliver(Call& c) {
     Tensor value = std::move(c.out[0]);
     c.results = 0;
     c.result(value.sizes(), value.dtype());
@@ -148,6 +146,19 @@ void dispatch_composite(Call& c) {
     into.in_place = true;
     dispatch(into);
     c.out[0] = Tensor(c.destination);
+}
+
+// A composite's in-place and `out=` forms copy the finished result, unless it has written into its destination itself.
+void dispatch_composite(Call& c) {
+    c.op.compose(c);
+    if (c.destination && c.out[0].impl() != c.destination) deliver(c);
+}
+
+// So does `out=` of an operator whose result has as many elements as its kernel finds.
+void dispatch_unsized(Call& c, bool recording) {
+    tape_observer.before_write(c, recording);
+    run_kernel(c);
+    deliver(c);
 }
 
 }  // namespace
@@ -164,7 +175,7 @@ void dispatch(Call& c) {
     if (c.op.compose) return dispatch_composite(c);
     c.op.infer(c);
     bool recording = mode.grad && any_requires_grad(c);
-    if (c.destination) return dispatch_into(c, recording);
+    if (c.destination) return c.results ? dispatch_into(c, recording) : dispatch_unsized(c, recording);
     if (c.op.kind == Kind::view) {
         if (!c.passes_view) make_view(c);
         for (Tensor& t : c.list) t->view_flags |= view_of_many;

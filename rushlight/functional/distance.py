@@ -46,6 +46,61 @@ def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False):
     return core.linalg.vector_norm(x1 - x2 + eps, p, -1, keepdim)
 
 
+_CDIST_MODES = ("use_mm_for_euclid_dist_if_necessary", "use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist")
+_CDIST_ROWS = 25                                  # from here PyTorch forms euclidean distances by a product
+
+
+@composite("cdist")
+def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
+    """The p-norms of all differences between the rows of `x1` and those of `x2`.
+
+    Args:
+        x1 (Tensor): floating, (..., P, M).
+        x2 (Tensor): floating, (..., R, M); leading sizes are broadcast.
+        p (float): the norm, at least 0. Default: 2.
+        compute_mode (str): whether p=2 is formed by a matrix product, which is faster and less exact where rows are
+            close: 'use_mm_for_euclid_dist_if_necessary' (from 26 rows on), 'use_mm_for_euclid_dist' or
+            'donot_use_mm_for_euclid_dist'. Default: the first.
+
+    Returns:
+        Tensor: (..., P, R).
+
+    Raises:
+        RuntimeError: shapes or dtypes do not agree, or `p` is negative.
+        ValueError: no such mode.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.cdist(rl.tensor([[0., 0.]]), rl.tensor([[3., 4.], [0., 1.]]))
+        tensor([[5., 1.]])
+    """
+    if compute_mode not in _CDIST_MODES:
+        raise ValueError(f"cdist: compute_mode={compute_mode!r}; expected one of {', '.join(_CDIST_MODES)}")
+    for name, x in (("x1", x1), ("x2", x2)):
+        if not x.dtype.is_floating_point:
+            raise RuntimeError(f"cdist: {name} has dtype {x.dtype}; expected a floating dtype")
+        if x.dim() < 2:
+            raise RuntimeError(f"cdist: {name} has shape {tuple(x.shape)}; expected at least 2 dimensions")
+    if x1.dtype != x2.dtype:
+        raise RuntimeError(f"cdist: x1 has dtype {x1.dtype} and x2 has dtype {x2.dtype}; expected the same dtype")
+    if x1.size(-1) != x2.size(-1):
+        raise RuntimeError(f"cdist: x1 has shape {tuple(x1.shape)} and x2 has shape {tuple(x2.shape)}; "
+                           "expected equal last sizes")
+    if not p >= 0:
+        raise RuntimeError(f"cdist: p={p}; expected p >= 0")
+    many = x1.size(-2) > _CDIST_ROWS or x2.size(-2) > _CDIST_ROWS
+    if p == 2 and (compute_mode == _CDIST_MODES[1] or (compute_mode == _CDIST_MODES[0] and many)):
+        return _euclidean(x1, x2)
+    return core.linalg.vector_norm(x1.unsqueeze(-2) - x2.unsqueeze(-3), p, -1)
+
+
+def _euclidean(x1, x2):
+    # |x|^2 + |y|^2 - 2 x.y, which rounding can bring below zero; at zero the gradient is zero.
+    squares = (x1 * x1).sum(-1, keepdim=True) + (x2 * x2).sum(-1).unsqueeze(-2) - 2 * (x1 @ x2.transpose(-1, -2))
+    apart = squares > 0
+    return core.where(apart, core.where(apart, squares, 1.0).sqrt(), 0.0)
+
+
 @composite("nn.functional.normalize")
 def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
     """Vectors along `dim`, divided by their p-norm (at least `eps`).
@@ -64,47 +119,6 @@ def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
     """
     scale = core.linalg.vector_norm(input, p, dim, True).clamp(min=eps).expand_as(input)
     return input / scale if out is None else core.div(input, scale, out=out)
-
-
-@composite("nn.functional.one_hot")
-def one_hot(tensor, num_classes=-1):
-    """A new last dimension that is 1 at the class and 0 elsewhere.
-
-    Args:
-        tensor (Tensor): classes, int64, not negative.
-        num_classes (int): its size; one more than the largest class when -1. Default: -1.
-
-    Raises:
-        RuntimeError: the dtype is not int64, a class is negative or not below `num_classes`, or there is no
-            class to
-            find their number from.
-
-    Example:
-        >>> import rushlight as rl
-        >>> rl.nn.functional.one_hot(rl.tensor([0, 2]))
-        tensor([[1, 0, 0],
-                [0, 0, 1]])
-    """
-    if tensor.dtype != core.int64:
-        raise RuntimeError(f"one_hot: tensor has dtype {tensor.dtype}; expected int64")
-    if tensor.numel() == 0:
-        if num_classes <= 0:
-            raise RuntimeError(
-                "one_hot: tensor has no elements, so num_classes can't be inferred; expected a positive "
-                "num_classes"
-            )
-        return core.zeros((*tensor.shape, num_classes), dtype=core.int64)
-    low, high = int(tensor.min()), int(tensor.max())
-    if low < 0:
-        raise RuntimeError(f"one_hot: tensor has class {low}; expected classes of at least 0")
-    if num_classes == -1:
-        num_classes = high + 1
-    if high >= num_classes:
-        raise RuntimeError(
-            f"one_hot: tensor has class {high}; expected classes smaller than num_classes={num_classes}"
-        )
-    result = core.zeros((*tensor.shape, num_classes), dtype=core.int64)
-    return result.scatter_(-1, tensor.unsqueeze(-1), 1)
 
 
 @composite("bilinear nn.functional.bilinear")

@@ -334,12 +334,13 @@ def where_method(self, condition, other):
 
 
 @composite("nonzero Tensor.nonzero")
-def nonzero(input, *, as_tuple=False):
+def nonzero(input, *, as_tuple=False, out=None):
     """The indices of the elements that are not zero.
 
     Args:
         input (Tensor): any dtype.
         as_tuple (bool): one vector for each dimension instead of one row for each element. Default: False.
+        out (Tensor, optional): where the rows go.
 
     Returns:
         Tensor | tuple: int64.
@@ -351,5 +352,5 @@ def nonzero(input, *, as_tuple=False):
                 [2]])
     """
     if not as_tuple:
-        return _argwhere(input)
+        return _argwhere(input, out=out)
     return core.unbind(_argwhere(input.reshape(1) if input.dim() == 0 else input), 1)

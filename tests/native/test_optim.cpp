@@ -109,7 +109,9 @@ void check_scaled(DType t) {
             },
             [&](auto p, auto g, auto& state, int) { return reference::rmsprop(p, g, state, s); }, "rmsprop");
     }
-    kernels::AdagradStep s{0.1, 0.05, 0.01};
+    // The step has the size of the rate however small the gradient is; so that one that the decay nearly cancels keeps its
+    // sign in float32, the decay is a power of two.
+    kernels::AdagradStep s{0.1, 0.05, 1.0 / 128};
     auto at = [&](int step) {
         s.step = step;
         return s;
@@ -123,37 +125,12 @@ void check_scaled(DType t) {
         "adagrad");
 }
 
-void check_lists(DType t) {
-    Model m(t);
-    std::vector<void*> p = pointers(m.params);
-    std::vector<const void*> q(p.begin(), p.end());
-    kernels::TensorList list{count, sizes, t};
-    long double total = 0, last = 0;
-    for (const Array& a : m.params) {
-        last = 0;
-        for (int64_t i = 0; i < a.size(); ++i) last += a[i] * a[i];
-        total += last;
-    }
-    double each[count];
-    kernels::norms(list, q.data(), each);
-    CHECK(std::abs(kernels::total_norm(list, q.data()) / std::sqrt(total) - 1) < 1e-6);
-    CHECK(std::abs(each[count - 1] / std::sqrt(last) - 1) < 1e-6 && each[1] == 0);
-    std::vector<Array> before = m.params;
-    kernels::scale(list, p.data(), 0.5);
-    for (int64_t i = 0; i < before[5].size(); ++i) before[5].set(i, before[5][i] / 2);
-    CHECK(close(m.params[5], before[5], 1, 0, "scale"));
-    kernels::zero(list, p.data());
-    for (const Array& a : m.params)
-        for (int64_t i = 0; i < a.size(); ++i) CHECK(a[i] == 0);
-}
-
 void body() {
     set_num_threads(3);
     for (DType t : floating_dtypes) {
         check_sgd(t);
         check_adam(t);
         check_scaled(t);
-        check_lists(t);
     }
 }
 

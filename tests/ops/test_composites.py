@@ -36,6 +36,11 @@ LINES = {
         lambda x: x.reshape(2, 3, 2, 2, 5, 6).transpose(0, 1, 4, 2, 5, 3).reshape(2, 3, 10, 12),
         [(2, 12, 5, 6)],
     ),
+    "cdist": (
+        lambda x, y: rl.cdist(x, y, p=3.0),
+        lambda x, y: norm(x[:, :, None] - y[None, None], 3, axis=-1),
+        [(2, 3, 4), (5, 4)],
+    ),
     "trapezoid": (lambda y, x: rl.trapezoid(y, x, dim=1), lambda y, x: np.trapezoid(y, x, axis=1), [(3, 4, 2), (4,)]),
 }
 

@@ -206,23 +206,6 @@ void batch_norm_training(const void* src, DType t, void* dst, ChannelShape shape
     });
 }
 
-void batch_norm_stats(const void* src, DType t, ChannelShape shape, double eps, void* mean, void* invstd) {
-    BatchNorm b(t, shape);
-    Scratch memory(size_t(b.channels) * sizeof(Moments));
-    Moments* moments = memory.as<Moments>();
-    if (b.columns) column_moments(b, src, moments);
-    else
-        parallel_for(b.channels, b.channel_grain(), [&](int64_t from, int64_t to) {
-            for (int64_t k = from; k < to; ++k)
-                norm_table.active().channel_moments[b.kind](at(src, k * b.inner, b.size), b.channel(),
-                                                            moments + k);
-        });
-    for (int64_t k = 0; k < b.channels; ++k) {
-        store_number(mean, b.stat, k, moments[k].mean);
-        store_number(invstd, b.stat, k, 1 / std::sqrt(moments[k].distances / double(b.rows()) + eps));
-    }
-}
-
 void batch_norm_inference(const void* src, DType t, void* dst, ChannelShape shape, const void* weight,
                           const void* bias, DType param, const void* mean, const void* var, double eps,
                           bool relu) {

@@ -31,8 +31,6 @@ void batch_norm_inference(const void* src, DType t, void* dst, ChannelShape shap
 void batch_norm_backward(const void* grad, const void* src, const void* output, DType t, void* grad_src,
                          ChannelShape shape, const void* weight, DType param, const void* mean,
                          const void* invstd, bool training, void* grad_weight, void* grad_bias);
-// mean and invstd of a batch alone (acc), without normalising.
-void batch_norm_stats(const void* src, DType t, ChannelShape shape, double eps, void* mean, void* invstd);
 
 // Rows of n elements. mean, rstd: [rows], acc; may be null where no backward pass follows.
 void layer_norm(const void* src, DType t, void* dst, int64_t rows, int64_t n, const void* weight,

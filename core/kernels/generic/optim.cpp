@@ -4,13 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "base/parallel.h"
 #include "kernels/generic/floats.h"
 #include "kernels/generic/optim_kernels.h"
-#include "kernels/generic/reduce_kernels.h"
-#include "kernels/generic/scratch.h"
 
 namespace rushlight::kernels {
 
@@ -98,49 +95,6 @@ void adagrad_step(const TensorList& list, void* const* params, const void* const
                     s.maximize ? -1.0 : 1.0};
     for_each_piece(list, [&](int64_t i, int64_t o, int64_t n) {
         update(at(params[i], o, size), at(grads[i], o, size), at(sum[i], o, size), n, u);
-    });
-}
-
-namespace {
-
-double sum_of_squares(const void* p, DType t, int64_t n) {
-    FoldRowsFn fold = reduce_table.active().rows[int(Fold::square_sum)][kind_of(t)];
-    int64_t blocks = (n + fold_block - 1) / fold_block, size = size_of(t);
-    Scratch memory(size_t(blocks) * sizeof(double));
-    double* parts = memory.as<double>();
-    parallel_for(blocks, 1, [&](int64_t from, int64_t to) {
-        for (int64_t b = from; b < to; ++b)
-            fold(at(p, b * fold_block, size), 1, std::min(fold_block, n - b * fold_block), parts + b, 0);
-    });
-    double sum = 0;
-    for (int64_t b = 0; b < blocks; ++b) sum += parts[b];
-    return sum;
-}
-
-}  // namespace
-
-void norms(const TensorList& list, const void* const* tensors, double* dst) {
-    for (int64_t i = 0; i < list.count; ++i)
-        dst[i] = std::sqrt(sum_of_squares(tensors[i], list.dtype, list.sizes[i]));
-}
-
-double total_norm(const TensorList& list, const void* const* tensors) {
-    double sum = 0;
-    for (int64_t i = 0; i < list.count; ++i) sum += sum_of_squares(tensors[i], list.dtype, list.sizes[i]);
-    return std::sqrt(sum);
-}
-
-void scale(const TensorList& list, void* const* tensors, double factor) {
-    auto scale_all = optim_table.active().scale[kind_of(list.dtype)];
-    int64_t size = size_of(list.dtype);
-    for_each_piece(list,
-                   [&](int64_t i, int64_t o, int64_t n) { scale_all(at(tensors[i], o, size), n, factor); });
-}
-
-void zero(const TensorList& list, void* const* tensors) {
-    int64_t size = size_of(list.dtype);
-    for_each_piece(list, [&](int64_t i, int64_t o, int64_t n) {
-        std::memset(at(tensors[i], o, size), 0, size_t(n * size));
     });
 }
 

@@ -49,11 +49,4 @@ struct AdagradStep {
 void adagrad_step(const TensorList& list, void* const* params, const void* const* grads, void* const* sum,
                   const AdagradStep& s);
 
-// The 2-norm of all elements of all tensors together (float64 accumulation across blocks).
-double total_norm(const TensorList& list, const void* const* tensors);
-// The 2-norm of each tensor.
-void norms(const TensorList& list, const void* const* tensors, double* dst);
-void scale(const TensorList& list, void* const* tensors, double factor);
-void zero(const TensorList& list, void* const* tensors);
-
 }  // namespace rushlight::kernels

@@ -115,18 +115,11 @@ void adagrad(void* param, const void* grad, void* sum, int64_t n, const AdagradU
     });
 }
 
-template <class S>
-void scale_all(void* p, int64_t n, double factor) {
-    using V = Vec<Compute<S>>;
-    const V f(factor);
-    over<S>(n, [&](auto io) { io.store(static_cast<S*>(p), io.load(static_cast<S*>(p)) * f); });
-}
-
 }  // namespace
 }  // namespace isa
 
 EXPORT_ISA_TABLE(OptimTable, optim_table) = {
-    PER_FLOAT(sgd), PER_FLOAT(adam), PER_FLOAT(rmsprop), PER_FLOAT(adagrad), PER_FLOAT(scale_all),
+    PER_FLOAT(sgd), PER_FLOAT(adam), PER_FLOAT(rmsprop), PER_FLOAT(adagrad),
 };
 
 }  // namespace rushlight

@@ -32,7 +32,6 @@ struct OptimTable {
                       const RmspropUpdate& u)>
         rmsprop;
     PerFloat<void (*)(void* param, const void* grad, void* sum, int64_t n, const AdagradUpdate& u)> adagrad;
-    PerFloat<void (*)(void* p, int64_t n, double factor)> scale;
 };
 
 #ifndef RUSHLIGHT_ISA

@@ -400,8 +400,8 @@ void histc(const void* src, DType t, int64_t n, void* dst, int64_t bins, double 
             for (int64_t i = 0; i < n; ++i) {
                 Acc x = Acc(in[i]);
                 if (!(x >= a && x <= b)) continue;
-                int64_t cell = int64_t((x - a) * Acc(bins) / (b - a));
-                ++counts[std::min(cell, bins - 1)];
+                Acc place = (x - a) * Acc(bins) / (b - a);       // NaN where the range is wider than the dtype
+                ++counts[place < Acc(bins) ? std::min(int64_t(place), bins - 1) : bins - 1];
             }
             for (int64_t j = 0; j < bins; ++j) static_cast<T*>(dst)[j] = T(Acc(counts[j]));
         }

@@ -2,8 +2,7 @@
 // stable.
 //
 // Functions with a `workspace` argument need that many bytes, aligned to 64, for scratch: ask the function
-// named
-// *_workspace. Sizes may be zero, and then the pointer may be null.
+// named *_workspace. Sizes may be zero, and then the pointer may be null.
 #pragma once
 
 #include <cstddef>
