@@ -16,7 +16,7 @@ class Case:
     build: Callable
     group: str
     bar: float | None = None  # the largest ratio to the best peer that is good enough; None where nothing was promised
-    layouts: tuple[str, ...] = ("default",)  # PyTorch runs the case once in each of these memory formats
+    layouts: tuple[str, ...] = ("default",)  # Rushlight and PyTorch run the case once in each of these memory formats
     flops: float = 0
     quick: bool = False  # also run by --quick
     options: dict = field(default_factory=dict)

@@ -32,7 +32,7 @@ def best(rows: Iterable[dict], figure: str) -> dict | None:
 
 
 def compare(rows: list[dict], peer: str) -> list[dict]:
-    """One line per case: Rushlight's figures, the peer's best layout, their ratios, the bar."""
+    """One line per case: the figures of Rushlight's and of the peer's better layout, their ratios, the bar."""
     lines = []
     for case in dict.fromkeys(row["case"] for row in rows):
         own = [row for row in rows if row["case"] == case and row["peer"] == "rushlight"]
@@ -42,7 +42,7 @@ def compare(rows: list[dict], peer: str) -> list[dict]:
         line["errors"] = [f"{row['peer']} cannot run it: {row['error']}" for row in own + other if "error" in row]
         if line["rushlight"] and line["peer"]:
             line["ratio"] = line["rushlight"]["min"] / line["peer"]["min"]
-            line["median_ratio"] = line["rushlight"]["median"] / best(other, "median")["median"]
+            line["median_ratio"] = best(own, "median")["median"] / best(other, "median")["median"]
             line["disagreement"] = disagreement(line["rushlight"], line["peer"])
         lines.append(line)
     return lines
@@ -73,7 +73,8 @@ def shown(value: float, unit: str) -> str:
 def figure(row: dict | None) -> str:
     if row is None:
         return "-"
-    return f"{shown(row['min'], row['unit'])} / {shown(row['median'], row['unit'])}"
+    layout = f" [{row['layout']}]" if row["layout"] != "default" else ""
+    return f"{shown(row['min'], row['unit'])} / {shown(row['median'], row['unit'])}{layout}"
 
 
 def verdict(line: dict, peer: str) -> str:
@@ -94,8 +95,7 @@ def table(rows: list[dict], peer: str) -> str:
     cells = [["case", "rushlight min / median", f"{peer} min / median", "ratio (of medians)", ""]]
     for line in lines:
         ratio = f"{line['ratio']:.2f} ({line['median_ratio']:.2f})" if "ratio" in line else "-"
-        layout = f" [{line['peer']['layout']}]" if line["peer"] and line["peer"]["layout"] != "default" else ""
-        figures = [figure(line["rushlight"]), figure(line["peer"]) + layout]
+        figures = [figure(line["rushlight"]), figure(line["peer"])]
         cells.append([line["case"], *figures, ratio, verdict(line, peer)])
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
     text = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in cells]

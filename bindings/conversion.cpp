@@ -12,6 +12,7 @@ namespace {
 struct Target {
     DType dtype;
     bool has_dtype = false, copy = false;
+    std::string_view memory_format;
     int flags = 0;                         // positional bools: non_blocking, then copy
 
     void take_dtype(DType t) {
@@ -32,6 +33,7 @@ struct Target {
     void take_keyword(std::string_view key, PyObject* o) {
         if (key == "copy") copy = PyObject_IsTrue(o) == 1;
         else if (key == "device" || key == "dtype" || key == "other") take(o);
+        else if (key == "memory_format" && PyUnicode_Check(o)) memory_format = PyUnicode_AsUTF8(o);
         else
             require(key == "non_blocking" || key == "memory_format", ErrorKind::type, "to: unexpected keyword argument '", key,
                     "'; expected dtype, device, other, non_blocking, copy or memory_format");
@@ -45,9 +47,12 @@ PyObject* method_to(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObjec
         for (Py_ssize_t i = 0; i < n; ++i) target.take(args[i]);
         for (Py_ssize_t i = 0; keywords && i < PyTuple_GET_SIZE(keywords); ++i)
             target.take_keyword(PyUnicode_AsUTF8(PyTuple_GET_ITEM(keywords, i)), args[n + i]);
-        static const Op &to_dtype = need_op("to_dtype"), &clone = need_op("clone");
-        if (target.dtype != t.dtype()) return wrap(invoke(to_dtype, t, target.dtype));
-        return target.copy ? wrap(invoke(clone, t)) : Py_NewRef(self);
+        static const Op &to_dtype = need_op("to_dtype"), &clone = need_op("clone"), &contiguous = need_op("contiguous");
+        Tensor result = t;
+        if (target.dtype != t.dtype()) result = invoke(to_dtype, t, target.dtype);
+        else if (target.copy) result = invoke(clone, t);
+        if (target.memory_format.starts_with("channels_last")) result = invoke(contiguous, result, target.memory_format);
+        return result.impl() == t.impl() ? Py_NewRef(self) : wrap(result);
     });
 }
 

@@ -67,8 +67,12 @@ PyObject* method_storage_offset(PyObject* self, PyObject*) { return PyLong_FromL
 PyObject* method_data_ptr(PyObject* self, PyObject*) {
     return PyLong_FromUnsignedLongLong(reinterpret_cast<uintptr_t>(impl_of(self)->data()));
 }
-PyObject* method_is_contiguous(PyObject* self, PyObject* const*, Py_ssize_t, PyObject*) {
-    return PyBool_FromLong(impl_of(self)->contiguous);
+PyObject* method_is_contiguous(PyObject* self, PyObject* args, PyObject* keywords) {
+    const char *format = nullptr, *names[] = {"memory_format", nullptr};
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|z:is_contiguous", const_cast<char**>(names), &format)) return nullptr;
+    const TensorImpl& t = *impl_of(self);
+    bool last = format && std::string_view(format).starts_with("channels_last");
+    return PyBool_FromLong(last ? t.storage->arrangement() == Arrangement::channels_last : t.contiguous);
 }
 PyObject* method_is_floating_point(PyObject* self, PyObject*) { return PyBool_FromLong(is_floating(impl_of(self)->dtype)); }
 PyObject* method_is_complex(PyObject* self, PyObject*) { return PyBool_FromLong(is_complex(impl_of(self)->dtype)); }
@@ -140,8 +144,9 @@ PyMethodDef tensor_methods[] = {
      "element_size() -> int\n\nBytes per element."},
     {"storage_offset", method_storage_offset, METH_NOARGS, "storage_offset() -> int\n\nWhere the tensor begins in its storage, in elements."},
     {"data_ptr", method_data_ptr, METH_NOARGS, "data_ptr() -> int\n\nThe address of the first element."},
-    {"is_contiguous", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(method_is_contiguous)), METH_FASTCALL | METH_KEYWORDS,
-     "is_contiguous(memory_format=None) -> bool\n\nTrue when the elements lie in row-major order without gaps."},
+    {"is_contiguous", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(method_is_contiguous)), METH_VARARGS | METH_KEYWORDS,
+     "is_contiguous(memory_format=None) -> bool\n\nTrue when the elements lie in row-major order without gaps; with "
+     "memory_format=channels_last, when the channels lie innermost."},
     {"is_floating_point", method_is_floating_point, METH_NOARGS, "is_floating_point() -> bool\n\nTrue for floating dtypes."},
     {"is_complex", method_is_complex, METH_NOARGS, "is_complex() -> bool\n\nTrue for complex dtypes."},
     {"is_signed", method_is_signed, METH_NOARGS, "is_signed() -> bool\n\nTrue when the dtype holds negative values."},

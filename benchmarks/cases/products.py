@@ -72,6 +72,8 @@ def forward_backward(xp, conv, layout="default"):
     layer, x = prepare(xp, conv, layout, grad=True)
     with xp.no_grad():
         gradient = xp.ones_like(layer(x))
+    if layout == "channels_last":
+        gradient = gradient.contiguous(memory_format=xp.channels_last)
 
     def step():
         layer(x).backward(gradient)

@@ -4,8 +4,10 @@
 #include <limits>
 
 #include "base/parallel.h"
+#include "kernels/compute/widen.h"
 #include "kernels/generic/arrange.h"
 #include "kernels/generic/loop.h"
+#include "ops/activation.h"
 #include "ops/algebra.h"
 #include "ops/shape_rules.h"
 
@@ -156,10 +158,34 @@ void hand_on(Call& c) {
     c.passes_view = true;
 }
 
+// Whether the elements are to be laid out with the channels last. Users see row-major strides all the same.
+bool wants_channels_last(const Call& c) {
+    if (!c.has(1)) return false;
+    std::string_view format = c[1].to_string();
+    require(format == "contiguous_format" || format == "preserve_format" || format == "channels_last" || format == "channels_last_3d",
+            ErrorKind::runtime, c.name(), ": memory_format='", format,
+            "'; expected contiguous_format, preserve_format, channels_last or channels_last_3d");
+    if (!format.starts_with("channels_last")) return false;
+    int rank = format == "channels_last" ? 4 : 5;
+    require(c.tensor(0).rank() == rank, ErrorKind::runtime, c.name(), ": memory_format='", format, "' with input of shape ",
+            c.tensor(0).sizes, "; expected ", rank, " dimensions");
+    return is_floating(c.tensor(0).dtype) && c.tensor(0).numel > 0;
+}
+
 void infer_contiguous(Call& c) {
     TensorImpl& t = c.tensor(0);
-    if (t.contiguous) return hand_on(c);
+    bool last = wants_channels_last(c);
+    if (last ? keeps_channels_last(t) : t.contiguous) return hand_on(c);
     c.result(t.sizes, t.dtype);
+}
+
+void run_contiguous(Call& c) {
+    if (c.passes_view) return;
+    if (!wants_channels_last(c)) return copy_values(*c.out[0].impl(), c.tensor(0));
+    Tensor from = contiguous(Tensor(&c.tensor(0)));
+    int64_t channels = from.size(1), rows = from.size(0);
+    compute::change_layout(result_memory(c.out[0], compute::Layout::channels_last), compute::Layout::channels_last, from.data(),
+                           from.dtype(), rows, channels, from.numel() / (rows * channels));
 }
 
 void infer_to_dtype(Call& c) {
@@ -222,10 +248,14 @@ Example:
     >>> rushlight.tensor([1, 2]).clone()
     tensor([1, 2]))"};
 
-OP(contiguous) = {.signature = "contiguous(input: Tensor) -> Tensor", .names = "Tensor.contiguous", .dtypes = "all", .infer = infer_contiguous,
-    .kernels = {Kernel{"strided", nullptr, run_clone}}, .derivative = {.vjp = vjp_clone}, .onnx = {"Identity", 13},
-    .samples = {.calls = "T(2, 3).contiguous(); T(2, 3).t().contiguous()"},
+OP(contiguous) = {.signature = "contiguous(input: Tensor, memory_format: str | None = None) -> Tensor", .names = "Tensor.contiguous",
+    .dtypes = "all", .infer = infer_contiguous, .kernels = {Kernel{"strided", nullptr, run_contiguous}}, .derivative = {.vjp = vjp_clone},
+    .onnx = {"Identity", 13},
+    .samples = {.calls = "T(2, 3).contiguous(); T(2, 3).t().contiguous(); T(2, 3, 4, 5).contiguous(memory_format='channels_last')"},
     .doc = R"(The tensor itself when its elements lie in row-major order, else a copy where they do.
+
+With memory_format=rushlight.channels_last (4 dimensions) or channels_last_3d (5), the channels lie innermost in memory, as
+convolutions like them best. The sizes and strides that the tensor shows stay those of row-major order.
 
 Example:
     >>> rushlight.zeros(2, 3).t().contiguous().stride()

@@ -27,6 +27,7 @@ namespace {
 constexpr size_t alignment = 64;
 constexpr size_t small_limit = size_t(1) << 16;      // below: thread-local lists, no lock
 constexpr size_t large_limit = size_t(1) << 21;      // from here on: whole huge pages straight from the system
+constexpr size_t slack = size_t(1) << 26;
 constexpr int class_count = 48 * 8;
 
 struct Counters {
@@ -131,8 +132,8 @@ bool keep(void* data, size_t bytes) {
         thread_lists.lists[c].push_back(data);
         return true;
     }
-    // Never hold more for later than was ever in use at once.
-    if (counters.cached.load(std::memory_order_relaxed) + bytes > counters.peak.load(std::memory_order_relaxed)) return false;
+    // Hold about as much for later as was ever in use at once: a program whose blocks fall into many classes needs some more.
+    if (counters.cached.load(std::memory_order_relaxed) + bytes > counters.peak.load(std::memory_order_relaxed) + slack) return false;
     SharedLists& shared = shared_lists();
     std::lock_guard guard(shared.lock);
     shared.lists[c].push_back(data);

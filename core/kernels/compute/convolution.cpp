@@ -1,5 +1,6 @@
 // Which implementation convolves, and in which layout.
 #include <algorithm>
+#include <cstring>
 #include <string>
 #include <type_traits>
 
@@ -53,13 +54,14 @@ const char* why_own(const Convolution& p, const Sizes& sizes) {
     return t->supports(p.dtype) ? nullptr : "no native instructions";
 }
 
-// An activation of a few batch items in the layout in which the kernel runs: the caller's memory, or a
-// channels-last copy.
+// An activation of a few batch items in the layout in which the kernel runs: the caller's memory where that is
+// in this layout already, or a copy.
 class Activation {
 public:
     Activation(const Convolution& p, bool is_input, Layout given, Layout wanted)
-        : dtype_(p.dtype), given_(given), channels_(is_input ? p.in_channels : p.out_channels),
-          positions_(product(is_input ? p.input : p.output, p.rank)), changes_(given != wanted) {}
+        : dtype_(p.dtype), given_(given), wanted_(wanted), channels_(is_input ? p.in_channels : p.out_channels),
+          positions_(product(is_input ? p.input : p.output, p.rank)),
+          changes_(given != wanted && channels_ > 1 && positions_ > 1) {}
 
     int64_t item_bytes() const { return channels_ * positions_ * size_of(dtype_); }
     int64_t changed_bytes() const { return changes_ ? item_bytes() : 0; }
@@ -68,7 +70,7 @@ public:
     const void* read(const void* data, int64_t first, int64_t items) const {
         const void* from = static_cast<const char*>(data) + first * item_bytes();
         if (!changes_) return from;
-        change_layout(memory_.data(), Layout::channels_last, from, dtype_, items, channels_, positions_);
+        change_layout(memory_.data(), wanted_, from, dtype_, items, channels_, positions_);
         return memory_.data();
     }
     void* place(void* data, int64_t first) const {
@@ -82,7 +84,7 @@ public:
 private:
     Scratch memory_;
     DType dtype_;
-    Layout given_;
+    Layout given_, wanted_;
     int64_t channels_, positions_;
     bool changes_;
 };
@@ -137,6 +139,32 @@ void add_bias(const Convolution& p, const void* bias, void* data) {
     else if (p.dtype == DType::bfloat16) add(static_cast<BFloat16*>(data), static_cast<const BFloat16*>(bias));
     else if (p.dtype == DType::float64) add(static_cast<double*>(data), static_cast<const double*>(bias));
     else add(static_cast<Half*>(data), static_cast<const Half*>(bias));
+}
+
+// The gradient of a first layer's weights is fastest with an image's few channels one after the other.
+bool is_first_layer(const Convolution& p) { return p.groups == 1 && p.in_channels < 4; }
+
+// oneDNN brings a gradient of fewer channels than a register's into blocks of this many, slowly: they arrive padded.
+constexpr int64_t padded_channels = 16;
+
+void backward_padded_weights(const Convolution& p, const Sizes& sizes, const void* input, const float* grad, void* grad_weights,
+                             void* grad_bias) {
+    Convolution q = p;
+    q.out_channels = padded_channels;
+    Scratch padded(size_t(p.batch * sizes.outputs * padded_channels) * sizeof(float));
+    Scratch weights(size_t(sizes.weights / p.out_channels * padded_channels) * sizeof(float)), bias(padded_channels * sizeof(float));
+    auto* to = padded.as<float>();
+    // What follows a position's channels serves as padding: the rows of weights that it leads to are thrown away.
+    const int64_t channels = p.out_channels, positions = p.batch * sizes.outputs;
+    parallel_for(positions, 4096, [&](int64_t begin, int64_t end) {
+        int64_t whole = std::clamp((positions * channels - padded_channels) / channels, begin, end), i = begin;
+        for (; i < whole; ++i) std::memcpy(to + i * padded_channels, grad + i * channels, padded_channels * sizeof(float));
+        for (; i < end; ++i)
+            for (int64_t c = 0; c < padded_channels; ++c) to[i * padded_channels + c] = c < channels ? grad[i * channels + c] : 0;
+    });
+    onednn::table()->convolution_backward_weights(q, input, to, weights.data(), grad_bias ? bias.data() : nullptr);
+    std::memcpy(grad_weights, weights.data(), size_t(sizes.weights) * sizeof(float));
+    if (grad_bias) std::memcpy(grad_bias, bias.data(), size_t(p.out_channels) * sizeof(float));
 }
 
 // Runs f and tells whether oneDNN has a kernel for it that is not its own last resort.
@@ -219,17 +247,18 @@ void convolution_backward_weights(const Convolution& given, const void* input, c
                                   void* grad_bias) {
     Sizes sizes(given);
     const char* reason = grad_weights ? why_own(given, sizes) : "no weights";
-    // Measured on one channel: oneDNN takes four times what im2col and a product take.
-    if (!reason && given.dtype == DType::float32 && given.in_channels / given.groups < 3) reason = "few input channels";
     note(given, "convolution_backward_weights", reason ? "own" : "onednn", reason ? reason : "float");
-    Convolution p = with_free_layouts(given, sizes);
+    Convolution p = given;
     bool done = !reason && onednn_takes([&] {
         Convolution best = in_best_layout(p);
+        if (is_first_layer(p)) best.input_layout = Layout::plain;
         Activation x(p, true, p.input_layout, best.input_layout), g(p, false, p.output_layout, best.output_layout);
         x.reserve(p.batch);
         g.reserve(p.batch);
         const void *from = x.read(input, 0, p.batch), *grad = g.read(grad_output, 0, p.batch);
-        onednn::table()->convolution_backward_weights(best, from, grad, grad_weights, grad_bias);
+        if (is_first_layer(p) && p.out_channels < padded_channels && p.dtype == DType::float32)
+            backward_padded_weights(best, sizes, from, static_cast<const float*>(grad), grad_weights, grad_bias);
+        else onednn::table()->convolution_backward_weights(best, from, grad, grad_weights, grad_bias);
     });
     if (done) return;
     if (!is_reduced(p.dtype)) return generic::convolution_backward_weights(p, input, grad_output, grad_weights, grad_bias);

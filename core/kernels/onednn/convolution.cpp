@@ -118,9 +118,14 @@ std::unique_ptr<Call> make_backward_input(const Convolution& p) {
 
 std::unique_ptr<Call> make_backward_weights(const Convolution& p, bool has_bias) {
     Descriptions d(p);
+    // Few channels in plain order come with the library's own blocks of the other side.
+    bool mixed = p.input_layout != p.output_layout;
+    Desc output = mixed ? any(d.output) : d.output;
+    dnnl::convolution_forward::primitive_desc hint(engine(), dnnl::prop_kind::forward_training, direct, d.input, any(d.weights),
+                                                   output, d.g.stride, d.g.dilation, d.g.before, d.g.after);
     dnnl::convolution_backward_weights::primitive_desc pd(
-        engine(), direct, d.input, any(d.weights), has_bias ? d.bias : Desc(), d.output, d.g.stride,
-        d.g.dilation, d.g.before, d.g.after, forward_hint(d), attributes());
+        engine(), direct, d.input, any(d.weights), has_bias ? d.bias : Desc(), output, d.g.stride,
+        d.g.dilation, d.g.before, d.g.after, hint, attributes());
     auto call = std::make_unique<Call>();
     call->a = Operand(d.input, pd.src_desc(), false);
     call->b = Operand(d.output, pd.diff_dst_desc(), false);
