@@ -10,20 +10,6 @@
 
 namespace rushlight::python {
 
-// Holds the interpreter for its lifetime, from any thread; does nothing once the interpreter is gone.
-class Interpreter {
-public:
-    Interpreter() : alive_(Py_IsInitialized()) { if (alive_) state_ = PyGILState_Ensure(); }
-    ~Interpreter() { if (alive_) PyGILState_Release(state_); }
-    Interpreter(const Interpreter&) = delete;
-    Interpreter& operator=(const Interpreter&) = delete;
-    bool alive() const { return alive_; }
-
-private:
-    bool alive_;
-    PyGILState_STATE state_{};
-};
-
 // A Python object that C++ objects own from any thread.
 class Held {
 public:

@@ -14,10 +14,10 @@ struct Lease {
 };
 
 void end_lease(void* context) {
+    Interpreter lock;
+    if (!lock.alive()) return;                   // the buffer went with the interpreter
     auto* lease = static_cast<Lease*>(context);
-    PyGILState_STATE state = PyGILState_Ensure();
     PyBuffer_Release(&lease->view);
-    PyGILState_Release(state);
     delete lease;
 }
 
@@ -213,16 +213,22 @@ Tensor from_data(PyObject* data, bool has_dtype, DType dtype) {
     return t;
 }
 
-struct Construction {          // the keywords that tensor() and as_tensor() share
+struct Construction {          // the arguments of tensor() and as_tensor()
     PyObject* data = nullptr;
     PyObject* dtype = Py_None;
     PyObject* device = Py_None;
     int requires_grad = 0;
     int pin_memory = 0;
 
-    bool parse(PyObject* args, PyObject* keywords, const char* format) {
+    bool parse_all(PyObject* args, PyObject* keywords) {
         static const char* names[] = {"data", "dtype", "device", "requires_grad", "pin_memory", nullptr};
-        return PyArg_ParseTupleAndKeywords(args, keywords, format, const_cast<char**>(names), &data, &dtype, &device, &requires_grad, &pin_memory);
+        return PyArg_ParseTupleAndKeywords(args, keywords, "O|$OOpp:tensor", const_cast<char**>(names), &data, &dtype,
+                                           &device, &requires_grad, &pin_memory);
+    }
+    bool parse_few(PyObject* args, PyObject* keywords) {
+        static const char* names[] = {"data", "dtype", "device", nullptr};
+        return PyArg_ParseTupleAndKeywords(args, keywords, "O|OO:as_tensor", const_cast<char**>(names), &data, &dtype,
+                                           &device);
     }
     bool has_dtype() const { return dtype != Py_None; }
     DType wanted(const char* op) const {
@@ -237,7 +243,7 @@ struct Construction {          // the keywords that tensor() and as_tensor() sha
 
 PyObject* make_tensor(PyObject*, PyObject* args, PyObject* keywords) {
     Construction c;
-    if (!c.parse(args, keywords, "O|$OOpp:tensor")) return nullptr;
+    if (!c.parse_all(args, keywords)) return nullptr;
     return guarded([&] {
         require_cpu(c.device, "tensor");
         Tensor t = from_data(c.data, c.has_dtype(), c.wanted("tensor"));
@@ -248,7 +254,7 @@ PyObject* make_tensor(PyObject*, PyObject* args, PyObject* keywords) {
 
 PyObject* make_as_tensor(PyObject*, PyObject* args, PyObject* keywords) {
     Construction c;
-    if (!c.parse(args, keywords, "O|OOpp:as_tensor")) return nullptr;
+    if (!c.parse_few(args, keywords)) return nullptr;
     return guarded([&]() -> PyObject* {
         require_cpu(c.device, "as_tensor");
         DType dtype = c.wanted("as_tensor");

@@ -169,21 +169,8 @@ PyObject* method_t(PyObject* self, PyObject*) {
     });
 }
 
-// The memory grows where it must and never shrinks, so that views of it stay inside.
 PyObject* resize(PyObject* self, const Dims& sizes, const char* name) {
-    TensorImpl& t = *impl_of(self);
-    require(!t.tracked(), ErrorKind::runtime, name, ": a tensor that requires grad can't be resized; use a detached one");
-    Dims strides = contiguous_strides(sizes);
-    int64_t needed = bytes_needed(sizes, strides, t.offset, size_of(t.dtype), name);
-    if (needed > int64_t(t.storage->bytes())) {
-        require(t.storage->resizable(), ErrorKind::runtime, name, ": the tensor shares memory that is not its own and can't grow to ", sizes);
-        t.storage->resize(size_t(needed));
-    }
-    t.sizes = sizes;
-    t.strides = strides;
-    t.update_geometry();
-    ++t.generation;
-    t.storage->bump();
+    resize_tensor(*impl_of(self), sizes, name);
     return Py_NewRef(self);
 }
 

@@ -166,10 +166,11 @@ PyObject* to_array(PyObject* self, PyObject* args, PyObject* keywords) {
 
 // ---- DLPack ----------------------------------------------------------------------------------------------------------------
 
-// A tensor in the hands of another library, which may write it unless it is read-only.
+// A tensor in the hands of another library, which may write it unless it is read-only. It has a header of its own: the
+// other library reads the shape from there, whatever becomes of the tensor that was given.
 template <class Managed>
 struct Exported {
-    explicit Exported(Tensor t) : tensor(std::move(t)) {
+    explicit Exported(const Tensor& t) : tensor(alias(t, t.sizes(), t.strides(), t->offset)) {
         if (!tensor->storage->read_only()) tensor->storage->begin_sharing();
     }
     ~Exported() {
@@ -267,9 +268,8 @@ Tensor adopt(Managed* managed, bool read_only) {
     out->storage = Storage::wrap(static_cast<char*>(d.data) + d.byte_offset, size_t(bytes),
                                  [](void* context) {
                                      auto* m = static_cast<Managed*>(context);
-                                     PyGILState_STATE state = PyGILState_Ensure();
-                                     if (m->deleter) m->deleter(m);
-                                     PyGILState_Release(state);
+                                     Interpreter lock;
+                                     if (lock.alive() && m->deleter) m->deleter(m);
                                  },
                                  managed, read_only);
     out->sizes = sizes;

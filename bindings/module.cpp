@@ -74,11 +74,7 @@ void write_out(const Op& copy, TensorImpl& out, const Tensor& value, const char*
     if (out.sizes != value.sizes()) {
         require(out.numel == 0 || out.storage->use_count() == 1, ErrorKind::runtime, op, ": out has shape ", out.sizes,
                 " and is viewed by other tensors; expected ", value.sizes());
-        out.storage->resize(size_t(value.numel() * size_of(out.dtype)));
-        out.sizes = value.sizes();
-        out.strides = contiguous_strides(out.sizes);
-        out.offset = 0;
-        out.update_geometry();
+        resize_tensor(out, value.sizes(), op);
     }
     Value values[max_params] = {Value(&out), Value(value)};
     for (size_t i = 2; i < copy.parsed.params.size(); ++i) values[i] = copy.parsed.params[i].default_value;

@@ -63,6 +63,20 @@ PyObject* guarded(F&& f) noexcept {
     return nullptr;
 }
 
+// Holds the interpreter for its lifetime, from any thread; does nothing once the interpreter is gone.
+class Interpreter {
+public:
+    Interpreter() : alive_(Py_IsInitialized()) { if (alive_) state_ = PyGILState_Ensure(); }
+    ~Interpreter() { if (alive_) PyGILState_Release(state_); }
+    Interpreter(const Interpreter&) = delete;
+    Interpreter& operator=(const Interpreter&) = delete;
+    bool alive() const { return alive_; }
+
+private:
+    bool alive_;
+    PyGILState_STATE state_{};
+};
+
 // Numbers and lists out of Python objects; false (and no error set) when the object is of another type.
 bool to_number(PyObject* o, Value* v);                    // int, float, bool, complex, NumPy scalars; OverflowError -> throws
 bool to_int(PyObject* o, int64_t* out);

@@ -86,11 +86,6 @@ void check_destination(Call& c) {
         for (TensorImpl* t : c.args[i].to_tensors())
             require(t->storage.get() != to.storage.get(), ErrorKind::runtime, c.name(), ": out shares memory with argument '", c.op.parsed.params[i].name,
                     "' and would change its shape from ", to.sizes, " to ", g.sizes, "; expected another tensor");
-    to.storage->resize(size_t(bytes_needed(g.sizes, contiguous_strides(g.sizes), 0, size_of(to.dtype), c.name())));
-    to.sizes = g.sizes;
-    to.strides = contiguous_strides(g.sizes);
-    to.offset = 0;
-    to.update_geometry();
 }
 
 // An update in place may write while it reads only where nothing that it reads shares the destination's memory.
@@ -120,6 +115,7 @@ bool can_write_directly(const Call& c) {
 void dispatch_into(Call& c, bool recording) {
     check_destination(c);
     tape_observer.before_write(c, recording);
+    if (c.destination->sizes != c.geometry[0].sizes) resize_tensor(*c.destination, c.geometry[0].sizes, c.name());
     if (can_write_directly(c)) {
         c.out[0] = Tensor(c.destination);
         run_kernel(c);

@@ -1,6 +1,5 @@
 #include "tensor/allocator.h"
 
-#include <pthread.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -15,6 +14,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/scratch.h"
+#include "tensor/fork.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define RUSHLIGHT_NO_CACHE 1              // let the sanitizer see every allocation
@@ -78,12 +78,7 @@ struct SharedLists {
 alignas(SharedLists) unsigned char shared_memory[sizeof(SharedLists)];
 
 SharedLists& shared_lists() {                         // never destroyed: tensors may outlive static destruction
-    static SharedLists* made = [] {
-        auto* lists = new (shared_memory) SharedLists;
-        pthread_atfork([] { shared_lists().lock.lock(); }, [] { shared_lists().lock.unlock(); },
-                       [] { shared_lists().lock.unlock(); });
-        return lists;
-    }();
+    static SharedLists* made = new (shared_memory) SharedLists;
     return *made;
 }
 
@@ -157,6 +152,8 @@ Block fresh(size_t capacity) {
 }
 
 }  // namespace
+
+std::mutex& allocator_lock() { return shared_lists().lock; }
 
 Block allocate(size_t bytes) {
     if (bytes == 0) return {};

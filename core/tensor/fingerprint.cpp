@@ -2,6 +2,7 @@
 #include <cstring>
 #include <mutex>
 
+#include "tensor/fork.h"
 #include "tensor/tensor.h"
 
 namespace rushlight {
@@ -19,6 +20,8 @@ uint64_t mixed(uint64_t x) {
 std::mutex watching;
 
 }  // namespace
+
+std::mutex& watching_lock() { return watching; }
 
 // Four independent lanes of multiply and rotate keep up with memory.
 uint64_t fingerprint(const void* data, size_t bytes, uint64_t seed) {

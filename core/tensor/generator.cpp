@@ -1,7 +1,5 @@
 #include "tensor/generator.h"
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -10,6 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "tensor/fork.h"
 
 namespace rushlight {
 namespace {
@@ -27,19 +26,7 @@ Registry& registry() {
     return *the_registry;
 }
 
-void lock_all() {
-    registry().mutex.lock();
-    for (const Generator* g : registry().generators) g->mutex().lock();
-}
-
-void unlock_all() {
-    for (const Generator* g : registry().generators) g->mutex().unlock();
-    registry().mutex.unlock();
-}
-
 void enrol(const Generator* g) {
-    static const int installed = pthread_atfork(lock_all, unlock_all, unlock_all);
-    (void)installed;
     std::lock_guard lock(registry().mutex);
     registry().generators.push_back(g);
 }
@@ -66,6 +53,16 @@ inline uint32_t twist(uint32_t u, uint32_t v) {
 }
 
 }  // namespace
+
+void lock_generators() {
+    registry().mutex.lock();
+    for (const Generator* g : registry().generators) g->mutex().lock();
+}
+
+void unlock_generators() {
+    for (const Generator* g : registry().generators) g->mutex().unlock();
+    registry().mutex.unlock();
+}
 
 Generator::Generator(uint64_t seed) {
     reset(seed);

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
+#include "tensor/fork.h"
 
 namespace rushlight {
 
@@ -35,9 +36,10 @@ void Storage::destroy(Storage* s) {
 }
 
 void Storage::resize(size_t bytes) {
-    require(resizable(), ErrorKind::runtime, "resize_: the storage's memory belongs to another library and can't be resized");
+    require(resizable(), ErrorKind::runtime,
+            "resize_: the storage's memory is shared with another library and can't be resized");
+    void* old = data();                                  // an arrangement describes all the bytes there were
     if (bytes > block_.capacity) {
-        void* old = data();
         Block bigger = allocate(bytes);
         if (bytes_) std::memcpy(bigger.data, old, bytes_);
         deallocate(block_);
@@ -51,7 +53,7 @@ void Storage::set_channels_last(int64_t n, int64_t c, int64_t spatial, int eleme
     c_ = c;
     spatial_ = spatial;
     element_ = uint8_t(element);
-    arrangement_ = Arrangement::channels_last;
+    arrangement_.store(Arrangement::channels_last, std::memory_order_release);
 }
 
 namespace {
@@ -72,9 +74,11 @@ std::mutex rearranging;
 
 }  // namespace
 
+std::mutex& rearranging_lock() { return rearranging; }
+
 void Storage::rearrange_to_plain() {
     std::lock_guard guard(rearranging);
-    if (arrangement_ == Arrangement::plain) return;      // another thread did it meanwhile
+    if (arrangement() == Arrangement::plain) return;     // another thread did it meanwhile
     Block plain = allocate(bytes_);
     int64_t image = c_ * spatial_;
     parallel_for(n_, std::max<int64_t>(1, 32768 / std::max<int64_t>(image, 1)), [&](int64_t begin, int64_t end) {
@@ -91,13 +95,13 @@ void Storage::rearrange_to_plain() {
     if (holders_.load() > 0) retired_ = block_;
     else deallocate(block_);
     block_ = plain;
-    arrangement_ = Arrangement::plain;
+    arrangement_.store(Arrangement::plain, std::memory_order_release);
 }
 
 void* Storage::hold_arranged() {
-    if (arrangement_ == Arrangement::plain) return nullptr;
+    if (arrangement() == Arrangement::plain) return nullptr;
     std::lock_guard guard(rearranging);
-    if (arrangement_ == Arrangement::plain) return nullptr;
+    if (arrangement() == Arrangement::plain) return nullptr;
     holders_.fetch_add(1);
     return block_.data;
 }

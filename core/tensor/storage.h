@@ -22,12 +22,13 @@ public:
     static void destroy(Storage* s);
 
     void* data() {                                     // plain bytes
-        if (arrangement_ != Arrangement::plain) [[unlikely]] rearrange_to_plain();
+        if (arrangement() != Arrangement::plain) [[unlikely]] rearrange_to_plain();
         return block_.data;
     }
     size_t bytes() const { return bytes_; }
     bool read_only() const { return read_only_; }
-    bool resizable() const { return free_ == nullptr; }
+    // Only memory that nobody else holds an address of may move.
+    bool resizable() const { return !free_ && !written_elsewhere(); }
     void resize(size_t bytes);                         // keeps the common prefix
 
     uint32_t version() const { return version_.load(std::memory_order_relaxed); }
@@ -42,7 +43,7 @@ public:
     // Advances the version when shared memory no longer holds what it held when the sharing began.
     void notice_outside_writes() { if (watched_.load(std::memory_order_relaxed)) [[unlikely]] compare_print(); }
 
-    Arrangement arrangement() const { return arrangement_; }
+    Arrangement arrangement() const { return arrangement_.load(std::memory_order_acquire); }
     // Bytes as `arrangement()` says. They stay where they are until release_arranged(), even when another thread asks for the
     // plain bytes meanwhile. Null when the storage is plain.
     void* hold_arranged();
@@ -59,7 +60,7 @@ private:
     std::atomic<int> holders_{0};
     size_t bytes_ = 0;
     std::atomic<uint32_t> version_{0};
-    Arrangement arrangement_ = Arrangement::plain;
+    std::atomic<Arrangement> arrangement_{Arrangement::plain};     // stored last: who sees `plain` sees the plain bytes
     bool read_only_ = false;
     uint8_t element_ = 0;
     int64_t n_ = 0, c_ = 0, spatial_ = 0;

@@ -9,11 +9,11 @@ namespace {
 
 // Tensor headers are made and dropped at every operation: a short per-thread list saves the allocator's round trip.
 constexpr size_t header_list_length = 64;
+thread_local bool headers_gone = false;                // apart from the list, so that it outlives it
 struct HeaderList {
     std::vector<void*> free;
-    bool open = true;
     ~HeaderList() {
-        open = false;
+        headers_gone = true;
         for (void* p : free) ::operator delete(p);
     }
 };
@@ -23,7 +23,7 @@ thread_local HeaderList headers;
 
 TensorImpl* TensorImpl::make() {
 #ifndef __SANITIZE_ADDRESS__
-    if (headers.open && !headers.free.empty()) {
+    if (!headers_gone && !headers.free.empty()) {
         void* p = headers.free.back();
         headers.free.pop_back();
         return new (p) TensorImpl;
@@ -35,7 +35,7 @@ TensorImpl* TensorImpl::make() {
 void TensorImpl::destroy(TensorImpl* t) {
     t->~TensorImpl();
 #ifndef __SANITIZE_ADDRESS__
-    if (headers.open && headers.free.size() < header_list_length) {
+    if (!headers_gone && headers.free.size() < header_list_length) {
         headers.free.push_back(t);
         return;
     }
@@ -152,6 +152,22 @@ Tensor scalar_tensor(int64_t value, DType dtype) {
         if constexpr (std::is_integral_v<T>) *t.data_as<T>() = static_cast<T>(value);
     });
     return t;
+}
+
+void resize_tensor(TensorImpl& t, const Dims& sizes, const char* op) {
+    require(!t.tracked(), ErrorKind::runtime, op, ": a tensor that requires grad can't be resized; use a detached one");
+    Dims strides = contiguous_strides(sizes);
+    int64_t needed = bytes_needed(sizes, strides, t.offset, size_of(t.dtype), op);
+    if (needed > int64_t(t.storage->bytes())) {
+        require(t.storage->resizable(), ErrorKind::runtime, op,
+                ": the tensor shares its memory with another library and can't grow from ", t.sizes, " to ", sizes);
+        t.storage->resize(size_t(needed));
+    }
+    t.sizes = sizes;
+    t.strides = strides;
+    t.update_geometry();
+    ++t.generation;
+    t.storage->bump();
 }
 
 int64_t bytes_needed(const Dims& sizes, const Dims& strides, int64_t offset, int64_t element, const char* op) {

@@ -103,6 +103,10 @@ Tensor alias(const Tensor& t, const Dims& sizes, const Dims& strides, int64_t of
 Tensor scalar_tensor(double value, DType dtype);
 Tensor scalar_tensor(int64_t value, DType dtype);
 
+// Gives `t` another shape, row-major from its offset on. Its memory grows where it must and never shrinks, so that other
+// views of it stay inside; new elements are uninitialised.
+void resize_tensor(TensorImpl& t, const Dims& sizes, const char* op);
+
 // Bytes of the storage that the geometry touches, from the first byte; checked.
 int64_t bytes_needed(const Dims& sizes, const Dims& strides, int64_t offset, int64_t element, const char* op);
 bool overlaps_itself(const TensorImpl& t);       // several positions share memory (expanded tensors)

@@ -9,6 +9,7 @@
 #include <exception>
 #include <mutex>
 #include <new>
+#include <system_error>
 #include <thread>
 
 #include "base/error.h"
@@ -82,15 +83,20 @@ public:
         while (job.helpers.load(std::memory_order_acquire) != 0) pause_briefly();
     }
 
+    // Under `user`. False when the system gives fewer threads: a job gets by with what there is, a team does not.
+    bool start_helpers(int threads) {
+        try {
+            for (; started_ < threads - 1; ++started_)
+                std::thread([this, rank = started_ + 1] { serve(rank); }).detach();
+        } catch (const std::system_error&) {
+        }
+        return started_ >= threads - 1;
+    }
+
     void before_fork() { user.lock(); lock_.lock(); }
     void after_fork_in_parent() { lock_.unlock(); user.unlock(); }
 
 private:
-    void start_helpers(int threads) {
-        int missing = threads - 1 - started_;
-        for (; missing > 0; --missing, ++started_) std::thread([this, rank = started_ + 1] { serve(rank); }).detach();
-    }
-
     void serve(int rank) {
         uint64_t seen = 0;
         while (true) {
@@ -208,7 +214,9 @@ thread_local TeamCall team_call;
 
 void team_begin(int n, MemberFn fn, void* context) {
     require(!inside_region && !team_job, ErrorKind::runtime, "team_begin: called inside a parallel region");
-    pool().user.lock();
+    std::unique_lock guard(pool().user);
+    require(pool().start_helpers(n), ErrorKind::runtime, "team_begin: a team of ", n,
+            " needs more threads than the system gives; set_num_threads() to fewer");
     team_call = {fn, context};
     auto* job = new Job;
     job->fn = [](void* call, int64_t begin, int64_t end) {
@@ -223,6 +231,7 @@ void team_begin(int n, MemberFn fn, void* context) {
     team_job = job;
     pool().publish(*job);
     inside_region = true;
+    guard.release();                      // team_end() unlocks
 }
 
 void team_end() {

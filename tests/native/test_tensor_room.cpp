@@ -1,4 +1,8 @@
 // The thread pool and the allocator.
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <cstring>
 #include <random>
@@ -65,6 +69,55 @@ void thread_count_can_change() {
     }
 }
 
+// The job's body takes the allocator's lock, which the fork must not hold while it waits for the job.
+void a_fork_waits_for_a_job_that_allocates() {
+    set_num_threads(2);
+    std::atomic<bool> stop = false;
+    std::thread busy([&] {
+        while (!stop)
+            parallel_for(64, 1, [](int64_t begin, int64_t end) {
+                for (; begin < end; ++begin) deallocate(allocate(size_t(1) << 18));
+            });
+    });
+    alarm(120);                                          // a deadlock ends the test
+    for (int round = 0; round < 200; ++round) {
+        pid_t child = fork();
+        if (child == 0) {
+            alarm(20);
+            deallocate(allocate(size_t(1) << 18));
+            std::atomic<int64_t> total{0};
+            parallel_for(64, 1, [&](int64_t begin, int64_t end) { total += end - begin; });
+            _exit(total == 64 ? 0 : 1);
+        }
+        int status = -1;
+        waitpid(child, &status, 0);
+        CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    alarm(0);
+    stop = true;
+    busy.join();
+}
+
+#ifndef __SANITIZE_ADDRESS__
+// No room for another stack: a team can't be had, and what needs none goes on as before.
+void threads_that_the_system_refuses() {
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(20);
+        set_num_threads(8);
+        rlimit none{1, 1};
+        setrlimit(RLIMIT_AS, &none);
+        bool refused = fails_with(ErrorKind::runtime, [] { team_begin(8, [](void*, int64_t) {}, nullptr); });
+        std::atomic<int64_t> total{0};
+        parallel_for(64, 1, [&](int64_t begin, int64_t end) { total += end - begin; });
+        _exit(refused && total == 64 ? 0 : 1);
+    }
+    int status = -1;
+    waitpid(child, &status, 0);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+#endif
+
 void blocks_do_not_overlap_and_are_aligned() {
     struct Held {
         Block block;
@@ -115,6 +168,10 @@ int main() {
     exceptions_reach_the_caller();
     nested_and_concurrent_calls_finish();
     thread_count_can_change();
+    a_fork_waits_for_a_job_that_allocates();
+#ifndef __SANITIZE_ADDRESS__
+    threads_that_the_system_refuses();
+#endif
     blocks_do_not_overlap_and_are_aligned();
     memory_is_counted_and_reused();
     return checks_failed();
