@@ -1,6 +1,7 @@
 // One Python callable per public name of an operator. Arguments are bound by the operator's signature: positions, keywords,
 // defaults, ints spread over positions, and errors that name the argument.
 #include <string>
+#include <unordered_map>
 
 #include "bindings/python.h"
 
@@ -32,6 +33,7 @@ struct Scratch {
     Dims ints[max_lists];
     std::vector<double> reals;
     std::vector<TensorImpl*> tensors;
+    std::vector<Tensor> kept;    // of a list, whose items another thread may replace while the kernel runs
     int used_ints = 0;
 };
 
@@ -47,11 +49,13 @@ bool convert_list(const Op& op, const Param& p, PyObject* o, Value* v, Scratch& 
         if (!sequence) return false;
         Py_ssize_t n = PySequence_Fast_GET_SIZE(o);
         scratch.tensors.reserve(size_t(n));
+        scratch.kept.reserve(size_t(n));
         for (Py_ssize_t i = 0; i < n; ++i) {
             PyObject* item = PySequence_Fast_GET_ITEM(o, i);
             if (!is_tensor(item))
                 fail(ErrorKind::type, op.parsed.name, ": element ", i, " of argument '", p.name, "' must be Tensor, not ", type_name(item));
             scratch.tensors.push_back(impl_of(item));
+            scratch.kept.push_back(tensor_of(item));
         }
         *v = Value(std::span<TensorImpl* const>(scratch.tensors));
         return true;
@@ -269,8 +273,11 @@ PyObject* run_into_several(const OpFunction& f, Call& c, PyObject* out) {
     }
     Py_DECREF(fast);
     require(fits, ErrorKind::type, f.op->parsed.name, ": out must be a tuple of ", n, " tensors");
-    GradMode off(false);
     dispatch(c);
+    for (int i = 0; i < n; ++i)
+        require(!c.out[size_t(i)]->tracked(), ErrorKind::runtime, f.op->parsed.name,
+                ": out= can't be differentiated, but an argument requires grad; leave out= away, or call it under no_grad()");
+    GradMode off(false);
     const Op& copy = need_op("copy_");
     for (int i = 0; i < n; ++i) write_out(copy, *targets[i], c.out[size_t(i)], f.op->parsed.name.c_str());
     return Py_NewRef(out);
@@ -354,14 +361,19 @@ PyType_Spec op_spec = {"rushlight.Operator", sizeof(OpFunction), 0,
                            Py_TPFLAGS_DISALLOW_INSTANTIATION,
                        op_slots};
 
-PyObject* make_result_type(const Op& op) {
+// The named tuple of an operator whose first result is called `values`: one for all its names. New reference, or null.
+PyObject* result_type_of(const Op& op) {
     size_t n = op.parsed.return_names.size();
-    if (n < 2 || op.parsed.returns_text.find("values: Tensor") == std::string::npos) return nullptr;
+    if (n < 2 || op.parsed.return_names[0] != "values") return nullptr;
+    static std::unordered_map<const Op*, PyObject*> made;
+    PyObject*& type = made[&op];
+    if (type) return Py_NewRef(type);
     auto* fields = new PyStructSequence_Field[n + 1]();           // kept by the type for ever
     for (size_t i = 0; i < n; ++i) fields[i].name = op.parsed.return_names[i].c_str();
     auto* name = new std::string("rushlight.return_types." + op.parsed.name);
     PyStructSequence_Desc description = {name->c_str(), nullptr, fields, int(n)};
-    return reinterpret_cast<PyObject*>(PyStructSequence_NewType(&description));
+    type = reinterpret_cast<PyObject*>(PyStructSequence_NewType(&description));
+    return Py_XNewRef(type);
 }
 
 PyObject* make_function(const Op& op, std::string_view name, Form form) {
@@ -376,7 +388,7 @@ PyObject* make_function(const Op& op, std::string_view name, Form form) {
     f->param_names = PyTuple_New(Py_ssize_t(op.parsed.params.size()));
     for (size_t i = 0; i < op.parsed.params.size(); ++i)
         PyTuple_SET_ITEM(f->param_names, Py_ssize_t(i), PyUnicode_InternFromString(op.parsed.params[i].name.c_str()));
-    f->result_type = make_result_type(op);
+    f->result_type = result_type_of(op);
     PyObject_GC_Track(reinterpret_cast<PyObject*>(f));
     return reinterpret_cast<PyObject*>(f);
 }

@@ -130,7 +130,10 @@ std::vector<float> advance(const char* op, Column& steps, size_t n) {
     for (size_t i = 0; i < steps.size(); ++i) {
         require(steps[i].numel() == 1 && steps[i].dtype() == DType::float32, ErrorKind::runtime, op, ": steps[", i,
                 "] must be a float32 tensor of one element");
+        require(!steps[i]->storage->read_only(), ErrorKind::runtime, op, ": steps[", i,
+                "] shares read-only memory and can't be written");
         out.push_back(*steps[i].data_as<float>() += 1);
+        steps[i]->storage->bump();
     }
     return out;
 }

@@ -13,6 +13,7 @@ public:
     CopySlices(TensorImpl& base, const TensorImpl& view, Ref<Node> inner);
     void apply(std::span<Tensor> grads, std::span<Tensor> out, const Pass& pass) override;
     std::string name() const override { return "CopySlices"; }
+    void cut_history_of(const TensorImpl& t) override { inner_->cut_history_of(t); }
 
 private:
     struct Place {

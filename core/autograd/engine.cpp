@@ -76,11 +76,12 @@ Run::~Run() {
 bool Run::enter(Node* n) {
     Run* holder = n->run_.load(std::memory_order_relaxed);
     if (holder == this) return false;
+    if (!elsewhere_.empty() && elsewhere_.contains(n)) return false;      // whoever held it then may have gone since
     if (holder == nullptr && n->run_.compare_exchange_strong(holder, this, std::memory_order_acquire)) {
         visited_.push_back(n);
         return true;
     }
-    if (!elsewhere_.try_emplace(n).second) return false;
+    elsewhere_.try_emplace(n);
     visited_.push_back(n);
     return true;
 }

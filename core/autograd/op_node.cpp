@@ -320,13 +320,15 @@ OpNode::~OpNode() {
 class Unpacked {
 public:
     Unpacked(OpNode& node, const Pass& pass) : node_(node), create_graph_(pass.create_graph) {
-        std::memcpy(static_cast<void*>(args), node.args_, node.param_count_ * sizeof(Value));
-        if (!node.keeps_) return;
+        if (!node.keeps_) {
+            copy_args();
+            return;
+        }
         std::lock_guard guard(node.lock_);
         if (node.freed_) fail_second_walk(node.name());
         node.verify_all();
-        owner_ = true;
-        for (int i = 0; i < node.results_kept_; ++i) results_[i] = node.results_[i].alias;
+        copy_args();                     // with the lock: cut_history_of() exchanges what the node keeps
+        take_note();
         if (pass.keep_graph) {
             each([](TensorImpl* t) { t->retain(); });
             packed_ = node.rare_ ? *node.rare_ : OpNode::Rare();
@@ -337,7 +339,7 @@ public:
     }
 
     ~Unpacked() {
-        if (owner_) each([](TensorImpl* t) { Ref<TensorImpl>::adopt(t); });
+        each([](TensorImpl* t) { Ref<TensorImpl>::adopt(t); });
     }
 
     Unpacked(const Unpacked&) = delete;
@@ -356,30 +358,34 @@ public:
             unpacked_.push_back(t);
             if (e.key < 0) results[-1 - e.key] = with_history(t, uint32_t(-1 - e.key));
             else if (e.key < max_params) open_args_[e.key] = t.impl();
-            else open_list_item(e.key - max_params, t.impl());
+            else list_[size_t(e.key - max_params)] = t.impl();
         }
         for (int i = 0; i < node_.param_count_; ++i)
             if (open_args_[i]) args[i] = Value(open_args_[i]);
-        if (!list_.empty()) args[node_.list_param_].tensors_.data = list_.data();
     }
 
     Value args[max_params];
     Tensor results[4];
 
 private:
-    template <class F>
-    void each(F&& f) {
+    void copy_args() { std::memcpy(static_cast<void*>(args), node_.args_, node_.param_count_ * sizeof(Value)); }
+
+    // The tensors that are this object's share; a list moves out of the node's reach.
+    void take_note() {
         each_bit(node_.saved_, [&](int i) {
-            const Value& v = node_.args_[i];
-            for (TensorImpl* t : v.to_tensors()) if (t) f(t);
+            if (args[i].tag == Tag::tensor) owned_[owned_count_++] = args[i].tensor_;
+            if (args[i].tag != Tag::tensors) return;
+            list_.assign(args[i].tensors_.data, args[i].tensors_.data + args[i].tensors_.n);
+            owned_list_ = list_;
+            args[i].tensors_.data = list_.data();
         });
-        for (int i = 0; i < node_.results_kept_; ++i) if (results_[i]) f(results_[i]);
+        for (int i = 0; i < node_.results_kept_; ++i) owned_[owned_count_++] = results_[i] = node_.results_[i].alias;
     }
 
-    void open_list_item(int place, TensorImpl* t) {
-        const Value& v = node_.args_[node_.list_param_];
-        if (list_.empty()) list_.assign(v.tensors_.data, v.tensors_.data + v.tensors_.n);
-        list_[size_t(place)] = t;
+    template <class F>
+    void each(F&& f) {
+        for (int i = 0; i < owned_count_; ++i) if (owned_[i]) f(owned_[i]);
+        for (TensorImpl* t : owned_list_) if (t) f(t);
     }
 
     // An unpacked input comes from where the packed one came from.
@@ -398,10 +404,12 @@ private:
     }
 
     OpNode& node_;
-    bool create_graph_, owner_ = false;
+    bool create_graph_;
+    int owned_count_ = 0;
+    TensorImpl* owned_[max_params + 4];
     TensorImpl* results_[4] = {};
     TensorImpl* open_args_[max_params] = {};
-    std::vector<TensorImpl*> list_;
+    std::vector<TensorImpl*> list_, owned_list_;
     std::vector<Tensor> unpacked_;
     OpNode::Rare packed_;
 };

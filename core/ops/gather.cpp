@@ -212,6 +212,11 @@ void compose_scatter_reduce(Call& c) {
     Tensor t = tensor_at(c, 0), index = tensor_at(c, 2), src = tensor_at(c, 3);
     int64_t dim = c[1].to_int();
     bool include_self = c[5].to_bool();
+    bool widen = reduce == "mean" && (t.dtype() == DType::float16 || t.dtype() == DType::bfloat16);
+    if (widen) {                         // counts above 256 have no place in bfloat16; rounded once, at the end
+        t = invoke(op_to_dtype, t, DType::float32);
+        src = invoke(op_to_dtype, src, DType::float32);
+    }
     Tensor start = include_self ? t : invoke(op_scatter, t, dim, index, neutral_of(reduce, t.dtype()));
     if (reduce == "prod" || reduce == "amax" || reduce == "amin") return give(c, invoke(op_scatter_combine, start, dim, index, src, reduce));
     Tensor sums = invoke(op_scatter_add, start, dim, index, src);
@@ -220,7 +225,8 @@ void compose_scatter_reduce(Call& c) {
     Tensor ones_here = ones(t.sizes(), counting), ones_there = ones(src.sizes(), counting);
     if (!include_self) ones_here = invoke(op_scatter, ones_here, dim, index, 0);
     Tensor counts = maximum(invoke(op_scatter_add, ones_here, dim, index, ones_there), ones(t.sizes(), counting));
-    give(c, is_floating(t.dtype()) ? sums / counts : invoke(op_to_dtype, floor_divide(sums, counts), t.dtype()));
+    Tensor means = is_floating(t.dtype()) ? sums / counts : floor_divide(sums, counts);
+    give(c, invoke(op_to_dtype, means, c.tensor(0).dtype));
 }
 
 // ---- index_select, index_add, index_copy, index_fill -------------------------------------------------------------
@@ -332,8 +338,15 @@ void run_index_fill(Call& c) {
 void vjp_index_fill(Vjp& d) {
     if (d.needs(0)) d.to(0, invoke(op_index_fill, d.grad(), d[1].to_int(), d.input(2), 0));
     if (!d.needs(3)) return;
-    Tensor kept = invoke(op_index_fill, d.grad(), d[1].to_int(), d.input(2), 0);
-    d.to(3, d.grad() - kept);                              // an entry counts once, however often the index names it; the tape sums
+    // An entry counts once, however often the index names it; the tape sums. Others must not be read: they may be infinite.
+    Dims sizes(d.sizes(0).size(), 1);
+    if (!sizes.empty()) {
+        int64_t dim = d[1].to_int();
+        if (dim < 0) dim += sizes.size();
+        sizes[int(dim)] = d.sizes(0)[int(dim)];
+    }
+    Tensor filled = invoke(op_index_fill, zeros_of(sizes, DType::boolean), d[1].to_int(), d.input(2), true);
+    d.to(3, where(filled, d.grad(), 0));
 }
 
 // ---- embedding ---------------------------------------------------------------------------------------------------

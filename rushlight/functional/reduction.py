@@ -55,7 +55,7 @@ def max(input, dim=None, keepdim=False, *, other=None, out=None):
         [1, 0]
     """
     result = _extreme("max", core.amax, ops["max_dim"], core.maximum, input, dim, keepdim, other)
-    return result if out is None else _write(out, result)
+    return result if out is None else _write("max", out, result)
 
 
 @composite("min Tensor.min")
@@ -78,11 +78,16 @@ def min(input, dim=None, keepdim=False, *, other=None, out=None):
         1.0
     """
     result = _extreme("min", core.amin, ops["min_dim"], core.minimum, input, dim, keepdim, other)
-    return result if out is None else _write(out, result)
+    return result if out is None else _write("min", out, result)
 
 
-def _write(out, result):
+def _write(name, out, result):
     targets, values = (out, result) if isinstance(out, tuple) else ((out,), (result,))
+    if any(value.requires_grad for value in values):
+        raise RuntimeError(
+            f"{name}: out= can't be differentiated, but an argument requires grad; leave out= away, or call it "
+            "under no_grad()"
+        )
     for target, value in zip(targets, values, strict=True):
         target.resize_(value.shape).copy_(value)
     return out

@@ -1,5 +1,7 @@
 """In-place changes: what is refused, what is differentiated, and that saved values are never wrong."""
 
+import gc
+
 import pytest
 
 import rushlight as rl
@@ -276,3 +278,48 @@ def test_every_route_to_a_saved_tensor_is_seen(change):
             h[0:1].mul_(2)
     with pytest.raises(RuntimeError, match="inplace operation"):
         y.backward()
+
+
+@pytest.mark.parametrize("call", [
+    lambda x, out: rl.topk(x, 2, out=out),
+    lambda x, out: rl.sort(x, out=out),
+    lambda x, out: rl.max(x, 1, out=out),
+    lambda x, out: rl.kthvalue(x, 2, out=out),
+], ids=["topk", "sort", "max", "kthvalue"])
+def test_several_outs_refuse_arguments_that_require_grad(call):
+    x = rl.rand(3, 4, requires_grad=True)
+    with pytest.raises(RuntimeError, match="out= can't be differentiated"):
+        call(x, (rl.empty(0), rl.empty(0, dtype=rl.int64)))
+    with rl.no_grad():
+        out = (rl.empty(0), rl.empty(0, dtype=rl.int64))
+        call(x, out)
+    assert not out[0].requires_grad
+    assert all(a.tolist() == b.tolist() for a, b in zip(out, call(x.detach(), None), strict=True))
+
+
+def test_a_circle_through_a_changed_view_is_freed():
+    """What the change of a view has saved gets a history that leads back to that change."""
+    def once():
+        x = rl.ones(4, 3, requires_grad=True) * 1
+        y = rl.ones(3, requires_grad=True) * 1
+        x[0].mul_(y)
+        y.mul_(x[0])
+
+    before = rl._C.memory_statistics()["in_use"]
+    for _ in range(20):
+        once()
+    gc.collect()
+    assert rl._C.memory_statistics()["in_use"] <= before
+
+
+def test_index_fill_reads_only_filled_gradients():
+    x = leaf(1.0, 2.0, 3.0, 4.0)
+    value = rl.tensor(5.0, dtype=rl.float64, requires_grad=True)
+    rl.index_fill(x, 0, rl.tensor([0, 2, 0]), value).backward(
+        rl.tensor([1.0, float("inf"), 2.0, float("nan")], dtype=rl.float64))
+    assert value.grad.item() == 3
+    table = rl.ones(2, 3, dtype=rl.float64, requires_grad=True)
+    value = rl.tensor(5.0, dtype=rl.float64, requires_grad=True)
+    rl.index_fill(table, -1, rl.tensor([1]), value).backward(
+        rl.tensor([[float("inf"), 2.0, 3.0], [4.0, 5.0, 6.0]], dtype=rl.float64))
+    assert value.grad.item() == 7

@@ -1,4 +1,6 @@
-"""Integer attributes beyond 2**53 stay exact, and nan_to_num stays within a dtype's own range."""
+"""Integer attributes beyond 2**53 stay exact, nan_to_num stays within a dtype's own range, sums of 16-bit values are
+rounded once."""
+import numpy as np
 import pytest
 
 import rushlight as rl
@@ -27,3 +29,58 @@ def test_nan_to_num(dtype, largest):
     assert x.nan_to_num().tolist() == [largest, -largest, 0.0, 2.0]
     assert x.nan_to_num(nan=1.0, posinf=3.0, neginf=-4.0).tolist() == [3.0, -4.0, 1.0, 2.0]
     assert x.nan_to_num(nan=None).tolist() == [largest, -largest, 0.0, 2.0]
+
+
+HALVES = [rl.float16, rl.bfloat16]
+MANY = 3001
+
+
+def halves(dtype, *shape):
+    """Values that both 16-bit types hold, and their sums in float64."""
+    values = np.random.default_rng(5).integers(1, 16, shape) / 8
+    return rl.tensor(values).to(dtype), values
+
+
+def rounded(values, dtype):
+    return rl.tensor(values).to(rl.float32).to(dtype).tolist()
+
+
+@pytest.mark.parametrize("dtype", HALVES, ids=str)
+@pytest.mark.parametrize("shape, dim", [((MANY,), 0), ((3, MANY), 1), ((MANY, 5), 0), ((2, MANY, 300), 1)])
+def test_sums_of_many_16_bit_values_are_rounded_once(dtype, shape, dim):
+    source, values = halves(dtype, *shape)
+    index = np.random.default_rng(6).integers(0, 2, MANY)
+    start = np.ones([4 if d == dim else s for d, s in enumerate(shape)])
+    want = start.copy()
+    np.add.at(np.moveaxis(want, dim, 0), index, np.moveaxis(values, dim, 0))
+    x, rows = rl.tensor(start).to(dtype), rl.tensor(index)
+    wide = rl.tensor(np.broadcast_to(index.reshape([-1 if d == dim else 1 for d in range(len(shape))]), shape).copy())
+    put = x.clone()
+    put.movedim(dim, 0).index_put_((rows,), source.movedim(dim, 0), accumulate=True)
+    for got in (x.index_add(dim, rows, source), x.scatter_add(dim, wide, source), put,
+                x.scatter_reduce(dim, wide, source, "sum")):
+        assert got.dtype == dtype
+        assert got.tolist() == rounded(want, dtype)
+    assert x.index_add(dim, rows, source, alpha=0.5).tolist() == rounded((want - start) / 2 + start, dtype)
+
+
+@pytest.mark.parametrize("dtype", HALVES, ids=str)
+def test_means_and_products_of_many_16_bit_values(dtype):
+    source, values = halves(dtype, MANY)
+    index = rl.zeros(MANY, dtype=rl.int64)
+    mean = rl.ones(2).to(dtype).scatter_reduce(0, index, source, "mean", include_self=False)
+    assert mean.tolist() == rounded(np.array([values.mean(), 1]), dtype)
+    near_one = rl.tensor([1.0625] * 40).to(dtype)
+    product = rl.ones(1).to(dtype).scatter_reduce(0, index[:40], near_one, "prod")
+    assert product.tolist() == rounded(np.array([1.0625**40]), dtype)
+
+
+@pytest.mark.parametrize("dtype", HALVES, ids=str)
+@pytest.mark.parametrize("read", [
+    lambda x, i: x.gather(0, i), lambda x, i: x.index_select(0, i), lambda x, i: x[i], lambda x, i: x.take(i),
+    lambda x, i: rl.nn.functional.embedding(i, x.unsqueeze(1)), lambda x, i: x.expand(MANY, 2)[:, 0],
+], ids=["gather", "index_select", "getitem", "take", "embedding", "expand"])
+def test_gradients_of_values_that_are_read_often(dtype, read):
+    x = rl.ones(2, dtype=dtype, requires_grad=True)
+    read(x, rl.zeros(MANY, dtype=rl.int64)).sum().backward()
+    assert x.grad.tolist() == rounded(np.array([MANY, 0]), dtype)

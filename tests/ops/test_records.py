@@ -36,3 +36,11 @@ def test_ids_and_public_names_are_unique():
     names = [name for r in RECORDS for name in r["names"]]
     assert len(set(ids)) == len(ids)
     assert sorted(set(names)) == sorted(names)
+
+
+@pytest.mark.parametrize("name", ["sort", "topk", "kthvalue", "cummax", "cummin", "max", "median"])
+def test_an_operators_names_share_one_result_type(name):
+    x, argument = rushlight.rand(3, 4), {"topk": (2,), "kthvalue": (2,)}.get(name, (1,))
+    result = getattr(rushlight, name)(x, *argument)
+    assert type(result) is type(getattr(x, name)(*argument))
+    assert type(result) is not tuple and result.values.tolist() == result[0].tolist()

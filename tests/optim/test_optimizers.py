@@ -220,3 +220,21 @@ def test_errors(make, kind):
     for package in (torch, rl):
         with pytest.raises(kind):
             make(package)
+
+
+@pytest.mark.parametrize("update, states", [("adam_", 3), ("adagrad_", 1)])
+def test_step_counts_are_written_like_other_tensors(update, states):
+    def run(step):
+        p, g = [rl.ones(3)], [rl.ones(3)]
+        columns = [[rl.zeros(3)] for _ in range(states)]
+        numbers = {"adam_": (0.1, 0.9, 0.99, 1e-8, 0.0, False, False), "adagrad_": (0.1, 0.0, 0.0, 1e-8, False)}
+        getattr(rl._C.optim, update)(p, g, *columns, [step], *numbers[update])
+
+    step = rl.zeros(())
+    run(step)
+    assert step.item() == 1 and step._version == 1
+    fixed = np.zeros((), np.float32)
+    fixed.flags.writeable = False
+    with pytest.raises(RuntimeError, match=r"steps\[0\] shares read-only memory"):
+        run(rl.from_numpy(fixed))
+    assert fixed == 0

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
+#include <vector>
 
 #include "base/parallel.h"
 #include "kernels/generic/order.h"
@@ -188,12 +190,43 @@ void scatter_elements(T* data, const int64_t* index, const T* other, const Lines
     });
 }
 
+// 16-bit floats: a line's places are widened before and rounded once after, however much is combined into them.
+template <Combine combine, class T>
+void scatter_widened(T* data, const int64_t* index, const T* other, const Lines& l, int64_t source_step,
+                     int64_t dim_size) {
+    int64_t outer = product(l.rank, l.sizes);
+    if (outer == 0 || l.run == 0 || l.length == 0) return;
+    parallel_for(outer * l.run, per_thread(l.length), [&](int64_t from, int64_t to) {
+        Scratch memory(size_t(dim_size) * sizeof(float));
+        float* wide = memory.as<float>();
+        int64_t at[most_dims];
+        for (int64_t line = from; line < to; ++line) {
+            int64_t o = line / l.run, j = line % l.run;
+            T* places = data + seek(l.rank, l.sizes, l.data, o, at) + j * l.run_data;
+            const int64_t* named = index + seek(l.rank, l.sizes, l.index, o, at) + j * l.run_index;
+            int64_t y = seek(l.rank, l.sizes, l.other, o, at) + j * l.run_other;
+            for (int64_t i = 0; i < l.length; ++i)
+                wide[named[i * l.line_index]] = float(places[named[i * l.line_index] * l.line_data]);
+            for (int64_t i = 0; i < l.length; ++i) {
+                float& place = wide[named[i * l.line_index]];
+                place = combined<combine>(place, float(other[(y + i * l.line_other) * source_step]));
+            }
+            for (int64_t i = 0; i < l.length; ++i)
+                places[named[i * l.line_index] * l.line_data] = T(wide[named[i * l.line_index]]);
+        }
+    });
+}
+
 template <class T>
 void scatter_combining(T* data, const int64_t* index, const T* other, const Lines& l, int64_t step,
-                       Combine combine) {
+                       Combine combine, int64_t dim_size) {
     switch (combine) {
-        case Combine::add: return scatter_elements<Combine::add>(data, index, other, l, step);
-        case Combine::prod: return scatter_elements<Combine::prod>(data, index, other, l, step);
+        case Combine::add:
+            if constexpr (is_half<T>) return scatter_widened<Combine::add>(data, index, other, l, step, dim_size);
+            else return scatter_elements<Combine::add>(data, index, other, l, step);
+        case Combine::prod:
+            if constexpr (is_half<T>) return scatter_widened<Combine::prod>(data, index, other, l, step, dim_size);
+            else return scatter_elements<Combine::prod>(data, index, other, l, step);
         case Combine::amax:
             if constexpr (!is_complex_type<T>) scatter_elements<Combine::amax>(data, index, other, l, step);
             return;
@@ -217,7 +250,8 @@ IndexFault scatter_any(void* data, DType t, const int64_t* index, const void* ot
     else
         visit_dtype(t, [&](auto zero) {
             using T = decltype(zero);
-            scatter_combining(static_cast<T*>(data), index, static_cast<const T*>(other), l, step, combine);
+            scatter_combining(static_cast<T*>(data), index, static_cast<const T*>(other), l, step, combine,
+                              a.dim_size);
         });
     return {};
 }
@@ -314,39 +348,6 @@ IndexFault index_select(const void* src, DType t, const int64_t* index, int64_t 
         for_each_entry(e, count, false, [&](int64_t o, int64_t i, int64_t, int64_t) {
             copy_run(out + (o * count + i) * e.inner, in + (o * e.n + wrapped(index[i], e.n)) * e.inner,
                      e.inner);
-        });
-    });
-    return {};
-}
-
-IndexFault index_add(void* dst, DType t, const int64_t* index, int64_t count, const void* src, double alpha,
-                     Extent e, bool negative) {
-    if (IndexFault fault = check_indices(index, count, negative ? -e.n : 0, e.n)) return fault;
-    visit_dtype(t, [&](auto zero) {
-        using T = decltype(zero);
-        const T* in = static_cast<const T*>(src);
-        T* out = static_cast<T*>(dst);
-        if (e.inner == 1 && alpha == 1) {
-            parallel_for(e.outer, per_thread(count), [&](int64_t from, int64_t to) {
-                for (int64_t o = from; o < to; ++o)
-                    for (int64_t i = 0; i < count; ++i) {
-                        T& place = out[o * e.n + wrapped(index[i], e.n)];
-                        place = plus(place, in[o * count + i]);
-                    }
-            });
-            return;
-        }
-        for_each_entry(e, count, true, [&](int64_t o, int64_t i, int64_t begin, int64_t end) {
-            T* to = out + (o * e.n + wrapped(index[i], e.n)) * e.inner;
-            const T* from = in + (o * count + i) * e.inner;
-            for (int64_t k = begin; k < end; ++k) {
-                if constexpr (is_half<T>) to[k] = T(float(to[k]) + float(alpha) * float(from[k]));
-                else if constexpr (is_complex_type<T>) to[k] += typename T::value_type(alpha) * from[k];
-                else if constexpr (std::is_same_v<T, bool>) to[k] = to[k] || (from[k] && alpha != 0);
-                else if constexpr (std::is_integral_v<T>)
-                    to[k] = plus(to[k], times(T(int64_t(alpha)), from[k]));
-                else to[k] += T(alpha) * from[k];
-            }
         });
     });
     return {};
@@ -641,6 +642,57 @@ void for_each_run(const IndexList& list, const int64_t* offsets, bool ordered, F
     });
 }
 
+// Adds 16-bit floats to the places that the points name, each rounded once: points of one place are summed in
+// float32, in their order. Threads share out the places.
+template <class T>
+void put_adding(T* out, const T* in, int64_t keep, float alpha, const IndexList& list, const int64_t* offsets) {
+    int64_t sizes[most_dims], strides[most_dims];
+    int rank = join_inner(list, sizes, strides);
+    int64_t run = sizes[rank - 1], step = strides[rank - 1], runs = product(rank - 1, sizes);
+    int64_t outer = product(list.outer_rank, list.outer_sizes);
+    if (outer == 0 || list.points == 0 || run == 0 || runs == 0) return;
+    std::vector<int64_t> order(size_t(list.points)), starts;
+    std::iota(order.begin(), order.end(), int64_t(0));
+    std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return offsets[a] < offsets[b]; });
+    for (int64_t k = 0; k < list.points; ++k)
+        if (k == 0 || offsets[order[size_t(k)]] != offsets[order[size_t(k - 1)]]) starts.push_back(k);
+    int64_t places = int64_t(starts.size());
+    starts.push_back(list.points);
+    parallel_for(outer * places, per_thread(run * runs), [&](int64_t from, int64_t to) {
+        constexpr int64_t chunk = 256;
+        float sums[chunk];
+        int64_t at[most_dims];
+        for (int64_t item = from; item < to; ++item) {
+            int64_t o = item / places, place = item % places;
+            int64_t begin = starts[size_t(place)], end = starts[size_t(place) + 1];
+            T* base = out + offsets[order[size_t(begin)]] +
+                      seek(list.outer_rank, list.outer_sizes, list.outer_strides, o, at);
+            int64_t inner = seek(rank - 1, sizes, strides, 0, at);
+            for (int64_t r = 0; r < runs; ++r, advance(rank - 1, sizes, strides, at, inner))
+                for (int64_t j0 = 0; j0 < run; j0 += chunk) {
+                    int64_t n = std::min(chunk, run - j0);
+                    T* row = base + inner + j0 * step;
+                    for (int64_t j = 0; j < n; ++j) sums[j] = float(row[j * step]);
+                    for (int64_t k = begin; k < end; ++k) {
+                        const T* source = in + (((o * list.points + order[size_t(k)]) * runs + r) * run + j0) * keep;
+                        for (int64_t j = 0; j < n; ++j) sums[j] += alpha * float(source[j * keep]);
+                    }
+                    for (int64_t j = 0; j < n; ++j) row[j * step] = T(sums[j]);
+                }
+        }
+    });
+}
+
+// index_add of 16-bit floats, as one index array among an outer and an inner dimension.
+template <class T>
+void add_halves(T* out, const T* in, const int64_t* index, int64_t count, float alpha, Extent e) {
+    int64_t one = 1, block = e.n * e.inner;
+    Scratch memory(size_t(count) * sizeof(int64_t));
+    int64_t* offsets = memory.as<int64_t>();
+    for (int64_t i = 0; i < count; ++i) offsets[i] = wrapped(index[i], e.n) * e.inner;
+    put_adding(out, in, 1, alpha, {1, &index, &e.n, &e.inner, count, 1, 1, &e.outer, &block, &e.inner, &one}, offsets);
+}
+
 }  // namespace
 
 IndexFault index_get(const void* data, DType t, void* dst, const IndexList& list, int64_t* offsets) {
@@ -667,10 +719,14 @@ IndexFault index_put(void* data, DType t, const void* src, bool one_value, const
             using T = decltype(zero);
             const T* in = static_cast<const T*>(src);
             T* out = static_cast<T*>(data);
-            for_each_run(list, offsets, true, [&](int64_t d, int64_t step, int64_t flat, int64_t n) {
-                for (int64_t j = 0; j < n; ++j)
-                    out[d + j * step] = plus(out[d + j * step], in[(flat + j) * keep]);
-            });
+            if constexpr (is_half<T>) {
+                put_adding(out, in, keep, 1, list, offsets);
+            } else {
+                for_each_run(list, offsets, true, [&](int64_t d, int64_t step, int64_t flat, int64_t n) {
+                    for (int64_t j = 0; j < n; ++j)
+                        out[d + j * step] = plus(out[d + j * step], in[(flat + j) * keep]);
+                });
+            }
         });
     else
         visit_size(t, [&](auto zero) {
@@ -681,6 +737,48 @@ IndexFault index_put(void* data, DType t, const void* src, bool one_value, const
                 for (int64_t j = 0; j < n; ++j) out[d + j * step] = in[(flat + j) * keep];
             });
         });
+    return {};
+}
+
+namespace {
+
+template <class T>
+void add_entries(T* out, const T* in, const int64_t* index, int64_t count, double alpha, Extent e) {
+    if (e.inner == 1 && alpha == 1) {
+        parallel_for(e.outer, per_thread(count), [&](int64_t from, int64_t to) {
+            for (int64_t o = from; o < to; ++o)
+                for (int64_t i = 0; i < count; ++i) {
+                    T& place = out[o * e.n + wrapped(index[i], e.n)];
+                    place = plus(place, in[o * count + i]);
+                }
+        });
+        return;
+    }
+    for_each_entry(e, count, true, [&](int64_t o, int64_t i, int64_t begin, int64_t end) {
+        T* to = out + (o * e.n + wrapped(index[i], e.n)) * e.inner;
+        const T* from = in + (o * count + i) * e.inner;
+        for (int64_t k = begin; k < end; ++k) {
+            if constexpr (is_complex_type<T>) to[k] += typename T::value_type(alpha) * from[k];
+            else if constexpr (std::is_same_v<T, bool>) to[k] = to[k] || (from[k] && alpha != 0);
+            else if constexpr (std::is_integral_v<T>)
+                to[k] = plus(to[k], times(T(int64_t(alpha)), from[k]));
+            else to[k] += T(alpha) * from[k];
+        }
+    });
+}
+
+}  // namespace
+
+IndexFault index_add(void* dst, DType t, const int64_t* index, int64_t count, const void* src, double alpha,
+                     Extent e, bool negative) {
+    if (IndexFault fault = check_indices(index, count, negative ? -e.n : 0, e.n)) return fault;
+    visit_dtype(t, [&](auto zero) {
+        using T = decltype(zero);
+        const T* in = static_cast<const T*>(src);
+        T* out = static_cast<T*>(dst);
+        if constexpr (is_half<T>) add_halves(out, in, index, count, float(alpha), e);
+        else add_entries(out, in, index, count, alpha, e);
+    });
     return {};
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <vector>
 
 #include "kernels/reference/values.h"
@@ -34,6 +35,26 @@ void for_each_index(const AlongDim& a, F&& f) {
 
 int64_t wrapped(int64_t i, int64_t n) { return i < 0 ? i + n : i; }
 
+// The places that a call combines values into: 16-bit floats are rounded once, at the end.
+class Places {
+public:
+    explicit Places(MutableValues to) : to_(to), wide_(is_floating(to.t) && size_of(to.t) == 2) {}
+    ~Places() { for (auto [at, x] : sums_) to_.set(at, x); }
+    Number operator[](int64_t at) const {
+        auto found = sums_.find(at);
+        return found == sums_.end() ? to_[at] : found->second;
+    }
+    void set(int64_t at, Number x) {
+        if (wide_) sums_[at] = x;
+        else to_.set(at, x);
+    }
+
+private:
+    MutableValues to_;
+    bool wide_;
+    std::map<int64_t, Number> sums_;
+};
+
 }  // namespace
 
 void gather(const void* data, DType t, const int64_t* index, void* other, const AlongDim& a) {
@@ -44,7 +65,7 @@ void gather(const void* data, DType t, const int64_t* index, void* other, const 
 
 void scatter(void* data, DType t, const int64_t* index, const void* other, const AlongDim& a,
              Combine combine) {
-    MutableValues to{data, t};
+    Places to({data, t});
     for_each_index(a, [&](int64_t d, int64_t i, int64_t o) {
         int64_t at = d + index[i] * a.data_strides[a.dim];
         Number x = to[at], y = Values{other, t}[o];
@@ -69,7 +90,7 @@ void index_select(const void* src, DType t, const int64_t* index, int64_t count,
 
 void index_add(void* dst, DType t, const int64_t* index, int64_t count, const void* src, double alpha,
                Extent e) {
-    MutableValues to{dst, t};
+    Places to({dst, t});
     for (int64_t o = 0; o < e.outer; ++o)
         for (int64_t i = 0; i < count; ++i)
             for (int64_t k = 0; k < e.inner; ++k) {
