@@ -10,13 +10,13 @@ namespace rushlight {
 using RangeFn = void (*)(void* context, int64_t begin, int64_t end);
 void parallel_for_raw(int64_t n, int64_t grain, RangeFn fn, void* context);
 
-// Calls `f(begin, end)` over a partition of [0, n) in pieces of at least `grain` items, multiples of `grain` but for the last:
-// where a result depends on the partition, use one item per fixed-size block. Runs on the calling thread when n <= grain,
-// inside another parallel_for, or when the pool is busy. The first exception is rethrown to the caller.
+// Calls `f(begin, end)` over a partition of [0, n) in pieces of at least `grain` items but for the last; where that is 64 or more,
+// pieces are multiples of 64. Where a result depends on the partition, use one item per fixed-size block. Runs on the calling
+// thread when n < 2 * grain, inside another parallel_for, or when the pool is busy. The first exception is rethrown to the caller.
 template <class F>
 inline void parallel_for(int64_t n, int64_t grain, F&& f) {
     if (n <= 0) return;
-    if (n <= grain) {
+    if (n / 2 < grain) {
         f(int64_t(0), n);
         return;
     }

@@ -3,6 +3,7 @@
 #include "kernels/compute/compute.h"
 #include "ops/activation.h"
 #include "ops/algebra.h"
+#include "ops/weights.h"
 #include "registry/rules.h"
 #include "registry/vjp.h"
 
@@ -41,8 +42,6 @@ Window window_of(const Call& c, int rank) {
     require(w.groups >= 1, ErrorKind::runtime, c.name(), ": groups=", w.groups, "; expected groups >= 1");
     return w;
 }
-
-int64_t reach(int64_t kernel, int64_t dilation) { return dilation * (kernel - 1) + 1; }
 
 void check_floating(const Call& c, int a, int b) {
     rules::require_floating(c, a);
@@ -124,7 +123,9 @@ void run_convolution(Call& c) {
     Activation in(x);
     p.input_layout = in.layout();
     p.output_layout = compute::preferred_layout(p);
-    compute::convolution_forward(p, in.data(), w.data(), bias.defined() ? bias.data() : nullptr, result_memory(y, p.output_layout));
+    auto packed = packed_weights(w);
+    compute::convolution_forward(p, in.data(), w.data(), bias.defined() ? bias.data() : nullptr, result_memory(y, p.output_layout),
+                                 packed.get());
 }
 
 Tensor input_grad(const Tensor& g, const Tensor& w, const Dims& size, const Window& v) {
@@ -240,7 +241,9 @@ void run_transposed(Call& c) {
     Activation in(x);
     p.output_layout = in.layout();
     p.input_layout = compute::preferred_layout(p);
-    compute::convolution_backward_input(p, in.data(), w.data(), bias.defined() ? bias.data() : nullptr, result_memory(y, p.input_layout));
+    auto packed = packed_weights(w);
+    compute::convolution_backward_input(p, in.data(), w.data(), bias.defined() ? bias.data() : nullptr,
+                                        result_memory(y, p.input_layout), packed.get());
 }
 
 void vjp_transposed(Vjp& d) {

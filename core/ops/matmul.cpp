@@ -1,6 +1,7 @@
 // Matrix products: matmul and its special cases, linear.
 #include "kernels/compute/compute.h"
 #include "ops/algebra.h"
+#include "ops/weights.h"
 #include "registry/rules.h"
 #include "registry/vjp.h"
 
@@ -65,7 +66,8 @@ Dims align(const Matrix& m, const Dims& batch) {           // batch strides of `
 
 DType compute_dtype(DType t) { return t == DType::boolean ? DType::uint8 : t; }
 
-void product(const Tensor& a_in, const Tensor& b_in, const void* bias, const Tensor& out, const Dims& batch, bool relu = false) {
+void product(const Tensor& a_in, const Tensor& b_in, const void* bias, const Tensor& out, const Dims& batch, bool relu = false,
+             compute::PackedWeights* packed = nullptr) {
     if (out.numel() == 0) return;
     Tensor a = readable(a_in), b = readable(b_in);
     Matrix ma = matrix_of(a, true), mb = matrix_of(b, false);
@@ -101,7 +103,7 @@ void product(const Tensor& a_in, const Tensor& b_in, const void* bias, const Ten
         p.m = a.numel() / ma.columns;
         p.batch_rank = 0;
     }
-    compute::matmul(p);
+    compute::matmul(p, packed);
 }
 
 // ---- matmul --------------------------------------------------------------------------------------------------------------
@@ -212,7 +214,9 @@ void run_linear(Call& c) {
     Tensor columns = alias(w, {w.size(1), w.size(0)}, {w.strides()[1], w.strides()[0]}, w->offset);
     Dims batch;
     for (int i = 0; i < x.rank() - 2; ++i) batch.push_back(x.size(i));
-    product(x.rank() > 2 ? contiguous(x) : x, columns, bias, c.out[0], batch);
+    constexpr int64_t worth_packing = 1 << 14;
+    auto packed = w.numel() >= worth_packing ? packed_weights(w) : nullptr;
+    product(x.rank() > 2 ? contiguous(x) : x, columns, bias, c.out[0], batch, false, packed.get());
 }
 
 void vjp_linear(Vjp& d) {

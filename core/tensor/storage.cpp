@@ -108,4 +108,26 @@ void* Storage::hold_arranged() {
 
 void Storage::release_arranged() { holders_.fetch_sub(1); }
 
+namespace {
+
+std::mutex deriving;
+
+}  // namespace
+
+std::shared_ptr<void> Storage::derived(std::shared_ptr<void> (*make)()) {
+    std::lock_guard guard(deriving);
+    if (!derived_ || derived_version_ != version()) {
+        derived_ = make();
+        derived_version_ = version();
+        has_derived_.store(true, std::memory_order_relaxed);
+    }
+    return derived_;
+}
+
+void Storage::drop_derived() {
+    std::lock_guard guard(deriving);
+    derived_.reset();
+    has_derived_.store(false, std::memory_order_relaxed);
+}
+
 }  // namespace rushlight

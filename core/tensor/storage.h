@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 #include "base/ref.h"
 #include "tensor/allocator.h"
@@ -52,7 +53,13 @@ public:
     // Declares that the bytes hold an (n, c, spatial) tensor of `element` bytes as (n, spatial, c).
     void set_channels_last(int64_t n, int64_t c, int64_t spatial, int element);
 
+    // Something that a kernel derives from the contents, such as weights in another layout: kept until the version changes.
+    // Every caller passes the same `make`.
+    std::shared_ptr<void> derived(std::shared_ptr<void> (*make)());
+    void forget_derived() { if (has_derived_.load(std::memory_order_relaxed)) [[unlikely]] drop_derived(); }
+
 private:
+    void drop_derived();
     void rearrange_to_plain();
     void compare_print();
 
@@ -66,6 +73,9 @@ private:
     int64_t n_ = 0, c_ = 0, spatial_ = 0;
     void (*free_)(void*) = nullptr;
     void* context_ = nullptr;
+    std::shared_ptr<void> derived_;
+    uint32_t derived_version_ = 0;
+    std::atomic<bool> has_derived_{false};
     std::atomic<uint32_t> writers_{0};                 // foreign owners and live writable views
     std::atomic<bool> saved_{false}, watched_{false};  // for a gradient at some time; print_ tells of outside writes
     uint32_t print_version_ = 0;

@@ -183,14 +183,15 @@ void parallel_for_raw(int64_t n, int64_t grain, RangeFn fn, void* context) {
     grain = std::max<int64_t>(grain, 1);
     int threads = get_num_threads();
     std::unique_lock guard(pool().user, std::defer_lock);
-    if (threads == 1 || inside_region || n <= grain || !guard.try_lock()) {
+    // Up to four chunks a thread, so that a thread which loses its core leaves little behind, and as many for each.
+    int64_t chunks = std::min<int64_t>(n / grain, 4 * int64_t(threads));
+    if (chunks > threads) chunks -= chunks % threads;
+    if (threads == 1 || inside_region || chunks < 2 || !guard.try_lock()) {
         fn(context, 0, n);
         return;
     }
-    // Up to four chunks a thread, so that a thread which loses its core leaves little behind.
-    int64_t chunks = std::min<int64_t>((n + grain - 1) / grain, 4 * int64_t(threads));
-    int64_t chunk = (n + chunks - 1) / chunks;
-    chunk = (chunk + grain - 1) / grain * grain;
+    int64_t chunk = (n + chunks - 1) / chunks, line = grain >= 64 ? 64 : 1;
+    chunk = (chunk + line - 1) / line * line;
     Job job;
     job.fn = fn;
     job.context = context;

@@ -71,7 +71,7 @@ static void stream_range(const PointwiseLoop& loop, TileFn fn, int64_t begin, in
 }
 
 static void run_direct(const PointwiseLoop& loop, TileFn fn, int64_t n) {
-    if (n <= loop.grain) return run_range(loop, fn, 0, n, loop.out.data);
+    if (n / 2 < loop.grain) return run_range(loop, fn, 0, n, loop.out.data);
     bool streams = n * size_of(loop.out.dtype) >= stream_bytes;
     for (int k = 0; k < loop.inputs; k++) streams = streams && loop.in[k].data != loop.out.data;
     parallel_for(n, loop.grain, [&](int64_t begin, int64_t end) {

@@ -10,14 +10,12 @@
 namespace rushlight {
 inline namespace RUSHLIGHT_ISA_SPACE {
 
-// c[0] + c[1] x + c[2] x^2 + ..., by Horner's rule.
+// c + c1 x + c2 x^2 + ..., by Horner's rule. Recursive, so that the coefficients become constants: a loop may stay a loop.
+template <class T>
+RUSHLIGHT_INLINE Vec<T> polynomial(Vec<T>, double c) { return Vec<T>(T(c)); }
 template <class T, class... C>
-RUSHLIGHT_INLINE Vec<T> polynomial(Vec<T> x, C... c) {
-    constexpr int n = int(sizeof...(C));
-    const double k[n] = {c...};
-    Vec<T> sum = k[n - 1];
-    for (int i = n - 2; i >= 0; i--) sum = multiply_add(sum, x, Vec<T>(k[i]));
-    return sum;
+RUSHLIGHT_INLINE Vec<T> polynomial(Vec<T> x, double c, C... more) {
+    return multiply_add(polynomial(x, more...), x, Vec<T>(T(c)));
 }
 
 // The numbers that the exponent and logarithm code needs per type. `magic` is 1.5 * 2^(mantissa bits): adding it rounds a
@@ -72,12 +70,26 @@ RUSHLIGHT_INLINE Vec<double> exp_tail(Vec<double> r) {
 template <class T> inline constexpr T exp_lowest = sizeof(T) == 4 ? T(-105) : T(-746);
 template <class T> inline constexpr T exp_highest = sizeof(T) == 4 ? T(89) : T(710);
 
+// x within [low, high]; NaN stays.
+template <class T>
+RUSHLIGHT_INLINE Vec<T> clamp_keeping_nan(Vec<T> x, T low, T high) {
+#if defined(__AVX512F__)
+    // The instructions return their second operand when one is NaN.
+    if constexpr (same_type<T, float>)
+        return Vec<T>::raw((Raw<T>)_mm512_min_ps(_mm512_set1_ps(high), _mm512_max_ps(_mm512_set1_ps(low), (__m512)x.v)));
+    else
+        return Vec<T>::raw((Raw<T>)_mm512_min_pd(_mm512_set1_pd(high), _mm512_max_pd(_mm512_set1_pd(low), (__m512d)x.v)));
+#else
+    return where(x < low, Vec<T>(low), where(x > high, Vec<T>(high), x));
+#endif
+}
+
 // x = n ln(2) + r, with |r| <= ln(2) / 2. `lost` is what rounding took from r.
 template <class T> struct ExpReduction { Vec<T> n, r, lost; };
 template <class T>
 RUSHLIGHT_INLINE ExpReduction<T> reduce_for_exp(Vec<T> x) {
     using F = Format<T>;
-    x = where(x < exp_lowest<T>, Vec<T>(exp_lowest<T>), where(x > exp_highest<T>, Vec<T>(exp_highest<T>), x));
+    x = clamp_keeping_nan(x, exp_lowest<T>, exp_highest<T>);
     Vec<T> n = multiply_add(x, Vec<T>(1.44269504088896340736), Vec<T>(F::magic)) - F::magic;
     Vec<T> high = multiply_add(n, Vec<T>(-F::ln2_high), x), low = n * F::ln2_low;
     Vec<T> r = high - low;
@@ -89,14 +101,25 @@ RUSHLIGHT_INLINE Vec<T> exp_of_real(Vec<T> x) {
     auto [n, r, lost] = reduce_for_exp(x);
     return scale(multiply_add(r * r, exp_tail(r), lost) + r + 1, n);
 }
-RUSHLIGHT_INLINE Vec<float> exp(Vec<float> x) { return exp_of_real(x); }
+RUSHLIGHT_INLINE Vec<float> exp(Vec<float> x) {
+#if defined(__FMA__)
+    // Fused products leave r an error of a quarter of a unit in the result's last place: nothing need be carried along.
+    using F = Format<float>;
+    x = clamp_keeping_nan(x, exp_lowest<float>, exp_highest<float>);
+    Vec<float> n = fma(x, Vec<float>(1.44269504088896340736f), Vec<float>(F::magic)) - F::magic;
+    Vec<float> r = fma(n, Vec<float>(-F::ln2_low), fma(n, Vec<float>(-F::ln2_high), x));
+    return scale(fma(r * r, exp_tail(r), r) + 1, n);
+#else
+    return exp_of_real(x);
+#endif
+}
 RUSHLIGHT_INLINE Vec<double> exp(Vec<double> x) { return exp_of_real(x); }
 
 template <class T>
 RUSHLIGHT_INLINE Vec<T> exp2_of_real(Vec<T> x) {
     using F = Format<T>;
     constexpr T lowest = sizeof(T) == 4 ? T(-151) : T(-1076), highest = sizeof(T) == 4 ? T(129) : T(1025);
-    x = where(x < lowest, Vec<T>(lowest), where(x > highest, Vec<T>(highest), x));
+    x = clamp_keeping_nan(x, lowest, highest);
     Vec<T> n = (x + F::magic) - F::magic;
     Vec<T> r = (x - n) * 0.69314718055994530942;
     return scale(multiply_add(r * r, exp_tail(r), r) + 1, n);
@@ -502,11 +525,8 @@ template <class T> RUSHLIGHT_INLINE Vec<T> square(Vec<T> x) { return x * x; }
 template <class T> RUSHLIGHT_INLINE Vec<T> reciprocal(Vec<T> x) { return 1 / x; }
 template <class T> RUSHLIGHT_INLINE Vec<T> rsqrt(Vec<T> x) { return 1 / sqrt(x); }
 template <class T> RUSHLIGHT_INLINE Vec<T> sigmoid(Vec<T> x) {
-    Vec<T> t = exp(-abs(x)), sum = 1 + t, lost = t - (sum - 1);
-    Mask<T> negative = x < 0;
-    Vec<T> y = where(negative, t, Vec<T>(1)) / sum;
-    // What rounding took from the sum is put back; 1 / sum is y or 1 - y.
-    return y - y * lost * where(negative, 1 - y, y);
+    Vec<T> t = exp(-abs(x));
+    return where(x < 0, t, Vec<T>(1)) / (1 + t);
 }
 // log(sigmoid(x)), which neither overflows nor cancels.
 template <class T> RUSHLIGHT_INLINE Vec<T> logsigmoid(Vec<T> x) { return minimum(x, Vec<T>(0)) - log1p(exp(-abs(x))); }
