@@ -59,6 +59,7 @@ uint64_t fingerprint(const TensorImpl& t) {
 
 void Storage::begin_sharing() {
     writers_.fetch_add(1, std::memory_order_relaxed);
+    forget_derived();
     if (!saved_.load(std::memory_order_relaxed) || bytes_ == 0) return;
     std::lock_guard guard(watching);
     if (watched_.load() && print_version_ == version()) return;
