@@ -112,10 +112,14 @@ bool can_write_directly(const Call& c) {
     return true;
 }
 
+void fit_destination(Call& c) {
+    if (c.destination->sizes != c.geometry[0].sizes) resize_tensor(*c.destination, c.geometry[0].sizes, c.name());
+}
+
 void dispatch_into(Call& c, bool recording) {
     check_destination(c);
     tape_observer.before_write(c, recording);
-    if (c.destination->sizes != c.geometry[0].sizes) resize_tensor(*c.destination, c.geometry[0].sizes, c.name());
+    fit_destination(c);
     if (can_write_directly(c)) {
         c.out[0] = Tensor(c.destination);
         run_kernel(c);
@@ -135,6 +139,7 @@ void deliver(Call& c) {
     c.results = 0;
     c.result(value.sizes(), value.dtype());
     check_destination(c);
+    fit_destination(c);
     static const Op& copy = *find_op("copy_");
     Value values[max_params] = {Value(c.destination), Value(value), Value(false)};
     Call into(copy, values);

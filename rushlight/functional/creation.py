@@ -95,4 +95,4 @@ def normal(mean=0.0, std=1.0, size=None, *, generator=None, dtype=None, out=None
             else broadcast_tensors(mean, std)[0].shape
         )
         result = core.empty(shape, dtype=one.dtype).normal_(generator=generator).mul_(std).add_(mean)
-    return result if out is None else out.copy_(result)
+    return result if out is None else out.resize_(result.shape).copy_(result)

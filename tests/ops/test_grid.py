@@ -1,6 +1,6 @@
-"""The grid that every operator gets from its record: values against the oracle by dtype and layout, in-place
-and `out=` forms, and
-results that do not depend on the number of threads. Gradients: test_gradients.py."""
+"""The grid that every operator gets from its record: values against the oracle, and results that do not depend on the
+number of threads. Layouts, in-place and `out=` forms: test_layouts.py. Dtypes: test_dtypes.py. Gradients:
+test_gradients.py."""
 import numpy as np
 import pytest
 from ops.samples import BY_ID, RECORDS, Maker, evaluate, expressions, tensors_of
@@ -68,26 +68,6 @@ def test_values(op, expression, dtype):
     assert_equal(got, want, *TOLERANCE[dtype])
 
 
-LAYOUTS = {
-    "transposed": lambda x: x.t().contiguous().t(),
-    "stepped": lambda x: rl.stack([x, x], -1).flatten(1)[:, ::2],
-    "expanded": lambda x: x[:1].expand(3, 4),
-    "empty": lambda x: x[:0],
-    "zero_dim": lambda x: x[0, 0],
-    "row": lambda x: x[0],
-    "shifted": lambda x: rl.cat([x.flatten()[:1], x.flatten()])[1:].view(3, 4),
-}
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("op", UNARY)
-def test_layouts(op, layout):
-    x = LAYOUTS[layout](Maker(RECORDS[op]).T(3, 4))
-    with np.errstate(all="ignore"):
-        want = ORACLES[op](x.numpy())
-    assert_equal(BY_ID[op](x), want, *TOLERANCE[rl.float64])
-
-
 SPECIAL = [0.0, -0.0, 1.0, -1.0, float("inf"), float("-inf"), float("nan"), 5e-324, 1e308, -1e308]
 
 
@@ -105,35 +85,6 @@ def test_special_values(op):
         return
     got = BY_ID[op](x).numpy()
     np.testing.assert_allclose(got.astype(float), np.asarray(want).astype(float), rtol=1e-11)
-
-
-@pytest.mark.parametrize("op", [op for op in RECORDS if RECORDS[op]["in_place"]])
-def test_in_place(op):
-    method = next(name for name in RECORDS[op]["names"] if name.startswith("Tensor.") and name.endswith("_"))[7:]
-    for expression in expressions(RECORDS[op]):
-        call, results = recorded_call(op, expression)
-        if call is None:
-            continue
-        (args, kwargs), want = call, results[0]
-        if not isinstance(args[0], rl.Tensor) or args[0].shape != want.shape:
-            continue
-        target = args[0].clone()
-        result = getattr(target, method)(*args[1:], **kwargs)
-        assert result is target
-        np.testing.assert_array_equal(target.numpy(), want.to(target.dtype).numpy())
-
-
-@pytest.mark.parametrize("op", [op for op in RECORDS if RECORDS[op]["out"] and RECORDS[op]["kernels"]])
-def test_out(op):
-    for expression in expressions(RECORDS[op]):
-        call, want = recorded_call(op, expression)
-        if call is None:
-            continue
-        args, kwargs = call
-        outs = tuple(rl.empty(0, dtype=t.dtype) for t in want)
-        BY_ID[op](*args, **kwargs, out=outs if len(outs) > 1 else outs[0])
-        for out, value in zip(outs, want, strict=True):
-            np.testing.assert_array_equal(out.numpy(), value.numpy())
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,3 @@ def test_no_oracle_without_operator():
     assert not unknown - {"positive", "narrow", "diag_embed", "take_along_dim", "index_put"}, (
         f"oracles of no operator: {sorted(unknown)}"
     )
-
-
-def test_count():
-    public = [r for r in PRIMITIVES if r["names"]]
-    assert len(public) >= 120
