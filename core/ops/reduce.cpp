@@ -73,6 +73,7 @@ void infer_count(Call& c) {
 // ---- running -------------------------------------------------------------------------------------------------------------
 
 // Reduces runs of adjacent dimensions from the last to the first, so that no input needs to be copied into another order.
+// Between the runs 16-bit floats stay float32: the result is rounded once.
 void run_blocks(Call& c, Reduction op) {
     Tensor x(&c.tensor(0));
     Tensor out = c.out[0];
@@ -81,6 +82,9 @@ void run_blocks(Call& c, Reduction op) {
     x = contiguous(x);
     Dims sizes = x.sizes();
     if (sizes.empty()) return kernels::reduce(op, x.data(), x.dtype(), out.data(), out.dtype(), {1, 1, 1});
+    bool rounds = op == Reduction::sum || op == Reduction::mean || op == Reduction::prod;
+    bool half = out.dtype() == DType::float16 || out.dtype() == DType::bfloat16;
+    DType between = rounds && half ? DType::float32 : out.dtype();
     int last = sizes.size();
     while (true) {
         while (last > 0 && !(mask >> (last - 1) & 1)) --last;
@@ -89,8 +93,10 @@ void run_blocks(Call& c, Reduction op) {
         Extent e = extent_of(sizes, first, last);
         bool final = (mask & ((uint64_t(1) << first) - 1)) == 0;
         for (int i = first; i < last; ++i) sizes[i] = 1;
-        Tensor target = final ? out : empty_tensor(sizes, out.dtype());
-        kernels::reduce(op, x.data(), x.dtype(), target.data(), out.dtype(), e);
+        bool direct = final && kernels::reduce_supports(op, x.dtype(), out.dtype());
+        Tensor target = direct ? out : empty_tensor(final ? out.sizes() : sizes, between);
+        kernels::reduce(op, x.data(), x.dtype(), target.data(), target.dtype(), e);
+        if (final && !direct) copy_values(*out.impl(), *target.impl());
         if (final) return;
         x = target;
         last = first;
