@@ -82,9 +82,29 @@ Tensor share_buffer(PyObject* o, const char* op) {
 
 // ---- nested sequences ----------------------------------------------------------------------------------------------------
 
+constexpr const char* changed = "tensor: data changed while it was read";
+
 bool is_plain_sequence(PyObject* o) {
     return PyList_Check(o) || PyTuple_Check(o) || (PySequence_Check(o) && !PyUnicode_Check(o) && !PyBytes_Check(o) && !is_tensor(o) &&
                                                    !PyObject_CheckBuffer(o) && !PyDict_Check(o));
+}
+
+// Calls f(item) for the items of a sequence. An item may run code: it is kept meanwhile, and the length must stay.
+template <class F>
+void each_item(PyObject* sequence, F&& f) {
+    struct Owned {
+        PyObject* o;
+        ~Owned() { Py_DECREF(o); }
+    };
+    PyObject* fast = PySequence_Fast(sequence, "tensor: data must be a sequence");
+    if (!fast) throw PythonError();
+    Owned all{fast};
+    Py_ssize_t n = PySequence_Fast_GET_SIZE(fast);
+    for (Py_ssize_t i = 0; i < n; ++i) {
+        require(PySequence_Fast_GET_SIZE(fast) == n, ErrorKind::runtime, changed);
+        Owned item{Py_NewRef(PySequence_Fast_GET_ITEM(fast, i))};
+        f(item.o);
+    }
 }
 
 struct Nested {
@@ -108,17 +128,10 @@ struct Nested {
             return;
         }
         if (is_plain_sequence(o)) {
-            PyObject* fast = PySequence_Fast(o, "tensor: data must be a sequence");
-            if (!fast) throw PythonError();
-            Py_ssize_t n = PySequence_Fast_GET_SIZE(fast);
-            try {
-                extent(depth, n);
-                for (Py_ssize_t i = 0; i < n; ++i) scan(PySequence_Fast_GET_ITEM(fast, i), depth + 1);
-            } catch (...) {
-                Py_DECREF(fast);
-                throw;
-            }
-            Py_DECREF(fast);
+            Py_ssize_t n = PySequence_Size(o);
+            if (n < 0) throw PythonError();
+            extent(depth, n);
+            each_item(o, [&](PyObject* item) { scan(item, depth + 1); });
             return;
         }
         Value v;
@@ -165,28 +178,28 @@ void store(const Value& v, char* to, DType dtype) {
     });
 }
 
-// Second pass: the values in order.
-char* fill(PyObject* o, char* to, DType dtype) {
+// Second pass: the values in order. The data must still have the shape that the first pass saw.
+char* fill(PyObject* o, char* to, DType dtype, const Dims& sizes, int depth) {
     if (is_tensor(o) || (PyObject_CheckBuffer(o) && !PyBytes_Check(o))) {
         Tensor t = cast(is_tensor(o) ? tensor_of(o) : share_buffer(o, "tensor"), dtype);
+        bool same = t.rank() == sizes.size() - depth;
+        for (int i = 0; same && i < t.rank(); ++i) same = t.size(i) == sizes[depth + i];
+        require(same, ErrorKind::runtime, changed);
         size_t bytes = size_t(t.numel() * size_of(dtype));
         if (bytes) std::memcpy(to, t.data(), bytes);
         return to + bytes;
     }
     if (is_plain_sequence(o)) {
-        PyObject* fast = PySequence_Fast(o, "tensor: data must be a sequence");
-        if (!fast) throw PythonError();
-        try {
-            for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(fast); ++i) to = fill(PySequence_Fast_GET_ITEM(fast, i), to, dtype);
-        } catch (...) {
-            Py_DECREF(fast);
-            throw;
-        }
-        Py_DECREF(fast);
+        int64_t count = 0;
+        each_item(o, [&](PyObject* item) {
+            require(depth < sizes.size() && count++ < sizes[depth], ErrorKind::runtime, changed);
+            to = fill(item, to, dtype, sizes, depth + 1);
+        });
+        require(depth < sizes.size() && count == sizes[depth], ErrorKind::runtime, changed);
         return to;
     }
     Value v;
-    require(to_number(o, &v), ErrorKind::type, "tensor: data changed while it was read");
+    require(depth == sizes.size() && to_number(o, &v), ErrorKind::runtime, changed);
     store(v, to, dtype);
     return to + size_of(dtype);
 }
@@ -209,7 +222,7 @@ Tensor from_data(PyObject* data, bool has_dtype, DType dtype) {
     nested.scan(data, 0);
     DType chosen = has_dtype ? dtype : nested.any ? nested.dtype : default_dtype();
     Tensor t = empty_tensor(nested.sizes, chosen);
-    fill(data, static_cast<char*>(t.data()), chosen);
+    fill(data, static_cast<char*>(t.data()), chosen, nested.sizes, 0);
     return t;
 }
 

@@ -124,22 +124,15 @@ bool to_number(PyObject* o, Value* v) {
 }
 
 bool to_ints(PyObject* o, Dims* out) {
-    bool tuple = PyTuple_Check(o);
-    if (!tuple && !PyList_Check(o)) {
-        if (is_tensor(o) || PyUnicode_Check(o) || !PySequence_Check(o)) return false;
-        PyObject* list = PySequence_List(o);
-        if (!list) {
-            PyErr_Clear();
-            return false;
-        }
-        bool fine = to_ints(list, out);
-        Py_DECREF(list);
-        return fine;
+    if (!PyTuple_Check(o) && !PyList_Check(o) && (is_tensor(o) || PyUnicode_Check(o) || !PySequence_Check(o))) return false;
+    Items items(o);
+    if (!items) {
+        PyErr_Clear();
+        return false;
     }
-    Py_ssize_t n = tuple ? PyTuple_GET_SIZE(o) : PyList_GET_SIZE(o);
-    out->resize(int(n));
-    for (Py_ssize_t i = 0; i < n; ++i)
-        if (!to_int(tuple ? PyTuple_GET_ITEM(o, i) : PyList_GET_ITEM(o, i), &(*out)[int(i)])) return false;
+    out->resize(int(items.size()));
+    for (Py_ssize_t i = 0; i < items.size(); ++i)
+        if (!to_int(items[i], &(*out)[int(i)])) return false;
     return true;
 }
 

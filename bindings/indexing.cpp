@@ -207,9 +207,10 @@ std::vector<Entry> entries_of(PyObject* key) {
     std::vector<Entry> entries;
     bool tuple = PyTuple_Check(key);
     if (!tuple && PyList_Check(key) && list_means_tuple(key)) {
-        Py_ssize_t n = PyList_GET_SIZE(key);
-        entries.reserve(size_t(n));
-        for (Py_ssize_t i = 0; i < n; ++i) entries.push_back(classify(PyList_GET_ITEM(key, i)));
+        Items items(key);
+        if (!items) throw PythonError();
+        entries.reserve(size_t(items.size()));
+        for (Py_ssize_t i = 0; i < items.size(); ++i) entries.push_back(classify(items[i]));
         return entries;
     }
     if (!tuple) {

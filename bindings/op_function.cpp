@@ -67,9 +67,11 @@ bool convert_list(const Op& op, const Param& p, PyObject* o, Value* v, Scratch& 
         return true;
     }
     if ((p.types & type_floats) && sequence) {
-        for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(o); ++i) {
+        Items items(o);
+        if (!items) throw PythonError();
+        for (Py_ssize_t i = 0; i < items.size(); ++i) {
             Value item;
-            if (!to_number(PySequence_Fast_GET_ITEM(o, i), &item)) return false;
+            if (!to_number(items[i], &item)) return false;
             scratch.reals.push_back(item.to_double());
         }
         *v = Value(std::span<const double>(scratch.reals));

@@ -46,6 +46,22 @@ void clear_hooks(TensorImpl& t);
 // Thrown when a Python error is already set.
 struct PythonError {};
 
+// The items of a sequence as they are now: reading one may run code that changes the sequence. False, with an error set,
+// when they can't be had.
+class Items {
+public:
+    explicit Items(PyObject* sequence) : tuple_(PySequence_Tuple(sequence)) {}
+    ~Items() { Py_XDECREF(tuple_); }
+    explicit operator bool() const { return tuple_ != nullptr; }
+    Items(const Items&) = delete;
+    Items& operator=(const Items&) = delete;
+    Py_ssize_t size() const { return PyTuple_GET_SIZE(tuple_); }
+    PyObject* operator[](Py_ssize_t i) const { return PyTuple_GET_ITEM(tuple_, i); }
+
+private:
+    PyObject* tuple_;
+};
+
 void set_error(const Error& e);
 // Runs `f` and turns C++ exceptions into Python's. `f` returns a PyObject* (new reference) or null with an error set.
 template <class F>

@@ -9,25 +9,32 @@ namespace {
 
 // Tensor headers are made and dropped at every operation: a short per-thread list saves the allocator's round trip.
 constexpr size_t header_list_length = 64;
-thread_local bool headers_gone = false;                // apart from the list, so that it outlives it
+// It needs no construction and no destruction, so that it may be looked at until the thread is gone.
 struct HeaderList {
-    std::vector<void*> free;
-    ~HeaderList() {
-        headers_gone = true;
-        for (void* p : free) ::operator delete(p);
+    void* free[header_list_length];
+    size_t count;
+    bool registered, closed;
+};
+thread_local constinit HeaderList headers = {};
+
+struct AtThreadEnd {
+    ~AtThreadEnd() {
+        headers.closed = true;
+        while (headers.count > 0) ::operator delete(headers.free[--headers.count]);
     }
 };
-thread_local HeaderList headers;
+
+[[maybe_unused]] void register_end() {
+    static thread_local AtThreadEnd end;
+    (void)end;
+    headers.registered = true;
+}
 
 }  // namespace
 
 TensorImpl* TensorImpl::make() {
 #ifndef __SANITIZE_ADDRESS__
-    if (!headers_gone && !headers.free.empty()) {
-        void* p = headers.free.back();
-        headers.free.pop_back();
-        return new (p) TensorImpl;
-    }
+    if (headers.count > 0) return new (headers.free[--headers.count]) TensorImpl;
 #endif
     return new (::operator new(sizeof(TensorImpl))) TensorImpl;
 }
@@ -35,8 +42,9 @@ TensorImpl* TensorImpl::make() {
 void TensorImpl::destroy(TensorImpl* t) {
     t->~TensorImpl();
 #ifndef __SANITIZE_ADDRESS__
-    if (!headers_gone && headers.free.size() < header_list_length) {
-        headers.free.push_back(t);
+    if (!headers.closed && headers.count < header_list_length) {
+        if (!headers.registered) [[unlikely]] register_end();
+        headers.free[headers.count++] = t;
         return;
     }
 #endif

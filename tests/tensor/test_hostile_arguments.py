@@ -57,3 +57,40 @@ def test_hostile_integers(op, call):
             eval(text, namespace())
         except EXPECTED as e:
             assert str(e), text
+
+
+class Changing:
+    """An item that changes the list it stands in while it is read."""
+
+    def __init__(self, change):
+        self.change, self.items = change, None
+
+    def __index__(self):
+        self.change(self.items)
+        return 1
+
+    def __float__(self):
+        return float(self.__index__())
+
+
+READERS = {
+    "zeros": lambda items: rl.zeros(items),
+    "tensor": lambda items: rl.tensor(items),
+    "as_tensor": lambda items: rl.as_tensor(items, dtype=rl.float64),
+    "index": lambda items: rl.zeros(5)[items],
+    "index_tuple": lambda items: rl.zeros([2] * 20)[[*items[:1], slice(0, 1), *items[1:]]],
+    "interpolate": lambda items: rl.nn.functional.interpolate(rl.zeros(1, 1, 4), scale_factor=items),
+}
+
+
+@pytest.mark.parametrize("change", [list.clear, lambda items: items.extend([1] * 100000), lambda items: items.pop()],
+                         ids=["clear", "extend", "pop"])
+@pytest.mark.parametrize("rest", [[2.5] * 12, [2] * 12, [[2]] * 100000], ids=["floats", "ints", "lists"])
+@pytest.mark.parametrize("reader", READERS)
+def test_lists_that_change_while_they_are_read(reader, rest, change):
+    item = Changing(change)
+    item.items = [item, *rest]
+    try:
+        READERS[reader](item.items)
+    except EXPECTED as e:
+        assert str(e)
