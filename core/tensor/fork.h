@@ -10,6 +10,7 @@ void lock_generators();
 void unlock_generators();
 std::mutex& watching_lock();
 std::mutex& rearranging_lock();
+std::mutex& deriving_lock();
 std::mutex& allocator_lock();
 
 }  // namespace rushlight

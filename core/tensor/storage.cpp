@@ -114,6 +114,8 @@ std::mutex deriving;
 
 }  // namespace
 
+std::mutex& deriving_lock() { return deriving; }
+
 std::shared_ptr<void> Storage::derived(std::shared_ptr<void> (*make)()) {
     std::lock_guard guard(deriving);
     if (!derived_ || derived_version_ != version()) {
