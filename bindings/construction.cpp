@@ -1,6 +1,7 @@
 // Tensors out of Python data: rushlight.tensor, as_tensor, from_numpy; the storage object that buffers and files use.
 #include <cstring>
 
+#include "autograd/variable.h"
 #include "bindings/python.h"
 
 namespace rushlight::python {
@@ -135,7 +136,7 @@ struct Nested {
             return;
         }
         Value v;
-        require(to_number(o, &v), ErrorKind::type, "tensor: data of type ", Py_TYPE(o)->tp_name,
+        require(reading("tensor", "data", [&] { return to_number(o, &v); }), ErrorKind::type, "tensor: data of type ", Py_TYPE(o)->tp_name,
                 " can't become an element; expected numbers, sequences of numbers, tensors or arrays");
         see(v.tag == Tag::boolean ? DType::boolean : v.tag == Tag::integer ? DType::int64
             : v.tag == Tag::complex ? to_complex(default_dtype()) : default_dtype());
@@ -164,15 +165,15 @@ void store(const Value& v, char* to, DType dtype) {
     visit_dtype(dtype, [&](auto zero) {
         using T = decltype(zero);
         T x;
-        if constexpr (std::is_same_v<T, bool>) x = v.tag == Tag::complex ? v.c.re != 0 || v.c.im != 0 : v.to_bool();
+        if constexpr (std::is_same_v<T, bool>) x = v.tag == Tag::complex ? v.complex_.re != 0 || v.complex_.im != 0 : v.to_bool();
         else if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) x = T(float(v.to_double()));
         else if constexpr (std::is_integral_v<T>) {
-            int64_t whole = v.tag == Tag::real ? (std::abs(v.d) < 9.2e18 ? int64_t(v.d) : 0) : v.to_int();
+            int64_t whole = v.tag == Tag::real ? (std::abs(v.real_) < 9.2e18 ? int64_t(v.real_) : 0) : v.to_int();
             require(v.tag == Tag::real || whole == int64_t(T(whole)), ErrorKind::runtime, "tensor: the value ", whole,
                     " does not fit into ", name_of(dtype));
             x = T(whole);
         } else if constexpr (std::is_floating_point_v<T>) x = T(v.to_double());
-        else x = v.tag == Tag::complex ? T(typename T::value_type(v.c.re), typename T::value_type(v.c.im))
+        else x = v.tag == Tag::complex ? T(typename T::value_type(v.complex_.re), typename T::value_type(v.complex_.im))
                                        : T(typename T::value_type(v.to_double()));
         std::memcpy(to, &x, sizeof(T));
     });
@@ -260,7 +261,7 @@ PyObject* make_tensor(PyObject*, PyObject* args, PyObject* keywords) {
     return guarded([&] {
         require_cpu(c.device, "tensor");
         Tensor t = from_data(c.data, c.has_dtype(), c.wanted("tensor"));
-        if (c.requires_grad) set_requires_grad(t, true);
+        if (c.requires_grad) autograd::set_requires_grad(*t.impl(), true);
         return wrap(t);
     });
 }
@@ -335,7 +336,7 @@ PyObject* make_from_buffer(PyObject*, PyObject* args, PyObject* keywords) {
         out->sizes = {n};
         out->strides = {1};
         out->update_geometry();
-        if (gradient == Py_True) set_requires_grad(out, true);
+        if (gradient == Py_True) autograd::set_requires_grad(*out.impl(), true);
         return wrap(out);
     });
 }

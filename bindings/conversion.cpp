@@ -131,7 +131,8 @@ PyObject* become_view(PyObject* self, const char* id, const char* name, std::ini
 
 int64_t int_argument(PyObject* o, const char* op, const char* param) {
     int64_t i;
-    require(to_int(o, &i), ErrorKind::type, op, ": argument '", param, "' must be int, not ", Py_TYPE(o)->tp_name);
+    bool fine = reading(op, param, [&] { return to_int(o, &i); });
+    require(fine, ErrorKind::type, op, ": argument '", param, "' must be int, not ", Py_TYPE(o)->tp_name);
     return i;
 }
 

@@ -1,5 +1,6 @@
 // Numbers and lists between Python and the core; exceptions.
-#include <cmath>
+#include <string>
+#include <unordered_map>
 
 #include "bindings/python.h"
 
@@ -40,16 +41,58 @@ PyObject* exception_of(ErrorKind kind) {
 int64_t checked_long(PyObject* o) {
     int overflow = 0;
     long long x = PyLong_AsLongLongAndOverflow(o, &overflow);
-    if (overflow) {
-        PyErr_Format(PyExc_OverflowError, "%R does not fit into a 64-bit integer", o);
-        throw PythonError();
-    }
-    return x;
+    if (!overflow) return x;
+    PyObject* text = PyObject_Str(o);
+    if (!text) throw PythonError();
+    std::string digits = PyUnicode_AsUTF8(text);
+    Py_DECREF(text);
+    fail(ErrorKind::overflow, digits, " does not fit into a 64-bit integer");
 }
 
 }  // namespace
 
-void set_error(const Error& e) {
+namespace {
+
+std::unordered_map<PyCodeObject*, std::string>& composites() {
+    static auto* all = new std::unordered_map<PyCodeObject*, std::string>;      // never destroyed: it holds Python objects
+    return *all;
+}
+
+bool is_library_frame(PyFrameObject* frame) {
+    PyObject* globals = PyFrame_GetGlobals(frame);
+    PyObject* name = PyDict_GetItemString(globals, "__name__");
+    const char* text = name && PyUnicode_Check(name) ? PyUnicode_AsUTF8(name) : nullptr;
+    Py_DECREF(globals);
+    return text && std::string_view(text).starts_with("rushlight.functional.");
+}
+
+// The composite that the user called, where one is running: the outermost before code that is not the library's.
+const std::string* running_composite() {
+    const std::string* found = nullptr;
+    PyFrameObject* frame = PyThreadState_GetFrame(PyThreadState_Get());
+    while (frame && is_library_frame(frame)) {
+        PyCodeObject* code = PyFrame_GetCode(frame);
+        if (auto known = composites().find(code); known != composites().end()) found = &known->second;
+        Py_DECREF(code);
+        PyFrameObject* back = PyFrame_GetBack(frame);
+        Py_DECREF(frame);
+        frame = back;
+    }
+    Py_XDECREF(frame);
+    return found;
+}
+
+}  // namespace
+
+void name_composite(PyObject* function, std::string name) {
+    auto* code = reinterpret_cast<PyCodeObject*>(PyFunction_GetCode(function));
+    Py_INCREF(code);
+    composites()[code] = std::move(name);
+}
+
+void set_error(const Error& given) {
+    const std::string* composite = running_composite();
+    Error e = composite ? spoken_by(composite->c_str(), given) : given;
     // NotImplementedError derives from RuntimeError already.
     if (e.kind() == ErrorKind::not_implemented) PyErr_SetString(PyExc_NotImplementedError, e.what());
     else PyErr_SetString(exception_of(e.kind()), e.what());
@@ -153,10 +196,10 @@ Value item_of(const TensorImpl& t, const char* op) {
 
 PyObject* wrap_number(const Value& v) {
     switch (v.tag) {
-        case Tag::boolean: return PyBool_FromLong(v.b);
-        case Tag::integer: return PyLong_FromLongLong(v.i);
-        case Tag::real: return PyFloat_FromDouble(v.d);
-        case Tag::complex: return PyComplex_FromDoubles(v.c.re, v.c.im);
+        case Tag::boolean: return PyBool_FromLong(v.boolean_);
+        case Tag::integer: return PyLong_FromLongLong(v.integer_);
+        case Tag::real: return PyFloat_FromDouble(v.real_);
+        case Tag::complex: return PyComplex_FromDoubles(v.complex_.re, v.complex_.im);
         default: Py_RETURN_NONE;
     }
 }

@@ -2,6 +2,7 @@
 // index. Views and writes go through the funnel like any other operator.
 #include "bindings/python.h"
 #include "registry/invoke.h"
+#include "registry/rules.h"
 
 namespace rushlight::python {
 
@@ -118,13 +119,14 @@ struct Taken {
     Tensor view;
     std::vector<Tensor> arrays;
     Dims dims;
-    Tensor mask;                 // where the only array is a mask of all dimensions
+    Tensor mask;                 // instead of arrays, where the only one is a mask of all dimensions
+    bool plain() const { return arrays.empty() && !mask.defined(); }
 };
 
 Tensor select(const Tensor& whole, const Tensor& t, int dim, int whole_dim, int64_t i) {
     int64_t size = t.size(dim);
     require(i >= -size && i < size, ErrorKind::index, "index: ", i, " is out of range for dimension ", whole_dim, " of a tensor of shape ",
-            whole.sizes(), "; expected ", -size, " <= index <= ", size - 1);
+            whole.sizes(), "; ", rules::expected_between(-size, "index", size));
     Value values[3] = {Value(t), Value(dim), Value(i)};
     Call c(ops().select, values);
     dispatch(c);
@@ -146,17 +148,22 @@ Tensor flag_index(bool on) {                     // True takes the one entry of 
     return t;
 }
 
-void take_mask(const Tensor& whole, Taken& taken, const Tensor& mask, int dim, int whole_dim) {
-    const Tensor& t = taken.view;
-    for (int i = 0; i < mask.rank(); ++i)
-        require(mask.size(i) == t.size(dim + i), ErrorKind::index, "index: a mask of shape ", mask.sizes(), " does not match dimension ",
-                whole_dim + i, " of a tensor of shape ", whole.sizes());
-    if (mask.rank() == t.rank()) taken.mask = mask;
+// A mask as index arrays: the places where it is true.
+void spread_mask(Taken& taken, const Tensor& mask, int dim) {
     Tensor found = invoke(ops().nonzero, mask);
     for (int i = 0; i < mask.rank(); ++i) {
         taken.arrays.push_back(invoke(ops().select, found, 1, i));
         taken.dims.push_back(dim + i);
     }
+}
+
+void take_mask(const Tensor& whole, Taken& taken, const Tensor& mask, int dim, int whole_dim, bool alone) {
+    const Tensor& t = taken.view;
+    for (int i = 0; i < mask.rank(); ++i)
+        require(mask.size(i) == t.size(dim + i), ErrorKind::index, "index: a mask of shape ", mask.sizes(), " does not match dimension ",
+                whole_dim + i, " of a tensor of shape ", whole.sizes());
+    if (alone && mask.rank() == t.rank()) taken.mask = mask;
+    else spread_mask(taken, mask, dim);
 }
 
 Taken take(const Tensor& whole, const std::vector<Entry>& entries) {
@@ -189,7 +196,7 @@ Taken take(const Tensor& whole, const std::vector<Entry>& entries) {
                 break;
             case Entry::array:
                 if (e.array_value.dtype() == DType::boolean) {
-                    take_mask(whole, taken, e.array_value, dim, whole_dim);
+                    take_mask(whole, taken, e.array_value, dim, whole_dim, arrays == 1);
                 } else {
                     taken.arrays.push_back(e.array_value);
                     taken.dims.push_back(dim);
@@ -199,7 +206,6 @@ Taken take(const Tensor& whole, const std::vector<Entry>& entries) {
                 break;
         }
     }
-    if (arrays != 1) taken.mask = Tensor();
     return taken;
 }
 
@@ -275,13 +281,14 @@ void assign(const Tensor& view, const Value& number, const Tensor& value) {
     else invoke_in_place(ops().fill, view, number);
 }
 
-void assign_by_index(const Taken& taken, const Value& number, const Tensor& value) {
+void assign_by_index(Taken& taken, const Value& number, const Tensor& value) {
     const Tensor& view = taken.view;
     bool one = !value.defined() || (value.rank() == 0 && value.dtype() == view.dtype());
     if (taken.mask.defined() && one) {
         invoke_in_place(ops().masked_fill, view, taken.mask, value.defined() ? Value(value) : number);
         return;
     }
+    if (taken.mask.defined()) spread_mask(taken, taken.mask, 0);
     Tensor source = value;
     if (source.defined()) {
         source = invoke(ops().to_dtype, without_leading_ones(source, indexed_rank(taken)), view.dtype());
@@ -292,10 +299,23 @@ void assign_by_index(const Taken& taken, const Value& number, const Tensor& valu
     invoke_in_place(ops().index_write, view, std::span<TensorImpl* const>(ArrayList(taken.arrays)), source, taken.dims, false);
 }
 
+// `index` is what the user called, whichever operators do it.
+template <class F>
+PyObject* as_index(F&& f) {
+    return guarded([&]() -> PyObject* {
+        try {
+            return f();
+        } catch (const Error& e) {
+            if (e.kind() == ErrorKind::overflow) fail(ErrorKind::overflow, "index: ", e.text());
+            throw spoken_by("index", e);
+        }
+    });
+}
+
 }  // namespace
 
 PyObject* get_item(PyObject* self, PyObject* key) {
-    return guarded([&] {
+    return as_index([&] {
         Tensor t = tensor_of(self);
         if (Tensor view = plain_view(t, key); view.defined()) return wrap(view);
         Taken taken = take(t, entries_of(key));
@@ -310,7 +330,7 @@ int set_item(PyObject* self, PyObject* key, PyObject* value) {
         PyErr_SetString(PyExc_TypeError, "a Tensor's elements can't be deleted");
         return -1;
     }
-    PyObject* done = guarded([&]() -> PyObject* {
+    PyObject* done = as_index([&]() -> PyObject* {
         Tensor t = tensor_of(self), source;
         Value number;
         if (is_tensor(value)) source = tensor_of(value);
@@ -320,7 +340,7 @@ int set_item(PyObject* self, PyObject* key, PyObject* value) {
             Py_RETURN_NONE;
         }
         Taken taken = take(t, entries_of(key));
-        if (taken.arrays.empty()) assign(taken.view, number, source);
+        if (taken.plain()) assign(taken.view, number, source);
         else assign_by_index(taken, number, source);
         Py_RETURN_NONE;
     });

@@ -40,9 +40,7 @@ nb::dict describe(const Op& op) {
     d["domain"] = nb::make_tuple(op.samples.low, op.samples.high);
     d["samples"] = op.samples.calls ? nb::object(nb::str(op.samples.calls)) : nb::none();
     d["doc"] = op.doc ? nb::object(nb::str(op.doc)) : nb::none();
-    nb::list kernels;
-    for (const Kernel& k : op.kernels) if (k.run) kernels.append(k.name);
-    d["kernels"] = kernels;
+    d["kernel"] = op.kernel.run ? nb::object(nb::str(op.kernel.name)) : nb::none();
     nb::list params;
     for (const Param& p : op.parsed.params) {
         nb::dict one;
@@ -69,21 +67,6 @@ nb::dict memory() {
 
 }  // namespace
 
-void write_out(const Op& copy, TensorImpl& out, const Tensor& value, const char* op) {
-    require(!out.requires_grad, ErrorKind::runtime, op, ": out requires grad; expected a tensor that does not");
-    if (out.sizes != value.sizes()) {
-        require(out.numel == 0 || out.storage->use_count() == 1, ErrorKind::runtime, op, ": out has shape ", out.sizes,
-                " and is viewed by other tensors; expected ", value.sizes());
-        resize_tensor(out, value.sizes(), op);
-    }
-    Value values[max_params] = {Value(&out), Value(value)};
-    for (size_t i = 2; i < copy.parsed.params.size(); ++i) values[i] = copy.parsed.params[i].default_value;
-    Call c(copy, values);
-    c.destination = &out;
-    c.in_place = true;
-    dispatch(c);
-}
-
 void require_cpu(PyObject* device, const char* op) {
     if (device == Py_None) return;
     PyObject* text = PyObject_Str(device);
@@ -93,15 +76,10 @@ void require_cpu(PyObject* device, const char* op) {
     require(name == "cpu" || name == "cpu:0", ErrorKind::runtime, op, ": device='", name, "' is not available; expected 'cpu'");
 }
 
-void set_requires_grad(const Tensor& t, bool on) {
-    require(!on || is_differentiable(t.dtype()), ErrorKind::runtime, "requires_grad: a Tensor of dtype ", name_of(t.dtype()),
-            " can't require gradients; expected a floating or complex dtype");
-    t->requires_grad = on;
-}
-
 Dims ints_argument(PyObject* o, const char* op, const char* param) {
     Dims out;
-    require(to_ints(o, &out), ErrorKind::type, op, ": argument '", param, "' must be a tuple of ints, not ", Py_TYPE(o)->tp_name);
+    bool fine = reading(op, param, [&] { return to_ints(o, &out); });
+    require(fine, ErrorKind::type, op, ": argument '", param, "' must be a tuple of ints, not ", Py_TYPE(o)->tp_name);
     return out;
 }
 
@@ -141,18 +119,17 @@ NB_MODULE(_C, m) {
         for (Op* op : all_ops()) out.append(describe(*op));
         return out;
     });
+    m.def("_name_composite", [](nb::handle function, std::string name) { name_composite(function.ptr(), std::move(name)); });
     m.def("_promote", &promote);
     m.def("_can_cast", &can_cast);
     m.def("_result_type", [](nb::handle a, nb::handle b) {
-        static const Op& op = need_op("eq");          // any operator whose first two parameters are tensors or numbers
-        Value values[max_params];
+        Value values[2];
         nb::handle given[2] = {a, b};
         for (int i = 0; i < 2; ++i) {
             if (is_tensor(given[i].ptr())) values[i] = Value(impl_of(given[i].ptr()));
             else if (!to_number(given[i].ptr(), &values[i])) fail(ErrorKind::type, "result_type: expected tensors or numbers");
         }
-        Call c(op, values);
-        return rules::result_type(c, 0, 2);
+        return rules::result_type(values);
     });
     m.def("get_num_threads", &get_num_threads);
     m.def("set_num_threads", &set_num_threads);

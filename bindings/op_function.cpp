@@ -3,6 +3,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "autograd/variable.h"
 #include "bindings/python.h"
 
 #include <structmember.h>
@@ -29,7 +30,7 @@ struct OpFunction {
 // Where converted lists live during a call.
 inline constexpr int max_lists = 5;           // col2im has five lists of ints
 
-struct Scratch {
+struct Converted {
     Dims ints[max_lists];
     std::vector<double> reals;
     std::vector<TensorImpl*> tensors;
@@ -43,25 +44,25 @@ std::string type_name(PyObject* o) { return Py_TYPE(o)->tp_name; }
     fail(ErrorKind::type, op.parsed.name, ": argument '", p.name, "' must be ", p.type_text, ", not ", type_name(o));
 }
 
-bool convert_list(const Op& op, const Param& p, PyObject* o, Value* v, Scratch& scratch) {
+bool convert_list(const Op& op, const Param& p, PyObject* o, Value* v, Converted& held) {
     bool sequence = PyTuple_Check(o) || PyList_Check(o);
     if (p.types & type_tensors) {
         if (!sequence) return false;
         Py_ssize_t n = PySequence_Fast_GET_SIZE(o);
-        scratch.tensors.reserve(size_t(n));
-        scratch.kept.reserve(size_t(n));
+        held.tensors.reserve(size_t(n));
+        held.kept.reserve(size_t(n));
         for (Py_ssize_t i = 0; i < n; ++i) {
             PyObject* item = PySequence_Fast_GET_ITEM(o, i);
             if (!is_tensor(item))
                 fail(ErrorKind::type, op.parsed.name, ": element ", i, " of argument '", p.name, "' must be Tensor, not ", type_name(item));
-            scratch.tensors.push_back(impl_of(item));
-            scratch.kept.push_back(tensor_of(item));
+            held.tensors.push_back(impl_of(item));
+            held.kept.push_back(tensor_of(item));
         }
-        *v = Value(std::span<TensorImpl* const>(scratch.tensors));
+        *v = Value(std::span<TensorImpl* const>(held.tensors));
         return true;
     }
-    if ((p.types & type_ints) && scratch.used_ints < max_lists && to_ints(o, &scratch.ints[scratch.used_ints])) {
-        Dims& list = scratch.ints[scratch.used_ints++];
+    if ((p.types & type_ints) && held.used_ints < max_lists && to_ints(o, &held.ints[held.used_ints])) {
+        Dims& list = held.ints[held.used_ints++];
         if (p.repeat > 1 && list.size() == 1) list = Dims(p.repeat, list[0]);
         *v = Value(list);
         return true;
@@ -72,9 +73,9 @@ bool convert_list(const Op& op, const Param& p, PyObject* o, Value* v, Scratch& 
         for (Py_ssize_t i = 0; i < items.size(); ++i) {
             Value item;
             if (!to_number(items[i], &item)) return false;
-            scratch.reals.push_back(item.to_double());
+            held.reals.push_back(item.to_double());
         }
-        *v = Value(std::span<const double>(scratch.reals));
+        *v = Value(std::span<const double>(held.reals));
         return true;
     }
     return false;
@@ -88,12 +89,12 @@ bool convert_number(const Param& p, PyObject* o, Value* v) {
     if (p.types & type_number) return true;
     if (v->tag == Tag::boolean) {
         if (p.types & type_bool) return true;
-        *v = Value(int64_t(v->b));
+        *v = Value(int64_t(v->boolean_));
     }
     if (v->tag == Tag::integer) {
         if (p.types & type_int) return true;
         if (p.types & type_float) {
-            *v = Value(double(v->i));
+            *v = Value(double(v->integer_));
             return true;
         }
         return false;
@@ -101,7 +102,7 @@ bool convert_number(const Param& p, PyObject* o, Value* v) {
     return v->tag == Tag::real && (p.types & type_float);
 }
 
-void convert(const Op& op, const Param& p, PyObject* o, Value* v, Scratch& scratch) {
+void convert_any(const Op& op, const Param& p, PyObject* o, Value* v, Converted& held) {
     if ((p.types & type_tensor) && is_tensor(o)) {
         *v = Value(impl_of(o));
         return;
@@ -146,14 +147,18 @@ void convert(const Op& op, const Param& p, PyObject* o, Value* v, Scratch& scrat
     }
     if (p.types & type_ints) {                                          // one int for a list
         int64_t i;
-        if (to_int(o, &i) && scratch.used_ints < max_lists) {
-            Dims& list = scratch.ints[scratch.used_ints++];
+        if (to_int(o, &i) && held.used_ints < max_lists) {
+            Dims& list = held.ints[held.used_ints++];
             list = Dims(std::max(p.repeat, 1), i);
             *v = Value(list);
             return;
         }
     }
-    if (!convert_list(op, p, o, v, scratch)) wrong_type(op, p, o);
+    if (!convert_list(op, p, o, v, held)) wrong_type(op, p, o);
+}
+
+void convert(const Op& op, const Param& p, PyObject* o, Value* v, Converted& held) {
+    reading(op.parsed.name.c_str(), p.name.c_str(), [&] { convert_any(op, p, o, v, held); });
 }
 
 int find_keyword(const OpFunction& f, PyObject* name) {
@@ -204,7 +209,7 @@ bool should_spread(const Op& op, int param, PyObject* const* args, Py_ssize_t at
     return last_param || given - at > op.parsed.positional - param;
 }
 
-void bind(const OpFunction& f, PyObject* const* args, Py_ssize_t given, PyObject* keywords, Value* values, Scratch& scratch,
+void bind(const OpFunction& f, PyObject* const* args, Py_ssize_t given, PyObject* keywords, Value* values, Converted& held,
           Options& options) {
     const Signature& s = f.op->parsed;
     uint64_t bound = 0;
@@ -213,16 +218,19 @@ void bind(const OpFunction& f, PyObject* const* args, Py_ssize_t given, PyObject
         if (param >= s.positional)
             fail(ErrorKind::type, s.name, ": takes ", s.positional, " positional arguments but ", given, " were given; the signature is ", s.text);
         if (should_spread(*f.op, param, args, i, given)) {
-            Dims& list = scratch.ints[scratch.used_ints++];
+            Dims& list = held.ints[held.used_ints++];
             list.resize(int(given - i));
-            for (Py_ssize_t k = i; k < given; ++k)
-                if (!to_int(args[k], &list[int(k - i)])) wrong_type(*f.op, s.params[size_t(param)], args[k]);
+            const Param& p = s.params[size_t(param)];
+            reading(s.name.c_str(), p.name.c_str(), [&] {
+                for (Py_ssize_t k = i; k < given; ++k)
+                    if (!to_int(args[k], &list[int(k - i)])) wrong_type(*f.op, p, args[k]);
+            });
             values[param] = Value(list);
             bound |= uint64_t(1) << param;
             i = given;
             break;
         }
-        convert(*f.op, s.params[size_t(param)], args[i], &values[param], scratch);
+        convert(*f.op, s.params[size_t(param)], args[i], &values[param], held);
         bound |= uint64_t(1) << param;
     }
     Py_ssize_t named = keywords ? PyTuple_GET_SIZE(keywords) : 0;
@@ -234,7 +242,7 @@ void bind(const OpFunction& f, PyObject* const* args, Py_ssize_t given, PyObject
             continue;
         }
         require(!(bound >> index & 1), ErrorKind::type, s.name, ": got several values for argument '", s.params[size_t(index)].name, "'");
-        convert(*f.op, s.params[size_t(index)], args[given + k], &values[index], scratch);
+        convert(*f.op, s.params[size_t(index)], args[given + k], &values[index], held);
         bound |= uint64_t(1) << index;
     }
     for (int i = 0, n = int(s.params.size()); i < n; ++i) {
@@ -266,22 +274,16 @@ PyObject* run_into_several(const OpFunction& f, Call& c, PyObject* out) {
     int n = int(f.op->parsed.return_names.size());
     PyObject* fast = PySequence_Fast(out, "out must be a tuple of tensors");
     if (!fast) throw PythonError();
-    Ref<TensorImpl> targets[4];
+    std::vector<Tensor> targets;
     bool fits = PySequence_Fast_GET_SIZE(fast) == n;
     for (int i = 0; fits && i < n; ++i) {
         PyObject* item = PySequence_Fast_GET_ITEM(fast, i);
         fits = is_tensor(item);
-        if (fits) targets[i] = Ref<TensorImpl>(impl_of(item));
+        if (fits) targets.push_back(tensor_of(item));
     }
     Py_DECREF(fast);
     require(fits, ErrorKind::type, f.op->parsed.name, ": out must be a tuple of ", n, " tensors");
-    dispatch(c);
-    for (int i = 0; i < n; ++i)
-        require(!c.out[size_t(i)]->tracked(), ErrorKind::runtime, f.op->parsed.name,
-                ": out= can't be differentiated, but an argument requires grad; leave out= away, or call it under no_grad()");
-    GradMode off(false);
-    const Op& copy = need_op("copy_");
-    for (int i = 0; i < n; ++i) write_out(copy, *targets[i], c.out[size_t(i)], f.op->parsed.name.c_str());
+    dispatch_into_several(c, targets);
     return Py_NewRef(out);
 }
 
@@ -289,10 +291,10 @@ PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t count, PyO
     const auto& f = *reinterpret_cast<OpFunction*>(self);
     return guarded([&]() -> PyObject* {
         Value values[max_params];
-        Scratch scratch;
+        Converted held;
         Options options;
         Py_ssize_t given = PyVectorcall_NARGS(count);
-        bind(f, args, given, keywords, values, scratch, options);
+        bind(f, args, given, keywords, values, held, options);
         Call c(*f.op, values);
         if (f.form == Form::in_place || f.op->writes_first) {
             require(values[0].is_tensor(), ErrorKind::type, f.op->parsed.name, ": argument '", f.op->parsed.params[0].name, "' must be Tensor");
@@ -304,7 +306,7 @@ PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t count, PyO
             c.destination = impl_of(options.out);
         }
         dispatch(c);
-        if (options.requires_grad) set_requires_grad(c.out[0], true);
+        if (options.requires_grad) autograd::set_requires_grad(*c.out[0].impl(), true);
         return wrap_results(f, c);
     });
 }

@@ -104,9 +104,8 @@ struct Update {
         grads.match(params);
     }
 
-    // Runs `step(list, first)` for each run of tensors of one dtype and one step count.
+    // Runs `step(list, first)` for each run of tensors of one dtype and one step count. The states have been matched.
     void run(std::vector<Column*> states, const std::vector<float>& steps, const std::function<void(const TensorList&, size_t)>& step) {
-        for (Column* c : states) c->match(params);
         int64_t elements = 0;
         for (int64_t n : sizes) elements += n;
         {

@@ -63,6 +63,7 @@ private:
 };
 
 void set_error(const Error& e);
+void name_composite(PyObject* function, std::string name);     // of a Python function over operators: how its errors begin
 // Runs `f` and turns C++ exceptions into Python's. `f` returns a PyObject* (new reference) or null with an error set.
 template <class F>
 PyObject* guarded(F&& f) noexcept {
@@ -93,8 +94,20 @@ private:
     PyGILState_STATE state_{};
 };
 
-// Numbers and lists out of Python objects; false (and no error set) when the object is of another type.
-bool to_number(PyObject* o, Value* v);                    // int, float, bool, complex, NumPy scalars; OverflowError -> throws
+// Runs `f`, which reads argument `param` of `op`: an integer beyond 64 bits is refused in their names.
+template <class F>
+auto reading(const char* op, const char* param, F&& f) {
+    try {
+        return f();
+    } catch (const Error& e) {
+        if (e.kind() != ErrorKind::overflow) throw;
+        fail(ErrorKind::overflow, op, ": argument '", param, "': ", e.text());
+    }
+}
+
+// Numbers and lists out of Python objects; false (and no error set) when the object is of another type. An integer beyond
+// 64 bits throws an Error of kind overflow.
+bool to_number(PyObject* o, Value* v);                    // int, float, bool, complex, NumPy scalars
 bool to_int(PyObject* o, int64_t* out);
 bool to_ints(PyObject* o, Dims* out);                     // a sequence of ints
 Value item_of(const TensorImpl& t, const char* op);       // the one element of a tensor
@@ -103,9 +116,7 @@ PyObject* wrap_number(const Value& v);
 // Calls of operators from binding files.
 PyObject* call_binary(const Op& op, PyObject* a, PyObject* b);       // NotImplemented when an operand is neither tensor nor number
 const Op& need_op(const char* id);
-void write_out(const Op& copy, TensorImpl& out, const Tensor& value, const char* op);    // resizes `out` where that is allowed
 void require_cpu(PyObject* device, const char* op);       // None, "cpu", a device: anything else raises
-void set_requires_grad(const Tensor& t, bool on);         // of a leaf
 Generator* generator_of(PyObject* o);                     // null when `o` is not a Generator
 Dims ints_argument(PyObject* o, const char* op, const char* param);
 

@@ -1,5 +1,7 @@
 // Properties and methods of Tensor that are not operators: geometry, conversion to Python values, flags.
+#include "autograd/variable.h"
 #include "bindings/python.h"
+#include "registry/rules.h"
 
 namespace rushlight::python {
 
@@ -32,33 +34,36 @@ PyObject* transposed(PyObject* self, bool all) {
 PyObject* get_T(PyObject* self, void*) { return transposed(self, true); }
 PyObject* get_mT(PyObject* self, void*) { return transposed(self, false); }
 
+// The argument `dim` of size and stride; -1 where it is absent or None.
+int one_dim(const char* op, PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* keywords) {
+    TensorImpl* t = impl_of(self);
+    Py_ssize_t named = keywords ? PyTuple_GET_SIZE(keywords) : 0;
+    require(n + named <= 1, ErrorKind::type, op, ": takes at most one argument");
+    require(named == 0 || PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(keywords, 0), "dim") == 0, ErrorKind::type, op,
+            ": unexpected keyword argument; expected 'dim'");
+    if (n + named == 0 || args[0] == Py_None) return -1;
+    int64_t d;
+    bool fine = reading(op, "dim", [&] { return to_int(args[0], &d); });
+    require(fine, ErrorKind::type, op, ": argument 'dim' must be int, not ", Py_TYPE(args[0])->tp_name);
+    require(t->rank() > 0, ErrorKind::index, op, ": dim=", d, " was given for a tensor without dimensions");
+    return rules::dim(op, d, t->rank(), t->sizes, "dim");
+}
+
 PyObject* method_size(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* keywords) {
     return guarded([&]() -> PyObject* {
-        TensorImpl* t = impl_of(self);
-        Py_ssize_t named = keywords ? PyTuple_GET_SIZE(keywords) : 0;
-        require(n + named <= 1, ErrorKind::type, "size: takes at most one argument");
-        if (n + named == 0 || args[0] == Py_None) return wrap_size(t->sizes);
-        int64_t d;
-        require(to_int(args[0], &d), ErrorKind::type, "size: argument 'dim' must be int, not ", Py_TYPE(args[0])->tp_name);
-        require(d >= -t->rank() && d < t->rank(), ErrorKind::index, "size: dim=", d, " is out of range for input of shape ", t->sizes,
-                "; expected ", -t->rank(), " <= dim <= ", t->rank() - 1);
-        return PyLong_FromLongLong(t->sizes[int(d < 0 ? d + t->rank() : d)]);
+        int dim = one_dim("size", self, args, n, keywords);
+        return dim < 0 ? wrap_size(impl_of(self)->sizes) : PyLong_FromLongLong(impl_of(self)->sizes[dim]);
     });
 }
 
-PyObject* method_stride(PyObject* self, PyObject* const* args, Py_ssize_t n) {
+PyObject* method_stride(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* keywords) {
     return guarded([&]() -> PyObject* {
         TensorImpl* t = impl_of(self);
-        if (n == 0) {
-            PyObject* tuple = PyTuple_New(t->rank());
-            for (int i = 0; tuple && i < t->rank(); ++i) PyTuple_SET_ITEM(tuple, i, PyLong_FromLongLong(t->strides[i]));
-            return tuple;
-        }
-        int64_t d;
-        require(to_int(args[0], &d), ErrorKind::type, "stride: argument 'dim' must be int, not ", Py_TYPE(args[0])->tp_name);
-        require(d >= -t->rank() && d < t->rank(), ErrorKind::index, "stride: dim=", d, " is out of range for input of shape ", t->sizes,
-                "; expected ", -t->rank(), " <= dim <= ", t->rank() - 1);
-        return PyLong_FromLongLong(t->strides[int(d < 0 ? d + t->rank() : d)]);
+        int dim = one_dim("stride", self, args, n, keywords);
+        if (dim >= 0) return PyLong_FromLongLong(t->strides[dim]);
+        PyObject* tuple = PyTuple_New(t->rank());
+        for (int i = 0; tuple && i < t->rank(); ++i) PyTuple_SET_ITEM(tuple, i, PyLong_FromLongLong(t->strides[i]));
+        return tuple;
     });
 }
 
@@ -122,7 +127,7 @@ PyObject* make_subclass(PyObject*, PyObject* args) {
                 "_make_subclass: cls must be a subclass of Tensor");
         TensorImpl* t = impl_of(data);
         Tensor leaf = alias(Tensor(t), t->sizes, t->strides, t->offset);
-        if (requires_grad) set_requires_grad(leaf, true);
+        if (requires_grad) autograd::set_requires_grad(*leaf.impl(), true);
         return wrap_as(reinterpret_cast<PyTypeObject*>(cls), leaf);
     });
 }
@@ -134,7 +139,7 @@ PyObject* method_dim(PyObject* self, PyObject*) { return PyLong_FromLong(impl_of
 PyMethodDef tensor_methods[] = {
     {"size", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(method_size)), METH_FASTCALL | METH_KEYWORDS,
      "size(dim=None) -> Size | int\n\nThe shape, or the size of one dimension.\n\nExample:\n    >>> rushlight.zeros(2, 3).size(1)\n    3"},
-    {"stride", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(method_stride)), METH_FASTCALL,
+    {"stride", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(method_stride)), METH_FASTCALL | METH_KEYWORDS,
      "stride(dim=None) -> tuple | int\n\nSteps in elements from one index to the next, for each dimension."},
     {"numel", method_numel, METH_NOARGS, "numel() -> int\n\nThe number of elements."},
     {"nelement", method_numel, METH_NOARGS, "nelement() -> int\n\nThe number of elements; the same as numel()."},

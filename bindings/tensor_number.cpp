@@ -12,12 +12,12 @@ const Op& cached() {
     return op;
 }
 
-bool to_operand(PyObject* o, Value* v) {
+bool to_operand(const Op& op, int param, PyObject* o, Value* v) {
     if (is_tensor(o)) {
         *v = Value(impl_of(o));
         return true;
     }
-    return to_number(o, v);
+    return reading(op.parsed.name.c_str(), op.parsed.params[size_t(param)].name.c_str(), [&] { return to_number(o, v); });
 }
 
 void fill_defaults(const Op& op, Value* values, int from) {
@@ -28,7 +28,7 @@ PyObject* binary_in_place(const Op& op, PyObject* self, PyObject* other) {
     return guarded([&]() -> PyObject* {
         Value values[max_params];
         values[0] = Value(impl_of(self));
-        if (!to_operand(other, &values[1])) Py_RETURN_NOTIMPLEMENTED;
+        if (!to_operand(op, 1, other, &values[1])) Py_RETURN_NOTIMPLEMENTED;
         fill_defaults(op, values, 2);
         Call call(op, values);
         call.destination = impl_of(self);
@@ -69,7 +69,7 @@ int bool_slot(PyObject* self) {
         require(t->numel == 1, ErrorKind::runtime, "Boolean value of a Tensor of shape ", t->sizes, " with ", t->numel,
                 " elements is ambiguous; expected exactly one");
         Value v = item_of(*t, "__bool__");
-        return v.tag == Tag::complex ? (v.c.re != 0 || v.c.im != 0) : v.to_bool();
+        return v.tag == Tag::complex ? (v.complex_.re != 0 || v.complex_.im != 0) : v.to_bool();
     } catch (const Error& e) {
         set_error(e);
         return -1;
@@ -102,7 +102,7 @@ PyObject* index_slot(PyObject* self) {
 PyObject* call_binary(const Op& op, PyObject* a, PyObject* b) {
     return guarded([&]() -> PyObject* {
         Value values[max_params];
-        if (!to_operand(a, &values[0]) || !to_operand(b, &values[1])) Py_RETURN_NOTIMPLEMENTED;
+        if (!to_operand(op, 0, a, &values[0]) || !to_operand(op, 1, b, &values[1])) Py_RETURN_NOTIMPLEMENTED;
         fill_defaults(op, values, 2);
         Call call(op, values);
         dispatch(call);

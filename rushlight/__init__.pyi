@@ -135,6 +135,7 @@ from rushlight.functional.shapes import hsplit as hsplit
 from rushlight.functional.shapes import meshgrid as meshgrid
 from rushlight.functional.shapes import nonzero as nonzero
 from rushlight.functional.shapes import vsplit as vsplit
+from rushlight.functional.shapes import where as where
 from rushlight.functional.windows import max_pool1d as max_pool1d
 from rushlight.functional.windows import max_pool2d as max_pool2d
 from rushlight.functional.windows import max_pool3d as max_pool3d
@@ -394,7 +395,6 @@ from rushlight._C import vdot as vdot
 from rushlight._C import view_as_complex as view_as_complex
 from rushlight._C import view_as_real as view_as_real
 from rushlight._C import vstack as vstack
-from rushlight._C import where as where
 from rushlight._C import xlogy as xlogy
 from rushlight._C import zeros as zeros
 from rushlight._C import zeros_like as zeros_like

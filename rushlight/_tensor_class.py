@@ -1,21 +1,12 @@
 """What Tensor has of Python: composites as methods, printing, copying, pickling, iteration, the older type names."""
 
-from rushlight import _C
+from rushlight import _C, _printing, _tensor_pickle
 from rushlight._C import Generator, Tensor
 from rushlight.functional._composite import in_namespace
 
 
-def _lazily(module, name):
-    """A method whose module is loaded at the first call."""
-    def method(self, *args):
-        from importlib import import_module
-        return getattr(import_module(module), name)(self, *args)
-    method.__name__ = name
-    return method
-
-
 def _repr(self):
-    return _lazily("rushlight._printing", "tensor_repr")(self, _C.get_default_dtype())
+    return _printing.tensor_repr(self, _C.get_default_dtype())
 
 
 def _reversed(self):
@@ -40,11 +31,11 @@ def legacy_type(name, dtype):
 for _name, _method in in_namespace("Tensor").items():
     setattr(Tensor, _name, _method)
 Tensor._repr = _repr
-Tensor.__format__ = _lazily("rushlight._printing", "tensor_format")
+Tensor.__format__ = _printing.tensor_format
 Tensor.__reversed__ = _reversed
 Tensor.__array_priority__ = 1000
-Tensor.__copy__ = _lazily("rushlight._tensor_pickle", "tensor_copy")
-Tensor.__deepcopy__ = _lazily("rushlight._tensor_pickle", "tensor_deepcopy")
-Tensor.__reduce_ex__ = _lazily("rushlight._tensor_pickle", "tensor_reduce_ex")
-Generator.__reduce__ = _lazily("rushlight._tensor_pickle", "generator_reduce")
-Generator.__deepcopy__ = _lazily("rushlight._tensor_pickle", "generator_deepcopy")
+Tensor.__copy__ = _tensor_pickle.tensor_copy
+Tensor.__deepcopy__ = _tensor_pickle.tensor_deepcopy
+Tensor.__reduce_ex__ = _tensor_pickle.tensor_reduce_ex
+Generator.__reduce__ = _tensor_pickle.generator_reduce
+Generator.__deepcopy__ = _tensor_pickle.generator_deepcopy

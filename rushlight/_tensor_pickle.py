@@ -4,9 +4,12 @@
 program that trusts itself, such as a loader's worker sending a batch to its parent.
 """
 
-from pickle import PickleBuffer
-
 from rushlight import _C
+
+
+def _buffer(data):
+    from pickle import PickleBuffer  # loaded by whoever pickles, not by every program
+    return PickleBuffer(data)
 
 
 def tensor_reduce_ex(tensor, protocol):
@@ -19,7 +22,7 @@ def tensor_reduce_ex(tensor, protocol):
     span = 0 if 0 in size else 1 + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     start = tensor.storage_offset() * itemsize
     data = memoryview(tensor.untyped_storage())[start : start + span * itemsize]
-    data = PickleBuffer(data) if protocol >= 5 else bytes(data)
+    data = _buffer(data) if protocol >= 5 else bytes(data)
     arguments = (type(tensor), data, tensor.dtype, size, stride, tensor.requires_grad)
     return (rebuild_tensor, arguments, tensor.__dict__) if tensor.__dict__ else (rebuild_tensor, arguments)
 

@@ -113,7 +113,7 @@ OpNode::Layout OpNode::plan(const Call& call) {
             l.list_param = i;
             for (TensorImpl* t : v.to_tensors()) {
                 ++l.edges;
-                if (t && t->tracked()) l.needed |= uint64_t(1) << i;
+                if (t->tracked()) l.needed |= uint64_t(1) << i;
             }
         }
     });
@@ -128,11 +128,11 @@ OpNode::Layout OpNode::plan(const Call& call) {
             case Tag::tensor: l.payload += shape_words(*v.tensor_, geometry); break;
             case Tag::tensors:
                 l.payload += size_t(v.tensors_.n) * 2 + 1;
-                for (TensorImpl* t : v.to_tensors()) l.payload += t ? shape_words(*t, geometry) : 1;
+                for (TensorImpl* t : v.to_tensors()) l.payload += shape_words(*t, geometry);
                 break;
             case Tag::ints: l.payload += size_t(v.ints_.n); break;
             case Tag::reals: l.payload += size_t(v.reals_.n); break;
-            case Tag::string: l.payload += words_for(v.s.n); break;
+            case Tag::string: l.payload += words_for(v.string_.n); break;
             default: break;
         }
     }
@@ -186,11 +186,11 @@ void OpNode::keep(const Call& call, int key, TensorImpl* t, TensorImpl** place, 
     bool watched = t->storage->written_elsewhere();
     if (pack_saved || watched) [[unlikely]] {
         if (!rare_) rare_ = std::make_unique<Rare>();
-        std::shared_ptr<Packed> packed = pack_saved ? pack_saved(Tensor(t)) : nullptr;
-        bool kept = packed != nullptr;
-        rare_->entries.push_back({key, watched && !kept ? fingerprint(*t) : 0, watched && !kept,
-                                  std::move(packed)});
-        if (kept) return;
+        if (pack_saved) {
+            rare_->entries.push_back({key, 0, false, pack_saved(Tensor(t))});
+            return;
+        }
+        rare_->entries.push_back({key, fingerprint(*t), true, nullptr});
     }
     t->storage->note_saved();
     t->retain();
@@ -213,10 +213,7 @@ void OpNode::keep_list(Call& call, Value& v, int64_t*& payload) {
 void OpNode::fill(Call& call) {
     uint32_t edge = 0;
     each_bit(tensors_, [&](int i) {
-        for (TensorImpl* t : call.args[i].to_tensors()) {
-            if (t) edges_[edge] = gradient_edge(*t);
-            ++edge;
-        }
+        for (TensorImpl* t : call.args[i].to_tensors()) edges_[edge++] = gradient_edge(*t);
     });
     int64_t* payload = payload_;
     for (int i = 0; i < param_count_; ++i) {
@@ -239,8 +236,8 @@ void OpNode::fill(Call& call) {
                 payload += v.reals_.n;
                 break;
             case Tag::string:
-                v.s.data = static_cast<char*>(std::memcpy(payload, v.s.data, v.s.n));
-                payload += words_for(v.s.n);
+                v.string_.data = static_cast<char*>(std::memcpy(payload, v.string_.data, v.string_.n));
+                payload += words_for(v.string_.n);
                 break;
             default: break;
         }
@@ -252,10 +249,7 @@ void OpNode::fill(Call& call) {
         const Value& v = call.args[i];
         if (v.tag == Tag::tensor && args_[i].tag != Tag::tensor) write_shape(payload, *v.tensor_, geometry);
         if (v.tag != Tag::tensors) return;
-        for (TensorImpl* t : v.to_tensors()) {
-            if (t) write_shape(payload, *t, geometry);
-            else *payload++ = int64_t(DType::float32) << 8;
-        }
+        for (TensorImpl* t : v.to_tensors()) write_shape(payload, *t, geometry);
     });
     if (!call.list.empty()) result_count_ = uint32_t(call.list.size());
     else if (!call.destination) result_count_ = uint32_t(std::max(call.results, 1));

@@ -21,7 +21,7 @@ struct Packed {
     virtual ~Packed() = default;
     virtual Tensor unpack() = 0;
 };
-// Set on a thread while saved-tensor hooks are in force there; returns null to keep the tensor itself.
+// Set on a thread while saved-tensor hooks are in force there. Never returns null.
 using PackFunction = std::shared_ptr<Packed> (*)(const Tensor&);
 extern thread_local PackFunction pack_saved;
 

@@ -15,14 +15,10 @@ inline const Op& required(const char* id) {
     return *op;
 }
 
-#define RUSHLIGHT_TAPE_PRIMITIVE(NAME)               \
-    inline const Op& NAME() {                        \
-        static const Op& op = required(#NAME);       \
-        return op;                                   \
-    }
-RUSHLIGHT_TAPE_PRIMITIVE(restride)
-#undef RUSHLIGHT_TAPE_PRIMITIVE
-
+inline const Op& restride() {
+    static const Op& op = required("restride");
+    return op;
+}
 inline Tensor add(const Tensor& a, const Tensor& b) {
     static const Op& op = required("add");
     return invoke(op, a, b);

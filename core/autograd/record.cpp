@@ -20,7 +20,8 @@ bool reads_destination(const Call& c) {
         if (c.op.saved_inputs >> i & 1 && is_destination(i)) return true;
     for (auto [param, other] : c.op.saved_if) {
         if (!is_destination(param)) continue;
-        for (TensorImpl* t : c.args[other].to_tensors()) if (t && t->tracked()) return true;
+        for (TensorImpl* t : c.args[other].to_tensors())
+            if (t->tracked()) return true;
     }
     return false;
 }

@@ -7,7 +7,8 @@ namespace rushlight::autograd {
 SavedTensor::SavedTensor(const Tensor& t, int slot, const char* op) : slot_(slot) {
     require_savable(*t.impl(), op);
     Tensor plain = slot >= 0 ? detach(t) : t;
-    if (pack_saved && (packed_ = pack_saved(plain))) {
+    if (pack_saved) {
+        packed_ = pack_saved(plain);
         if (slot < 0) origin_ = gradient_edge(*t.impl());
         return;
     }

@@ -7,7 +7,7 @@
 namespace rushlight {
 
 namespace {
-const char* const channel_names[] = {"dispatch", "graph", "memory", "time"};
+const char* const channel_names[] = {"dispatch", "memory", "time"};
 
 bool read_environment() {
     const char* wanted = std::getenv("RUSHLIGHT_LOG");

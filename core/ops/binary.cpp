@@ -22,7 +22,7 @@ BINARY(fmod, divide, (x, y), fmod(x, y), SLOPES(1.0, -trunc(x / y)),
        .doc = "The remainder of input / other with the sign of `input`, as C's.", .domain = {0.2, 5});
 BINARY(pow, same, (x, y), pow(x, y),
        SLOPES(where(y == 0, 0, y * pow(x, y - 1)), where((x == 0) & (y >= 0), 0, pow(x, y) * log(x))),
-       .doc = "input to the power of other.", .domain = {0.2, 3});
+       .doc = "input to the power of other.", .domain = {0.2, 3}, .natural_exponent = true);
 BINARY(atan2, float_result, (x, y), atan2(x, y), SLOPES(y / (x * x + y * y), -x / (x * x + y * y)),
        .aliases = "arctan2 Tensor.arctan2 Tensor.arctan2_", .doc = "The angle of the point (other, input), in radians.",
        .domain = {0.2, 5});

@@ -324,7 +324,7 @@ OP(convolution) = {
     .names = "_ops.convolution",
     .dtypes = "floating",
     .infer = infer_convolution,
-    .kernels = {Kernel{"compute", nullptr, run_convolution}},
+    .kernel = {"compute", run_convolution},
     .derivative = {vjp_convolution, "input:weight weight:input"},
     .onnx = {"Conv", 11},
     .samples = {.calls = "convolution(T(2, 3, 7), T(4, 3, 3), T(4), (1,), (1,), (1,), 1); "
@@ -337,7 +337,7 @@ OP(convolution_input_grad) = {
     .names = "_ops.convolution_input_grad",
     .dtypes = "floating",
     .infer = infer_input_grad,
-    .kernels = {Kernel{"compute", nullptr, run_input_grad}},
+    .kernel = {"compute", run_input_grad},
     .derivative = {[](Vjp& d) {
                        Window v = window_of(d);
                        if (d.needs(0)) d.to(0, forward(d.grad(), d.input(1), v));
@@ -353,7 +353,7 @@ OP(convolution_weight_grad) = {
     .names = "_ops.convolution_weight_grad",
     .dtypes = "floating",
     .infer = infer_weight_grad,
-    .kernels = {Kernel{"compute", nullptr, run_weight_grad}},
+    .kernel = {"compute", run_weight_grad},
     .derivative = {[](Vjp& d) {
                        Window v = window_of(d);
                        Tensor gw = d.grad(0), gb = d.grad(1);
@@ -378,7 +378,7 @@ OP(convolution_transpose) = {
     .names = "_ops.convolution_transpose",
     .dtypes = "floating",
     .infer = infer_transposed,
-    .kernels = {Kernel{"compute", nullptr, run_transposed}},
+    .kernel = {"compute", run_transposed},
     .derivative = {vjp_transposed, "input:weight weight:input"},
     .onnx = {"ConvTranspose", 11},
     .samples = {.calls = "convolution_transpose(T(2, 3, 5), T(3, 4, 3), T(4), (2,), (1,), (1,), 1, (1,)); "

@@ -18,7 +18,7 @@ namespace {
 template <class T>
 bool fits_integer(const Value& v) {
     constexpr double limit = double(std::numeric_limits<T>::max()) + 1;      // a negative number may wrap, as PyTorch lets it
-    if (v.tag == Tag::integer) return sizeof(T) == 8 || (double(v.i) < limit && double(v.i) >= -limit);
+    if (v.tag == Tag::integer) return sizeof(T) == 8 || (double(v.integer_) < limit && double(v.integer_) >= -limit);
     double x = v.to_double();
     return x < limit && x >= -limit;
 }
@@ -49,16 +49,16 @@ Element as_element(const Value& v, DType t, const char* op) {
         using T = decltype(zero);
         auto& to = *reinterpret_cast<T*>(e.bytes);
         if constexpr (std::is_same_v<T, bool>) {
-            to = v.to_double() != 0 || (v.tag == Tag::complex && v.c.im != 0);
+            to = v.to_double() != 0 || (v.tag == Tag::complex && v.complex_.im != 0);
         } else if constexpr (std::is_same_v<T, std::complex<float>> || std::is_same_v<T, std::complex<double>>) {
             using Part = typename T::value_type;
-            to = T(Part(v.to_double()), Part(v.tag == Tag::complex ? v.c.im : 0));
+            to = T(Part(v.to_double()), Part(v.tag == Tag::complex ? v.complex_.im : 0));
         } else {
-            require(v.tag != Tag::complex || v.c.im == 0, ErrorKind::runtime, op, ": a complex number can't be stored as ", name_of(t));
+            require(v.tag != Tag::complex || v.complex_.im == 0, ErrorKind::runtime, op, ": a complex number can't be stored as ", name_of(t));
             if constexpr (std::is_integral_v<T>) {
                 require(fits_integer<T>(v), ErrorKind::runtime, op, ": the number ", v.to_double(), " can't be stored as ", name_of(t),
                         " without overflow");
-                to = static_cast<T>(v.tag == Tag::integer ? v.i : int64_t(v.to_double()));
+                to = static_cast<T>(v.tag == Tag::integer ? v.integer_ : int64_t(v.to_double()));
             } else if constexpr (std::is_same_v<T, double>) {
                 to = v.to_double();
             } else {
@@ -190,9 +190,9 @@ void run_contiguous(Call& c) {
 
 void infer_to_dtype(Call& c) {
     TensorImpl& t = c.tensor(0);
-    if (t.dtype == c[1].t) return hand_on(c);
+    if (t.dtype == c[1].dtype_) return hand_on(c);
     infer_clone(c);
-    c.geometry[0].dtype = c[1].t;
+    c.geometry[0].dtype = c[1].dtype_;
 }
 
 void run_clone(Call& c) {
@@ -214,7 +214,7 @@ Op cast_method(const char* signature, const char* name, void (*compose)(Call&), 
 }  // namespace
 
 OP(copy_) = {.signature = "copy_(input: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor", .names = "Tensor.copy_", .dtypes = "all",
-    .infer = infer_copy, .kernels = {Kernel{"strided", nullptr, run_copy}}, .derivative = {.vjp = vjp_copy}, .onnx = {"Expand", 13},
+    .infer = infer_copy, .kernel = {"strided", run_copy}, .derivative = {.vjp = vjp_copy}, .onnx = {"Expand", 13},
     .samples = {.calls = "T(2, 3).clone().copy_(T(2, 3)); T(2, 3).clone().copy_(T(3)); T(2, 3).clone().t().copy_(T(3, 1))"},
     .doc = R"(Overwrites the tensor with the values of `src`, broadcast and cast to its dtype; returns the tensor.
 
@@ -224,7 +224,7 @@ Example:
             [1., 2.]]))", .writes_first = true};
 
 OP(fill_) = {.signature = "fill_(input: Tensor, value: Tensor | Number) -> Tensor", .names = "Tensor.fill_", .dtypes = "all",
-    .infer = infer_fill, .kernels = {Kernel{"strided", nullptr, run_fill}}, .derivative = {.vjp = vjp_fill}, .onnx = {"Expand", 13},
+    .infer = infer_fill, .kernel = {"strided", run_fill}, .derivative = {.vjp = vjp_fill}, .onnx = {"Expand", 13},
     .samples = {.calls = "T(2, 3).clone().fill_(2.5); T(2, 3).clone().fill_(T())"},
     .doc = R"(Overwrites every element with a number or the value of a zero-dimensional tensor; returns the tensor.
 
@@ -232,15 +232,15 @@ Raises RuntimeError when the number does not fit the dtype.
 
 Example:
     >>> rushlight.empty(2).fill_(3)
-    tensor([3., 3.]))", .writes_first = true};
+    tensor([3., 3.]))", .writes_first = true, .writes_one_value = true};
 
 OP(zero_) = {.signature = "zero_(input: Tensor) -> Tensor", .names = "Tensor.zero_", .dtypes = "all", .infer = infer_zero,
-    .kernels = {Kernel{"strided", nullptr, run_zero}}, .derivative = {.vjp = [](Vjp& d) { d.to(0, zeros_of(d.sizes(0), d.dtype(0))); }},
+    .kernel = {"strided", run_zero}, .derivative = {.vjp = [](Vjp& d) { d.to(0, zeros_of(d.sizes(0), d.dtype(0))); }},
     .onnx = {"ConstantOfShape", 9}, .samples = {.calls = "T(2, 3).clone().zero_()"}, .doc = "Overwrites every element with zero; returns the tensor.",
-    .writes_first = true};
+    .writes_first = true, .writes_one_value = true};
 
 OP(clone) = {.signature = "clone(input: Tensor) -> Tensor", .names = "clone Tensor.clone", .dtypes = "all", .infer = infer_clone,
-    .kernels = {Kernel{"strided", nullptr, run_clone}}, .derivative = {.vjp = vjp_clone}, .onnx = {"Identity", 13},
+    .kernel = {"strided", run_clone}, .derivative = {.vjp = vjp_clone}, .onnx = {"Identity", 13},
     .samples = {.calls = "clone(T(2, 3)); clone(T(2, 3).t()); clone(T(3, 1).expand(3, 2))"},
     .doc = R"(A copy in memory of its own, with the order of strides kept. Gradients flow through it.
 
@@ -249,7 +249,7 @@ Example:
     tensor([1, 2]))"};
 
 OP(contiguous) = {.signature = "contiguous(input: Tensor, memory_format: str | None = None) -> Tensor", .names = "Tensor.contiguous",
-    .dtypes = "all", .infer = infer_contiguous, .kernels = {Kernel{"strided", nullptr, run_contiguous}}, .derivative = {.vjp = vjp_clone},
+    .dtypes = "all", .infer = infer_contiguous, .kernel = {"strided", run_contiguous}, .derivative = {.vjp = vjp_clone},
     .onnx = {"Identity", 13},
     .samples = {.calls = "T(2, 3).contiguous(); T(2, 3).t().contiguous(); T(2, 3, 4, 5).contiguous(memory_format='channels_last')"},
     .doc = R"(The tensor itself when its elements lie in row-major order, else a copy where they do.
@@ -262,7 +262,7 @@ Example:
     (2, 1))"};
 
 OP(to_dtype) = {.signature = "to_dtype(input: Tensor, dtype: dtype) -> Tensor", .dtypes = "all", .infer = infer_to_dtype,
-    .kernels = {Kernel{"strided", nullptr, run_clone}}, .derivative = {.vjp = vjp_clone}, .onnx = {"Cast", 13},
+    .kernel = {"strided", run_clone}, .derivative = {.vjp = vjp_clone}, .onnx = {"Cast", 13},
     .samples = {.calls = "T(2, 3).double()"}, .doc = "The values in another dtype; the tensor itself when it has that dtype."};
 
 OP(float) = cast_method("float(input: Tensor) -> Tensor", "Tensor.float", compose_cast<DType::float32>, "The values as float32.");

@@ -13,7 +13,7 @@ namespace {
 
 DType dtype_or(const Call& c, const char* param, DType otherwise) {
     const Value& v = c[param];
-    return v.tag == Tag::dtype ? v.t : otherwise;
+    return v.tag == Tag::dtype ? v.dtype_ : otherwise;
 }
 
 void infer_sized(Call& c) {
@@ -55,7 +55,7 @@ void run_ones(Call& c) { fill_raw(*c.out[0].impl(), as_element(Value(1), c.out[0
 void run_full(Call& c) { fill_raw(*c.out[0].impl(), as_element(c["fill_value"], c.out[0].dtype(), c.name())); }
 
 Op constant_op(const char* signature, const char* names, void (*infer)(Call&), void (*run)(Call&), const char* calls, const char* doc) {
-    return {.signature = signature, .names = names, .dtypes = "all", .infer = infer, .kernels = {Kernel{"fill", nullptr, run}},
+    return {.signature = signature, .names = names, .dtypes = "all", .infer = infer, .kernel = {"fill", run},
             .derivative = not_differentiable("the result does not depend on a tensor's values"), .onnx = {"ConstantOfShape", 9},
             .samples = {.calls = calls}, .doc = doc};
 }
@@ -168,7 +168,7 @@ void run_triangle_indices(Call& c) {
 }
 
 Op sequence_op(const char* signature, const char* names, void (*infer)(Call&), void (*run)(Call&), Onnx onnx, const char* calls, const char* doc) {
-    return {.signature = signature, .names = names, .dtypes = "all", .infer = infer, .kernels = {Kernel{"generic", nullptr, run}},
+    return {.signature = signature, .names = names, .dtypes = "all", .infer = infer, .kernel = {"generic", run},
             .derivative = not_differentiable("the result does not depend on a tensor's values"), .onnx = onnx, .samples = {.calls = calls}, .doc = doc};
 }
 
@@ -188,7 +188,7 @@ void run_triangle(Call& c) {
 }
 
 Op triangle_op(const char* signature, const char* names, Derivative derivative, const char* calls, const char* doc) {
-    return {.signature = signature, .names = names, .dtypes = "all", .infer = infer_triangle, .kernels = {Kernel{"generic", nullptr, run_triangle}},
+    return {.signature = signature, .names = names, .dtypes = "all", .infer = infer_triangle, .kernel = {"generic", run_triangle},
             .derivative = derivative, .onnx = {"Trilu", 14}, .samples = {.calls = calls}, .doc = doc};
 }
 
@@ -352,7 +352,7 @@ Example:
             [0., 1.]]))");
 
 OP(place) = {.signature = "place(input: Tensor, size: int[], stride: int[], offset: int) -> Tensor", .dtypes = "all", .infer = infer_place,
-    .kernels = {Kernel{"generic", nullptr, run_place}}, .derivative = {.vjp = vjp_place}, .onnx = no_onnx("ONNX has no strides"),
+    .kernel = {"generic", run_place}, .derivative = {.vjp = vjp_place}, .onnx = no_onnx("ONNX has no strides"),
     .samples = {.calls = "diag_embed(T(3)); diag_embed(T(2, 3), 1)"},
     .doc = "Zeros of shape `size`, to which the input is added where a view with these strides and offset has its elements."};
 

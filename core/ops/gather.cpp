@@ -20,7 +20,7 @@ void fail_at(const Call& c, ErrorKind kind, const kernels::IndexFault& fault, co
         rest /= std::max<int64_t>(index_sizes[i], 1);
     }
     fail(kind, c.name(), ": ", param, " holds ", fault.value, " at position ", at, ", which is out of range for dimension ", dim,
-         " of input of shape ", c.tensor(0).sizes, "; expected ", low, " <= ", param, " <= ", high - 1);
+         " of input of shape ", c.tensor(0).sizes, "; ", rules::expected_between(low, param, high));
 }
 
 Tensor int64_index(const Call& c, int param) {
@@ -38,11 +38,12 @@ int dim_of(const Call& c) { return rules::dim(c, c[1].to_int(), c.tensor(0).size
 
 // ---- gather and scatter ------------------------------------------------------------------------------------------
 
-struct Along {
+// Owns what a kernels::AlongDim points to.
+struct Walk {
     Dims sizes, data, index, other;
     int dim;
     int64_t dim_size;
-    Along(const TensorImpl& d, const TensorImpl& i, const Dims& o, int along)
+    Walk(const TensorImpl& d, const TensorImpl& i, const Dims& o, int along)
         : sizes(raised(i.sizes, 1)), data(raised(d.strides, 1)), index(raised(i.strides, 1)), other(raised(o, 1)), dim(along),
           dim_size(d.rank() ? d.sizes[along] : 1) {}
     kernels::AlongDim get() const { return {sizes.size(), dim, dim_size, sizes.data(), data.data(), index.data(), other.data()}; }
@@ -67,9 +68,9 @@ void infer_gather(Call& c) {
 void run_gather(Call& c) {
     Tensor index = int64_index(c, 2);
     TensorImpl& data = c.tensor(0);
-    Along along(data, *index.impl(), c.out[0].strides(), dim_of(c));
-    if (auto fault = kernels::gather(data.data(), data.dtype, index.data_as<int64_t>(), c.out[0].data(), along.get()))
-        fail_at(c, ErrorKind::runtime, fault, index.sizes(), "index", along.dim, 0, along.dim_size);
+    Walk walk(data, *index.impl(), c.out[0].strides(), dim_of(c));
+    if (auto fault = kernels::gather(data.data(), data.dtype, index.data_as<int64_t>(), c.out[0].data(), walk.get()))
+        fail_at(c, ErrorKind::runtime, fault, index.sizes(), "index", walk.dim, 0, walk.dim_size);
 }
 
 void vjp_gather(Vjp& d) { d.to(0, invoke(op_scatter_add, zeros_of(d.sizes(0), d.dtype(0)), d[1].to_int(), d.input(2), d.grad())); }
@@ -101,9 +102,9 @@ void scatter_tensor(Call& c, const Tensor& src, Combine combine) {
     Tensor index = int64_index(c, 2);
     update(c, [&](TensorImpl& out) {
         if (index.numel() == 0) return;
-        Along along(out, *index.impl(), src.strides(), dim_of(c));
-        if (auto fault = kernels::scatter(out.data(), out.dtype, index.data_as<int64_t>(), src.data(), along.get(), combine))
-            fail_at(c, ErrorKind::runtime, fault, index.sizes(), "index", along.dim, 0, along.dim_size);
+        Walk walk(out, *index.impl(), src.strides(), dim_of(c));
+        if (auto fault = kernels::scatter(out.data(), out.dtype, index.data_as<int64_t>(), src.data(), walk.get(), combine))
+            fail_at(c, ErrorKind::runtime, fault, index.sizes(), "index", walk.dim, 0, walk.dim_size);
     });
 }
 
@@ -116,9 +117,9 @@ void run_scatter(Call& c) {
     Element value = as_element(v, c.tensor(0).dtype, c.name());
     update(c, [&](TensorImpl& out) {
         if (index.numel() == 0) return;
-        Along along(out, *index.impl(), index.strides(), dim_of(c));
-        if (auto fault = kernels::scatter_value(out.data(), out.dtype, index.data_as<int64_t>(), value.bytes, along.get(), combine))
-            fail_at(c, ErrorKind::runtime, fault, index.sizes(), "index", along.dim, 0, along.dim_size);
+        Walk walk(out, *index.impl(), index.strides(), dim_of(c));
+        if (auto fault = kernels::scatter_value(out.data(), out.dtype, index.data_as<int64_t>(), value.bytes, walk.get(), combine))
+            fail_at(c, ErrorKind::runtime, fault, index.sizes(), "index", walk.dim, 0, walk.dim_size);
     });
 }
 
@@ -407,7 +408,7 @@ void vjp_embedding_backward(Vjp& d) {
 }  // namespace
 
 OP(gather) = {.signature = "gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Tensor",
-    .names = "gather Tensor.gather out", .dtypes = "all", .infer = infer_gather, .kernels = {Kernel{"generic", nullptr, run_gather}},
+    .names = "gather Tensor.gather out", .dtypes = "all", .infer = infer_gather, .kernel = {"generic", run_gather},
     .derivative = {.vjp = vjp_gather, .saves = "index"}, .onnx = {"GatherElements", 13},
     .samples = {.calls = "gather(T(3, 4), 1, tensor([[0, 3], [1, 1], [2, 0]])); gather(T(3, 4), 0, tensor([[2, 0, 1, 1]])); gather(T(), 0, tensor(0))"},
     .doc = R"(Values picked along a dimension: out[i][j] = input[i][index[i][j]] for dim=1, and so for any dim.
@@ -421,7 +422,7 @@ Example:
 
 OP(scatter) = {
     .signature = "scatter(input: Tensor, dim: int, index: Tensor, src: Tensor | Number | None = None, *, value: Number | None = None, reduce: str | None = None) -> Tensor",
-    .names = "scatter Tensor.scatter Tensor.scatter_ out", .dtypes = "all", .infer = infer_scatter_set, .kernels = {Kernel{"generic", nullptr, run_scatter}},
+    .names = "scatter Tensor.scatter Tensor.scatter_ out", .dtypes = "all", .infer = infer_scatter_set, .kernel = {"generic", run_scatter},
     .derivative = {.vjp = vjp_scatter, .saves = "index"}, .onnx = {"ScatterElements", 18},
     .samples = {.calls = "scatter(T(3, 4), 1, tensor([[0, 3], [1, 2], [2, 0]]), T(3, 2)); scatter(T(3, 4), 0, tensor([[2, 0, 1, 1]]), 1.5)"},
     .doc = R"(A copy with values written along a dimension: out[i][index[i][j]] = src[i][j] for dim=1, and so for any dim.
@@ -435,7 +436,7 @@ Example:
 
 OP(scatter_add) = {.signature = "scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor",
     .names = "scatter_add Tensor.scatter_add Tensor.scatter_add_ out", .dtypes = "real bool", .infer = infer_scatter,
-    .kernels = {Kernel{"generic", nullptr, run_scatter_add}}, .derivative = {.vjp = vjp_scatter_add, .saves = "index"}, .onnx = {"ScatterElements", 18},
+    .kernel = {"generic", run_scatter_add}, .derivative = {.vjp = vjp_scatter_add, .saves = "index"}, .onnx = {"ScatterElements", 18},
     .samples = {.calls = "scatter_add(T(3, 4), 1, tensor([[0, 0], [1, 2], [2, 0]]), T(3, 2)); scatter_add(T(3), 0, tensor([2, 2, 0]), T(4))"},
     .doc = R"(A copy with values added along a dimension: out[i][index[i][j]] += src[i][j] for dim=1, and so for any dim.
 
@@ -444,7 +445,7 @@ Example:
     tensor([0., 0., 6.]))", .updates_first = true};
 
 OP(scatter_combine) = {.signature = "scatter_combine(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str) -> Tensor",
-    .dtypes = "real bool", .infer = infer_scatter, .kernels = {Kernel{"generic", nullptr, run_scatter_combine}},
+    .dtypes = "real bool", .infer = infer_scatter, .kernel = {"generic", run_scatter_combine},
     .derivative = {.vjp = vjp_scatter_combine, .saves = "input index src result"}, .onnx = {"ScatterElements", 18},
     .samples = {.calls = "scatter_reduce(T(3), 0, tensor([2, 2, 0]), T(3), 'prod'); scatter_reduce(T(3), 0, tensor([2, 2, 0]), T(3), 'amax')"},
     .doc = "A copy in which each place holds the product, maximum or minimum of its value and of what src brings there.", .updates_first = true};
@@ -464,7 +465,7 @@ Example:
     tensor([0., 5.]))"};
 
 OP(index_select) = {.signature = "index_select(input: Tensor, dim: int, index: Tensor) -> Tensor", .names = "index_select Tensor.index_select out",
-    .dtypes = "all", .infer = infer_index_select, .kernels = {Kernel{"generic", nullptr, run_index_select}},
+    .dtypes = "all", .infer = infer_index_select, .kernel = {"generic", run_index_select},
     .derivative = {.vjp = vjp_index_select, .saves = "index"}, .onnx = {"Gather", 13},
     .samples = {.calls = "index_select(T(4, 3), 0, tensor([2, 0, 2])); index_select(T(2, 3), -1, tensor([1])); index_select(T(2, 3), 0, tensor([0, 1, 1]).int())"},
     .doc = R"(The entries of a dimension that a vector of indices names, in its order.
@@ -477,7 +478,7 @@ Example:
 
 OP(index_add) = {.signature = "index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Number = 1) -> Tensor",
     .names = "index_add Tensor.index_add Tensor.index_add_ out", .dtypes = "real bool", .infer = infer_index_update,
-    .kernels = {Kernel{"generic", nullptr, run_index_add}}, .derivative = {.vjp = vjp_index_add, .saves = "index"}, .onnx = {"ScatterElements", 18},
+    .kernel = {"generic", run_index_add}, .derivative = {.vjp = vjp_index_add, .saves = "index"}, .onnx = {"ScatterElements", 18},
     .samples = {.calls = "index_add(T(4, 3), 0, tensor([2, 0, 2]), T(3, 3)); index_add(T(2, 3), 1, tensor([1]), T(2, 1), alpha=2.0)"},
     .doc = R"(A copy to which alpha * source is added at the entries of a dimension that the indices name.
 
@@ -487,13 +488,13 @@ Example:
 
 OP(index_copy) = {.signature = "index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor",
     .names = "index_copy Tensor.index_copy Tensor.index_copy_ out", .dtypes = "all", .infer = infer_index_update,
-    .kernels = {Kernel{"generic", nullptr, run_index_copy}}, .derivative = {.vjp = vjp_index_copy, .saves = "index"}, .onnx = {"ScatterElements", 18},
+    .kernel = {"generic", run_index_copy}, .derivative = {.vjp = vjp_index_copy, .saves = "index"}, .onnx = {"ScatterElements", 18},
     .samples = {.calls = "index_copy(T(4, 3), 0, tensor([2, 0]), T(2, 3)); index_copy(T(2, 3), 1, tensor([1]), T(2, 1))"},
     .doc = "A copy whose entries of a dimension that the indices name are those of source.", .updates_first = true};
 
 OP(index_fill) = {.signature = "index_fill(input: Tensor, dim: int, index: Tensor, value: Tensor | Number) -> Tensor",
     .names = "index_fill Tensor.index_fill Tensor.index_fill_ out", .dtypes = "all", .infer = infer_index_fill,
-    .kernels = {Kernel{"generic", nullptr, run_index_fill}}, .derivative = {.vjp = vjp_index_fill, .saves = "index"}, .onnx = {"ScatterElements", 18},
+    .kernel = {"generic", run_index_fill}, .derivative = {.vjp = vjp_index_fill, .saves = "index"}, .onnx = {"ScatterElements", 18},
     .samples = {.calls = "index_fill(T(4, 3), 0, tensor([2, 0]), 1.5); index_fill(T(2, 3), 1, tensor([1]), T())"},
     .doc = R"(A copy whose entries of a dimension that the indices name all hold one value.
 
@@ -503,7 +504,7 @@ Example:
 
 OP(embedding) = {
     .signature = "embedding(weight: Tensor, indices: Tensor, padding_idx: int = -1, scale_grad_by_freq: bool = False, sparse: bool = False) -> Tensor",
-    .names = "embedding", .dtypes = "all", .infer = infer_embedding, .kernels = {Kernel{"generic", nullptr, run_embedding}},
+    .names = "embedding", .dtypes = "all", .infer = infer_embedding, .kernel = {"generic", run_embedding},
     .derivative = {.vjp = vjp_embedding, .saves = "indices"}, .onnx = {"Gather", 13},
     .samples = {.calls = "embedding(T(4, 3), tensor([[2, 0], [2, 3]])); embedding(T(4, 3), tensor([2, 0, 1]), 3, True)"},
     .doc = R"(Rows of a table: out[i] = weight[indices[i]].
@@ -518,7 +519,7 @@ Example:
 
 OP(embedding_backward) = {
     .signature = "embedding_backward(input: Tensor, indices: Tensor, num_weights: int, padding_idx: int, scale_grad_by_freq: bool) -> Tensor",
-    .dtypes = "floating", .infer = infer_embedding_backward, .kernels = {Kernel{"generic", nullptr, run_embedding_backward}},
+    .dtypes = "floating", .infer = infer_embedding_backward, .kernel = {"generic", run_embedding_backward},
     .derivative = {.vjp = vjp_embedding_backward, .saves = "indices"}, .onnx = no_onnx("a derivative"),
     .samples = {.calls = "embedding(T(4, 3), tensor([[2, 0], [2, 3]]))"}, .doc = "The gradient of embedding with respect to its table."};
 

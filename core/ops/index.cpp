@@ -24,8 +24,6 @@ Value number_for(const Value& v, DType t, const char* op) {
     return v;
 }
 
-bool follows(const Tensor& t) { return t->requires_grad || (t->base && t->base->requires_grad); }
-
 // In place and unrecorded, `where` writes straight into the tensor.
 void fill_where(Call& c, const Tensor& mask, const Value& value) {
     static const Op& op = *find_op("where");
@@ -46,7 +44,7 @@ void compose_masked_fill(Call& c) {
                 "; expected a number or a zero-dimensional tensor");
     Tensor held = c[2].is_tensor() ? invoke(op_to_dtype, tensor_at(c, 2), t.dtype()) : Tensor();
     Value value = held.defined() ? Value(held) : number_for(c[2], t.dtype(), c.name());
-    bool recorded = mode.grad && (follows(t) || (c[2].is_tensor() && follows(tensor_at(c, 2))));
+    bool recorded = mode.grad && (t->tracked() || (c[2].is_tensor() && c.tensor(2).tracked()));
     if (c.in_place && !recorded) return fill_where(c, mask, value);
     give(c, where(mask, value, t));
 }
@@ -358,7 +356,7 @@ Example:
     tensor([2., 0., 2.]))"};
 
 OP(masked_select) = {.signature = "masked_select(input: Tensor, mask: Tensor) -> Tensor", .names = "masked_select Tensor.masked_select out",
-    .dtypes = "all", .infer = infer_masked_select, .kernels = {Kernel{"generic", nullptr, run_masked_select}},
+    .dtypes = "all", .infer = infer_masked_select, .kernel = {"generic", run_masked_select},
     .derivative = {.vjp = vjp_masked_select, .saves = "mask"}, .onnx = {"Compress", 11},
     .samples = {.calls = "masked_select(T(2, 3), tensor([[True, False, True], [False, False, True]])); masked_select(T(2, 3), tensor([True, False, True]));"
                          "masked_select(T(3), tensor([[True], [False]]))"},
@@ -370,7 +368,7 @@ Example:
 
 OP(masked_scatter) = {.signature = "masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor",
     .names = "masked_scatter Tensor.masked_scatter Tensor.masked_scatter_", .dtypes = "all", .infer = infer_masked_scatter,
-    .kernels = {Kernel{"generic", nullptr, run_masked_scatter}}, .derivative = {.vjp = vjp_masked_scatter, .saves = "mask"},
+    .kernel = {"generic", run_masked_scatter}, .derivative = {.vjp = vjp_masked_scatter, .saves = "mask"},
     .onnx = no_onnx("ONNX has no operator for it"),
     .samples = {.calls = "masked_scatter(T(2, 3), tensor([[True, False, True], [False, False, True]]), T(4)); masked_scatter(T(2, 3), tensor([True, False, True]), T(2, 2))"},
     .doc = R"(A copy whose elements where the mask is true are those of source, in their order.
@@ -382,7 +380,7 @@ Example:
     tensor([7., 0., 8.]))", .updates_first = true};
 
 OP(nonzero) = {.signature = "nonzero(input: Tensor) -> Tensor", .names = "argwhere Tensor.argwhere out", .dtypes = "all", .infer = [](Call&) {},
-    .kernels = {Kernel{"generic", nullptr, run_nonzero}}, .derivative = not_differentiable("indices are whole numbers"), .onnx = {"NonZero", 13},
+    .kernel = {"generic", run_nonzero}, .derivative = not_differentiable("indices are whole numbers"), .onnx = {"NonZero", 13},
     .samples = {.calls = "argwhere(tensor([[1, 0], [0, 2]])); argwhere(tensor(3))"},
     .doc = R"(The indices of the elements that are not zero, one row each.
 
@@ -392,13 +390,13 @@ Example:
             [2]]))"};
 
 OP(index) = {.signature = "index(input: Tensor, indices: Tensor[], dims: int[]) -> Tensor", .dtypes = "all", .infer = infer_index,
-    .kernels = {Kernel{"generic", nullptr, run_index}}, .derivative = {.vjp = vjp_index, .saves = "indices"}, .onnx = {"GatherND", 13},
+    .kernel = {"generic", run_index}, .derivative = {.vjp = vjp_index, .saves = "indices"}, .onnx = {"GatherND", 13},
     .samples = {.calls = "T(4, 3)[tensor([2, 0, 2])]; T(4, 3)[tensor([2, 0]), tensor([1, -1])]; T(4, 3, 2)[tensor([[2], [0]]), :, tensor([1, 0])];"
                          "T(2, 3, 4)[:, tensor([0, 2, 2])]; T(4, 3)[tensor([], dtype=int64)]"},
     .doc = "The elements at the places that integer arrays, broadcast together, name in some dimensions; negative indices count from the end."};
 
 OP(index_write) = {.signature = "index_write(input: Tensor, indices: Tensor[], values: Tensor, dims: int[], accumulate: bool) -> Tensor",
-    .dtypes = "all", .infer = infer_index_write, .kernels = {Kernel{"generic", nullptr, run_index_write}},
+    .dtypes = "all", .infer = infer_index_write, .kernel = {"generic", run_index_write},
     .derivative = {.vjp = vjp_index_write, .saves = "indices"}, .onnx = {"ScatterND", 18},
     .samples = {.calls = "index_put(T(4, 3), (tensor([2, 0]),), T(2, 3)); index_put(T(4, 3), (tensor([2, 0]), tensor([1, 1])), T(2), True);"
                          "index_put(T(4, 3), (tensor([2, 2]),), T(3), True); index_put(T(4, 3), (tensor([1, 3]),), T())"},

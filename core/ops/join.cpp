@@ -294,7 +294,7 @@ void compose_rot90(Call& c) {
 }  // namespace
 
 OP(cat) = {.signature = "cat(tensors: Tensor[], dim: int = 0) -> Tensor", .names = "cat concat concatenate out", .dtypes = "all",
-    .infer = infer_cat, .kernels = {Kernel{"rows", nullptr, run_cat}}, .derivative = {.vjp = vjp_cat}, .onnx = {"Concat", 13},
+    .infer = infer_cat, .kernel = {"rows", run_cat}, .derivative = {.vjp = vjp_cat}, .onnx = {"Concat", 13},
     .samples = {.calls = "cat([T(2, 3), T(1, 3)]); cat([T(2, 3), T(2, 2)], 1); cat([T(2), T(0), T(1)], -1); cat([T(3, 2).t(), T(2, 3)], 0)"},
     .doc = R"(The tensors joined along a dimension; the other sizes must agree.
 
@@ -305,7 +305,7 @@ Example:
     tensor([1, 2, 3]))"};
 
 OP(stack) = {.signature = "stack(tensors: Tensor[], dim: int = 0) -> Tensor", .names = "stack out", .dtypes = "all", .infer = infer_stack,
-    .kernels = {Kernel{"rows", nullptr, run_stack}}, .derivative = {.vjp = vjp_stack}, .onnx = no_onnx("exports as Unsqueeze and Concat"),
+    .kernel = {"rows", run_stack}, .derivative = {.vjp = vjp_stack}, .onnx = no_onnx("exports as Unsqueeze and Concat"),
     .samples = {.calls = "stack([T(2, 3), T(2, 3)]); stack([T(2, 3), T(2, 3)], -1); stack([T(), T()])"},
     .doc = R"(Tensors of one shape joined along a new dimension.
 
@@ -336,7 +336,7 @@ OP(tile) = {.signature = "tile(input: Tensor, dims: int[]) -> Tensor", .names = 
     .samples = {.calls = "tile(T(2, 3), (2,)); tile(T(2), (2, 2))"}, .doc = "The tensor, repeated; where `dims` has fewer entries than the tensor dimensions, the last ones are meant."};
 
 OP(repeat_indices) = {.signature = "repeat_indices(repeats: Tensor) -> Tensor", .dtypes = "int32 int64", .infer = infer_repeat_indices,
-    .kernels = {Kernel{"generic", nullptr, run_repeat_indices}}, .derivative = not_differentiable("indices are whole numbers"),
+    .kernel = {"generic", run_repeat_indices}, .derivative = not_differentiable("indices are whole numbers"),
     .onnx = no_onnx("ONNX has no operator for it"), .samples = {.calls = "repeat_interleave(tensor([1, 0, 2]))"},
     .doc = "Each index i, repeats[i] times."};
 OP(repeat_interleave) = {
@@ -350,7 +350,7 @@ Example:
     tensor([1, 1, 2, 2]))"};
 
 OP(flip) = {.signature = "flip(input: Tensor, dims: int[]) -> Tensor", .names = "flip Tensor.flip", .dtypes = "all", .infer = infer_flip,
-    .kernels = {Kernel{"generic", nullptr, run_flip}},
+    .kernel = {"generic", run_flip},
     .derivative = {.vjp = [](Vjp& d) { d.to(0, invoke(op_flip, d.grad(), d[1].to_ints())); }}, .onnx = no_onnx("exports as Slice with step -1"),
     .samples = {.calls = "flip(T(2, 3), (0,)); flip(T(2, 3), (0, -1)); flip(T(2, 3, 2), (1,)); flip(T(2), ())"},
     .doc = R"(A copy with the order of some dimensions reversed.

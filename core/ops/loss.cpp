@@ -133,14 +133,9 @@ OP(binary_cross_entropy_with_logits) = {
     .samples = {.calls = "binary_cross_entropy_with_logits(T(3, 4), sigmoid(T(3, 4)))"},
     .doc = "The cross-entropy of sigmoid(input) and `target`, computed without overflow."};
 
-// ---- activations with an `inplace` flag, and gelu's two forms ------------------------------------------------------------
+// ---- activations with a choice or a weight -------------------------------------------------------------------------------
 
 namespace {
-
-void compose_relu(Call& c) {
-    static const Op& op = required_op("relu");
-    c.out[0] = c[1].to_bool() ? invoke_in_place(op, Tensor(&c.tensor(0))) : invoke(op, c[0]);
-}
 
 void compose_gelu(Call& c) {
     static const Op& exact = required_op("gelu");
@@ -168,14 +163,6 @@ void compose_prelu(Call& c) {
 }
 
 }  // namespace
-
-OP(relu_or_in_place) = {
-    .signature = "relu(input: Tensor, inplace: bool = False) -> Tensor",
-    .names = "nn.functional.relu",
-    .dtypes = "floating integral",
-    .compose = compose_relu,
-    .samples = {.calls = "relu_or_in_place(T(3, 4))"},
-    .doc = "The element where it is positive, else 0."};
 
 OP(gelu_of_kind) = {
     .signature = "gelu(input: Tensor, *, approximate: str = 'none') -> Tensor",

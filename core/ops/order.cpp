@@ -25,7 +25,7 @@ Extent extent_along(const Call& c) { return extent_of(c.tensor(0).sizes, dim_of(
 void infer_scan(Call& c) {
     rules::require_not_complex(c, 0);
     dim_of(c);
-    DType t = c.has(2) ? c[2].t : is_floating(c.tensor(0).dtype) ? c.tensor(0).dtype : DType::int64;
+    DType t = c.has(2) ? c[2].dtype_ : is_floating(c.tensor(0).dtype) ? c.tensor(0).dtype : DType::int64;
     c.result(c.tensor(0).sizes, t);
 }
 
@@ -108,7 +108,7 @@ OP(cumsum) = {
     .names = "cumsum Tensor.cumsum Tensor.cumsum_ out",
     .dtypes = "floating integral bool",
     .infer = infer_scan,
-    .kernels = {Kernel{"generic", nullptr, run_scan<kernels::cumsum>}},
+    .kernel = {"generic", run_scan<kernels::cumsum>},
     .derivative = {vjp_cumsum, ""},
     .onnx = {"CumSum", 14},
     .samples = {.calls = "cumsum(T(3, 4), 0); cumsum(T(3, 4, 2), 1); cumsum(T(), 0)"},
@@ -119,7 +119,7 @@ OP(cumprod) = {
     .names = "cumprod Tensor.cumprod Tensor.cumprod_ out",
     .dtypes = "floating integral bool",
     .infer = infer_scan,
-    .kernels = {Kernel{"generic", nullptr, run_scan<kernels::cumprod>}},
+    .kernel = {"generic", run_scan<kernels::cumprod>},
     .derivative = {vjp_cumprod, "input result"},
     .onnx = no_onnx("ONNX has no operator for it"),
     .samples = {.calls = "cumprod(T(3, 4), 0); cumprod(T(3, 4, 2), 1)"},
@@ -130,7 +130,7 @@ OP(cummax) = {
     .names = "cummax Tensor.cummax",
     .dtypes = "floating integral bool",
     .infer = infer_running_extreme,
-    .kernels = {Kernel{"generic", nullptr, run_running_extreme<kernels::cummax>}},
+    .kernel = {"generic", run_running_extreme<kernels::cummax>},
     .derivative = {vjp_by_index, "indices"},
     .onnx = no_onnx("ONNX has no operator for it"),
     .samples = {.calls = "cummax(T(3, 4), 0); cummax(T(3, 4, 2), 1)"},
@@ -141,7 +141,7 @@ OP(cummin) = {
     .names = "cummin Tensor.cummin",
     .dtypes = "floating integral bool",
     .infer = infer_running_extreme,
-    .kernels = {Kernel{"generic", nullptr, run_running_extreme<kernels::cummin>}},
+    .kernel = {"generic", run_running_extreme<kernels::cummin>},
     .derivative = {vjp_by_index, "indices"},
     .onnx = no_onnx("ONNX has no operator for it"),
     .samples = {.calls = "cummin(T(3, 4), 0); cummin(T(3, 4, 2), 1)"},
@@ -152,7 +152,7 @@ OP(logcumsumexp) = {
     .names = "logcumsumexp Tensor.logcumsumexp out",
     .dtypes = "floating",
     .infer = infer_floating_along,
-    .kernels = {Kernel{"generic", nullptr, run_logcumsumexp}},
+    .kernel = {"generic", run_logcumsumexp},
     .derivative = {vjp_logcumsumexp, "input result"},
     .onnx = no_onnx("ONNX has no operator for it"),
     .samples = {.calls = "logcumsumexp(T(3, 4), 0); logcumsumexp(T(3, 4, 2), 1)"},
@@ -246,7 +246,7 @@ OP(sort) = {
     .names = "sort Tensor.sort out",
     .dtypes = "floating integral bool",
     .infer = infer_sort,
-    .kernels = {Kernel{"generic", nullptr, run_sort}},
+    .kernel = {"generic", run_sort},
     .derivative = {vjp_by_index, "indices"},
     .onnx = no_onnx("TopK over the whole dimension; written by the exporter"),
     .samples = {.calls = "sort(T(3, 4)); sort(T(3, 4, 2), 1, True); sort(T())"},
@@ -257,7 +257,7 @@ OP(topk) = {
     .names = "topk Tensor.topk out",
     .dtypes = "floating integral bool",
     .infer = infer_topk,
-    .kernels = {Kernel{"generic", nullptr, run_topk}},
+    .kernel = {"generic", run_topk},
     .derivative = {vjp_by_index, "indices"},
     .onnx = {"TopK", 11},
     .samples = {.calls = "topk(T(3, 4), 2); topk(T(3, 4, 2), 3, 1, False)"},
@@ -268,7 +268,7 @@ OP(kthvalue) = {
     .names = "kthvalue Tensor.kthvalue out",
     .dtypes = "floating integral bool",
     .infer = infer_selected,
-    .kernels = {Kernel{"generic", nullptr, run_kthvalue}},
+    .kernel = {"generic", run_kthvalue},
     .derivative = {vjp_selected, "indices"},
     .onnx = no_onnx("ONNX has no operator for it"),
     .samples = {.calls = "kthvalue(T(3, 4), 2); kthvalue(T(3, 4, 2), 1, 1, True)"},
@@ -279,7 +279,7 @@ OP(median_dim) = {
     .names = "_ops.median_dim",
     .dtypes = "floating integral bool",
     .infer = infer_selected,
-    .kernels = {Kernel{"generic", nullptr, run_median<false>}},
+    .kernel = {"generic", run_median<false>},
     .derivative = {vjp_selected, "indices"},
     .onnx = no_onnx("ONNX has no operator for it"),
     .samples = {.calls = "median_dim(T(3, 5), 1); median_dim(T(3, 4, 2), 1, True)"},
@@ -290,7 +290,7 @@ OP(nanmedian_dim) = {
     .names = "_ops.nanmedian_dim",
     .dtypes = "floating integral bool",
     .infer = infer_selected,
-    .kernels = {Kernel{"generic", nullptr, run_median<true>}},
+    .kernel = {"generic", run_median<true>},
     .derivative = {vjp_selected, "indices"},
     .onnx = no_onnx("ONNX has no operator for it"),
     .samples = {.calls = "nanmedian_dim(T(3, 5), 1); nanmedian_dim(T(3, 4, 2), 1, True)"},

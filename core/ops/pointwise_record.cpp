@@ -22,7 +22,7 @@ struct Definition {
     int inputs;
     PointwiseSet kernels;
     Slopes slopes;
-    bool finite_limits;
+    bool finite_limits, natural_exponent;
     Op* gradient = nullptr;              // the fused g * slope(x, y) of a unary operator
 };
 
@@ -122,13 +122,8 @@ void limits_of(DType t, double* p) {
 
 bool has_zero(const Value& v) {
     if (!v.is_tensor()) return v.to_double() == 0;
-    Tensor t = contiguous(Tensor(v.tensor_));
-    return visit_dtype(t.dtype(), [&](auto zero) {
-        using T = decltype(zero);
-        if constexpr (std::is_integral_v<T>)
-            return std::find(t.data_as<T>(), t.data_as<T>() + t.numel(), T(0)) != t.data_as<T>() + t.numel();
-        else return false;
-    });
+    const TensorImpl& t = *v.tensor_;
+    return any_zero(t.rank(), t.sizes.data(), {t.data(), t.dtype, t.strides.data()});
 }
 
 void run_forward(Call& c) {
@@ -139,6 +134,9 @@ void run_forward(Call& c) {
     if (d.finite_limits) limits_of(c.out[0].dtype(), p);
     if (k.integer_divisor_check && !is_floating(c.compute) && c.out[0].numel() > 0 && has_zero(c.args[1]))
         fail(ErrorKind::zero_division, c.name(), ": argument '", rules::param_name(c, 1), "' contains 0; expected integers other than 0");
+    if (d.natural_exponent && !is_floating(c.compute) && c.args[1].is_number())
+        require(c.args[1].to_int() >= 0, ErrorKind::runtime, c.name(), ": other=", c.args[1].to_int(), " and input has dtype ",
+                name_of(c.compute), "; expected other >= 0, or a floating dtype: integers have no negative powers");
     run_tiles(k.forward[int(c.compute)], c.out[0], c.args, d.inputs, c.compute, k.boolean_result ? DType::boolean : c.compute, p,
               k.boolean_first_input);
 }
@@ -184,13 +182,37 @@ Op* gradient_op(const std::string& name, const PointwiseFields& fields, const De
     op->kind = Kind::pointwise;
     op->dtypes = "floating";
     op->infer = infer_gradient;
-    op->kernels = {Kernel{"generic", nullptr, run_gradient}};
+    op->kernel = {"generic", run_gradient};
     op->derivative = fused_gradient;
     op->onnx = no_onnx("a gradient");
     op->doc = keep("The gradient of " + name + ": grad times the slope, in one pass.");
     op->family = definition;
     new Registrar(op, keep(name + "_grad"));
     return op;
+}
+
+// The form of an activation that takes `inplace`: it calls the operator itself, whose address is its family.
+void compose_activation(Call& c) {
+    const Op& plain = *static_cast<const Op*>(c.op.family);
+    Call inner(plain, c.args);
+    inner.in_place = c.args[plain.parsed.params.size()].to_bool();
+    if (inner.in_place) inner.destination = &c.tensor(0);
+    dispatch(inner);
+    c.out[0] = std::move(inner.out[0]);
+}
+
+void add_activation_form(const Op& plain, const std::string& name, const std::string& attributes, const Op& record,
+                         const PointwiseFields& fields) {
+    Op* op = new Op;
+    std::string id = name + "_or_in_place";
+    op->signature = keep(name + "(input: Tensor" + attributes + ", inplace: bool = False) -> Tensor");
+    op->names = keep("nn.functional." + name);
+    op->dtypes = record.dtypes;
+    op->compose = compose_activation;
+    op->family = &plain;
+    op->samples = {fields.domain.low, fields.domain.high, keep(id + "(T(3, 4)" + (fields.samples ? fields.samples + 2 : ")"))};
+    op->doc = fields.doc;
+    new Registrar(op, keep(id));
 }
 
 Tensor fused_slope(const Vjp& d, const Op& op, int attributes_from) {
@@ -344,9 +366,9 @@ void run_tiles(TileFn fn, const Tensor& out, const Value* inputs, int count, DTy
     run_pointwise(loop, fn);
 }
 
-Op pointwise_op(const char* name, family::Family family, int inputs, const PointwiseSet& kernels, const Slopes& slopes,
-                const PointwiseFields& fields) {
-    definitions().push_back({family, inputs, kernels, slopes, fields.finite_limits});
+Op pointwise_op(const Op& self, const char* name, family::Family family, int inputs, const PointwiseSet& kernels,
+                const Slopes& slopes, const PointwiseFields& fields) {
+    definitions().push_back({family, inputs, kernels, slopes, fields.finite_limits, fields.natural_exponent});
     Op op;
     std::string n = name, attributes = *fields.attributes ? std::string(", ") + fields.attributes : "";
     op.signature = fields.signature ? fields.signature
@@ -356,7 +378,7 @@ Op pointwise_op(const char* name, family::Family family, int inputs, const Point
     op.kind = Kind::pointwise;
     op.dtypes = dtypes_of(family);
     op.infer = infer_pointwise;
-    op.kernels = {Kernel{"generic", nullptr, run_forward}};
+    op.kernel = {"generic", run_forward};
     if (slopes.of[0]) {
         Signature parsed = parse_signature(op.signature);
         std::vector<std::string> params;
@@ -369,7 +391,9 @@ Op pointwise_op(const char* name, family::Family family, int inputs, const Point
     op.samples = {fields.domain.low, fields.domain.high, fields.samples};
     op.doc = fields.doc;
     op.family = &definitions().back();
-    if (inputs == 1 && kernels.of(Isa::baseline).backward[0]) definitions().back().gradient = gradient_op(n, fields, &definitions().back());
+    if (inputs == 1 && kernels.of(Isa::baseline).backward[0])
+        definitions().back().gradient = gradient_op(n, fields, &definitions().back());
+    if (fields.inplace) add_activation_form(self, n, attributes, op, fields);
     return op;
 }
 

@@ -50,10 +50,13 @@ struct PointwiseFields {
     Onnx onnx = {nullptr, 0, "ONNX has no operator for it"};
     int version = 1;
     bool finite_limits = false;           // p[1] and p[2], where None, are the largest and smallest numbers of the dtype
+    bool natural_exponent = false;        // argument 1, where it is a number and the arithmetic in integers, must not be negative
+    bool inplace = false;                 // nn.functional.name takes a last argument `inplace`, and name_ stands beside it
 };
 
-Op pointwise_op(const char* name, family::Family family, int inputs, const PointwiseSet& kernels, const Slopes& slopes,
-                const PointwiseFields& fields);
+// The record of `self`, which this is going to be.
+Op pointwise_op(const Op& self, const char* name, family::Family family, int inputs, const PointwiseSet& kernels,
+                const Slopes& slopes, const PointwiseFields& fields);
 
 // Runs a tile function over tensors that broadcast to `out`. Numbers may stand in for inputs.
 void run_tiles(TileFn fn, const Tensor& out, const Value* inputs, int count, DType compute, DType result, const double* params,
@@ -73,10 +76,10 @@ void run_tiles(TileFn fn, const Tensor& out, const Value* inputs, int count, DTy
 #define RUSHLIGHT_SLOPES_PICK(A, B, C, NAME, ...) NAME
 #define SLOPES(...) RUSHLIGHT_SLOPES_PICK(__VA_ARGS__, RUSHLIGHT_SLOPES_3, RUSHLIGHT_SLOPES_2, )(__VA_ARGS__)
 
-#define RUSHLIGHT_POINTWISE(NAME, FAMILY, INPUTS, SLOPES_, ...)                                                            \
-    DECLARE_POINTWISE_KERNELS(NAME);                                                                                       \
-    OP(NAME) = ::rushlight::pointwise_op(#NAME, ::rushlight::family::FAMILY, INPUTS, POINTWISE_KERNELS(NAME), SLOPES_,     \
-                                         ::rushlight::PointwiseFields{__VA_ARGS__})
+#define RUSHLIGHT_POINTWISE(NAME, FAMILY, INPUTS, SLOPES_, ...)                                               \
+    DECLARE_POINTWISE_KERNELS(NAME);                                                                          \
+    OP(NAME) = ::rushlight::pointwise_op(::rushlight::op_##NAME, #NAME, ::rushlight::family::FAMILY, INPUTS,  \
+                                         POINTWISE_KERNELS(NAME), SLOPES_, ::rushlight::PointwiseFields{__VA_ARGS__})
 #define UNARY(NAME, FAMILY, ARGUMENTS, FORWARD, SLOPES_, ...) RUSHLIGHT_POINTWISE(NAME, FAMILY, 1, SLOPES_, __VA_ARGS__)
 #define BINARY(NAME, FAMILY, ARGUMENTS, FORWARD, SLOPES_, ...) RUSHLIGHT_POINTWISE(NAME, FAMILY, 2, SLOPES_, __VA_ARGS__)
 #define TERNARY(NAME, FAMILY, ARGUMENTS, FORWARD, SLOPES_, ...) RUSHLIGHT_POINTWISE(NAME, FAMILY, 3, SLOPES_, __VA_ARGS__)

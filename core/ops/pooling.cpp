@@ -200,7 +200,7 @@ void vjp_max_pool_grad(Vjp& d) {
         .names = "_ops.max_pool" #N "d",                                                                          \
         .dtypes = "floating integral",                                                                            \
         .infer = infer_max_pool,                                                                                  \
-        .kernels = {Kernel{"generic", nullptr, run_max_pool}},                                                    \
+        .kernel = {"generic", run_max_pool},                                                    \
         .derivative = {vjp_max_pool, "indices"},                                                                  \
         .onnx = {"MaxPool", 12},                                                                                  \
         .samples = {.calls = SHAPES},                                                                             \
@@ -215,7 +215,7 @@ OP(max_pool_grad) = {
     .names = "_ops.max_pool_grad",
     .dtypes = "floating",
     .infer = infer_max_pool_grad,
-    .kernels = {Kernel{"generic", nullptr, run_max_pool_grad}},
+    .kernel = {"generic", run_max_pool_grad},
     .derivative = {vjp_max_pool_grad, "indices"},
     .onnx = no_onnx("a gradient"),
     .samples = {.calls = "max_pool_grad(T(2, 3, 2), I(2, 3, 2, high=5), (2, 3, 5), 1)"},
@@ -297,7 +297,7 @@ void vjp_avg_pool_grad(Vjp& d) {
         .names = "nn.functional.avg_pool" #N "d",                                                                 \
         .dtypes = "floating",                                                                                     \
         .infer = infer_avg_pool,                                                                                  \
-        .kernels = {Kernel{"generic", nullptr, run_avg_pool}},                                                    \
+        .kernel = {"generic", run_avg_pool},                                                    \
         .derivative = {vjp_avg_pool, ""},                                                                         \
         .onnx = {"AveragePool", 11},                                                                              \
         .samples = {.calls = SHAPES},                                                                             \
@@ -313,7 +313,7 @@ OP(avg_pool_grad) = {
     .names = "_ops.avg_pool_grad",
     .dtypes = "floating",
     .infer = infer_avg_pool_grad,
-    .kernels = {Kernel{"generic", nullptr, run_avg_pool_grad}},
+    .kernel = {"generic", run_avg_pool_grad},
     .derivative = {vjp_avg_pool_grad, ""},
     .onnx = no_onnx("a gradient"),
     .samples = {.calls = "avg_pool_grad(T(2, 3, 4), (2, 3, 8), 1, (2,), (2,), (0,), False, True, None)"},
@@ -403,7 +403,7 @@ void run_adaptive_max(Call& c) {
         .names = "_ops.adaptive_avg_pool" #N "d",                                                                       \
         .dtypes = "floating",                                                                                           \
         .infer = infer_adaptive_avg,                                                                                    \
-        .kernels = {Kernel{"generic", nullptr, run_adaptive_avg}},                                                      \
+        .kernel = {"generic", run_adaptive_avg},                                                      \
         .derivative = {vjp_adaptive_avg, ""},                                                                           \
         .onnx = no_onnx("GlobalAveragePool where the output size is 1, else none"),                                     \
         .samples = {.calls = "adaptive_avg_pool" #N "d(T" SIZE ", 1); adaptive_avg_pool" #N "d(T" SIZE ", 3)"},         \
@@ -413,7 +413,7 @@ void run_adaptive_max(Call& c) {
         .names = "_ops.adaptive_max_pool" #N "d",                                                                       \
         .dtypes = "floating integral",                                                                                  \
         .infer = infer_adaptive_max,                                                                                    \
-        .kernels = {Kernel{"generic", nullptr, run_adaptive_max}},                                                      \
+        .kernel = {"generic", run_adaptive_max},                                                      \
         .derivative = {vjp_max_pool, "indices"},                                                                        \
         .onnx = no_onnx("GlobalMaxPool where the output size is 1, else none"),                                         \
         .samples = {.calls = "adaptive_max_pool" #N "d(T" SIZE ", 1)[0]; adaptive_max_pool" #N "d(T" SIZE ", 3)[0]"},   \
@@ -428,7 +428,7 @@ OP(adaptive_avg_pool_grad) = {
     .names = "_ops.adaptive_avg_pool_grad",
     .dtypes = "floating",
     .infer = infer_pool_grad,
-    .kernels = {Kernel{"generic", nullptr, run_adaptive_avg_grad}},
+    .kernel = {"generic", run_adaptive_avg_grad},
     .derivative = {vjp_adaptive_avg_grad, ""},
     .onnx = no_onnx("a gradient"),
     .samples = {.calls = "adaptive_avg_pool_grad(T(2, 3, 2), (2, 3, 7), 1)"},

@@ -22,7 +22,7 @@ int softmax_dim(const Value& dim, int rank) {
 }
 
 void infer_softmax(Call& c) {
-    DType t = c.has(2) ? c[2].t : c.tensor(0).dtype;
+    DType t = c.has(2) ? c[2].dtype_ : c.tensor(0).dtype;
     require(is_floating(t), ErrorKind::runtime, c.name(), ": input has dtype ", name_of(t), "; expected a floating dtype (pass dtype= to convert)");
     if (c.has(1)) rules::dim(c, c[1].to_int(), c.tensor(0).sizes);
     c.result(c.tensor(0).sizes, t);
@@ -62,7 +62,7 @@ OP(softmax) = {
     .kind = Kind::reduction,
     .dtypes = "floating",
     .infer = infer_softmax,
-    .kernels = {Kernel{"generic", nullptr, run_softmax<false>}},
+    .kernel = {"generic", run_softmax<false>},
     .derivative = {vjp_softmax<false>, "result"},
     .onnx = {"Softmax", 13},
     .samples = {.calls = "softmax(T(3, 4), 1); softmax(T(2, 3, 4), 1); softmax(T(3, 4), -1)"},
@@ -74,7 +74,7 @@ OP(log_softmax) = {
     .kind = Kind::reduction,
     .dtypes = "floating",
     .infer = infer_softmax,
-    .kernels = {Kernel{"generic", nullptr, run_softmax<true>}},
+    .kernel = {"generic", run_softmax<true>},
     .derivative = {vjp_softmax<true>, "result"},
     .onnx = {"LogSoftmax", 13},
     .samples = {.calls = "log_softmax(T(3, 4), 1); log_softmax(T(2, 3, 4), 1)"},
@@ -86,7 +86,7 @@ OP(softmax_grad) = {
     .kind = Kind::reduction,
     .dtypes = "floating",
     .infer = rules::same_as_first_floating,
-    .kernels = {Kernel{"generic", nullptr, run_softmax_grad<false>}},
+    .kernel = {"generic", run_softmax_grad<false>},
     .derivative = fused_gradient,
     .onnx = no_onnx("a gradient"),
     .samples = {.calls = "softmax_grad(T(3, 4), softmax(T(3, 4), 1), 1)"},
@@ -98,7 +98,7 @@ OP(log_softmax_grad) = {
     .kind = Kind::reduction,
     .dtypes = "floating",
     .infer = rules::same_as_first_floating,
-    .kernels = {Kernel{"generic", nullptr, run_softmax_grad<true>}},
+    .kernel = {"generic", run_softmax_grad<true>},
     .derivative = fused_gradient,
     .onnx = no_onnx("a gradient"),
     .samples = {.calls = "log_softmax_grad(T(3, 4), log_softmax(T(3, 4), 1), 1)"},
@@ -261,7 +261,7 @@ OP(cross_entropy_forward) = {
     .kind = Kind::reduction,
     .dtypes = "floating",
     .infer = infer_cross_entropy,
-    .kernels = {Kernel{"generic", nullptr, run_cross_entropy}},
+    .kernel = {"generic", run_cross_entropy},
     .derivative = {vjp_cross_entropy, "input target weight lse total_weight", nullptr, false, 1},
     .onnx = {"SoftmaxCrossEntropyLoss", 13},
     .samples = {.calls = "cross_entropy_forward(T(4, 3), I(4, high=3), None, -100, 'mean', 0.0); "
@@ -274,7 +274,7 @@ OP(cross_entropy_grad) = {
     .names = "_ops.cross_entropy_grad",
     .dtypes = "floating",
     .infer = infer_cross_entropy_grad,
-    .kernels = {Kernel{"generic", nullptr, run_cross_entropy_grad}},
+    .kernel = {"generic", run_cross_entropy_grad},
     .derivative = fused_gradient,
     .onnx = no_onnx("a gradient"),
     .samples = {},
@@ -287,7 +287,7 @@ OP(nll_loss_forward) = {
     .kind = Kind::reduction,
     .dtypes = "floating",
     .infer = infer_class_loss,
-    .kernels = {Kernel{"generic", nullptr, run_nll_loss}},
+    .kernel = {"generic", run_nll_loss},
     .derivative = {vjp_nll_loss, "target weight total_weight", nullptr, false, 1},
     .onnx = {"NegativeLogLikelihoodLoss", 13},
     .samples = {.calls = "nll_loss_forward(T(4, 3), I(4, high=3), None, -100, 'mean'); nll_loss_forward(T(2, 3, 4), I(2, 4, high=3), None, 1, 'none')"},
@@ -299,7 +299,7 @@ OP(nll_loss_grad) = {
     .names = "_ops.nll_loss_grad",
     .dtypes = "floating",
     .infer = infer_nll_loss_grad,
-    .kernels = {Kernel{"generic", nullptr, run_nll_loss_grad}},
+    .kernel = {"generic", run_nll_loss_grad},
     .derivative = {vjp_nll_loss_grad, "target weight"},
     .onnx = no_onnx("a gradient"),
     .samples = {},

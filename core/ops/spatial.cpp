@@ -226,7 +226,7 @@ OP(pad) = {
     .names = "nn.functional.pad",
     .dtypes = "all",
     .infer = infer_pad,
-    .kernels = {Kernel{"generic", nullptr, run_pad}},
+    .kernel = {"generic", run_pad},
     .derivative = {vjp_pad, ""},
     .onnx = {"Pad", 13},
     .samples = {.calls = "pad(T(3, 4), (1, 2)); pad(T(2, 3, 4), (1, 1, 2, 0), 'constant', 2.0); pad(T(2, 3, 4), (1, 2), 'reflect'); "
@@ -238,7 +238,7 @@ OP(pad_grad) = {
     .names = "_ops.pad_grad",
     .dtypes = "floating",
     .infer = infer_pad_grad,
-    .kernels = {Kernel{"generic", nullptr, run_pad_grad}},
+    .kernel = {"generic", run_pad_grad},
     .derivative = {[](Vjp& d) {
                        static const Op& op = required_op("pad");
                        d.to(0, invoke(op, d.grad(), d[2], d[3]));
@@ -252,7 +252,7 @@ OP(resize) = {
     .names = "_ops.resize",
     .dtypes = "floating",
     .infer = infer_resize,
-    .kernels = {Kernel{"generic", nullptr, run_resize}},
+    .kernel = {"generic", run_resize},
     .derivative = {vjp_resize, ""},
     .onnx = {"Resize", 13},
     .samples = {.calls = "resize(T(1, 2, 4), (7,), (), 'linear', False); resize(T(1, 2, 3, 4), (5, 6), (), 'bilinear', True); "
@@ -264,7 +264,7 @@ OP(resize_grad) = {
     .names = "_ops.resize_grad",
     .dtypes = "floating",
     .infer = infer_resize_grad,
-    .kernels = {Kernel{"generic", nullptr, run_resize_grad}},
+    .kernel = {"generic", run_resize_grad},
     .derivative = {vjp_resize_grad, ""},
     .onnx = no_onnx("a gradient"),
     .samples = {.calls = "resize_grad(T(1, 2, 7), (1, 2, 4), (), 'linear', False)"},
@@ -275,7 +275,7 @@ OP(im2col) = {
     .names = "_ops.im2col",
     .dtypes = "all",
     .infer = infer_im2col,
-    .kernels = {Kernel{"generic", nullptr, run_im2col}},
+    .kernel = {"generic", run_im2col},
     .derivative = {[](Vjp& d) {
                        static const Op& op = required_op("col2im");
                        d.to(0, invoke(op, d.grad(), Dims{d.sizes(0)[2], d.sizes(0)[3]}, d[1], d[2], d[3], d[4]));
@@ -289,7 +289,7 @@ OP(col2im) = {
     .names = "_ops.col2im",
     .dtypes = "floating",
     .infer = infer_col2im,
-    .kernels = {Kernel{"generic", nullptr, run_col2im}},
+    .kernel = {"generic", run_col2im},
     .derivative = {[](Vjp& d) {
                        static const Op& op = required_op("im2col");
                        d.to(0, invoke(op, d.grad(), d[2], d[3], d[4], d[5]));

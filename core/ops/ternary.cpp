@@ -5,7 +5,7 @@ namespace rushlight {
 
 TERNARY(where, select, (x, y, z), where(x, y, z), SLOPES(0.0, x, !x),
         .signature = "where(condition: Tensor, input: Tensor | Number, other: Tensor | Number) -> Tensor",
-        .names = "where out", .doc = "`input` where the condition holds, `other` where it does not.",
+        .names = "_ops.where out", .doc = "`input` where the condition holds, `other` where it does not.",
         .samples = "(x > 0, x, y)");
 TERNARY(addcmul, same, (x, y, z, p), x + p[0] * y * z, SLOPES(1.0, p[0] * z, p[0] * y),
         .signature = "addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor",

@@ -35,7 +35,7 @@ namespace {
 // The same bytes read as another dtype: the last dimension shrinks or grows by the ratio of the sizes.
 void view_as_dtype(Call& c) {
     TensorImpl& t = c.tensor(0);
-    DType dtype = c[1].t;
+    DType dtype = c[1].dtype_;
     int64_t from = size_of(t.dtype), to = size_of(dtype);
     Dims sizes = t.sizes, strides = t.strides;
     int64_t offset = t.offset;
@@ -336,7 +336,7 @@ void infer_select(Call& c) {
     int dim = rules::dim(c, c[1].to_int(), t.sizes);
     int64_t index = c[2].to_int(), size = t.sizes[dim];
     require(index >= -size && index < size, ErrorKind::index, c.name(), ": index=", index, " is out of range for dimension ", dim,
-            " of input of shape ", t.sizes, "; expected ", -size, " <= index <= ", size - 1);
+            " of input of shape ", t.sizes, "; ", rules::expected_between(-size, "index", size));
     if (index < 0) index += size;
     Geometry& g = c.view(t.sizes, t.strides, t.offset + index * t.strides[dim]);
     g.sizes.erase(dim);

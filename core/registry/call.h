@@ -57,6 +57,8 @@ struct Call {
 
 // The funnel. Runs `op` and fills call.out (or call.list).
 void dispatch(Call& call);
+// The same with a tensor for each result to go to.
+void dispatch_into_several(Call& call, std::span<const Tensor> targets);
 
 // A view of `source` that knows what it views. Operators that return a list of views fill call.list with these.
 Tensor view_of(TensorImpl& source, const Dims& sizes, const Dims& strides, int64_t offset);

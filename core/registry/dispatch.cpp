@@ -17,7 +17,8 @@ bool any_requires_grad(const Call& c) {
         if (v.tag == Tag::tensor) {
             if (v.tensor_->tracked()) return true;
         } else if (v.tag == Tag::tensors) {
-            for (TensorImpl* t : v.to_tensors()) if (t && t->tracked()) return true;
+            for (TensorImpl* t : v.to_tensors())
+                if (t->tracked()) return true;
         }
     }
     return c.destination && c.destination->tracked();
@@ -31,19 +32,10 @@ int64_t work_of(const Call& c) {
     return work;
 }
 
-const Kernel& choose_kernel(const Call& c) {
-    for (const Kernel& k : c.op.kernels) {
-        if (!k.run) break;
-        const char* reason = k.refuses ? k.refuses(c) : nullptr;
-        if (logging(Channel::dispatch)) [[unlikely]]
-            log_line(Channel::dispatch, std::string(c.op.id) + ": " + k.name + (reason ? std::string(" refuses: ") + reason : " runs"));
-        if (!reason) return k;
-    }
-    fail(ErrorKind::not_implemented, c.name(), ": no kernel takes this call");
-}
-
 void run_kernel(Call& c) {
-    const Kernel& kernel = choose_kernel(c);
+    const Kernel& kernel = c.op.kernel;
+    if (logging(Channel::dispatch)) [[unlikely]]
+        log_line(Channel::dispatch, std::string(c.op.id) + ": " + kernel.name + " runs");
     WithoutInterpreter unlocked(work_of(c) > 20000);
     if (!logging(Channel::time)) [[likely]] return kernel.run(c);
     auto start = std::chrono::steady_clock::now();
@@ -74,7 +66,7 @@ void check_destination(Call& c) {
             " can't be cast to ", name_of(to.dtype), ", the dtype of ", what);
     require(!to.storage->read_only(), ErrorKind::runtime, c.name(), ": ", what, " shares read-only memory and can't be written");
     if (to.sizes == g.sizes) {
-        require(!overlaps_itself(to), ErrorKind::runtime, c.name(), ": ", what, " of shape ", to.sizes, " and stride ", to.strides,
+        require(c.op.writes_one_value || !overlaps_itself(to), ErrorKind::runtime, c.name(), ": ", what, " of shape ", to.sizes, " and stride ", to.strides,
                 " has several elements in one place; clone() it before writing");
         return;
     }
@@ -112,8 +104,10 @@ bool can_write_directly(const Call& c) {
     return true;
 }
 
+// Gives the destination the shape of the result, which check_destination has found possible.
 void fit_destination(Call& c) {
-    if (c.destination->sizes != c.geometry[0].sizes) resize_tensor(*c.destination, c.geometry[0].sizes, c.name());
+    const Dims& sizes = c.geometry[0].sizes;
+    if (c.destination->sizes != sizes) resize_tensor(*c.destination, sizes, c.name());
 }
 
 void dispatch_into(Call& c, bool recording) {
@@ -134,8 +128,7 @@ void dispatch_into(Call& c, bool recording) {
 }
 
 // Copies a finished result to the call's destination.
-void deliver(Call& c) {
-    Tensor value = std::move(c.out[0]);
+void deliver(Call& c, const Tensor& value) {
     c.results = 0;
     c.result(value.sizes(), value.dtype());
     check_destination(c);
@@ -146,20 +139,27 @@ void deliver(Call& c) {
     into.destination = c.destination;
     into.in_place = true;
     dispatch(into);
-    c.out[0] = Tensor(c.destination);
 }
 
-// A composite's in-place and `out=` forms copy the finished result, unless it has written into its destination itself.
+// A composite's in-place and `out=` forms copy the finished result, unless it has written into its destination itself. What an
+// operator that it calls refuses, is said in the composite's name.
 void dispatch_composite(Call& c) {
-    c.op.compose(c);
-    if (c.destination && c.out[0].impl() != c.destination) deliver(c);
+    try {
+        c.op.compose(c);
+        if (!c.destination || c.out[0].impl() == c.destination) return;
+        deliver(c, c.out[0]);
+        c.out[0] = Tensor(c.destination);
+    } catch (const Error& e) {
+        throw spoken_by(c.name(), e);
+    }
 }
 
-// So does `out=` of an operator whose result has as many elements as its kernel finds.
+// `out=` of an operator whose result has as many elements as its kernel finds.
 void dispatch_unsized(Call& c, bool recording) {
     tape_observer.before_write(c, recording);
     run_kernel(c);
-    deliver(c);
+    deliver(c, c.out[0]);
+    c.out[0] = Tensor(c.destination);
 }
 
 }  // namespace
@@ -185,6 +185,20 @@ void dispatch(Call& c) {
         run_kernel(c);
     }
     if (recording && c.op.derivative.vjp && !c.passes_view) tape_observer.record(c);
+}
+
+void dispatch_into_several(Call& c, std::span<const Tensor> targets) {
+    for (const Tensor& t : targets) {
+        c.destination = t.impl();
+        tape_observer.before_write(c, mode.grad && any_requires_grad(c));
+    }
+    c.destination = nullptr;
+    dispatch(c);
+    std::array<Tensor, 4> results = std::move(c.out);
+    for (size_t i = 0; i < targets.size(); ++i) {
+        c.destination = targets[i].impl();
+        deliver(c, results[i]);
+    }
 }
 
 Tensor contiguous(const Tensor& t) {

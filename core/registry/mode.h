@@ -1,4 +1,4 @@
-// What a thread is doing besides computing: recording gradients, inference, tracing.
+// What a thread is doing besides computing: recording gradients, inference.
 #pragma once
 
 #include "base/dtype.h"

@@ -85,4 +85,10 @@ Op* find_op(std::string_view id) {
     return found == index.end() ? nullptr : found->second;
 }
 
+Error spoken_by(const char* speaker, const Error& e) {
+    size_t end = e.text().find_first_not_of("abcdefghijklmnopqrstuvwxyz_0123456789");
+    bool speaks = end != std::string::npos && end > 0 && e.text().compare(end, 2, ": ") == 0;
+    return speaks ? Error(e.kind(), speaker + e.text().substr(end)) : e;
+}
+
 }  // namespace rushlight

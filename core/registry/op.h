@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/error.h"
 #include "registry/signature.h"
 
 namespace rushlight {
@@ -17,11 +18,9 @@ struct Vjp;
 enum class Kind : uint8_t { pointwise, reduction, view, opaque, random };
 const char* name_of(Kind kind);
 
-// One implementation. `refuses` says why it cannot run this call, or null when it can; the first that can, runs. The last of
-// the list refuses nothing.
+// What runs a call. Where several implementations could, as of products and convolutions, the function chooses among them.
 struct Kernel {
-    const char* name = nullptr;
-    const char* (*refuses)(const Call&) = nullptr;
+    const char* name = nullptr;      // as the logs show it
     void (*run)(Call&) = nullptr;
 };
 
@@ -61,13 +60,14 @@ struct Op {
     const char* dtypes = "";         // accepted: "floating", "real", "all", "integral bool"...; documentation and tests read it
     void (*compose)(Call&) = nullptr;  // of a composite: fills the results by calling other operators, and nothing else is needed
     void (*infer)(Call&) = nullptr;  // shape and dtype rule: argument errors, result geometry
-    std::array<Kernel, 4> kernels = {};
+    Kernel kernel;
     Derivative derivative;
     Onnx onnx;
     Samples samples;
     const char* doc = nullptr;
     bool writes_first = false;       // the natural form overwrites its first argument: copy_, normal_
     bool updates_first = false;      // the result is the first argument with some elements changed: in place, only those are written
+    bool writes_one_value = false;   // every element comes out equal: the destination may have several in one place
     const void* family = nullptr;    // what the family's rules need to know of this member
 
     // Filled when the registry is closed.
@@ -94,5 +94,9 @@ public:
 
 const std::vector<Op*>& all_ops();               // closes the registry at the first call
 Op* find_op(std::string_view id);                // null when unknown
+
+// The error in the name of `speaker` instead of the operator's that it begins with: of those that a composite calls, users
+// know nothing.
+Error spoken_by(const char* speaker, const Error& e);
 
 }  // namespace rushlight

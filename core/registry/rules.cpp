@@ -4,11 +4,15 @@ namespace rushlight::rules {
 
 const char* param_name(const Call& c, int param) { return c.op.parsed.params[size_t(param)].name.c_str(); }
 
-int dim(const Call& c, int64_t given, int rank, const Dims& shown, const char* param) {
+int dim(const char* op, int64_t given, int rank, const Dims& shown, const char* param) {
     int64_t low = rank == 0 ? -1 : -rank, high = rank == 0 ? 0 : rank - 1;     // a zero-dimensional tensor takes -1 and 0
-    require(given >= low && given <= high, ErrorKind::index, c.name(), ": ", param, "=", given, " is out of range for input of shape ",
-            shown, "; expected ", low, " <= ", param, " <= ", high);
+    require(given >= low && given <= high, ErrorKind::index, op, ": ", param, "=", given,
+            " is out of range for input of shape ", shown, "; expected ", low, " <= ", param, " <= ", high);
     return int(given < 0 ? given + std::max(rank, 1) : given);
+}
+
+int dim(const Call& c, int64_t given, int rank, const Dims& shown, const char* param) {
+    return dim(c.name(), given, rank, shown, param);
 }
 
 int dim(const Call& c, int64_t given, const Dims& sizes, const char* param) { return dim(c, given, sizes.size(), sizes, param); }
@@ -41,17 +45,6 @@ Dims broadcast(const Call& c, const Dims& a, const Dims& b) {
     return out;
 }
 
-Dims broadcast_all(const Call& c) {
-    Dims out;
-    bool first = true;
-    for (size_t i = 0; i < c.op.parsed.params.size(); ++i) {
-        if (!c.args[i].is_tensor()) continue;
-        out = first ? c.args[i].tensor_->sizes : broadcast(c, out, c.args[i].tensor_->sizes);
-        first = false;
-    }
-    return out;
-}
-
 DType number_dtype(const Value& v) {
     switch (v.tag) {
         case Tag::boolean: return DType::boolean;
@@ -61,12 +54,11 @@ DType number_dtype(const Value& v) {
     }
 }
 
-DType result_type(const Call& c, int first, int last) {
+DType result_type(std::span<const Value> values) {
     // Tensors with dimensions, zero-dimensional tensors, numbers: a lower rank counts only when its category is higher.
     DType types[3] = {};
     bool seen[3] = {};
-    for (int i = first; i < last; ++i) {
-        const Value& v = c.args[i];
+    for (const Value& v : values) {
         int rank;
         DType t;
         if (v.is_tensor()) {
@@ -90,6 +82,11 @@ DType result_type(const Call& c, int first, int last) {
         any = true;
     }
     return out;
+}
+
+std::string expected_between(int64_t low, const char* what, int64_t high) {
+    if (high <= 0) return "the dimension is empty";
+    return "expected " + std::to_string(low) + " <= " + what + " <= " + std::to_string(high - 1);
 }
 
 void require_floating(const Call& c, int param) {

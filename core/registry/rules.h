@@ -8,16 +8,22 @@ namespace rushlight::rules {
 // A dimension counted from the end is brought into [0, rank); raises IndexError naming `param`.
 int dim(const Call& c, int64_t given, const Dims& sizes, const char* param = "dim");
 int dim(const Call& c, int64_t given, int rank, const Dims& shown, const char* param);
+int dim(const char* op, int64_t given, int rank, const Dims& shown, const char* param);
 // Dims of a reduction as a bit mask; None or empty means all.
 uint64_t dim_mask(const Call& c, const Value& dims, const Dims& sizes, const char* param = "dim");
 
 // The shape that both broadcast to; raises RuntimeError with both shapes.
 Dims broadcast(const Call& c, const Dims& a, const Dims& b);
-Dims broadcast_all(const Call& c);                          // over all tensor arguments
 
-// PyTorch's result type over the arguments [first, last): tensors with dimensions, then zero-dimensional ones, then numbers.
-DType result_type(const Call& c, int first, int last);
+// PyTorch's result type: of tensors with dimensions, then zero-dimensional ones, then numbers.
+DType result_type(std::span<const Value> values);
+inline DType result_type(const Call& c, int first, int last) {              // of the arguments [first, last)
+    return result_type({c.args + first, size_t(last - first)});
+}
 DType number_dtype(const Value& v);                         // bool, int64, the default dtype, or its complex partner
+
+// "expected -3 <= index <= 2" for [low, high), or that there is nothing to index.
+std::string expected_between(int64_t low, const char* what, int64_t high);
 
 void require_floating(const Call& c, int param);
 void require_same_dtype(const Call& c, int a, int b);

@@ -17,12 +17,12 @@ enum class Tag : uint8_t { none, boolean, integer, real, complex, dtype, string,
 struct Value {
     Tag tag = Tag::none;
     union {
-        bool b;
-        int64_t i;
-        double d;
-        struct { double re, im; } c;
-        DType t;
-        struct { const char* data; size_t n; } s;
+        bool boolean_;
+        int64_t integer_;
+        double real_;
+        struct { double re, im; } complex_;
+        DType dtype_;
+        struct { const char* data; size_t n; } string_;
         struct { const int64_t* data; int64_t n; } ints_;
         struct { const double* data; int64_t n; } reals_;
         TensorImpl* tensor_;
@@ -30,38 +30,44 @@ struct Value {
         Generator* generator_;
     };
 
-    Value() : i(0) {}
-    Value(std::nullptr_t) : i(0) {}
-    Value(bool x) : tag(Tag::boolean), b(x) {}
-    Value(int64_t x) : tag(Tag::integer), i(x) {}
+    Value() : integer_(0) {}
+    Value(std::nullptr_t) : integer_(0) {}
+    Value(bool x) : tag(Tag::boolean), boolean_(x) {}
+    Value(int64_t x) : tag(Tag::integer), integer_(x) {}
     Value(int x) : Value(int64_t(x)) {}
-    Value(double x) : tag(Tag::real), d(x) {}
-    Value(std::complex<double> x) : tag(Tag::complex) { c.re = x.real(); c.im = x.imag(); }
-    Value(DType x) : tag(Tag::dtype), i(0) { t = x; }
+    Value(double x) : tag(Tag::real), real_(x) {}
+    Value(std::complex<double> x) : tag(Tag::complex) { complex_.re = x.real(); complex_.im = x.imag(); }
+    Value(DType x) : tag(Tag::dtype), integer_(0) { dtype_ = x; }
     Value(const char* x) : Value(std::string_view(x)) {}
-    Value(std::string_view x) : tag(Tag::string) { s.data = x.data(); s.n = x.size(); }
+    Value(std::string_view x) : tag(Tag::string) { string_.data = x.data(); string_.n = x.size(); }
     Value(const Dims& x) : Value(std::span<const int64_t>(x)) {}
     Value(std::span<const int64_t> x) : tag(Tag::ints) { ints_.data = x.data(); ints_.n = int64_t(x.size()); }
     Value(std::span<const double> x) : tag(Tag::reals) { reals_.data = x.data(); reals_.n = int64_t(x.size()); }
     Value(const Tensor& x) : Value(x.impl()) {}
-    Value(TensorImpl* x) : tag(x ? Tag::tensor : Tag::none), i(0) { if (x) tensor_ = x; }
+    Value(TensorImpl* x) : tag(x ? Tag::tensor : Tag::none), integer_(0) { if (x) tensor_ = x; }
     Value(std::span<TensorImpl* const> x) : tag(Tag::tensors) { tensors_.data = x.data(); tensors_.n = int64_t(x.size()); }
-    Value(Generator* x) : tag(x ? Tag::generator : Tag::none), i(0) { if (x) generator_ = x; }
+    Value(Generator* x) : tag(x ? Tag::generator : Tag::none), integer_(0) { if (x) generator_ = x; }
 
     bool is_none() const { return tag == Tag::none; }
     bool is_tensor() const { return tag == Tag::tensor; }
     bool is_number() const { return tag >= Tag::boolean && tag <= Tag::complex; }
     double to_double() const {
-        return tag == Tag::real ? d : tag == Tag::integer ? double(i) : tag == Tag::boolean ? double(b) : tag == Tag::complex ? c.re : 0;
+        switch (tag) {
+            case Tag::real: return real_;
+            case Tag::integer: return double(integer_);
+            case Tag::boolean: return double(boolean_);
+            case Tag::complex: return complex_.re;
+            default: return 0;
+        }
     }
     int64_t to_int() const {
-        return tag == Tag::integer ? i : tag == Tag::boolean ? int64_t(b) : int64_t(to_double());
+        return tag == Tag::integer ? integer_ : tag == Tag::boolean ? int64_t(boolean_) : int64_t(to_double());
     }
-    bool to_bool() const { return tag == Tag::boolean ? b : tag == Tag::integer ? i != 0 : to_double() != 0; }
-    std::string_view to_string() const { return {s.data, s.n}; }
+    bool to_bool() const { return tag == Tag::boolean ? boolean_ : tag == Tag::integer ? integer_ != 0 : to_double() != 0; }
+    std::string_view to_string() const { return {string_.data, string_.n}; }
     std::span<const int64_t> to_ints() const {         // an integer is a list of one
         if (tag == Tag::ints) return {ints_.data, size_t(ints_.n)};
-        if (tag == Tag::integer) return {&i, 1};
+        if (tag == Tag::integer) return {&integer_, 1};
         return {};
     }
     std::span<const double> to_reals() const { return {reals_.data, size_t(reals_.n)}; }

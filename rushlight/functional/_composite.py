@@ -28,7 +28,11 @@ def composite(paths):
         True
     """
     def register(function):
+        if function.__code__.co_name != function.__name__:
+            # One of several made by the same lines: its errors and tracebacks bear its own name.
+            function.__code__ = function.__code__.replace(co_name=function.__name__, co_qualname=function.__qualname__)
         COMPOSITES.append((function, tuple(paths.split())))
+        core._name_composite(function, paths.split()[0].rpartition(".")[2])
         for path in paths.split():
             place, _, name = path.rpartition(".")
             if place in _PLACES:

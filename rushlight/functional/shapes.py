@@ -5,7 +5,7 @@ from itertools import combinations_with_replacement as choose_again
 from rushlight.functional._composite import composite
 from rushlight.functional._core import core
 
-_where = core.where
+_where = core._groups["_ops"]["where"]
 _argwhere = core.argwhere
 
 
@@ -314,7 +314,7 @@ def where(condition, input=None, other=None, *, out=None):
     """
     if input is None and other is None:
         return nonzero(condition, as_tuple=True)
-    return _where(condition, input, other) if out is None else _where(condition, input, other, out=out)
+    return _where(condition, input, other, out=out)
 
 
 @composite("Tensor.where")

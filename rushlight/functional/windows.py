@@ -1,4 +1,6 @@
 """Pooling with optional indices, resizing, unfolding: PyTorch's forms of the core's windowed operators."""
+from math import isfinite
+
 from rushlight.functional._composite import composite
 from rushlight.functional._core import core, native
 
@@ -141,6 +143,10 @@ def interpolate(
                 f"interpolate: scale_factor={scale_factor} does not fit input of shape {tuple(input.shape)}; "
                 f"expected {len(spatial)} values"
             )
+        if not all(isinstance(f, (int, float)) for f in factors):
+            raise TypeError(f"interpolate: scale_factor={scale_factor!r}; expected a number or one for each dimension")
+        if not all(isfinite(f) for f in factors):
+            raise RuntimeError(f"interpolate: scale_factor={scale_factor}; expected finite numbers")
         size = [int(n * f) for n, f in zip(spatial, factors, strict=True)]
         scales = () if recompute_scale_factor else [float(f) for f in factors]
     elif isinstance(size, int):

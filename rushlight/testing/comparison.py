@@ -55,7 +55,7 @@ def _difference_text(wrong, absolute, relative, shape, rtol, atol, whole):
     lines = [title, "", f"Mismatched elements: {count} / {total} ({count / total:.1%})"]
     for name, values, allowed in (("absolute", absolute, atol), ("relative", relative, rtol)):
         values = values.masked_fill(~wrong, -1.0).reshape(-1)
-        values = _C.where(values != values, _C.full_like(values, float("inf")), values)
+        values = values.masked_fill(values != values, float("inf"))
         worst = int(values.argmax())
         value = float(values[worst])
         value = (

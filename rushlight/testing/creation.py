@@ -77,7 +77,7 @@ def make_tensor(
             else 1e-3
         )
         made = (
-            _C.where(made == 0, _C.full_like(made, smallest), made)
+            made.masked_fill(made == 0, smallest)
             if not noncontiguous
             else made.masked_fill_(made == 0, smallest)
         )

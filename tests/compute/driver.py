@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCE = ROOT / "tests" / "native" / "compute_driver.cpp"
+REFERENCES = [ROOT / "core" / "kernels" / "reference" / name for name in ("matmul.cpp", "convolution.cpp")]
+SOURCES = [ROOT / "tests" / "native" / "compute_driver.cpp", *REFERENCES]
 DTYPES = {"float32": 6, "float64": 7, "float16": 5, "bfloat16": 11, "uint8": 0, "int8": 1, "int16": 2, "int32": 3,
           "int64": 4, "bool": 10}
 ROOM, REFERENCE, ONEDNN = 0, 1, 2
@@ -41,12 +42,12 @@ def build() -> ctypes.CDLL:
     if not compiler:
         raise Unavailable("no C++ compiler")
     lib = library()
-    text = SOURCE.read_bytes() + str(lib).encode() + str(lib.stat().st_mtime_ns).encode()
+    text = b"".join(source.read_bytes() for source in SOURCES) + f"{lib}{lib.stat().st_mtime_ns}".encode()
     out = Path(tempfile.gettempdir()) / f"rushlight_compute_{hashlib.sha256(text).hexdigest()[:16]}.so"
     if not out.exists():
         made = out.with_suffix(f".{os.getpid()}")
-        command = [compiler, "-std=c++20", "-O1", "-fPIC", "-shared", f"-I{ROOT / 'core'}", str(SOURCE), str(lib),
-                   f"-Wl,-rpath,{lib.parent}", "-o", str(made)]
+        command = [compiler, "-std=c++20", "-O1", "-fPIC", "-shared", f"-I{ROOT / 'core'}", *map(str, SOURCES),
+                   str(lib), f"-Wl,-rpath,{lib.parent}", "-o", str(made)]
         subprocess.run(command, check=True)
         made.rename(out)
     face = ctypes.CDLL(str(out))

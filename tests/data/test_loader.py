@@ -551,6 +551,14 @@ def test_bad_arguments(options):
             torch.utils.data.DataLoader(range(4), **options)
 
 
+@pytest.mark.parametrize("options, kind", [
+    ({"num_workers": 1.5}, TypeError), ({"num_workers": 1, "prefetch_factor": 0}, AssertionError),
+])
+def test_bad_arguments_found_late(options, kind):
+    with pytest.raises(kind):                    # PyTorch's types; its own iterator fails once more when it goes
+        list(DataLoader(range(4), **options))
+
+
 def test_more_bad_arguments():
     with pytest.raises(TypeError):
         DataLoader(range(4), num_workers=1, multiprocessing_context=3)

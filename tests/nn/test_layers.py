@@ -295,6 +295,31 @@ def test_max_unpooling(dims):
         np.testing.assert_allclose(own, reference, rtol=1e-6)
 
 
+ACTIVATIONS = {
+    "relu": (), "relu6": (), "leaky_relu": (0.2,), "elu": (0.7,), "selu": (), "celu": (0.5,), "silu": (), "mish": (),
+    "hardtanh": (-0.5, 2.0), "hardsigmoid": (), "hardswish": (), "threshold": (0.1, -2.0),
+}
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_inplace_activations(name):
+    arguments = ACTIVATIONS[name]
+    values = np.linspace(-4, 7, 23).reshape(1, 23)
+
+    def run(package, inplace):
+        leaf = package.tensor(values.tolist(), dtype=package.float64, requires_grad=True)
+        x = leaf * 1
+        result = getattr(package.nn.functional, name)(x, *arguments, inplace=inplace)
+        assert (result is x) == inplace
+        (result * package.arange(23, dtype=package.float64)).sum().backward()
+        return result.detach().numpy(), leaf.grad.numpy()
+
+    want = run(torch, False)
+    for inplace in (False, True):
+        for ours, theirs in zip(run(rl, inplace), want, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-7, atol=1e-12)      # PyTorch's constants are float32
+
+
 @pytest.mark.parametrize("name", ["relu_", "celu_", "selu_", "elu_", "leaky_relu_", "hardtanh_"])
 def test_in_place_names(name):
     for package in (rl, torch):

@@ -220,7 +220,7 @@ OUTS = {
     "spread": lambda value: spread(garbage(value.shape, value.dtype)),
     "shifted": lambda value: shifted(garbage(value.shape, value.dtype)),
 }
-WITH_OUT = [op for op, record in RECORDS.items() if record["out"] and record["kernels"] and op not in UNINITIALISED
+WITH_OUT = [op for op, record in RECORDS.items() if record["out"] and record["kernel"] and op not in UNINITIALISED
             and record["kind"] != "random"]
 
 

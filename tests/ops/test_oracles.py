@@ -3,7 +3,7 @@ import pytest
 from ops.samples import RECORDS
 from oracles import ELSEWHERE, ORACLES
 
-PRIMITIVES = [r for r in RECORDS.values() if r["kernels"] or r["kind"] == "view"]
+PRIMITIVES = [r for r in RECORDS.values() if r["kernel"] or r["kind"] == "view"]
 IDS = [r["id"] for r in PRIMITIVES]
 
 

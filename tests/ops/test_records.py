@@ -6,6 +6,7 @@ import pytest
 
 import rushlight
 from rushlight import _C
+from rushlight.functional._composite import COMPOSITES
 
 RECORDS = _C.operators()
 
@@ -19,7 +20,7 @@ def test_no_field_is_missing(record):
     if not record["composite"]:
         missing += ["derivative"] * (record["differentiable"] is None)
         missing += ["onnx"] * (record["onnx"] is None and not record["no_onnx"])
-        missing += ["kernels"] * (record["kind"] != "view" and not record["kernels"])
+        missing += ["kernel"] * (record["kind"] != "view" and not record["kernel"])
     assert not missing, f"{record['id']} lacks {', '.join(missing)}"
 
 
@@ -33,7 +34,7 @@ def test_examples_in_records(record):
 
 def test_ids_and_public_names_are_unique():
     ids = [r["id"] for r in RECORDS]
-    names = [name for r in RECORDS for name in r["names"]]
+    names = [name for r in RECORDS for name in r["names"]] + [path for _, paths in COMPOSITES for path in paths]
     assert len(set(ids)) == len(ids)
     assert sorted(set(names)) == sorted(names)
 

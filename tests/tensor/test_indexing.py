@@ -241,19 +241,19 @@ ERRORS = [
     (
         lambda x: x.__setitem__(0, rl.ones(5)),
         RuntimeError,
-        r"copy_: src of shape \(5,\) can't be broadcast to the shape \(3, 4\)",
+        r"index: src of shape \(5,\) can't be broadcast to the shape \(3, 4\)",
     ),
     (
         lambda x: x.__setitem__(rl.tensor([0, 1]), rl.ones(5)),
         RuntimeError,
-        r"index_write: values of shape \(5,\) can't be broadcast to the indexed shape \(2, 3, 4\)",
+        r"index: values of shape \(5,\) can't be broadcast to the indexed shape \(2, 3, 4\)",
     ),
     (
         lambda x: x.long().__setitem__(0, float("nan")),
         RuntimeError,
-        r"fill_: the number nan can't be stored as int64",
+        r"index: the number nan can't be stored as int64",
     ),
-    (lambda x: x.byte().__setitem__(0, 300), RuntimeError, r"fill_: the number 300 can't be stored as uint8"),
+    (lambda x: x.byte().__setitem__(0, 300), RuntimeError, r"index: the number 300 can't be stored as uint8"),
 ]
 
 

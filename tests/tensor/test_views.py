@@ -180,7 +180,7 @@ ERRORS = [
     (lambda x: x.as_strided((2**40, 2**40), (2**40, 2**40)), RuntimeError, r"as_strided: .*overflows"),
     (lambda x: x.diagonal(0, 1, 1), RuntimeError, r"diagonal: dim1=1 and dim2=1 name one dimension"),
     (lambda x: x.split(0), RuntimeError, r"split: split_size=0 for dimension 0"),
-    (lambda x: x.split([1, 2]), RuntimeError, r"split_with_sizes: split_sizes=\(1, 2\) add up to 3; expected 2"),
+    (lambda x: x.split([1, 2]), RuntimeError, r"split: split_sizes=\(1, 2\) add up to 3; expected 2"),
     (lambda x: x.chunk(0), RuntimeError, r"chunk: chunks=0; expected chunks >= 1"),
     (lambda x: x.t(), RuntimeError, r"t: input has shape \(2, 3, 4\); expected at most 2 dimensions"),
     (lambda x: x[0, 0, 0].expand(2**40, 2**40), RuntimeError, r"expand: the number of elements .* overflows"),

@@ -1,5 +1,5 @@
 // Matrix products and convolutions on raw memory: one function each, which picks the implementation (a kernel
-// of our own, oneDNN, or the naive reference) by dtype, size and layout. All dtypes but the complex ones for
+// of our own or oneDNN) by dtype, size and layout. All dtypes but the complex ones for
 // products; the floating ones for convolutions. RUSHLIGHT_LOG=dispatch tells what was picked and why.
 //
 // Called from outside parallel_for; they use threads themselves. Called inside one they work on the calling

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "base/parallel.h"
+#include "base/scratch.h"
 #include "kernels/generic/order.h"
-#include "kernels/generic/scratch.h"
 
 namespace rushlight::kernels {
 

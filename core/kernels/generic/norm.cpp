@@ -8,9 +8,9 @@
 #include <cstring>
 
 #include "base/parallel.h"
+#include "base/scratch.h"
 #include "kernels/generic/floats.h"
 #include "kernels/generic/norm_kernels.h"
-#include "kernels/generic/scratch.h"
 
 namespace rushlight::kernels {
 

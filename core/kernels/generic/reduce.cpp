@@ -8,10 +8,10 @@
 #include <limits>
 
 #include "base/parallel.h"
+#include "base/scratch.h"
 #include "kernels/generic/floats.h"
 #include "kernels/generic/order.h"
 #include "kernels/generic/reduce_kernels.h"
-#include "kernels/generic/scratch.h"
 
 namespace rushlight::kernels {
 

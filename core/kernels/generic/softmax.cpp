@@ -6,8 +6,8 @@
 #include <cstring>
 
 #include "base/parallel.h"
+#include "base/scratch.h"
 #include "kernels/generic/floats.h"
-#include "kernels/generic/scratch.h"
 #include "kernels/generic/softmax_kernels.h"
 
 namespace rushlight::kernels {

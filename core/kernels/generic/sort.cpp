@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "base/parallel.h"
+#include "base/scratch.h"
 #include "kernels/generic/order.h"
-#include "kernels/generic/scratch.h"
 
 namespace rushlight::kernels {
 

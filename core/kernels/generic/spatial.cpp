@@ -6,8 +6,8 @@
 #include <cstring>
 
 #include "base/parallel.h"
+#include "base/scratch.h"
 #include "kernels/generic/order.h"
-#include "kernels/generic/scratch.h"
 
 namespace rushlight::kernels {
 

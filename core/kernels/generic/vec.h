@@ -311,12 +311,6 @@ template <class T> RUSHLIGHT_INLINE T reduce_sum(Vec<T> x) {
         else return U(UnsignedFor<T>(a) + UnsignedFor<T>(b));
     });
 }
-template <class T> RUSHLIGHT_INLINE T reduce_max(Vec<T> x) {
-    return reduce(x, [](T a, T b) { return a > b || a != a ? a : b; });
-}
-template <class T> RUSHLIGHT_INLINE T reduce_min(Vec<T> x) {
-    return reduce(x, [](T a, T b) { return a < b || a != a ? a : b; });
-}
 
 // ---- float32 in float64 ------------------------------------------------------------------------------------------
 

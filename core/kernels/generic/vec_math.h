@@ -517,9 +517,6 @@ template <class T> RUSHLIGHT_INLINE Vec<T> lgamma(Vec<T> x) {
 template <class T> RUSHLIGHT_INLINE Vec<T> digamma(Vec<T> x) {
     return lanes(x, [](T a) { return T(scalar::digamma(double(a))); });
 }
-template <class T> RUSHLIGHT_INLINE Vec<T> cbrt(Vec<T> x) {
-    return lanes(x, [](T a) { return T(__builtin_cbrt(double(a))); });
-}
 
 template <class T> RUSHLIGHT_INLINE Vec<T> square(Vec<T> x) { return x * x; }
 template <class T> RUSHLIGHT_INLINE Vec<T> reciprocal(Vec<T> x) { return 1 / x; }

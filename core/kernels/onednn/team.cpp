@@ -33,7 +33,6 @@ struct Membership {
     Loop loop{};
 };
 thread_local Membership self;
-thread_local bool single = false;
 thread_local Team own_team;
 std::atomic<bool> called{false};
 
@@ -51,7 +50,7 @@ void begin(void (*body)(void*), void* data, unsigned members) {
         return;
     }
     int size = members ? int(members) : team_size();
-    if (in_parallel_region() || single) size = 1;
+    if (in_parallel_region()) size = 1;
     own_team.body = body;
     own_team.data = data;
     own_team.size = size;
@@ -122,10 +121,7 @@ bool loop_start(long start, long stop, long step, long chunk, long* first, long*
 
 bool team_in_use() { return called.load(std::memory_order_relaxed); }
 
-int team_size() { return single || in_parallel_region() ? 1 : get_num_threads(); }
-
-SingleMember::SingleMember(bool on) : before_(single) { single = single || on; }
-SingleMember::~SingleMember() { single = before_; }
+int team_size() { return in_parallel_region() ? 1 : get_num_threads(); }
 
 void tell_openmp(int n) {
     using Setter = void (*)(int);

@@ -16,16 +16,4 @@ int team_size();
 // runtime.
 void tell_openmp(int n);
 
-// Limits the calling thread to one member for its lifetime.
-class SingleMember {
-public:
-    explicit SingleMember(bool on);
-    ~SingleMember();
-    SingleMember(const SingleMember&) = delete;
-    SingleMember& operator=(const SingleMember&) = delete;
-
-private:
-    bool before_;
-};
-
 }  // namespace rushlight::onednn

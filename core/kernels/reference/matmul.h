@@ -1,5 +1,5 @@
 // Products and convolutions as the formulas say, one element after another with wide accumulators: the oracle
-// of the fast kernels and the last resort where none of them can run.
+// of the fast kernels.
 #pragma once
 
 #include "kernels/compute/problem.h"

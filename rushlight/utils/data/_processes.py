@@ -61,7 +61,7 @@ class WorkersIterator(Iterator):
             dataset=loader.dataset, streams=loader._streams, auto_collation=loader._auto_collation,
             collate_fn=loader.collate_fn, drop_last=loader.drop_last, base_seed=self.base_seed,
             init_fn=loader.worker_init_fn, worker_id=worker_id, num_workers=loader.num_workers, parent=os.getpid(),
-            others=others)
+            others=others, channel=Channel)
         process = self._context.Process(target=_worker.run_worker, args=(theirs, settings), daemon=True,
                                         name=f"DataLoader worker {worker_id}")
         process.start()
@@ -91,7 +91,7 @@ class WorkersIterator(Iterator):
         self._turn = 0
         self._results = {}
         self._stream_ended = False
-        for _ in range(max(1, self._prefetch) * len(self._workers)):
+        for _ in range(self._prefetch * len(self._workers)):
             self._send_task()
 
     # ---- sending -------------------------------------------------------------------------------------------

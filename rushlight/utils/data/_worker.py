@@ -1,5 +1,4 @@
 """What runs in a worker process, and what it says about itself."""
-from importlib import import_module
 from types import SimpleNamespace
 
 from rushlight.functional._core import core
@@ -70,7 +69,8 @@ def describe_failure(error):
 class Settings(SimpleNamespace):
     """What a worker needs to know, pickled where it is not forked.
 
-    Attributes: as the loader's arguments of the same name; `others` are descriptors to close after a fork.
+    Attributes: as the loader's arguments of the same name; `channel` makes one of a connection, `others` are
+    descriptors to close after a fork.
     """
 
 
@@ -84,8 +84,6 @@ def run_worker(connection, settings):
     import queue
     import signal
 
-    Channel = import_module("rushlight.utils.data._segments").Channel
-
     global _worker_info
     # Ctrl-C goes to the whole group of processes: the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -96,7 +94,7 @@ def run_worker(connection, settings):
     _seed_everything(seed, settings)
     _worker_info = WorkerInfo(
         id=settings.worker_id, num_workers=settings.num_workers, seed=seed, dataset=settings.dataset)
-    channel, tasks = Channel(connection), queue.SimpleQueue()
+    channel, tasks = settings.channel(connection), queue.SimpleQueue()
     _read_in_background(channel, tasks, settings.parent)
     try:
         _serve(channel, tasks, settings)

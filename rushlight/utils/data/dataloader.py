@@ -151,6 +151,8 @@ class DataLoader:
         if self.num_workers == 0:
             return _InProcessIterator(self)
         # Loaded when there are workers: it brings multiprocessing, and it needs this module.
+        if self.prefetch_factor < 1:
+            raise AssertionError(f"DataLoader: prefetch_factor={self.prefetch_factor}; expected at least 1")
         return import_module("rushlight.utils.data._processes").WorkersIterator(self)
 
     def __iter__(self):
