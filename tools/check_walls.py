@@ -47,6 +47,9 @@ EXCEPTIONS = {"_tensor_class": "functional"}  # it hangs the composites on Tenso
 # From this storey on, `import rushlight` itself is allowed: the front page loads nothing of these.
 USES_THE_PUBLIC_NAMES = 6
 
+# Who may load a module of ours by `import_module` at its first use, because most programs never need it.
+AT_FIRST_USE = {"rushlight/__init__.py", "rushlight/utils/__init__.py", "rushlight/utils/data/dataloader.py"}
+
 FILE_LINES = 1000
 FUNCTION_LINES = 80
 KERNEL_LINES = 150
@@ -220,6 +223,15 @@ def check_imports(path: Path, tree: ast.Module) -> Iterator[str]:
             yield f"{where}: {room} may not import {room_of(name)}, which stands beside or above it"
 
 
+def check_late_imports(path: Path, tree: ast.Module) -> Iterator[str]:
+    shown = path.relative_to(ROOT)
+    if shown.as_posix() in AT_FIRST_USE:
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in ("import_module", "__import__"):
+            yield f"{shown}:{node.lineno}: loads a module by name; import it at the top of the file"
+
+
 def check_python_functions(path: Path, tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -251,6 +263,7 @@ def check_file(path: Path) -> Iterator[str]:
         yield from check_python_functions(path, tree)
         if path.is_relative_to(ROOT / "rushlight"):
             yield from check_imports(path, tree)
+            yield from check_late_imports(path, tree)
 
 
 def house() -> Iterator[Path]:

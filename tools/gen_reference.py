@@ -65,8 +65,6 @@ def facts(one: Callable) -> str:
         words.append(f"ONNX: {record['onnx'][0]} ({record['onnx'][1]})")
     if one.takes_out:
         words.append("takes `out=`")
-    if record["kernels"]:
-        words.append(f"kernels: {', '.join(record['kernels'])}")
     return "*" + "; ".join(words) + "*\n" if words else ""
 
 

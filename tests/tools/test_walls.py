@@ -63,6 +63,12 @@ def test_wrong_import_is_found(file, source, says):
     assert says in breach
 
 
+def test_loading_by_name_is_found():
+    tree = ast.parse("def f():\n    return import_module('rushlight.io').save")
+    assert len(list(walls.check_late_imports(walls.ROOT / "rushlight/nn/init.py", tree))) == 1
+    assert not list(walls.check_late_imports(walls.ROOT / "rushlight/__init__.py", tree))
+
+
 @pytest.mark.parametrize(
     ("file", "source"),
     [
