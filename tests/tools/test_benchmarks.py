@@ -78,7 +78,7 @@ def test_selection_and_rounds():
     assert 5 < len(selected(None, True)) < len(selected(None, False))
     assert rounds_for(1e-6, 20) == 20 and rounds_for(3.0, 20) == 4 and rounds_for(3.0, 2) == 2
     assert layouts(CASES["ResNet-18 step, batch 8"], "torch") == ("default", "channels_last")
-    assert layouts(CASES["ResNet-18 step, batch 8"], "rushlight") == ("default",)
+    assert layouts(CASES["ResNet-18 step, batch 8"], "numpy") == ("default",)
 
 
 def test_a_short_run_writes_its_figures(tmp_path):
