@@ -36,7 +36,7 @@ void CopySlices::apply(std::span<Tensor> grads, std::span<Tensor> out, const Pas
     Tensor first = std::move(out[0]);
     if (!first.defined()) {
         first = empty_tensor(view_.sizes, view_.dtype);
-        std::memset(first.data(), 0, size_t(first.numel() * size_of(view_.dtype)));
+        if (first.numel()) std::memset(first.data(), 0, size_t(first.numel() * size_of(view_.dtype)));
     }
     if (edges_[0].node) {
         primitive::copy_in_place(slice, first);

@@ -74,6 +74,15 @@ void write_shape(int64_t*& at, const TensorImpl& t, bool geometry) {
     for (int64_t s : t.strides) *at++ = s;
 }
 
+// A copy of a list or text in the payload. Empty ones have no address to copy from.
+template <class T>
+const T* write_list(int64_t*& at, const T* from, size_t bytes) {
+    auto* to = reinterpret_cast<T*>(at);
+    if (bytes) std::memcpy(to, from, bytes);
+    at += words_for(bytes);
+    return to;
+}
+
 void read_shape(const int64_t*& at, InputMeta& meta, bool geometry) {
     int rank = int(*at & 0xff);
     meta.dtype = DType(*at++ >> 8);
@@ -226,18 +235,13 @@ void OpNode::fill(Call& call) {
             case Tag::tensors: keep_list(call, v, payload); break;
             case Tag::generator: v = Value(); break;
             case Tag::ints:
-                v.ints_.data = static_cast<int64_t*>(std::memcpy(payload, v.ints_.data,
-                        size_t(v.ints_.n) * 8));
-                payload += v.ints_.n;
+                v.ints_.data = write_list(payload, v.ints_.data, size_t(v.ints_.n) * 8);
                 break;
             case Tag::reals:
-                v.reals_.data = static_cast<double*>(std::memcpy(payload, v.reals_.data,
-                        size_t(v.reals_.n) * 8));
-                payload += v.reals_.n;
+                v.reals_.data = write_list(payload, v.reals_.data, size_t(v.reals_.n) * 8);
                 break;
             case Tag::string:
-                v.string_.data = static_cast<char*>(std::memcpy(payload, v.string_.data, v.string_.n));
-                payload += words_for(v.string_.n);
+                v.string_.data = write_list(payload, v.string_.data, v.string_.n);
                 break;
             default: break;
         }

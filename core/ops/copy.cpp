@@ -140,6 +140,7 @@ void vjp_fill(Vjp& d) {
 void infer_zero(Call& c) { c.result(c.tensor(0).sizes, c.tensor(0).dtype); }
 void run_zero(Call& c) {
     TensorImpl& to = *c.out[0].impl();
+    if (to.numel == 0) return;
     if (to.contiguous && to.numel * size_of(to.dtype) <= 1 << 16) std::memset(to.data(), 0, size_t(to.numel * size_of(to.dtype)));
     else fill_raw(to, Element{});
 }

@@ -252,7 +252,7 @@ void run_flip(Call& c) {
 Tensor rolled(const Tensor& t, int64_t shift, int dim) {
     int64_t size = t.size(dim);
     if (size == 0) return t;
-    int64_t cut = ((-shift % size) + size) % size;
+    int64_t cut = (size - shift % size) % size;            // -shift may not exist
     if (cut == 0) return t;
     Tensor tail = invoke(op_slice, t, dim, cut, size, 1), head = invoke(op_slice, t, dim, 0, cut, 1);
     TensorImpl* list[] = {tail.impl(), head.impl()};

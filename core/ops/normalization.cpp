@@ -470,7 +470,9 @@ void infer_group_norm(Call& c) {
     c.result({x[0], groups}, s);
 }
 
-void clear(const Tensor& t) { std::memset(t.data(), 0, size_t(t.numel() * size_of(t.dtype()))); }
+void clear(const Tensor& t) {
+    if (t.numel()) std::memset(t.data(), 0, size_t(t.numel() * size_of(t.dtype())));
+}
 
 void run_group_norm(Call& c) {
     Tensor x = contiguous(Tensor(&c.tensor(0))), weight = optional_tensor(c, 2), bias = optional_tensor(c, 3);
