@@ -8,7 +8,7 @@ namespace rushlight::python {
 
 namespace {
 
-// ---- memory that another Python object owns ------------------------------------------------------------------------------
+// ---- memory that another Python object owns -------------------------------------------------------------------------
 
 struct Lease {
     Py_buffer view;
@@ -32,7 +32,8 @@ bool dtype_of_format(const char* format, Py_ssize_t size, DType* out) {
     else if (is("e")) *out = DType::float16;
     else if (is("f")) *out = DType::float32;
     else if (is("d")) *out = DType::float64;
-    else if (is("bhilqn")) *out = size == 1 ? DType::int8 : size == 2 ? DType::int16 : size == 4 ? DType::int32 : DType::int64;
+    else if (is("bhilqn"))
+        *out = size == 1 ? DType::int8 : size == 2 ? DType::int16 : size == 4 ? DType::int32 : DType::int64;
     else if (is("B")) *out = DType::uint8;
     else return false;
     return true;
@@ -54,13 +55,14 @@ Tensor share_buffer(PyObject* o, const char* op) {
     try {
         DType dtype;
         require(dtype_of_format(b.format, b.itemsize, &dtype) && b.itemsize == size_of(dtype), ErrorKind::type, op,
-                ": data of format '", b.format ? b.format : "", "' has no dtype here; expected bool, uint8, int8/16/32/64, float16/32/64 "
+                ": data of format '", b.format ? b.format : "",
+                "' has no dtype here; expected bool, uint8, int8/16/32/64, float16/32/64 "
                 "or complex64/128 in native byte order");
         Dims sizes, strides;
         for (int i = 0; i < b.ndim; ++i) {
             sizes.push_back(b.shape[i]);
-            require(b.shape[i] <= 1 || b.strides[i] >= 0, ErrorKind::value, op, ": stride ", b.strides[i], " bytes of dimension ", i,
-                    " is negative; expected strides >= 0 (copy the array first)");
+            require(b.shape[i] <= 1 || b.strides[i] >= 0, ErrorKind::value, op, ": stride ", b.strides[i],
+                    " bytes of dimension ", i, " is negative; expected strides >= 0 (copy the array first)");
             require(b.shape[i] <= 1 || b.strides[i] % b.itemsize == 0, ErrorKind::value, op, ": stride ", b.strides[i],
                     " bytes of dimension ", i, " is not a multiple of the element size ", b.itemsize);
             strides.push_back(b.shape[i] <= 1 ? 1 : b.strides[i] / b.itemsize);
@@ -81,13 +83,14 @@ Tensor share_buffer(PyObject* o, const char* op) {
     }
 }
 
-// ---- nested sequences ----------------------------------------------------------------------------------------------------
+// ---- nested sequences -----------------------------------------------------------------------------------------------
 
 constexpr const char* changed = "tensor: data changed while it was read";
 
 bool is_plain_sequence(PyObject* o) {
-    return PyList_Check(o) || PyTuple_Check(o) || (PySequence_Check(o) && !PyUnicode_Check(o) && !PyBytes_Check(o) && !is_tensor(o) &&
-                                                   !PyObject_CheckBuffer(o) && !PyDict_Check(o));
+    return PyList_Check(o) || PyTuple_Check(o) ||
+           (PySequence_Check(o) && !PyUnicode_Check(o) && !PyBytes_Check(o) && !is_tensor(o) &&
+            !PyObject_CheckBuffer(o) && !PyDict_Check(o));
 }
 
 // Calls f(item) for the items of a sequence. An item may run code: it is kept meanwhile, and the length must stay.
@@ -136,7 +139,8 @@ struct Nested {
             return;
         }
         Value v;
-        require(reading("tensor", "data", [&] { return to_number(o, &v); }), ErrorKind::type, "tensor: data of type ", Py_TYPE(o)->tp_name,
+        require(reading("tensor", "data", [&] { return to_number(o, &v); }), ErrorKind::type, "tensor: data of type ",
+                Py_TYPE(o)->tp_name,
                 " can't become an element; expected numbers, sequences of numbers, tensors or arrays");
         see(v.tag == Tag::boolean ? DType::boolean : v.tag == Tag::integer ? DType::int64
             : v.tag == Tag::complex ? to_complex(default_dtype()) : default_dtype());
@@ -147,8 +151,8 @@ private:
     bool closed_ = false;
     void extent(int depth, int64_t n) {
         if (depth < sizes.size()) {
-            require(sizes[depth] == n, ErrorKind::value, "tensor: expected a sequence of length ", sizes[depth], " at dimension ", depth,
-                    ", but one has length ", n);
+            require(sizes[depth] == n, ErrorKind::value, "tensor: expected a sequence of length ", sizes[depth],
+                    " at dimension ", depth, ", but one has length ", n);
         } else {
             require(!closed_, ErrorKind::value, "tensor: sequences and numbers are mixed at dimension ", depth);
             sizes.push_back(n);
@@ -156,7 +160,8 @@ private:
         if (n == 0) closed_ = true;
     }
     void leaf(int depth) {
-        require(depth == sizes.size(), ErrorKind::value, "tensor: numbers stand at dimension ", depth, " where sequences were expected");
+        require(depth == sizes.size(), ErrorKind::value, "tensor: numbers stand at dimension ", depth,
+                " where sequences were expected");
         closed_ = true;
     }
 };
@@ -165,7 +170,8 @@ void store(const Value& v, char* to, DType dtype) {
     visit_dtype(dtype, [&](auto zero) {
         using T = decltype(zero);
         T x;
-        if constexpr (std::is_same_v<T, bool>) x = v.tag == Tag::complex ? v.complex_.re != 0 || v.complex_.im != 0 : v.to_bool();
+        if constexpr (std::is_same_v<T, bool>)
+            x = v.tag == Tag::complex ? v.complex_.re != 0 || v.complex_.im != 0 : v.to_bool();
         else if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) x = T(float(v.to_double()));
         else if constexpr (std::is_integral_v<T>) {
             int64_t whole = v.tag == Tag::real ? (std::abs(v.real_) < 9.2e18 ? int64_t(v.real_) : 0) : v.to_int();
@@ -212,7 +218,8 @@ Tensor from_data(PyObject* data, bool has_dtype, DType dtype) {
         copy_values(*copy.impl(), *t.impl());
         return copy;
     }
-    if (PyObject_HasAttrString(data, "__array__") && !is_plain_sequence(data) && !PyFloat_Check(data) && !PyIndex_Check(data)) {
+    if (PyObject_HasAttrString(data, "__array__") && !is_plain_sequence(data) && !PyFloat_Check(data) &&
+        !PyIndex_Check(data)) {
         PyObject* array = PyObject_CallMethod(data, "__array__", nullptr);
         if (!array) throw PythonError();
         Tensor t = PyObject_CheckBuffer(array) ? from_data(array, has_dtype, dtype) : Tensor();
@@ -250,7 +257,8 @@ struct Construction {          // the arguments of tensor() and as_tensor()
         if (dtype == reinterpret_cast<PyObject*>(&PyFloat_Type)) return DType::float64;
         if (dtype == reinterpret_cast<PyObject*>(&PyLong_Type)) return DType::int64;
         if (dtype == reinterpret_cast<PyObject*>(&PyBool_Type)) return DType::boolean;
-        require(is_dtype(dtype), ErrorKind::type, op, ": argument 'dtype' must be dtype, not ", Py_TYPE(dtype)->tp_name);
+        require(is_dtype(dtype), ErrorKind::type, op, ": argument 'dtype' must be dtype, not ",
+                Py_TYPE(dtype)->tp_name);
         return dtype_of(dtype);
     }
 };
@@ -300,8 +308,8 @@ PyObject* make_from_buffer(PyObject*, PyObject* args, PyObject* keywords) {
     PyObject *buffer, *dtype, *gradient = Py_False;
     Py_ssize_t count = -1, offset = 0;
     static const char* names[] = {"buffer", "dtype", "count", "offset", "requires_grad", nullptr};
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|$O!nnO:frombuffer", const_cast<char**>(names), &buffer, dtype_type, &dtype, &count,
-                                     &offset, &gradient))
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|$O!nnO:frombuffer", const_cast<char**>(names), &buffer,
+                                     dtype_type, &dtype, &count, &offset, &gradient))
         return nullptr;
     return guarded([&] {
         DType t = dtype_of(dtype);
@@ -322,17 +330,19 @@ PyObject* make_from_buffer(PyObject*, PyObject* args, PyObject* keywords) {
         require(offset >= 0 && offset < std::max<int64_t>(length, 1), ErrorKind::value, "frombuffer: offset=", offset,
                 " is outside the buffer of ", length, " bytes");
         int64_t room = length - offset;
-        require(count >= 0 || room % size == 0, ErrorKind::value, "frombuffer: the ", room, " bytes after the offset are not a multiple of ",
-                size, ", the size of ", name_of(t));
+        require(count >= 0 || room % size == 0, ErrorKind::value, "frombuffer: the ", room,
+                " bytes after the offset are not a multiple of ", size, ", the size of ", name_of(t));
         int64_t n = count < 0 ? room / size : count;
-        require(n <= room / size, ErrorKind::value, "frombuffer: count=", n, " elements of ", size, " bytes do not fit into ", room, " bytes");
+        require(n <= room / size, ErrorKind::value, "frombuffer: count=", n, " elements of ", size,
+                " bytes do not fit into ", room, " bytes");
         Tensor out = empty_tensor({0}, t);
         char* start = static_cast<char*>(raw.data()) + offset;
         require(reinterpret_cast<uintptr_t>(start) % std::min<size_t>(size_t(size), 8) == 0, ErrorKind::value,
                 "frombuffer: offset=", offset, " leaves the data unaligned for ", name_of(t));
         auto* keep = new Tensor(raw);
-        out->storage = Storage::wrap(start, size_t(n * size), [](void* context) { delete static_cast<Tensor*>(context); }, keep,
-                                     raw->storage->read_only());
+        out->storage = Storage::wrap(
+            start, size_t(n * size), [](void* context) { delete static_cast<Tensor*>(context); }, keep,
+            raw->storage->read_only());
         out->sizes = {n};
         out->strides = {1};
         out->update_geometry();
@@ -346,14 +356,19 @@ PyMethodDef functions[] = {
      "tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=False) -> Tensor\n\n"
      "A new tensor with a copy of `data`: numbers, nested sequences, tensors or arrays.\n\n"
      "Example:\n    >>> rushlight.tensor([[1.0, 2.0], [3.0, 4.0]]).shape\n    rushlight.Size([2, 2])"},
-    {"as_tensor", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(make_as_tensor)), METH_VARARGS | METH_KEYWORDS,
-     "as_tensor(data, dtype=None, device=None) -> Tensor\n\nLike tensor(), but shares memory with arrays and returns tensors unchanged "
+    {"as_tensor", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(make_as_tensor)),
+     METH_VARARGS | METH_KEYWORDS,
+     "as_tensor(data, dtype=None, device=None) -> Tensor\n\nLike tensor(), "
+     "but shares memory with arrays and returns tensors unchanged "
      "where it can."},
     {"from_numpy", make_from_numpy, METH_O,
-     "from_numpy(ndarray) -> Tensor\n\nA tensor that shares the memory of a NumPy array. A read-only array gives a tensor that can't be "
+     "from_numpy(ndarray) -> Tensor\n\nA tensor that shares the memory of a NumPy array. "
+     "A read-only array gives a tensor that can't be "
      "written."},
-    {"frombuffer", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(make_from_buffer)), METH_VARARGS | METH_KEYWORDS,
-     "frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False) -> Tensor\n\nA one-dimensional tensor over the memory of an "
+    {"frombuffer", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(make_from_buffer)),
+     METH_VARARGS | METH_KEYWORDS,
+     "frombuffer(buffer, *, dtype, count=-1, offset=0, "
+     "requires_grad=False) -> Tensor\n\nA one-dimensional tensor over the memory of an "
      "object with the buffer protocol."},
     {"_tensor_of_default_dtype", make_of_default_dtype, METH_O, nullptr},
     {}};

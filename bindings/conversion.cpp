@@ -1,4 +1,5 @@
-// Methods of Tensor whose arguments are too free for a signature, x.to(...), and those that give a tensor another shape in place.
+// Methods of Tensor whose arguments are too free for a signature, x.to(...), and those that give a tensor another shape
+// in place.
 #include "autograd/variable.h"
 #include "bindings/python.h"
 #include "registry/invoke.h"
@@ -35,7 +36,8 @@ struct Target {
         else if (key == "device" || key == "dtype" || key == "other") take(o);
         else if (key == "memory_format" && PyUnicode_Check(o)) memory_format = PyUnicode_AsUTF8(o);
         else
-            require(key == "non_blocking" || key == "memory_format", ErrorKind::type, "to: unexpected keyword argument '", key,
+            require(key == "non_blocking" || key == "memory_format", ErrorKind::type,
+                    "to: unexpected keyword argument '", key,
                     "'; expected dtype, device, other, non_blocking, copy or memory_format");
     }
 };
@@ -51,7 +53,8 @@ PyObject* method_to(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObjec
         Tensor result = t;
         if (target.dtype != t.dtype()) result = invoke(to_dtype, t, target.dtype);
         else if (target.copy) result = invoke(clone, t);
-        if (target.memory_format.starts_with("channels_last")) result = invoke(contiguous, result, target.memory_format);
+        if (target.memory_format.starts_with("channels_last"))
+            result = invoke(contiguous, result, target.memory_format);
         return result.impl() == t.impl() ? Py_NewRef(self) : wrap(result);
     });
 }
@@ -61,9 +64,17 @@ struct TypeName {
     DType dtype;
 };
 constexpr TypeName type_names[] = {
-    {"ByteTensor", DType::uint8}, {"CharTensor", DType::int8}, {"ShortTensor", DType::int16}, {"IntTensor", DType::int32},
-    {"LongTensor", DType::int64}, {"HalfTensor", DType::float16}, {"FloatTensor", DType::float32}, {"DoubleTensor", DType::float64},
-    {"ComplexFloatTensor", DType::complex64}, {"ComplexDoubleTensor", DType::complex128}, {"BoolTensor", DType::boolean},
+    {"ByteTensor", DType::uint8},
+    {"CharTensor", DType::int8},
+    {"ShortTensor", DType::int16},
+    {"IntTensor", DType::int32},
+    {"LongTensor", DType::int64},
+    {"HalfTensor", DType::float16},
+    {"FloatTensor", DType::float32},
+    {"DoubleTensor", DType::float64},
+    {"ComplexFloatTensor", DType::complex64},
+    {"ComplexDoubleTensor", DType::complex128},
+    {"BoolTensor", DType::boolean},
     {"BFloat16Tensor", DType::bfloat16}};
 
 DType dtype_of_type_name(PyObject* o) {
@@ -73,13 +84,15 @@ DType dtype_of_type_name(PyObject* o) {
     std::string_view last = std::string_view(text).substr(text.rfind('.') + 1);
     for (const TypeName& t : type_names)
         if (last == t.name) return t.dtype;
-    fail(ErrorKind::value, "type: dtype='", text, "' is not the name of a type; expected a dtype or a name such as 'torch.FloatTensor'");
+    fail(ErrorKind::value, "type: dtype='", text,
+         "' is not the name of a type; expected a dtype or a name such as 'torch.FloatTensor'");
 }
 
 PyObject* method_type(PyObject* self, PyObject* args, PyObject* keywords) {
     PyObject *wanted = Py_None, *non_blocking = nullptr;
     static const char* names[] = {"dtype", "non_blocking", nullptr};
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|OO:type", const_cast<char**>(names), &wanted, &non_blocking)) return nullptr;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|OO:type", const_cast<char**>(names), &wanted, &non_blocking))
+        return nullptr;
     return guarded([&]() -> PyObject* {
         Tensor t = tensor_of(self);
         if (wanted == Py_None) {
@@ -95,7 +108,8 @@ PyObject* method_type(PyObject* self, PyObject* args, PyObject* keywords) {
 PyObject* method_cpu(PyObject* self, PyObject* const*, Py_ssize_t, PyObject*) { return Py_NewRef(self); }
 
 PyObject* method_cuda(PyObject*, PyObject* const*, Py_ssize_t, PyObject*) {
-    return guarded([]() -> PyObject* { fail(ErrorKind::runtime, "cuda: device='cuda' is not available; expected 'cpu'"); });
+    return guarded(
+        []() -> PyObject* { fail(ErrorKind::runtime, "cuda: device='cuda' is not available; expected 'cpu'"); });
 }
 
 // ---- another shape in place --------------------------------------------------------------------------------------
@@ -114,7 +128,8 @@ PyObject* become_view(PyObject* self, const char* id, const char* name, std::ini
     bool recorded = mode.grad && t->tracked();
     if (recorded) {
         autograd::check_recorded_write(*t.impl(), name);
-        require(!t->base, ErrorKind::runtime, name, ": the tensor is a view that takes part in gradients; use the form without '_'");
+        require(!t->base, ErrorKind::runtime, name,
+                ": the tensor is a view that takes part in gradients; use the form without '_'");
     }
     Value values[max_params];
     int n = 0;
@@ -137,7 +152,8 @@ int64_t int_argument(PyObject* o, const char* op, const char* param) {
 }
 
 PyObject* method_unsqueeze(PyObject* self, PyObject* dim) {
-    return guarded([&] { return become_view(self, "unsqueeze", "unsqueeze_", {Value(int_argument(dim, "unsqueeze_", "dim"))}); });
+    return guarded(
+        [&] { return become_view(self, "unsqueeze", "unsqueeze_", {Value(int_argument(dim, "unsqueeze_", "dim"))}); });
 }
 
 PyObject* method_squeeze(PyObject* self, PyObject* args) {
@@ -165,7 +181,8 @@ PyObject* method_swapaxes(PyObject* self, PyObject* args) { return exchange_dims
 PyObject* method_t(PyObject* self, PyObject*) {
     return guarded([&]() -> PyObject* {
         TensorImpl* t = impl_of(self);
-        require(t->rank() <= 2, ErrorKind::runtime, "t_: input has shape ", t->sizes, "; expected at most 2 dimensions");
+        require(t->rank() <= 2, ErrorKind::runtime, "t_: input has shape ", t->sizes,
+                "; expected at most 2 dimensions");
         return t->rank() < 2 ? Py_NewRef(self) : become_view(self, "transpose", "t_", {Value(0), Value(1)});
     });
 }
@@ -184,7 +201,8 @@ PyObject* method_resize(PyObject* self, PyObject* args) {
 
 PyObject* method_resize_as(PyObject* self, PyObject* other) {
     return guarded([&] {
-        require(is_tensor(other), ErrorKind::type, "resize_as_: argument 'the_template' must be Tensor, not ", Py_TYPE(other)->tp_name);
+        require(is_tensor(other), ErrorKind::type, "resize_as_: argument 'the_template' must be Tensor, not ",
+                Py_TYPE(other)->tp_name);
         return resize(self, Dims(impl_of(other)->sizes), "resize_as_");
     });
 }
@@ -194,24 +212,36 @@ PyCFunction as_method(F f) { return reinterpret_cast<PyCFunction>(reinterpret_ca
 
 PyMethodDef methods[] = {
     {"to", as_method(method_to), METH_FASTCALL | METH_KEYWORDS,
-     "to(*args, dtype=None, device=None, non_blocking=False, copy=False) -> Tensor\n\nThe tensor in another dtype, or in that of another tensor; "
-     "itself when nothing changes and copy is False.\n\nThe only device is 'cpu'. Raises RuntimeError for another one.\n\nExample:\n"
+     "to(*args, dtype=None, device=None, non_blocking=False, copy=False) -> Tensor\n\nThe tensor in another dtype, "
+     "or in that of another tensor; "
+     "itself when nothing changes and copy is False.\n\nThe only device is 'cpu'. "
+     "Raises RuntimeError for another one.\n\nExample:\n"
      "    >>> rushlight.tensor([1, 2]).to(rushlight.float32)\n    tensor([1., 2.])"},
     {"type", as_method(method_type), METH_VARARGS | METH_KEYWORDS,
-     "type(dtype=None) -> str | Tensor\n\nThe name of the tensor's type, as PyTorch's older programs write it; with a dtype or such a name, the "
+     "type(dtype=None) -> str | Tensor\n\nThe name of the tensor's type, as PyTorch's older programs write it; "
+     "with a dtype or such a name, the "
      "tensor in that dtype.\n\nExample:\n    >>> rushlight.zeros(1).type()\n    'torch.FloatTensor'"},
-    {"cpu", as_method(method_cpu), METH_FASTCALL | METH_KEYWORDS, "cpu() -> Tensor\n\nThe tensor itself: it is on the CPU."},
-    {"cuda", as_method(method_cuda), METH_FASTCALL | METH_KEYWORDS, "cuda()\n\nRaises RuntimeError: the only device is the CPU."},
-    {"unsqueeze_", method_unsqueeze, METH_O, "unsqueeze_(dim) -> Tensor\n\nGives the tensor a new dimension of size 1 at `dim`, in place."},
-    {"squeeze_", method_squeeze, METH_VARARGS, "squeeze_(dim=None) -> Tensor\n\nTakes dimensions of size 1 away, in place."},
-    {"transpose_", method_transpose, METH_VARARGS, "transpose_(dim0, dim1) -> Tensor\n\nExchanges two dimensions, in place."},
-    {"swapdims_", method_swapdims, METH_VARARGS, "swapdims_(dim0, dim1) -> Tensor\n\nExchanges two dimensions, in place."},
-    {"swapaxes_", method_swapaxes, METH_VARARGS, "swapaxes_(axis0, axis1) -> Tensor\n\nExchanges two dimensions, in place."},
+    {"cpu", as_method(method_cpu), METH_FASTCALL | METH_KEYWORDS,
+     "cpu() -> Tensor\n\nThe tensor itself: it is on the CPU."},
+    {"cuda", as_method(method_cuda), METH_FASTCALL | METH_KEYWORDS,
+     "cuda()\n\nRaises RuntimeError: the only device is the CPU."},
+    {"unsqueeze_", method_unsqueeze, METH_O,
+     "unsqueeze_(dim) -> Tensor\n\nGives the tensor a new dimension of size 1 at `dim`, in place."},
+    {"squeeze_", method_squeeze, METH_VARARGS,
+     "squeeze_(dim=None) -> Tensor\n\nTakes dimensions of size 1 away, in place."},
+    {"transpose_", method_transpose, METH_VARARGS,
+     "transpose_(dim0, dim1) -> Tensor\n\nExchanges two dimensions, in place."},
+    {"swapdims_", method_swapdims, METH_VARARGS,
+     "swapdims_(dim0, dim1) -> Tensor\n\nExchanges two dimensions, in place."},
+    {"swapaxes_", method_swapaxes, METH_VARARGS,
+     "swapaxes_(axis0, axis1) -> Tensor\n\nExchanges two dimensions, in place."},
     {"t_", method_t, METH_NOARGS, "t_() -> Tensor\n\nTransposes a matrix, in place."},
     {"resize_", method_resize, METH_VARARGS,
-     "resize_(*sizes) -> Tensor\n\nGives the tensor another shape, in place. Elements that it did not have before are uninitialised; the memory "
+     "resize_(*sizes) -> Tensor\n\nGives the tensor another shape, "
+     "in place. Elements that it did not have before are uninitialised; the memory "
      "never shrinks."},
-    {"resize_as_", method_resize_as, METH_O, "resize_as_(other) -> Tensor\n\nGives the tensor the shape of another one, in place; see resize_."},
+    {"resize_as_", method_resize_as, METH_O,
+     "resize_as_(other) -> Tensor\n\nGives the tensor the shape of another one, in place; see resize_."},
     {}};
 
 }  // namespace

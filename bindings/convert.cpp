@@ -27,7 +27,8 @@ PyObject* exception_of(ErrorKind kind) {
         case ErrorKind::index: return PyExc_IndexError;
         case ErrorKind::type: return PyExc_TypeError;
         case ErrorKind::memory: return both(memory, "rushlight.OutOfMemoryError", PyExc_MemoryError);
-        case ErrorKind::not_implemented: return both(not_implemented, "rushlight.UnsupportedError", PyExc_NotImplementedError);
+        case ErrorKind::not_implemented:
+            return both(not_implemented, "rushlight.UnsupportedError", PyExc_NotImplementedError);
         case ErrorKind::zero_division: return both(division, "rushlight.DivisionError", PyExc_ZeroDivisionError);
         case ErrorKind::overflow: return PyExc_OverflowError;
         case ErrorKind::linalg: return PyExc_RuntimeError;
@@ -54,7 +55,7 @@ int64_t checked_long(PyObject* o) {
 namespace {
 
 std::unordered_map<PyCodeObject*, std::string>& composites() {
-    static auto* all = new std::unordered_map<PyCodeObject*, std::string>;      // never destroyed: it holds Python objects
+    static auto* all = new std::unordered_map<PyCodeObject*, std::string>;  // never destroyed: it holds Python objects
     return *all;
 }
 
@@ -167,7 +168,8 @@ bool to_number(PyObject* o, Value* v) {
 }
 
 bool to_ints(PyObject* o, Dims* out) {
-    if (!PyTuple_Check(o) && !PyList_Check(o) && (is_tensor(o) || PyUnicode_Check(o) || !PySequence_Check(o))) return false;
+    if (!PyTuple_Check(o) && !PyList_Check(o) && (is_tensor(o) || PyUnicode_Check(o) || !PySequence_Check(o)))
+        return false;
     Items items(o);
     if (!items) {
         PyErr_Clear();

@@ -20,7 +20,9 @@ struct type_caster<rushlight::Tensor> {
         value = rushlight::python::tensor_of(src.ptr());
         return true;
     }
-    static handle from_cpp(const rushlight::Tensor& t, rv_policy, cleanup_list*) noexcept { return rushlight::python::wrap(t); }
+    static handle from_cpp(const rushlight::Tensor& t, rv_policy, cleanup_list*) noexcept {
+        return rushlight::python::wrap(t);
+    }
 };
 
 template <>
@@ -32,7 +34,9 @@ struct type_caster<rushlight::DType> {
         value = rushlight::python::dtype_of(src.ptr());
         return true;
     }
-    static handle from_cpp(rushlight::DType t, rv_policy, cleanup_list*) noexcept { return rushlight::python::wrap_dtype(t); }
+    static handle from_cpp(rushlight::DType t, rv_policy, cleanup_list*) noexcept {
+        return rushlight::python::wrap_dtype(t);
+    }
 };
 
 template <>
@@ -47,7 +51,9 @@ struct type_caster<rushlight::Dims> {
             return false;
         }
     }
-    static handle from_cpp(const rushlight::Dims& d, rv_policy, cleanup_list*) noexcept { return rushlight::python::wrap_size(d); }
+    static handle from_cpp(const rushlight::Dims& d, rv_policy, cleanup_list*) noexcept {
+        return rushlight::python::wrap_size(d);
+    }
 };
 
 }  // namespace nanobind::detail

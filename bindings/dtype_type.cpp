@@ -25,9 +25,10 @@ PyGetSetDef dtype_properties[] = {
      "True for complex64 and complex128.", nullptr},
     {"is_signed", [](PyObject* o, void*) { return PyBool_FromLong(info(dtype_of(o)).is_signed); }, nullptr,
      "True when negative values can be held.", nullptr},
-    {"itemsize", [](PyObject* o, void*) { return PyLong_FromLongLong(size_of(dtype_of(o))); }, nullptr, "Bytes per element.", nullptr},
-    {"name", [](PyObject* o, void*) { return PyUnicode_FromString(name_of(dtype_of(o))); }, nullptr, "The name without the package.",
-     nullptr},
+    {"itemsize", [](PyObject* o, void*) { return PyLong_FromLongLong(size_of(dtype_of(o))); }, nullptr,
+     "Bytes per element.", nullptr},
+    {"name", [](PyObject* o, void*) { return PyUnicode_FromString(name_of(dtype_of(o))); }, nullptr,
+     "The name without the package.", nullptr},
     {}};
 
 PyType_Slot dtype_slots[] = {{Py_tp_repr, reinterpret_cast<void*>(dtype_repr)},
@@ -35,7 +36,8 @@ PyType_Slot dtype_slots[] = {{Py_tp_repr, reinterpret_cast<void*>(dtype_repr)},
                              {Py_tp_getset, dtype_properties},
                              {Py_tp_doc, const_cast<char*>("The type of a tensor's elements.")},
                              {0, nullptr}};
-PyType_Spec dtype_spec = {"rushlight.dtype", sizeof(DTypeObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, dtype_slots};
+PyType_Spec dtype_spec = {
+    "rushlight.dtype", sizeof(DTypeObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, dtype_slots};
 
 PyObject* size_repr(PyObject* self) {
     PyObject* list = PySequence_List(self);
@@ -108,7 +110,8 @@ PyObject* wrap_size(const Dims& sizes) {
 
 bool add_dtype_type(PyObject* module) {
     dtype_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&dtype_spec));
-    if (!dtype_type || PyModule_AddObjectRef(module, "dtype", reinterpret_cast<PyObject*>(dtype_type)) < 0) return false;
+    if (!dtype_type || PyModule_AddObjectRef(module, "dtype", reinterpret_cast<PyObject*>(dtype_type)) < 0)
+        return false;
     for (int i = 0; i < dtype_count; ++i) {
         auto* o = PyObject_New(DTypeObject, dtype_type);
         if (!o) return false;
@@ -116,7 +119,8 @@ bool add_dtype_type(PyObject* module) {
         dtype_objects[i] = reinterpret_cast<PyObject*>(o);
         if (PyModule_AddObjectRef(module, name_of(DType(i)), dtype_objects[i]) < 0) return false;
     }
-    size_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpecWithBases(&size_spec, reinterpret_cast<PyObject*>(&PyTuple_Type)));
+    size_type = reinterpret_cast<PyTypeObject*>(
+        PyType_FromSpecWithBases(&size_spec, reinterpret_cast<PyObject*>(&PyTuple_Type)));
     return size_type && PyModule_AddObjectRef(module, "Size", reinterpret_cast<PyObject*>(size_type)) == 0;
 }
 

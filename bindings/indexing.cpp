@@ -1,5 +1,5 @@
-// x[...] and x[...] = v. A Python index is taken apart into views of the tensor and, where it holds arrays, one read or write by
-// index. Views and writes go through the funnel like any other operator.
+// x[...] and x[...] = v. A Python index is taken apart into views of the tensor and, where it holds arrays, one read or
+// write by index. Views and writes go through the funnel like any other operator.
 #include "bindings/python.h"
 #include "registry/invoke.h"
 #include "registry/rules.h"
@@ -9,10 +9,11 @@ namespace rushlight::python {
 namespace {
 
 struct Operators {
-    const Op &select = need_op("select"), &slice = need_op("slice"), &unsqueeze = need_op("unsqueeze"), &view = need_op("view"),
-             &index = need_op("index"), &index_write = need_op("index_write"), &nonzero = need_op("nonzero"),
-             &masked_select = need_op("masked_select"), &masked_fill = need_op("masked_fill"), &copy = need_op("copy_"),
-             &fill = need_op("fill_"), &to_dtype = need_op("to_dtype"), &reshape = need_op("reshape");
+    const Op &select = need_op("select"), &slice = need_op("slice"), &unsqueeze = need_op("unsqueeze"),
+             &view = need_op("view"), &index = need_op("index"), &index_write = need_op("index_write"),
+             &nonzero = need_op("nonzero"), &masked_select = need_op("masked_select"),
+             &masked_fill = need_op("masked_fill"), &copy = need_op("copy_"), &fill = need_op("fill_"),
+             &to_dtype = need_op("to_dtype"), &reshape = need_op("reshape");
 };
 
 const Operators& ops() {
@@ -27,7 +28,10 @@ struct Entry {
     int64_t start = 0, stop = 0, step = 1; // of slice
     Tensor array_value;                    // int64, int32, or bool
     int taken() const {                    // dimensions of the tensor that it uses up
-        return kind == integer || kind == slice ? 1 : kind != array ? 0 : array_value.dtype() == DType::boolean ? array_value.rank() : 1;
+        return kind == integer || kind == slice        ? 1
+               : kind != array                         ? 0
+               : array_value.dtype() == DType::boolean ? array_value.rank()
+                                                       : 1;
     }
 };
 
@@ -109,7 +113,8 @@ bool list_means_tuple(PyObject* list) {
     if (n >= 32) return false;
     for (Py_ssize_t i = 0; i < n; ++i) {
         PyObject* o = PyList_GET_ITEM(list, i);
-        if (PySlice_Check(o) || o == Py_None || o == Py_Ellipsis || is_tensor(o) || PyList_Check(o) || PyTuple_Check(o)) return true;
+        if (PySlice_Check(o) || o == Py_None || o == Py_Ellipsis || is_tensor(o) || PyList_Check(o) || PyTuple_Check(o))
+            return true;
     }
     return false;
 }
@@ -125,8 +130,8 @@ struct Taken {
 
 Tensor select(const Tensor& whole, const Tensor& t, int dim, int whole_dim, int64_t i) {
     int64_t size = t.size(dim);
-    require(i >= -size && i < size, ErrorKind::index, "index: ", i, " is out of range for dimension ", whole_dim, " of a tensor of shape ",
-            whole.sizes(), "; ", rules::expected_between(-size, "index", size));
+    require(i >= -size && i < size, ErrorKind::index, "index: ", i, " is out of range for dimension ", whole_dim,
+            " of a tensor of shape ", whole.sizes(), "; ", rules::expected_between(-size, "index", size));
     Value values[3] = {Value(t), Value(dim), Value(i)};
     Call c(ops().select, values);
     dispatch(c);
@@ -160,8 +165,8 @@ void spread_mask(Taken& taken, const Tensor& mask, int dim) {
 void take_mask(const Tensor& whole, Taken& taken, const Tensor& mask, int dim, int whole_dim, bool alone) {
     const Tensor& t = taken.view;
     for (int i = 0; i < mask.rank(); ++i)
-        require(mask.size(i) == t.size(dim + i), ErrorKind::index, "index: a mask of shape ", mask.sizes(), " does not match dimension ",
-                whole_dim + i, " of a tensor of shape ", whole.sizes());
+        require(mask.size(i) == t.size(dim + i), ErrorKind::index, "index: a mask of shape ", mask.sizes(),
+                " does not match dimension ", whole_dim + i, " of a tensor of shape ", whole.sizes());
     if (alone && mask.rank() == t.rank()) taken.mask = mask;
     else spread_mask(taken, mask, dim);
 }
@@ -173,8 +178,9 @@ Taken take(const Tensor& whole, const std::vector<Entry>& entries) {
         ellipses += e.kind == Entry::ellipsis;
         arrays += e.kind == Entry::array || e.kind == Entry::boolean;
     }
-    require(used <= whole.rank(), ErrorKind::index, "index: ", used, " indices for a tensor of shape ", whole.sizes(), ", which has ",
-            whole.rank(), whole.rank() == 1 ? " dimension" : " dimensions", whole.rank() == 0 ? "; use item() to read its value" : "");
+    require(used <= whole.rank(), ErrorKind::index, "index: ", used, " indices for a tensor of shape ", whole.sizes(),
+            ", which has ", whole.rank(), whole.rank() == 1 ? " dimension" : " dimensions",
+            whole.rank() == 0 ? "; use item() to read its value" : "");
     Taken taken{whole, {}, {}, {}};
     int dim = 0, whole_dim = 0;
     bool skipped = false;
@@ -296,7 +302,8 @@ void assign_by_index(Taken& taken, const Value& number, const Tensor& value) {
         source = empty_tensor({}, view.dtype());
         invoke_in_place(ops().fill, source, number);
     }
-    invoke_in_place(ops().index_write, view, std::span<TensorImpl* const>(ArrayList(taken.arrays)), source, taken.dims, false);
+    invoke_in_place(ops().index_write, view, std::span<TensorImpl* const>(ArrayList(taken.arrays)), source, taken.dims,
+                    false);
 }
 
 // `index` is what the user called, whichever operators do it.
@@ -320,7 +327,9 @@ PyObject* get_item(PyObject* self, PyObject* key) {
         if (Tensor view = plain_view(t, key); view.defined()) return wrap(view);
         Taken taken = take(t, entries_of(key));
         if (taken.mask.defined()) return wrap(invoke(ops().masked_select, taken.view, taken.mask));
-        if (!taken.arrays.empty()) return wrap(invoke(ops().index, taken.view, std::span<TensorImpl* const>(ArrayList(taken.arrays)), taken.dims));
+        if (!taken.arrays.empty())
+            return wrap(
+                invoke(ops().index, taken.view, std::span<TensorImpl* const>(ArrayList(taken.arrays)), taken.dims));
         return wrap(taken.view.same(t) ? invoke(ops().view, t, t.sizes()) : taken.view);
     });
 }

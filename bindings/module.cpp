@@ -33,7 +33,9 @@ nb::dict describe(const Op& op) {
     d["kind"] = name_of(op.kind);
     d["dtypes"] = op.dtypes;
     d["composite"] = op.compose != nullptr;
-    d["differentiable"] = op.derivative.vjp ? nb::object(nb::bool_(true)) : op.derivative.why_not ? nb::object(nb::str(op.derivative.why_not)) : nb::none();
+    d["differentiable"] = op.derivative.vjp       ? nb::object(nb::bool_(true))
+                          : op.derivative.why_not ? nb::object(nb::str(op.derivative.why_not))
+                                                  : nb::none();
     d["saves"] = op.derivative.saves;
     d["onnx"] = op.onnx.type ? nb::object(nb::make_tuple(op.onnx.type, op.onnx.opset)) : nb::none();
     d["no_onnx"] = op.onnx.why_not ? nb::object(nb::str(op.onnx.why_not)) : nb::none();
@@ -73,7 +75,8 @@ void require_cpu(PyObject* device, const char* op) {
     if (!text) throw PythonError();
     std::string name = PyUnicode_AsUTF8(text);
     Py_DECREF(text);
-    require(name == "cpu" || name == "cpu:0", ErrorKind::runtime, op, ": device='", name, "' is not available; expected 'cpu'");
+    require(name == "cpu" || name == "cpu:0", ErrorKind::runtime, op, ": device='", name,
+            "' is not available; expected 'cpu'");
 }
 
 Dims ints_argument(PyObject* o, const char* op, const char* param) {
@@ -98,7 +101,8 @@ NB_MODULE(_C, m) {
     using namespace rushlight::python;
     nb::set_leak_warnings(false);
     interpreter_hooks = {release_interpreter, acquire_interpreter};
-    if (!add_dtype_type(m.ptr()) || !add_tensor_type(m.ptr()) || !add_exchange(m.ptr()) || !add_construction(m.ptr()) || !add_conversion() || !add_operators(m.ptr()))
+    if (!add_dtype_type(m.ptr()) || !add_tensor_type(m.ptr()) || !add_exchange(m.ptr()) || !add_construction(m.ptr()) ||
+        !add_conversion() || !add_operators(m.ptr()))
         throw nb::python_error();
     nb::register_exception_translator([](const std::exception_ptr& p, void*) {
         try {
@@ -119,7 +123,8 @@ NB_MODULE(_C, m) {
         for (Op* op : all_ops()) out.append(describe(*op));
         return out;
     });
-    m.def("_name_composite", [](nb::handle function, std::string name) { name_composite(function.ptr(), std::move(name)); });
+    m.def("_name_composite",
+          [](nb::handle function, std::string name) { name_composite(function.ptr(), std::move(name)); });
     m.def("_promote", &promote);
     m.def("_can_cast", &can_cast);
     m.def("_result_type", [](nb::handle a, nb::handle b) {
@@ -127,7 +132,8 @@ NB_MODULE(_C, m) {
         nb::handle given[2] = {a, b};
         for (int i = 0; i < 2; ++i) {
             if (is_tensor(given[i].ptr())) values[i] = Value(impl_of(given[i].ptr()));
-            else if (!to_number(given[i].ptr(), &values[i])) fail(ErrorKind::type, "result_type: expected tensors or numbers");
+            else if (!to_number(given[i].ptr(), &values[i]))
+                fail(ErrorKind::type, "result_type: expected tensors or numbers");
         }
         return rules::result_type(values);
     });

@@ -1,5 +1,5 @@
-// One Python callable per public name of an operator. Arguments are bound by the operator's signature: positions, keywords,
-// defaults, ints spread over positions, and errors that name the argument.
+// One Python callable per public name of an operator. Arguments are bound by the operator's signature: positions,
+// keywords, defaults, ints spread over positions, and errors that name the argument.
 #include <string>
 #include <unordered_map>
 
@@ -54,7 +54,8 @@ bool convert_list(const Op& op, const Param& p, PyObject* o, Value* v, Converted
         for (Py_ssize_t i = 0; i < n; ++i) {
             PyObject* item = PySequence_Fast_GET_ITEM(o, i);
             if (!is_tensor(item))
-                fail(ErrorKind::type, op.parsed.name, ": element ", i, " of argument '", p.name, "' must be Tensor, not ", type_name(item));
+                fail(ErrorKind::type, op.parsed.name, ": element ", i, " of argument '", p.name,
+                     "' must be Tensor, not ", type_name(item));
             held.tensors.push_back(impl_of(item));
             held.kept.push_back(tensor_of(item));
         }
@@ -83,7 +84,8 @@ bool convert_list(const Op& op, const Param& p, PyObject* o, Value* v, Converted
 
 bool convert_number(const Param& p, PyObject* o, Value* v) {
     if (!to_number(o, v)) {
-        if (!is_tensor(o) || (p.types & type_tensor) || impl_of(o)->numel != 1 || impl_of(o)->requires_grad) return false;
+        if (!is_tensor(o) || (p.types & type_tensor) || impl_of(o)->numel != 1 || impl_of(o)->requires_grad)
+            return false;
         *v = item_of(*impl_of(o), "Number");
     }
     if (p.types & type_number) return true;
@@ -128,8 +130,9 @@ void convert_any(const Op& op, const Param& p, PyObject* o, Value* v, Converted&
         *v = Value(dtype_of(o));
         return;
     }
-    if ((p.types & type_dtype) && (o == reinterpret_cast<PyObject*>(&PyFloat_Type) || o == reinterpret_cast<PyObject*>(&PyLong_Type) ||
-                                   o == reinterpret_cast<PyObject*>(&PyBool_Type))) {
+    if ((p.types & type_dtype) &&
+        (o == reinterpret_cast<PyObject*>(&PyFloat_Type) || o == reinterpret_cast<PyObject*>(&PyLong_Type) ||
+         o == reinterpret_cast<PyObject*>(&PyBool_Type))) {
         *v = Value(o == reinterpret_cast<PyObject*>(&PyFloat_Type) ? DType::float64
                    : o == reinterpret_cast<PyObject*>(&PyLong_Type) ? DType::int64 : DType::boolean);
         return;
@@ -169,7 +172,8 @@ int find_keyword(const OpFunction& f, PyObject* name) {
     std::string_view wanted(text ? text : "");
     if (wanted == "axis" || wanted == "axes") wanted = f.op->parsed.find("dim") >= 0 ? "dim" : "dims";
     else if (wanted == "keepdims") wanted = "keepdim";
-    else if (wanted == "self" || wanted == "x" || wanted == "a") wanted = f.op->parsed.find(wanted) >= 0 ? wanted : "input";
+    else if (wanted == "self" || wanted == "x" || wanted == "a")
+        wanted = f.op->parsed.find(wanted) >= 0 ? wanted : "input";
     else if (wanted == "x2") wanted = "other";
     return f.op->parsed.find(wanted);
 }
@@ -196,7 +200,8 @@ void take_option(const OpFunction& f, PyObject* name, PyObject* value, Options& 
         if (key == "layout" || key == "pin_memory" || key == "memory_format" || key == "names") return;
     }
     if (key == "memory_format") return;                                 // one layout is what the user sees
-    fail(ErrorKind::type, f.op->parsed.name, ": unexpected keyword argument '", key, "'; the signature is ", f.op->parsed.text);
+    fail(ErrorKind::type, f.op->parsed.name, ": unexpected keyword argument '", key, "'; the signature is ",
+         f.op->parsed.text);
 }
 
 // Positions of a spread int list: x.view(2, 3), x.permute(0, 2, 1), zeros(2, 3).
@@ -209,14 +214,15 @@ bool should_spread(const Op& op, int param, PyObject* const* args, Py_ssize_t at
     return last_param || given - at > op.parsed.positional - param;
 }
 
-void bind(const OpFunction& f, PyObject* const* args, Py_ssize_t given, PyObject* keywords, Value* values, Converted& held,
-          Options& options) {
+void bind(const OpFunction& f, PyObject* const* args, Py_ssize_t given, PyObject* keywords, Value* values,
+          Converted& held, Options& options) {
     const Signature& s = f.op->parsed;
     uint64_t bound = 0;
     int param = 0;
     for (Py_ssize_t i = 0; i < given; ++i, ++param) {
         if (param >= s.positional)
-            fail(ErrorKind::type, s.name, ": takes ", s.positional, " positional arguments but ", given, " were given; the signature is ", s.text);
+            fail(ErrorKind::type, s.name, ": takes ", s.positional, " positional arguments but ", given,
+                 " were given; the signature is ", s.text);
         if (should_spread(*f.op, param, args, i, given)) {
             Dims& list = held.ints[held.used_ints++];
             list.resize(int(given - i));
@@ -241,7 +247,8 @@ void bind(const OpFunction& f, PyObject* const* args, Py_ssize_t given, PyObject
             take_option(f, name, args[given + k], options);
             continue;
         }
-        require(!(bound >> index & 1), ErrorKind::type, s.name, ": got several values for argument '", s.params[size_t(index)].name, "'");
+        require(!(bound >> index & 1), ErrorKind::type, s.name, ": got several values for argument '",
+                s.params[size_t(index)].name, "'");
         convert(*f.op, s.params[size_t(index)], args[given + k], &values[index], held);
         bound |= uint64_t(1) << index;
     }
@@ -261,7 +268,8 @@ PyObject* wrap_results(const OpFunction& f, Call& c) {
     }
     if (f.op->parsed.return_names.empty()) return wrap(c.out[0]);
     int n = int(f.op->parsed.return_names.size());
-    PyObject* tuple = f.result_type ? PyStructSequence_New(reinterpret_cast<PyTypeObject*>(f.result_type)) : PyTuple_New(n);
+    PyObject* tuple = f.result_type ? PyStructSequence_New(reinterpret_cast<PyTypeObject*>(f.result_type))
+                                    : PyTuple_New(n);
     for (int i = 0; tuple && i < n; ++i) {
         PyObject* item = wrap(c.out[size_t(i)]);
         if (f.result_type) PyStructSequence_SET_ITEM(tuple, i, item);
@@ -297,12 +305,14 @@ PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t count, PyO
         bind(f, args, given, keywords, values, held, options);
         Call c(*f.op, values);
         if (f.form == Form::in_place || f.op->writes_first) {
-            require(values[0].is_tensor(), ErrorKind::type, f.op->parsed.name, ": argument '", f.op->parsed.params[0].name, "' must be Tensor");
+            require(values[0].is_tensor(), ErrorKind::type, f.op->parsed.name, ": argument '",
+                    f.op->parsed.params[0].name, "' must be Tensor");
             c.destination = values[0].tensor_;
             c.in_place = true;
         } else if (options.out) {
             if (f.op->parsed.return_names.size() > 1) return run_into_several(f, c, options.out);
-            require(is_tensor(options.out), ErrorKind::type, f.op->parsed.name, ": argument 'out' must be Tensor, not ", type_name(options.out));
+            require(is_tensor(options.out), ErrorKind::type, f.op->parsed.name, ": argument 'out' must be Tensor, not ",
+                    type_name(options.out));
             c.destination = impl_of(options.out);
         }
         dispatch(c);
@@ -360,10 +370,11 @@ PyType_Slot op_slots[] = {{Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call
                           {Py_tp_methods, op_methods},
                           {Py_tp_getset, op_properties},
                           {0, nullptr}};
-PyType_Spec op_spec = {"rushlight.Operator", sizeof(OpFunction), 0,
-                       Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_METHOD_DESCRIPTOR | Py_TPFLAGS_HAVE_GC |
-                           Py_TPFLAGS_DISALLOW_INSTANTIATION,
-                       op_slots};
+PyType_Spec op_spec = {
+    "rushlight.Operator", sizeof(OpFunction), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_METHOD_DESCRIPTOR | Py_TPFLAGS_HAVE_GC |
+        Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    op_slots};
 
 // The named tuple of an operator whose first result is called `values`: one for all its names. New reference, or null.
 PyObject* result_type_of(const Op& op) {
@@ -397,10 +408,12 @@ PyObject* make_function(const Op& op, std::string_view name, Form form) {
     return reinterpret_cast<PyObject*>(f);
 }
 
-// "add" -> module.add; "Tensor.add" -> the method; "nn.functional.relu" -> module.nn_functional (a dict for the Python package).
+// "add" -> module.add; "Tensor.add" -> the method; "nn.functional.relu" -> module.nn_functional (a dict for the Python
+// package).
 bool publish(PyObject* module, PyObject* groups, PyObject* top_level, const Op& op, const std::string& path) {
     size_t dot = path.rfind('.');
-    std::string group = dot == std::string::npos ? "" : path.substr(0, dot), name = path.substr(dot == std::string::npos ? 0 : dot + 1);
+    std::string group = dot == std::string::npos ? "" : path.substr(0, dot),
+                name = path.substr(dot == std::string::npos ? 0 : dot + 1);
     bool in_place = name.back() == '_' && name[name.size() - 2] != '_' && !op.writes_first;
     PyObject* f = make_function(op, name, in_place ? Form::in_place : Form::function);
     if (!f) return false;
@@ -433,7 +446,9 @@ PyObject* operator_by_id(PyObject*, PyObject* id) {
 }
 
 PyMethodDef module_functions[] = {
-    {"operator", operator_by_id, METH_O, "operator(id) -> callable\n\nThe operator of this id, whether it has a public name or not."}, {}};
+    {"operator", operator_by_id, METH_O,
+     "operator(id) -> callable\n\nThe operator of this id, whether it has a public name or not."},
+    {}};
 
 }  // namespace
 

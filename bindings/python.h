@@ -37,7 +37,7 @@ PyObject* wrap(const Tensor& t);                          // new reference; None
 PyObject* wrap_as(PyTypeObject* type, const Tensor& t);   // a new object of a Tensor subclass over a fresh impl
 PyObject* wrap_dtype(DType t);                            // new reference
 PyObject* wrap_size(const Dims& sizes);                   // a Size
-void track(PyObject* tensor);                             // lets the collector see a tensor that now refers to Python objects
+void track(PyObject* tensor);  // lets the collector see a tensor that now refers to Python objects
 
 // What the collector needs to know of hooks on a leaf: Python functions that may refer back to the tensor.
 int visit_hooks(const TensorImpl& t, visitproc visit, void* arg);
@@ -46,8 +46,8 @@ void clear_hooks(TensorImpl& t);
 // Thrown when a Python error is already set.
 struct PythonError {};
 
-// The items of a sequence as they are now: reading one may run code that changes the sequence. False, with an error set,
-// when they can't be had.
+// The items of a sequence as they are now: reading one may run code that changes the sequence. False, with an error
+// set, when they can't be had.
 class Items {
 public:
     explicit Items(PyObject* sequence) : tuple_(PySequence_Tuple(sequence)) {}
@@ -63,7 +63,7 @@ private:
 };
 
 void set_error(const Error& e);
-void name_composite(PyObject* function, std::string name);     // of a Python function over operators: how its errors begin
+void name_composite(PyObject* function, std::string name);  // of a Python function over operators: how its errors begin
 // Runs `f` and turns C++ exceptions into Python's. `f` returns a PyObject* (new reference) or null with an error set.
 template <class F>
 PyObject* guarded(F&& f) noexcept {
@@ -105,8 +105,8 @@ auto reading(const char* op, const char* param, F&& f) {
     }
 }
 
-// Numbers and lists out of Python objects; false (and no error set) when the object is of another type. An integer beyond
-// 64 bits throws an Error of kind overflow.
+// Numbers and lists out of Python objects; false (and no error set) when the object is of another type. An integer
+// beyond 64 bits throws an Error of kind overflow.
 bool to_number(PyObject* o, Value* v);                    // int, float, bool, complex, NumPy scalars
 bool to_int(PyObject* o, int64_t* out);
 bool to_ints(PyObject* o, Dims* out);                     // a sequence of ints
@@ -114,7 +114,8 @@ Value item_of(const TensorImpl& t, const char* op);       // the one element of 
 PyObject* wrap_number(const Value& v);
 
 // Calls of operators from binding files.
-PyObject* call_binary(const Op& op, PyObject* a, PyObject* b);       // NotImplemented when an operand is neither tensor nor number
+PyObject* call_binary(const Op& op, PyObject* a,
+                      PyObject* b);  // NotImplemented when an operand is neither tensor nor number
 const Op& need_op(const char* id);
 void require_cpu(PyObject* device, const char* op);       // None, "cpu", a device: anything else raises
 Generator* generator_of(PyObject* o);                     // null when `o` is not a Generator

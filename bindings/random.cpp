@@ -34,7 +34,8 @@ Tensor state_of(const Generator& g) {
 }
 
 void restore(Generator& g, const Tensor& state) {
-    require(state.defined() && state.dtype() == DType::uint8, ErrorKind::type, "set_state: new_state must be a uint8 Tensor");
+    require(state.defined() && state.dtype() == DType::uint8, ErrorKind::type,
+            "set_state: new_state must be a uint8 Tensor");
     Tensor plain = contiguous(state);
     g.set_state(plain.data_as<uint8_t>(), plain.numel());
 }
@@ -48,20 +49,28 @@ Generator* generator_of(PyObject* o) {
 }
 
 void add_random(nb::module_& m) {
-    nb::class_<Generator>(m, "Generator", "A stream of random numbers with a state of its own.\n\nArgs:\n    device: 'cpu'.")
-        .def("__init__", [](Generator* self, nb::object device) {
-            require_cpu(device.ptr(), "Generator");
-            new (self) Generator();
-        }, nb::arg("device") = nb::none())
-        .def("manual_seed", [](nb::object self, nb::handle seed) {
-            nb::cast<Generator&>(self).manual_seed(seed_of(seed));
-            return self;
-        }, nb::arg("seed"), "Restarts the stream from a 64-bit seed; returns the generator.")
+    nb::class_<Generator>(m, "Generator",
+                          "A stream of random numbers with a state of its own.\n\nArgs:\n    device: 'cpu'.")
+        .def(
+            "__init__",
+            [](Generator* self, nb::object device) {
+                require_cpu(device.ptr(), "Generator");
+                new (self) Generator();
+            },
+            nb::arg("device") = nb::none())
+        .def(
+            "manual_seed",
+            [](nb::object self, nb::handle seed) {
+                nb::cast<Generator&>(self).manual_seed(seed_of(seed));
+                return self;
+            },
+            nb::arg("seed"), "Restarts the stream from a 64-bit seed; returns the generator.")
         .def("seed", &Generator::seed, "Restarts the stream from a seed of the operating system and returns it.")
         .def("initial_seed", &Generator::initial_seed, "The seed the stream was started from.")
         .def("get_state", &state_of, "The state as a uint8 Tensor of 5,056 elements.")
         .def("set_state", &restore, nb::arg("new_state"), "Continues from a state that get_state gave.")
-        .def("clone_state", [](const Generator& g) { return new Generator(g); }, "A generator with the same state.")
+        .def(
+            "clone_state", [](const Generator& g) { return new Generator(g); }, "A generator with the same state.")
         .def_prop_ro("device", [](const Generator&) { return nb::str("cpu"); });
     m.attr("default_generator") = nb::cast(default_generator());
 }

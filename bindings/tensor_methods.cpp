@@ -21,7 +21,8 @@ PyObject* get_true(PyObject*, void*) { Py_RETURN_TRUE; }
 PyObject* transposed(PyObject* self, bool all) {
     return guarded([&]() -> PyObject* {
         TensorImpl* t = impl_of(self);
-        require(all || t->rank() >= 2, ErrorKind::runtime, "mT: the tensor has shape ", t->sizes, "; expected at least two dimensions");
+        require(all || t->rank() >= 2, ErrorKind::runtime, "mT: the tensor has shape ", t->sizes,
+                "; expected at least two dimensions");
         Dims order(t->rank(), 0);
         for (int i = 0; i < t->rank(); ++i) order[i] = all ? t->rank() - 1 - i : i;
         if (!all) std::swap(order[t->rank() - 1], order[t->rank() - 2]);
@@ -39,8 +40,8 @@ int one_dim(const char* op, PyObject* self, PyObject* const* args, Py_ssize_t n,
     TensorImpl* t = impl_of(self);
     Py_ssize_t named = keywords ? PyTuple_GET_SIZE(keywords) : 0;
     require(n + named <= 1, ErrorKind::type, op, ": takes at most one argument");
-    require(named == 0 || PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(keywords, 0), "dim") == 0, ErrorKind::type, op,
-            ": unexpected keyword argument; expected 'dim'");
+    require(named == 0 || PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(keywords, 0), "dim") == 0, ErrorKind::type,
+            op, ": unexpected keyword argument; expected 'dim'");
     if (n + named == 0 || args[0] == Py_None) return -1;
     int64_t d;
     bool fine = reading(op, "dim", [&] { return to_int(args[0], &d); });
@@ -74,12 +75,15 @@ PyObject* method_data_ptr(PyObject* self, PyObject*) {
 }
 PyObject* method_is_contiguous(PyObject* self, PyObject* args, PyObject* keywords) {
     const char *format = nullptr, *names[] = {"memory_format", nullptr};
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|z:is_contiguous", const_cast<char**>(names), &format)) return nullptr;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|z:is_contiguous", const_cast<char**>(names), &format))
+        return nullptr;
     const TensorImpl& t = *impl_of(self);
     bool last = format && std::string_view(format).starts_with("channels_last");
     return PyBool_FromLong(last ? t.storage->arrangement() == Arrangement::channels_last : t.contiguous);
 }
-PyObject* method_is_floating_point(PyObject* self, PyObject*) { return PyBool_FromLong(is_floating(impl_of(self)->dtype)); }
+PyObject* method_is_floating_point(PyObject* self, PyObject*) {
+    return PyBool_FromLong(is_floating(impl_of(self)->dtype));
+}
 PyObject* method_is_complex(PyObject* self, PyObject*) { return PyBool_FromLong(is_complex(impl_of(self)->dtype)); }
 PyObject* method_is_signed(PyObject* self, PyObject*) { return PyBool_FromLong(info(impl_of(self)->dtype).is_signed); }
 PyObject* method_is_inference(PyObject* self, PyObject*) { return PyBool_FromLong(impl_of(self)->inference); }
@@ -94,7 +98,8 @@ PyObject* nested_list(const TensorImpl& t, const char* data, int d) {
             using T = decltype(zero);
             const T& x = *reinterpret_cast<const T*>(data);
             if constexpr (std::is_same_v<T, bool>) return PyBool_FromLong(x);
-            else if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) return PyFloat_FromDouble(float(x));
+            else if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>)
+                return PyFloat_FromDouble(float(x));
             else if constexpr (std::is_integral_v<T>) return PyLong_FromLongLong(x);
             else if constexpr (std::is_floating_point_v<T>) return PyFloat_FromDouble(double(x));
             else return PyComplex_FromDoubles(double(x.real()), double(x.imag()));
@@ -123,8 +128,8 @@ PyObject* make_subclass(PyObject*, PyObject* args) {
     int requires_grad = 0;
     if (!PyArg_ParseTuple(args, "OO!|p:_make_subclass", &cls, tensor_type, &data, &requires_grad)) return nullptr;
     return guarded([&] {
-        require(PyType_Check(cls) && PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(cls), tensor_type), ErrorKind::type,
-                "_make_subclass: cls must be a subclass of Tensor");
+        require(PyType_Check(cls) && PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(cls), tensor_type),
+                ErrorKind::type, "_make_subclass: cls must be a subclass of Tensor");
         TensorImpl* t = impl_of(data);
         Tensor leaf = alias(Tensor(t), t->sizes, t->strides, t->offset);
         if (requires_grad) autograd::set_requires_grad(*leaf.impl(), true);
@@ -138,8 +143,10 @@ PyObject* method_dim(PyObject* self, PyObject*) { return PyLong_FromLong(impl_of
 
 PyMethodDef tensor_methods[] = {
     {"size", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(method_size)), METH_FASTCALL | METH_KEYWORDS,
-     "size(dim=None) -> Size | int\n\nThe shape, or the size of one dimension.\n\nExample:\n    >>> rushlight.zeros(2, 3).size(1)\n    3"},
-    {"stride", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(method_stride)), METH_FASTCALL | METH_KEYWORDS,
+     "size(dim=None) -> Size | int\n\nThe shape, or the size of one dimension.\n\nExample:\n    >>> rushlight.zeros(2, "
+     "3).size(1)\n    3"},
+    {"stride", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(method_stride)),
+     METH_FASTCALL | METH_KEYWORDS,
      "stride(dim=None) -> tuple | int\n\nSteps in elements from one index to the next, for each dimension."},
     {"numel", method_numel, METH_NOARGS, "numel() -> int\n\nThe number of elements."},
     {"nelement", method_numel, METH_NOARGS, "nelement() -> int\n\nThe number of elements; the same as numel()."},
@@ -147,20 +154,26 @@ PyMethodDef tensor_methods[] = {
     {"ndimension", method_dim, METH_NOARGS, "ndimension() -> int\n\nThe number of dimensions; the same as dim()."},
     {"element_size", [](PyObject* o, PyObject*) { return get_itemsize(o, nullptr); }, METH_NOARGS,
      "element_size() -> int\n\nBytes per element."},
-    {"storage_offset", method_storage_offset, METH_NOARGS, "storage_offset() -> int\n\nWhere the tensor begins in its storage, in elements."},
+    {"storage_offset", method_storage_offset, METH_NOARGS,
+     "storage_offset() -> int\n\nWhere the tensor begins in its storage, in elements."},
     {"data_ptr", method_data_ptr, METH_NOARGS, "data_ptr() -> int\n\nThe address of the first element."},
-    {"is_contiguous", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(method_is_contiguous)), METH_VARARGS | METH_KEYWORDS,
+    {"is_contiguous", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(method_is_contiguous)),
+     METH_VARARGS | METH_KEYWORDS,
      "is_contiguous(memory_format=None) -> bool\n\nTrue when the elements lie in row-major order without gaps; with "
      "memory_format=channels_last, when the channels lie innermost."},
-    {"is_floating_point", method_is_floating_point, METH_NOARGS, "is_floating_point() -> bool\n\nTrue for floating dtypes."},
+    {"is_floating_point", method_is_floating_point, METH_NOARGS,
+     "is_floating_point() -> bool\n\nTrue for floating dtypes."},
     {"is_complex", method_is_complex, METH_NOARGS, "is_complex() -> bool\n\nTrue for complex dtypes."},
     {"is_signed", method_is_signed, METH_NOARGS, "is_signed() -> bool\n\nTrue when the dtype holds negative values."},
-    {"is_inference", method_is_inference, METH_NOARGS, "is_inference() -> bool\n\nTrue for tensors made in inference mode."},
+    {"is_inference", method_is_inference, METH_NOARGS,
+     "is_inference() -> bool\n\nTrue for tensors made in inference mode."},
     {"_make_subclass", make_subclass, METH_VARARGS | METH_STATIC, nullptr},
     {"item", method_item, METH_NOARGS,
-     "item() -> number\n\nThe value of a tensor with one element, as a Python number.\n\nExample:\n    >>> rushlight.tensor([2.5]).item()\n    2.5"},
+     "item() -> number\n\nThe value of a tensor with one element, "
+     "as a Python number.\n\nExample:\n    >>> rushlight.tensor([2.5]).item()\n    2.5"},
     {"tolist", method_tolist, METH_NOARGS,
-     "tolist() -> list | number\n\nThe values as nested lists.\n\nExample:\n    >>> rushlight.tensor([[1, 2]]).tolist()\n    [[1, 2]]"},
+     "tolist() -> list | number\n\nThe values as nested lists.\n\nExample:\n    >>> rushlight.tensor([[1, "
+     "2]]).tolist()\n    [[1, 2]]"},
     {}};
 
 PyGetSetDef tensor_properties[] = {

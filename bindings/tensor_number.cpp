@@ -17,11 +17,13 @@ bool to_operand(const Op& op, int param, PyObject* o, Value* v) {
         *v = Value(impl_of(o));
         return true;
     }
-    return reading(op.parsed.name.c_str(), op.parsed.params[size_t(param)].name.c_str(), [&] { return to_number(o, v); });
+    return reading(op.parsed.name.c_str(), op.parsed.params[size_t(param)].name.c_str(),
+                   [&] { return to_number(o, v); });
 }
 
 void fill_defaults(const Op& op, Value* values, int from) {
-    for (int i = from, n = int(op.parsed.params.size()); i < n; ++i) values[i] = op.parsed.params[size_t(i)].default_value;
+    for (int i = from, n = int(op.parsed.params.size()); i < n; ++i)
+        values[i] = op.parsed.params[size_t(i)].default_value;
 }
 
 PyObject* binary_in_place(const Op& op, PyObject* self, PyObject* other) {
@@ -50,13 +52,15 @@ PyObject* unary(const Op& op, PyObject* self) {
 }
 
 #define NAME(id) constexpr char name_##id[] = #id;
-NAME(add) NAME(sub) NAME(mul) NAME(div) NAME(floor_divide) NAME(remainder) NAME(pow) NAME(matmul) NAME(neg) NAME(abs) NAME(bitwise_not)
-NAME(bitwise_and) NAME(bitwise_or) NAME(bitwise_xor) NAME(bitwise_left_shift) NAME(bitwise_right_shift)
-NAME(eq) NAME(ne) NAME(lt) NAME(le) NAME(gt) NAME(ge)
+NAME(add) NAME(sub) NAME(mul) NAME(div) NAME(floor_divide) NAME(remainder) NAME(pow) NAME(matmul)
+NAME(neg) NAME(abs) NAME(bitwise_not) NAME(bitwise_and) NAME(bitwise_or) NAME(bitwise_xor)
+NAME(bitwise_left_shift) NAME(bitwise_right_shift) NAME(eq) NAME(ne) NAME(lt) NAME(le) NAME(gt) NAME(ge)
 #undef NAME
 
 template <const char* id> PyObject* binary_slot(PyObject* a, PyObject* b) { return call_binary(cached<id>(), a, b); }
-template <const char* id> PyObject* in_place_slot(PyObject* a, PyObject* b) { return binary_in_place(cached<id>(), a, b); }
+template <const char* id> PyObject* in_place_slot(PyObject* a, PyObject* b) {
+    return binary_in_place(cached<id>(), a, b);
+}
 template <const char* id> PyObject* unary_slot(PyObject* a) { return unary(cached<id>(), a); }
 
 PyObject* power_slot(PyObject* a, PyObject* b, PyObject*) { return call_binary(cached<name_pow>(), a, b); }
@@ -78,7 +82,9 @@ int bool_slot(PyObject* self) {
 
 PyObject* convert(PyObject* self, PyTypeObject* to) {
     return guarded([&]() -> PyObject* {
-        PyObject* number = wrap_number(item_of(*impl_of(self), to == &PyLong_Type ? "__int__" : to == &PyFloat_Type ? "__float__" : "__complex__"));
+        PyObject* number = wrap_number(item_of(*impl_of(self), to == &PyLong_Type    ? "__int__"
+                                                               : to == &PyFloat_Type ? "__float__"
+                                                                                     : "__complex__"));
         PyObject* out = number ? PyObject_CallOneArg(reinterpret_cast<PyObject*>(to), number) : nullptr;
         Py_XDECREF(number);
         return out;
@@ -91,8 +97,8 @@ PyObject* index_slot(PyObject* self) {
     return guarded([&]() -> PyObject* {
         TensorImpl* t = impl_of(self);
         require(t->numel == 1 && (is_integral(t->dtype) || t->dtype == DType::boolean), ErrorKind::type,
-                "only integer tensors of a single element can be converted to an index; this one has dtype ", name_of(t->dtype),
-                " and shape ", t->sizes);
+                "only integer tensors of a single element can be converted to an index; this one has dtype ",
+                name_of(t->dtype), " and shape ", t->sizes);
         return PyLong_FromLongLong(item_of(*t, "__index__").to_int());
     });
 }

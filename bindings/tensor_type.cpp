@@ -1,5 +1,5 @@
-// rushlight.Tensor: the Python object that shows a TensorImpl. One impl has at most one object at a time, so that `x.grad is
-// x.grad`. The object is known to the garbage collector only once it can refer to other Python objects.
+// rushlight.Tensor: the Python object that shows a TensorImpl. One impl has at most one object at a time, so that
+// `x.grad is x.grad`. The object is known to the garbage collector only once it can refer to other Python objects.
 #include "bindings/python.h"
 
 #include <structmember.h>
@@ -107,7 +107,8 @@ Py_hash_t tensor_hash(PyObject* self) { return Py_hash_t(reinterpret_cast<uintpt
 
 const char tensor_doc[] =
     "A multi-dimensional array of one dtype, on the CPU, that can take part in differentiation.\n\n"
-    "Made by `tensor`, `zeros`, `randn`, `from_numpy` and other factories; `Tensor(*sizes)` and `Tensor(data)` make float tensors.";
+    "Made by `tensor`, `zeros`, `randn`, `from_numpy` and other factories; "
+    "`Tensor(*sizes)` and `Tensor(data)` make float tensors.";
 
 // The object `Tensor(...)` of the older programs: sizes, or data of the default dtype.
 PyObject* tensor_new(PyTypeObject* type, PyObject* args, PyObject* keywords) {
@@ -126,7 +127,9 @@ PyObject* tensor_new(PyTypeObject* type, PyObject* args, PyObject* keywords) {
             (n == 1 && Py_TYPE(PyTuple_GET_ITEM(args, 0)) == size_type && to_ints(PyTuple_GET_ITEM(args, 0), &sizes)))
             return wrap_as(type, empty_tensor(n == 0 ? Dims{0} : sizes, default_dtype()));
         PyObject* module = PyImport_ImportModule("rushlight._C");
-        PyObject* made = module ? PyObject_CallMethod(module, "_tensor_of_default_dtype", "O", PyTuple_GET_ITEM(args, 0)) : nullptr;
+        PyObject* made = module
+                             ? PyObject_CallMethod(module, "_tensor_of_default_dtype", "O", PyTuple_GET_ITEM(args, 0))
+                             : nullptr;
         Py_XDECREF(module);
         if (!made || type == tensor_type) return made;
         PyObject* out = wrap_as(type, alias(tensor_of(made), impl_of(made)->sizes, impl_of(made)->strides, 0));

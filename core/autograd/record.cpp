@@ -48,7 +48,8 @@ void record(Call& c) {
     }
     Ref<Node> node = OpNode::make(c);
     if (c.list.empty()) {
-        for (int i = 0; i < std::min(c.results, c.op.derivative.results); ++i) set_history(*c.out[size_t(i)].impl(), node, uint32_t(i));
+        for (int i = 0; i < std::min(c.results, c.op.derivative.results); ++i)
+            set_history(*c.out[size_t(i)].impl(), node, uint32_t(i));
     } else {
         for (size_t i = 0; i < c.list.size(); ++i) set_history(*c.list[i].impl(), node, uint32_t(i));
     }

@@ -1,5 +1,5 @@
-// The two 16-bit floating types as storage, with exact conversions (round to nearest even). No arithmetic: kernels compute
-// in float32.
+// The two 16-bit floating types as storage, with exact conversions (round to nearest even). No arithmetic: kernels
+// compute in float32.
 #pragma once
 
 #include <bit>

@@ -11,7 +11,8 @@ const char* const channel_names[] = {"dispatch", "memory", "time"};
 
 bool read_environment() {
     const char* wanted = std::getenv("RUSHLIGHT_LOG");
-    for (int i = 0; wanted && i < int(Channel::count); ++i) log_open[i] = std::strstr(wanted, channel_names[i]) != nullptr;
+    for (int i = 0; wanted && i < int(Channel::count); ++i)
+        log_open[i] = std::strstr(wanted, channel_names[i]) != nullptr;
     return true;
 }
 }  // namespace

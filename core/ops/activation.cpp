@@ -24,7 +24,8 @@ Tensor moved_channels(const Tensor& t) {
 
 bool keeps_channels_last(const TensorImpl& t) {
     return t.storage->arrangement() == Arrangement::channels_last && t.rank() >= 3 && t.contiguous && t.offset == 0 &&
-           size_t(t.numel * size_of(t.dtype)) == t.storage->bytes() && t.storage->arranged_as(t.sizes[0], t.sizes[1], spatial_of(t));
+           size_t(t.numel * size_of(t.dtype)) == t.storage->bytes() &&
+           t.storage->arranged_as(t.sizes[0], t.sizes[1], spatial_of(t));
 }
 
 Activation::Activation(const Tensor& t) : tensor_(t) {

@@ -1,5 +1,5 @@
-// Activations (batch, channels, spatial...) as kernels read them: in whatever arrangement the storage keeps. What users see is always
-// the plain, row-major tensor; between the operators that know of it, the channels may lie innermost.
+// Activations (batch, channels, spatial...) as kernels read them: in whatever arrangement the storage keeps. What users
+// see is always the plain, row-major tensor; between the operators that know of it, the channels may lie innermost.
 #pragma once
 
 #include "kernels/compute/problem.h"
@@ -13,7 +13,7 @@ bool keeps_channels_last(const TensorImpl& t);
 // A tensor held for reading during one kernel.
 class Activation {
 public:
-    explicit Activation(const Tensor& t);                                  // as the storage has it, contiguous otherwise
+    explicit Activation(const Tensor& t);  // as the storage has it, contiguous otherwise
     Activation(const Tensor& t, compute::Layout wanted);                   // in this layout, arranged anew if need be
     ~Activation();
     Activation(const Activation&) = delete;

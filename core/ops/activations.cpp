@@ -4,7 +4,8 @@
 namespace rushlight {
 
 UNARY(relu, same, (x), maximum(x, 0), SLOPE(!(y <= 0)),
-      .names = "relu relu_ Tensor.relu Tensor.relu_ nn.functional.relu_", .doc = "max(x, 0) of each element.", .inplace = true);
+      .names = "relu relu_ Tensor.relu Tensor.relu_ nn.functional.relu_", .doc = "max(x, 0) of each element.",
+      .inplace = true);
 UNARY(relu6, same, (x), minimum(maximum(x, 0), 6), SLOPE((x > 0) & (x < 6)),
       .names = "", .doc = "Each element clamped to 0 and 6.", .domain = {-3, 9}, .inplace = true);
 UNARY(leaky_relu, floating_only, (x, p), where(x > 0, x, x * p[0]), SLOPE(where(x > 0, 1, p[0])),
@@ -15,9 +16,11 @@ UNARY(elu, floating_only, (x, p), where(x > 0, x, p[0] * expm1(x)), SLOPE(where(
       .doc = "Each element, or alpha * (exp(x) - 1) where it is negative.", .inplace = true);
 UNARY(selu, floating_only, (x), 1.0507009873554804934 * where(x > 0, x, 1.6732632423543772848 * expm1(x)),
       SLOPE(where(x > 0, 1.0507009873554804934, 1.7580993408473768600 * exp(minimum(x, 0)))),
-      .names = "selu selu_ nn.functional.selu_", .doc = "The self-normalising exponential linear unit of each element.", .inplace = true);
-UNARY(celu, floating_only, (x, p), where(x > 0, x, p[0] * expm1(x / p[0])), SLOPE(where(x > 0, 1, exp(minimum(x, 0) / p[0]))),
-      .attributes = "alpha: Number = 1.0", .names = "celu celu_ nn.functional.celu_",
+      .names = "selu selu_ nn.functional.selu_", .doc = "The self-normalising exponential linear unit of each element.",
+      .inplace = true);
+UNARY(celu, floating_only, (x, p), where(x > 0, x, p[0] * expm1(x / p[0])),
+      SLOPE(where(x > 0, 1, exp(minimum(x, 0) / p[0]))), .attributes = "alpha: Number = 1.0",
+      .names = "celu celu_ nn.functional.celu_",
       .doc = "Each element, or alpha * (exp(x / alpha) - 1) where it is negative.", .inplace = true);
 UNARY(gelu, floating_only, (x), 0.5 * x * (1 + erf(0.70710678118654752440 * x)),
       SLOPE(0.5 * (1 + erf(0.70710678118654752440 * x)) + 0.39894228040143267794 * x * exp(-0.5 * x * x)),
@@ -48,14 +51,15 @@ UNARY(hardswish, floating_only, (x), x * minimum(maximum(x + 3, 0), 6) / 6,
       .names = "", .doc = "x * hardsigmoid(x) of each element.", .domain = {-5, 5}, .inplace = true);
 UNARY(tanhshrink, floating_only, (x), x - tanh(x), SLOPE(square(tanh(x))),
       .names = "nn.functional.tanhshrink", .doc = "x - tanh(x) of each element.");
-UNARY(softshrink, floating_only, (x, p), where(x > p[0], x - p[0], where(x < -p[0], x + p[0], x * 0)), SLOPE(abs(x) > p[0]),
-      .attributes = "lambd: Number = 0.5", .names = "nn.functional.softshrink",
+UNARY(softshrink, floating_only, (x, p), where(x > p[0], x - p[0], where(x < -p[0], x + p[0], x * 0)),
+      SLOPE(abs(x) > p[0]), .attributes = "lambd: Number = 0.5", .names = "nn.functional.softshrink",
       .doc = "Each element drawn towards zero by `lambd`, no further than to zero.");
 UNARY(hardshrink, floating_only, (x, p), where(abs(x) <= p[0], 0, x), SLOPE(!(abs(x) <= p[0])),
       .attributes = "lambd: Number = 0.5", .names = "hardshrink Tensor.hardshrink nn.functional.hardshrink",
       .doc = "Each element, or zero where it is within `lambd` of zero.");
 UNARY(threshold, same, (x, p), where(x <= p[0], p[1], x), SLOPE(!(x <= p[0])),
       .attributes = "threshold: Number, value: Number", .names = "threshold threshold_ nn.functional.threshold_",
-      .doc = "Each element, or `value` where it is not above `threshold`.", .samples = "(x, 0.1, -2.0)", .inplace = true);
+      .doc = "Each element, or `value` where it is not above `threshold`.", .samples = "(x, 0.1, -2.0)",
+      .inplace = true);
 
 }  // namespace rushlight

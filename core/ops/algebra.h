@@ -1,5 +1,5 @@
-// The primitives as C++ functions: what derivatives are written in. Arguments that may be tensors or numbers are `Value`s,
-// which borrow: they live as long as the expression.
+// The primitives as C++ functions: what derivatives are written in. Arguments that may be tensors or numbers are
+// `Value`s, which borrow: they live as long as the expression.
 #pragma once
 
 #include "registry/invoke.h"
@@ -102,16 +102,20 @@ RUSHLIGHT_FUNCTION(unsqueeze, (const Tensor& x, int64_t dim), x, dim)
 RUSHLIGHT_FUNCTION(squeeze, (const Tensor& x, const Value& dim), x, dim)
 RUSHLIGHT_FUNCTION(select, (const Tensor& x, int64_t dim, int64_t index), x, dim, index)
 RUSHLIGHT_FUNCTION(narrow, (const Tensor& x, int64_t dim, int64_t start, int64_t length), x, dim, start, length)
-RUSHLIGHT_FUNCTION(slice, (const Tensor& x, int64_t dim, int64_t start, int64_t stop, int64_t step), x, dim, start, stop, step)
-RUSHLIGHT_FUNCTION(as_strided, (const Tensor& x, const Dims& size, const Dims& stride, int64_t offset), x, size, stride, offset)
+RUSHLIGHT_FUNCTION(slice, (const Tensor& x, int64_t dim, int64_t start, int64_t stop, int64_t step), x, dim, start,
+                   stop, step)
+RUSHLIGHT_FUNCTION(as_strided, (const Tensor& x, const Dims& size, const Dims& stride, int64_t offset), x, size, stride,
+                   offset)
 RUSHLIGHT_FUNCTION(gather, (const Tensor& x, int64_t dim, const Tensor& index), x, dim, index)
-RUSHLIGHT_FUNCTION(scatter_add, (const Tensor& x, int64_t dim, const Tensor& index, const Tensor& src), x, dim, index, src)
+RUSHLIGHT_FUNCTION(scatter_add, (const Tensor& x, int64_t dim, const Tensor& index, const Tensor& src), x, dim, index,
+                   src)
 RUSHLIGHT_FUNCTION(index_select, (const Tensor& x, int64_t dim, const Tensor& index), x, dim, index)
-RUSHLIGHT_FUNCTION(index_add, (const Tensor& x, int64_t dim, const Tensor& index, const Tensor& src), x, dim, index, src)
+RUSHLIGHT_FUNCTION(index_add, (const Tensor& x, int64_t dim, const Tensor& index, const Tensor& src), x, dim, index,
+                   src)
 RUSHLIGHT_FUNCTION(masked_fill, (const Tensor& x, const Tensor& mask, const Value& value), x, mask, value)
 RUSHLIGHT_FUNCTION(flip, (const Tensor& x, const Dims& dims), x, dims)
 RUSHLIGHT_FUNCTION(cumsum, (const Tensor& x, int64_t dim), x, dim)
-RUSHLIGHT_FUNCTION(to_dtype, (const Tensor& x, DType dtype), x, dtype)              // the tape's own cast; itself when equal
+RUSHLIGHT_FUNCTION(to_dtype, (const Tensor& x, DType dtype), x, dtype)  // the tape's own cast; itself when equal
 RUSHLIGHT_FUNCTION(full, (const Dims& size, const Value& value, DType dtype), size, value, dtype)
 RUSHLIGHT_FUNCTION(tril, (const Tensor& x, int64_t diagonal), x, diagonal)
 RUSHLIGHT_FUNCTION(triu, (const Tensor& x, int64_t diagonal), x, diagonal)

@@ -17,7 +17,7 @@ namespace {
 
 template <class T>
 bool fits_integer(const Value& v) {
-    constexpr double limit = double(std::numeric_limits<T>::max()) + 1;      // a negative number may wrap, as PyTorch lets it
+    constexpr double limit = double(std::numeric_limits<T>::max()) + 1;  // a negative number may wrap, as PyTorch's
     if (v.tag == Tag::integer) return sizeof(T) == 8 || (double(v.integer_) < limit && double(v.integer_) >= -limit);
     double x = v.to_double();
     return x < limit && x >= -limit;
@@ -54,10 +54,11 @@ Element as_element(const Value& v, DType t, const char* op) {
             using Part = typename T::value_type;
             to = T(Part(v.to_double()), Part(v.tag == Tag::complex ? v.complex_.im : 0));
         } else {
-            require(v.tag != Tag::complex || v.complex_.im == 0, ErrorKind::runtime, op, ": a complex number can't be stored as ", name_of(t));
+            require(v.tag != Tag::complex || v.complex_.im == 0, ErrorKind::runtime, op,
+                    ": a complex number can't be stored as ", name_of(t));
             if constexpr (std::is_integral_v<T>) {
-                require(fits_integer<T>(v), ErrorKind::runtime, op, ": the number ", v.to_double(), " can't be stored as ", name_of(t),
-                        " without overflow");
+                require(fits_integer<T>(v), ErrorKind::runtime, op, ": the number ", v.to_double(),
+                        " can't be stored as ", name_of(t), " without overflow");
                 to = static_cast<T>(v.tag == Tag::integer ? v.integer_ : int64_t(v.to_double()));
             } else if constexpr (std::is_same_v<T, double>) {
                 to = v.to_double();
@@ -74,9 +75,10 @@ void fill_raw(TensorImpl& t, const Element& value) {
     fill_strided(t.rank(), t.sizes.data(), {t.data(), t.dtype, t.strides.data()}, value.bytes);
 }
 
-void copy_raw(void* to, DType to_dtype, const int64_t* to_strides, const void* from, DType from_dtype, const int64_t* from_strides,
-              const Dims& sizes) {
-    copy_strided(sizes.size(), sizes.data(), {to, to_dtype, to_strides}, {const_cast<void*>(from), from_dtype, from_strides});
+void copy_raw(void* to, DType to_dtype, const int64_t* to_strides, const void* from, DType from_dtype,
+              const int64_t* from_strides, const Dims& sizes) {
+    copy_strided(sizes.size(), sizes.data(), {to, to_dtype, to_strides},
+                 {const_cast<void*>(from), from_dtype, from_strides});
 }
 
 void copy_values(TensorImpl& to, TensorImpl& from) {
@@ -84,14 +86,17 @@ void copy_values(TensorImpl& to, TensorImpl& from) {
     bool same_shape = to.sizes == from.sizes;
     if (same_shape && to.dtype == from.dtype && to.strides == from.strides) {
         if (to.storage.get() == from.storage.get() && to.offset == from.offset) return;
-        if (to.contiguous && !may_share_memory(to, from)) return copy_same_layout(to.data(), from.data(), to.numel * size_of(to.dtype));
+        if (to.contiguous && !may_share_memory(to, from))
+            return copy_same_layout(to.data(), from.data(), to.numel * size_of(to.dtype));
     }
     if (may_share_memory(to, from)) {                      // read everything before the first write
         Tensor apart = empty_tensor(from.sizes, from.dtype);
-        copy_raw(apart.data(), from.dtype, apart.strides().data(), from.data(), from.dtype, from.strides.data(), from.sizes);
+        copy_raw(apart.data(), from.dtype, apart.strides().data(), from.data(), from.dtype, from.strides.data(),
+                 from.sizes);
         return copy_values(to, *apart.impl());
     }
-    if (same_shape) return copy_raw(to.data(), to.dtype, to.strides.data(), from.data(), from.dtype, from.strides.data(), to.sizes);
+    if (same_shape)
+        return copy_raw(to.data(), to.dtype, to.strides.data(), from.data(), from.dtype, from.strides.data(), to.sizes);
     Dims strides = broadcast_strides(from, to.sizes);
     copy_raw(to.data(), to.dtype, to.strides.data(), from.data(), from.dtype, strides.data(), to.sizes);
 }
@@ -102,8 +107,8 @@ void require_fits(const Call& c, const Dims& from, const Dims& to, const char* p
     int shift = to.size() - from.size();
     bool fits = shift >= 0;
     for (int i = 0; fits && i < from.size(); ++i) fits = from[i] == 1 || from[i] == to[i + shift];
-    require(fits, ErrorKind::runtime, c.name(), ": ", param, " of shape ", from, " can't be broadcast to the shape ", to,
-            " of the tensor that is written");
+    require(fits, ErrorKind::runtime, c.name(), ": ", param, " of shape ", from, " can't be broadcast to the shape ",
+            to, " of the tensor that is written");
 }
 
 void infer_copy(Call& c) {
@@ -122,8 +127,8 @@ void vjp_copy(Vjp& d) {
 void infer_fill(Call& c) {
     TensorImpl& to = c.tensor(0);
     if (c[1].is_tensor())
-        require(c.tensor(1).rank() == 0, ErrorKind::runtime, c.name(), ": value has shape ", c.tensor(1).sizes, "; expected a number or a ",
-                "zero-dimensional tensor");
+        require(c.tensor(1).rank() == 0, ErrorKind::runtime, c.name(), ": value has shape ", c.tensor(1).sizes,
+                "; expected a number or a ", "zero-dimensional tensor");
     c.result(to.sizes, to.dtype);
 }
 
@@ -141,7 +146,8 @@ void infer_zero(Call& c) { c.result(c.tensor(0).sizes, c.tensor(0).dtype); }
 void run_zero(Call& c) {
     TensorImpl& to = *c.out[0].impl();
     if (to.numel == 0) return;
-    if (to.contiguous && to.numel * size_of(to.dtype) <= 1 << 16) std::memset(to.data(), 0, size_t(to.numel * size_of(to.dtype)));
+    if (to.contiguous && to.numel * size_of(to.dtype) <= 1 << 16)
+        std::memset(to.data(), 0, size_t(to.numel * size_of(to.dtype)));
     else fill_raw(to, Element{});
 }
 
@@ -163,13 +169,14 @@ void hand_on(Call& c) {
 bool wants_channels_last(const Call& c) {
     if (!c.has(1)) return false;
     std::string_view format = c[1].to_string();
-    require(format == "contiguous_format" || format == "preserve_format" || format == "channels_last" || format == "channels_last_3d",
+    require(format == "contiguous_format" || format == "preserve_format" || format == "channels_last" ||
+                format == "channels_last_3d",
             ErrorKind::runtime, c.name(), ": memory_format='", format,
             "'; expected contiguous_format, preserve_format, channels_last or channels_last_3d");
     if (!format.starts_with("channels_last")) return false;
     int rank = format == "channels_last" ? 4 : 5;
-    require(c.tensor(0).rank() == rank, ErrorKind::runtime, c.name(), ": memory_format='", format, "' with input of shape ",
-            c.tensor(0).sizes, "; expected ", rank, " dimensions");
+    require(c.tensor(0).rank() == rank, ErrorKind::runtime, c.name(), ": memory_format='", format,
+            "' with input of shape ", c.tensor(0).sizes, "; expected ", rank, " dimensions");
     return is_floating(c.tensor(0).dtype) && c.tensor(0).numel > 0;
 }
 
@@ -185,8 +192,8 @@ void run_contiguous(Call& c) {
     if (!wants_channels_last(c)) return copy_values(*c.out[0].impl(), c.tensor(0));
     Tensor from = contiguous(Tensor(&c.tensor(0)));
     int64_t channels = from.size(1), rows = from.size(0);
-    compute::change_layout(result_memory(c.out[0], compute::Layout::channels_last), compute::Layout::channels_last, from.data(),
-                           from.dtype(), rows, channels, from.numel() / (rows * channels));
+    compute::change_layout(result_memory(c.out[0], compute::Layout::channels_last), compute::Layout::channels_last,
+                           from.data(), from.dtype(), rows, channels, from.numel() / (rows * channels));
 }
 
 void infer_to_dtype(Call& c) {
@@ -209,14 +216,22 @@ void compose_type_as(Call& c) { give(c, invoke(op_to_dtype, tensor_at(c, 0), c.t
 
 // A method such as x.float().
 Op cast_method(const char* signature, const char* name, void (*compose)(Call&), const char* doc) {
-    return {.signature = signature, .names = name, .dtypes = "all", .compose = compose, .samples = {.calls = "T(2, 3).double()"}, .doc = doc};
+    return {
+        .signature = signature,
+        .names = name,
+        .dtypes = "all",
+        .compose = compose,
+        .samples = {.calls = "T(2, 3).double()"},
+        .doc = doc};
 }
 
 }  // namespace
 
-OP(copy_) = {.signature = "copy_(input: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor", .names = "Tensor.copy_", .dtypes = "all",
+OP(copy_) = {.signature = "copy_(input: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor",
+    .names = "Tensor.copy_", .dtypes = "all",
     .infer = infer_copy, .kernel = {"strided", run_copy}, .derivative = {.vjp = vjp_copy}, .onnx = {"Expand", 13},
-    .samples = {.calls = "T(2, 3).clone().copy_(T(2, 3)); T(2, 3).clone().copy_(T(3)); T(2, 3).clone().t().copy_(T(3, 1))"},
+    .samples = {.calls = "T(2, 3).clone().copy_(T(2, 3)); T(2, 3).clone().copy_(T(3)); "
+                         "T(2, 3).clone().t().copy_(T(3, 1))"},
     .doc = R"(Overwrites the tensor with the values of `src`, broadcast and cast to its dtype; returns the tensor.
 
 Example:
@@ -224,7 +239,8 @@ Example:
     tensor([[1., 2.],
             [1., 2.]]))", .writes_first = true};
 
-OP(fill_) = {.signature = "fill_(input: Tensor, value: Tensor | Number) -> Tensor", .names = "Tensor.fill_", .dtypes = "all",
+OP(fill_) = {.signature = "fill_(input: Tensor, value: Tensor | Number) -> Tensor", .names = "Tensor.fill_",
+    .dtypes = "all",
     .infer = infer_fill, .kernel = {"strided", run_fill}, .derivative = {.vjp = vjp_fill}, .onnx = {"Expand", 13},
     .samples = {.calls = "T(2, 3).clone().fill_(2.5); T(2, 3).clone().fill_(T())"},
     .doc = R"(Overwrites every element with a number or the value of a zero-dimensional tensor; returns the tensor.
@@ -235,12 +251,15 @@ Example:
     >>> rushlight.empty(2).fill_(3)
     tensor([3., 3.]))", .writes_first = true, .writes_one_value = true};
 
-OP(zero_) = {.signature = "zero_(input: Tensor) -> Tensor", .names = "Tensor.zero_", .dtypes = "all", .infer = infer_zero,
+OP(zero_) = {.signature = "zero_(input: Tensor) -> Tensor", .names = "Tensor.zero_", .dtypes = "all",
+    .infer = infer_zero,
     .kernel = {"strided", run_zero}, .derivative = {.vjp = [](Vjp& d) { d.to(0, zeros_of(d.sizes(0), d.dtype(0))); }},
-    .onnx = {"ConstantOfShape", 9}, .samples = {.calls = "T(2, 3).clone().zero_()"}, .doc = "Overwrites every element with zero; returns the tensor.",
+    .onnx = {"ConstantOfShape", 9}, .samples = {.calls = "T(2, 3).clone().zero_()"},
+    .doc = "Overwrites every element with zero; returns the tensor.",
     .writes_first = true, .writes_one_value = true};
 
-OP(clone) = {.signature = "clone(input: Tensor) -> Tensor", .names = "clone Tensor.clone", .dtypes = "all", .infer = infer_clone,
+OP(clone) = {.signature = "clone(input: Tensor) -> Tensor", .names = "clone Tensor.clone", .dtypes = "all",
+    .infer = infer_clone,
     .kernel = {"strided", run_clone}, .derivative = {.vjp = vjp_clone}, .onnx = {"Identity", 13},
     .samples = {.calls = "clone(T(2, 3)); clone(T(2, 3).t()); clone(T(3, 1).expand(3, 2))"},
     .doc = R"(A copy in memory of its own, with the order of strides kept. Gradients flow through it.
@@ -249,36 +268,53 @@ Example:
     >>> rushlight.tensor([1, 2]).clone()
     tensor([1, 2]))"};
 
-OP(contiguous) = {.signature = "contiguous(input: Tensor, memory_format: str | None = None) -> Tensor", .names = "Tensor.contiguous",
+OP(contiguous) = {.signature = "contiguous(input: Tensor, memory_format: str | None = None) -> Tensor",
+    .names = "Tensor.contiguous",
     .dtypes = "all", .infer = infer_contiguous, .kernel = {"strided", run_contiguous}, .derivative = {.vjp = vjp_clone},
     .onnx = {"Identity", 13},
-    .samples = {.calls = "T(2, 3).contiguous(); T(2, 3).t().contiguous(); T(2, 3, 4, 5).contiguous(memory_format='channels_last')"},
+    .samples = {.calls = "T(2, 3).contiguous(); T(2, 3).t().contiguous(); "
+                         "T(2, 3, 4, 5).contiguous(memory_format='channels_last')"},
     .doc = R"(The tensor itself when its elements lie in row-major order, else a copy where they do.
 
-With memory_format=rushlight.channels_last (4 dimensions) or channels_last_3d (5), the channels lie innermost in memory, as
-convolutions like them best. The sizes and strides that the tensor shows stay those of row-major order.
+With memory_format=rushlight.channels_last (4 dimensions) or channels_last_3d (5), the channels lie innermost in memory,
+as convolutions like them best. The sizes and strides that the tensor shows stay those of row-major order.
 
 Example:
     >>> rushlight.zeros(2, 3).t().contiguous().stride()
     (2, 1))"};
 
-OP(to_dtype) = {.signature = "to_dtype(input: Tensor, dtype: dtype) -> Tensor", .dtypes = "all", .infer = infer_to_dtype,
+OP(to_dtype) = {.signature = "to_dtype(input: Tensor, dtype: dtype) -> Tensor", .dtypes = "all",
+    .infer = infer_to_dtype,
     .kernel = {"strided", run_clone}, .derivative = {.vjp = vjp_clone}, .onnx = {"Cast", 13},
-    .samples = {.calls = "T(2, 3).double()"}, .doc = "The values in another dtype; the tensor itself when it has that dtype."};
+    .samples = {.calls = "T(2, 3).double()"},
+    .doc = "The values in another dtype; the tensor itself when it has that dtype."};
 
-OP(float) = cast_method("float(input: Tensor) -> Tensor", "Tensor.float", compose_cast<DType::float32>, "The values as float32.");
-OP(double) = cast_method("double(input: Tensor) -> Tensor", "Tensor.double", compose_cast<DType::float64>, "The values as float64.");
-OP(half) = cast_method("half(input: Tensor) -> Tensor", "Tensor.half", compose_cast<DType::float16>, "The values as float16.");
-OP(bfloat16) = cast_method("bfloat16(input: Tensor) -> Tensor", "Tensor.bfloat16", compose_cast<DType::bfloat16>, "The values as bfloat16.");
+OP(float) = cast_method("float(input: Tensor) -> Tensor", "Tensor.float", compose_cast<DType::float32>,
+                        "The values as float32.");
+OP(double) = cast_method("double(input: Tensor) -> Tensor", "Tensor.double", compose_cast<DType::float64>,
+                         "The values as float64.");
+OP(half) = cast_method("half(input: Tensor) -> Tensor", "Tensor.half", compose_cast<DType::float16>,
+                       "The values as float16.");
+OP(bfloat16) = cast_method("bfloat16(input: Tensor) -> Tensor", "Tensor.bfloat16", compose_cast<DType::bfloat16>,
+                           "The values as bfloat16.");
 OP(int) = cast_method("int(input: Tensor) -> Tensor", "Tensor.int", compose_cast<DType::int32>, "The values as int32.");
-OP(long) = cast_method("long(input: Tensor) -> Tensor", "Tensor.long", compose_cast<DType::int64>, "The values as int64.");
-OP(short) = cast_method("short(input: Tensor) -> Tensor", "Tensor.short", compose_cast<DType::int16>, "The values as int16.");
-OP(char) = cast_method("char(input: Tensor) -> Tensor", "Tensor.char", compose_cast<DType::int8>, "The values as int8.");
-OP(byte) = cast_method("byte(input: Tensor) -> Tensor", "Tensor.byte", compose_cast<DType::uint8>, "The values as uint8.");
-OP(bool) = cast_method("bool(input: Tensor) -> Tensor", "Tensor.bool", compose_cast<DType::boolean>, "The values as bool: true where not zero.");
-OP(cfloat) = cast_method("cfloat(input: Tensor) -> Tensor", "Tensor.cfloat", compose_cast<DType::complex64>, "The values as complex64.");
-OP(cdouble) = cast_method("cdouble(input: Tensor) -> Tensor", "Tensor.cdouble", compose_cast<DType::complex128>, "The values as complex128.");
-OP(type_as) = {.signature = "type_as(input: Tensor, other: Tensor) -> Tensor", .names = "Tensor.type_as", .dtypes = "all",
-    .compose = compose_type_as, .samples = {.calls = "T(2).type_as(T(3))"}, .doc = "The values in the dtype of `other`."};
+OP(long) = cast_method("long(input: Tensor) -> Tensor", "Tensor.long", compose_cast<DType::int64>,
+                       "The values as int64.");
+OP(short) = cast_method("short(input: Tensor) -> Tensor", "Tensor.short", compose_cast<DType::int16>,
+                        "The values as int16.");
+OP(char) = cast_method("char(input: Tensor) -> Tensor", "Tensor.char", compose_cast<DType::int8>,
+                       "The values as int8.");
+OP(byte) = cast_method("byte(input: Tensor) -> Tensor", "Tensor.byte", compose_cast<DType::uint8>,
+                       "The values as uint8.");
+OP(bool) = cast_method("bool(input: Tensor) -> Tensor", "Tensor.bool", compose_cast<DType::boolean>,
+                       "The values as bool: true where not zero.");
+OP(cfloat) = cast_method("cfloat(input: Tensor) -> Tensor", "Tensor.cfloat", compose_cast<DType::complex64>,
+                         "The values as complex64.");
+OP(cdouble) = cast_method("cdouble(input: Tensor) -> Tensor", "Tensor.cdouble", compose_cast<DType::complex128>,
+                          "The values as complex128.");
+OP(type_as) = {.signature = "type_as(input: Tensor, other: Tensor) -> Tensor", .names = "Tensor.type_as",
+    .dtypes = "all",
+    .compose = compose_type_as, .samples = {.calls = "T(2).type_as(T(3))"},
+    .doc = "The values in the dtype of `other`."};
 
 }  // namespace rushlight

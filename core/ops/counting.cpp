@@ -256,8 +256,10 @@ OP(unique_rows) = {
     .kernel = {"generic", run_unique_rows},
     .derivative = not_differentiable("which rows are equal changes abruptly"),
     .onnx = no_onnx("Unique along an axis gives the rows; written by the exporter"),
-    .samples = {.calls = "unique_rows(I(8, 2, high=2), True, True, False); unique_rows(I(5, 1, high=3), True, True, False)"},
-    .doc = "Which row stands for each distinct row, in lexicographic order (or in order of appearance), for each row its "
+    .samples = {.calls = "unique_rows(I(8, 2, high=2), True, True, False); "
+                         "unique_rows(I(5, 1, high=3), True, True, False)"},
+    .doc = "Which row stands for each distinct row, in lexicographic order (or in order of appearance), "
+           "for each row its "
            "place among them, and how often each occurs."};
 
 OP(bincount) = {
@@ -286,9 +288,10 @@ OP(histc) = {
     .derivative = not_differentiable("counts change abruptly"),
     .onnx = no_onnx("ONNX has no operator for it"),
     .samples = {.calls = "histc(T(4, 5), 4); histc(T(20), 5, -1, 2); histc(T(3, 2, 2), 3, -4, 4)"},
-    .doc = R"(How many elements lie in each of `bins` equal cells of [min, max]; where both are equal, of the input's range.
+    .doc = R"(How many elements lie in each of `bins` equal cells of [min, max].
 
-Elements outside, and NaN, are left out. The counts have the input's dtype.
+Where both bounds are equal, the cells span the input's range. Elements outside, and NaN, are left out. The counts have
+the input's dtype.
 
 Example:
     >>> rushlight.histc(rushlight.tensor([1.0, 2.0, 1.0]), bins=4, min=0, max=3)
@@ -313,7 +316,8 @@ Example:
             [0, 0, 1]]))"};
 
 OP(searchsorted) = {
-    .signature = "searchsorted(sorted_sequence: Tensor, input: Tensor | Number, *, out_int32: bool = False, right: bool = False, "
+    .signature = "searchsorted(sorted_sequence: Tensor, input: Tensor | Number, *, out_int32: bool = False, "
+                 "right: bool = False, "
                  "side: str | None = None, sorter: Tensor | None = None) -> Tensor",
     .names = "searchsorted out",
     .dtypes = "floating integral bool",
@@ -322,22 +326,26 @@ OP(searchsorted) = {
     .derivative = places_are_integers,
     .onnx = no_onnx("ONNX has no operator for it"),
     .samples = {.calls = "searchsorted(sort(T(5))[0], T(2, 3)); searchsorted(sort(T(2, 4))[0], T(2, 3), right=True)"},
-    .doc = R"(Where each element of `input` would go in a sorted row so that it stays sorted: before its equals, or behind them where `right`.
+    .doc = R"(Where each element of `input` would go in a sorted row so that it stays sorted.
 
-`sorted_sequence` is one row, or has a row for each row of `input`. `side` is 'left' or 'right', NumPy's way to say
-`right`. `sorter` holds the indices that sort it, where it is not sorted. The result is int64, or int32 with `out_int32`.
+That is before its equals, or behind them where `right`. `sorted_sequence` is one row, or has a row for
+each row of `input`. `side` is 'left' or 'right', NumPy's way to say `right`. `sorter` holds the indices that sort it,
+where it is not sorted. The result is int64, or int32 with `out_int32`.
 
 Example:
     >>> rushlight.searchsorted(rushlight.tensor([1, 3, 5]), rushlight.tensor([3, 6]))
     tensor([1, 3]))"};
 
 OP(bucketize) = {
-    .signature = "bucketize(input: Tensor | Number, boundaries: Tensor, *, out_int32: bool = False, right: bool = False) -> Tensor",
+    .signature = "bucketize(input: Tensor | Number, boundaries: Tensor, *, out_int32: bool = False, "
+                 "right: bool = False) -> Tensor",
     .names = "bucketize out",
     .dtypes = "floating integral bool",
     .compose = compose_bucketize,
     .samples = {.calls = "bucketize(T(2, 3), sort(T(5))[0]); bucketize(0.5, sort(T(5))[0], right=True)"},
-    .doc = R"(Which of the cells between ascending `boundaries` each element lies in; on a boundary, the cell below it, or above where `right`.
+    .doc = R"(Which of the cells between ascending `boundaries` each element lies in.
+
+On a boundary that is the cell below it, or above it where `right`.
 
 Example:
     >>> rushlight.bucketize(rushlight.tensor([0.5, 2.0, 9.0]), rushlight.tensor([1.0, 2.0, 3.0]))

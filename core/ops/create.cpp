@@ -54,16 +54,20 @@ void run_zeros(Call& c) {
 void run_ones(Call& c) { fill_raw(*c.out[0].impl(), as_element(Value(1), c.out[0].dtype(), c.name())); }
 void run_full(Call& c) { fill_raw(*c.out[0].impl(), as_element(c["fill_value"], c.out[0].dtype(), c.name())); }
 
-Op constant_op(const char* signature, const char* names, void (*infer)(Call&), void (*run)(Call&), const char* calls, const char* doc) {
+Op constant_op(const char* signature, const char* names, void (*infer)(Call&), void (*run)(Call&), const char* calls,
+               const char* doc) {
     return {.signature = signature, .names = names, .dtypes = "all", .infer = infer, .kernel = {"fill", run},
-            .derivative = not_differentiable("the result does not depend on a tensor's values"), .onnx = {"ConstantOfShape", 9},
+            .derivative = not_differentiable("the result does not depend on a tensor's values"),
+    .onnx = {"ConstantOfShape", 9},
             .samples = {.calls = calls}, .doc = doc};
 }
 
 void infer_empty_strided(Call& c) {
     Dims sizes(c[0].to_ints()), strides(c[1].to_ints());
     bytes_needed(sizes, strides, 0, size_of(DType::complex128), c.name());
-    for (int64_t s : strides) require(s >= 0, ErrorKind::runtime, c.name(), ": stride=", strides, " has a negative entry; expected strides >= 0");
+    for (int64_t s : strides)
+        require(s >= 0, ErrorKind::runtime, c.name(), ": stride=", strides,
+                " has a negative entry; expected strides >= 0");
     Geometry& g = c.result(sizes, dtype_or(c, "dtype", default_dtype()));
     g.strides = strides;
     g.strided = true;
@@ -82,7 +86,8 @@ struct Range {
 
 Range range_of(const Call& c) {
     Range r = {c[0], c[1], c[2], false, DType::int64};
-    require(!r.start.is_none() || !r.end.is_none(), ErrorKind::type, c.name(), ": missing argument 'end'; the signature is ", c.op.parsed.text);
+    require(!r.start.is_none() || !r.end.is_none(), ErrorKind::type, c.name(),
+            ": missing argument 'end'; the signature is ", c.op.parsed.text);
     if (r.end.is_none()) {
         r.end = r.start;
         r.start = Value(0);
@@ -91,7 +96,8 @@ Range range_of(const Call& c) {
     }
     bool fraction = false;
     for (const Value* v : {&r.start, &r.end, &r.step}) {
-        require(v->tag != Tag::complex, ErrorKind::runtime, c.name(), ": complex numbers have no order; expected real numbers");
+        require(v->tag != Tag::complex, ErrorKind::runtime, c.name(),
+                ": complex numbers have no order; expected real numbers");
         fraction = fraction || v->tag == Tag::real;
     }
     r.dtype = dtype_or(c, "dtype", fraction ? default_dtype() : DType::int64);
@@ -102,20 +108,23 @@ Range range_of(const Call& c) {
 int64_t range_length(const Call& c, const Range& r) {
     double start = r.start.to_double(), end = r.end.to_double(), step = r.step.to_double();
     require(step != 0, ErrorKind::runtime, c.name(), ": step=0; expected another step");
-    require(std::isfinite(start) && std::isfinite(end), ErrorKind::runtime, c.name(), ": the range from ", start, " to ", end, " is not finite");
-    require(step > 0 ? end >= start : end <= start, ErrorKind::runtime, c.name(), ": a step of ", step, " does not lead from start=", start,
-            " to end=", end);
+    require(std::isfinite(start) && std::isfinite(end), ErrorKind::runtime, c.name(), ": the range from ", start,
+            " to ", end, " is not finite");
+    require(step > 0 ? end >= start : end <= start, ErrorKind::runtime, c.name(), ": a step of ", step,
+            " does not lead from start=", start, " to end=", end);
     if (r.whole && r.dtype == DType::int64) {
         int64_t a = r.start.to_int(), b = r.end.to_int(), s = r.step.to_int();
         require(s != 0, ErrorKind::runtime, c.name(), ": step=", step, " is 0 as an integer; expected another step");
         uint64_t distance = s > 0 ? uint64_t(b) - uint64_t(a) : uint64_t(a) - uint64_t(b);
         uint64_t pace = s > 0 ? uint64_t(s) : uint64_t(0) - uint64_t(s);
         uint64_t n = distance / pace + (distance % pace != 0);
-        require(n < uint64_t(1) << 62, ErrorKind::runtime, c.name(), ": the range has ", n, " elements, more than memory can hold");
+        require(n < uint64_t(1) << 62, ErrorKind::runtime, c.name(), ": the range has ", n,
+                " elements, more than memory can hold");
         return int64_t(n);
     }
     double n = std::ceil((end - start) / step);
-    require(n >= 0 && n < 4.6e18, ErrorKind::runtime, c.name(), ": the range has ", n, " elements, more than memory can hold");
+    require(n >= 0 && n < 4.6e18, ErrorKind::runtime, c.name(), ": the range has ", n,
+            " elements, more than memory can hold");
     return int64_t(n);
 }
 
@@ -134,14 +143,16 @@ void run_arange(Call& c) {
 void infer_linspace(Call& c) {
     int64_t steps = c["steps"].to_int();
     require(steps >= 0, ErrorKind::runtime, c.name(), ": steps=", steps, " is negative; expected steps >= 0");
-    for (int i : {0, 1}) require(c[i].tag != Tag::complex, ErrorKind::runtime, c.name(), ": complex numbers are not supported here");
+    for (int i : {0, 1})
+        require(c[i].tag != Tag::complex, ErrorKind::runtime, c.name(), ": complex numbers are not supported here");
     c.result({steps}, dtype_or(c, "dtype", default_dtype()));
 }
 
 void run_linspace(Call& c) {
     bool powers = c.op.parsed.find("base") >= 0;
     Tensor& out = c.out[0];
-    kernels::linspace(out.data(), out.dtype(), out.numel(), c[0].to_double(), c[1].to_double(), powers, powers ? c["base"].to_double() : 0);
+    kernels::linspace(out.data(), out.dtype(), out.numel(), c[0].to_double(), c[1].to_double(), powers,
+                      powers ? c["base"].to_double() : 0);
 }
 
 void infer_eye(Call& c) {
@@ -157,49 +168,67 @@ bool is_lower(const Call& c) { return c.op.parsed.name.starts_with("tril"); }
 
 void infer_triangle_indices(Call& c) {
     int64_t rows = c[0].to_int(), columns = c[1].to_int();
-    require(rows >= 0 && columns >= 0, ErrorKind::runtime, c.name(), ": row=", rows, " and col=", columns, "; expected sizes >= 0");
+    require(rows >= 0 && columns >= 0, ErrorKind::runtime, c.name(), ": row=", rows, " and col=", columns,
+            "; expected sizes >= 0");
     checked_numel({rows, columns, 2}, c.name());
-    c.result({2, kernels::count_triangle(rows, columns, c[2].to_int(), is_lower(c))}, dtype_or(c, "dtype", DType::int64));
+    c.result({2, kernels::count_triangle(rows, columns, c[2].to_int(), is_lower(c))},
+             dtype_or(c, "dtype", DType::int64));
 }
 
 void run_triangle_indices(Call& c) {
     Tensor& out = c.out[0];
-    kernels::triangle_indices(out.data(), out.dtype(), c[0].to_int(), c[1].to_int(), c[2].to_int(), is_lower(c), out.size(1));
+    kernels::triangle_indices(out.data(), out.dtype(), c[0].to_int(), c[1].to_int(), c[2].to_int(), is_lower(c),
+                              out.size(1));
 }
 
-Op sequence_op(const char* signature, const char* names, void (*infer)(Call&), void (*run)(Call&), Onnx onnx, const char* calls, const char* doc) {
+Op sequence_op(const char* signature, const char* names, void (*infer)(Call&), void (*run)(Call&), Onnx onnx,
+               const char* calls, const char* doc) {
     return {.signature = signature, .names = names, .dtypes = "all", .infer = infer, .kernel = {"generic", run},
-            .derivative = not_differentiable("the result does not depend on a tensor's values"), .onnx = onnx, .samples = {.calls = calls}, .doc = doc};
+            .derivative = not_differentiable("the result does not depend on a tensor's values"), .onnx = onnx,
+    .samples = {.calls = calls}, .doc = doc};
 }
 
 // ---- triangles and diagonals -------------------------------------------------------------------------------------
 
 void infer_triangle(Call& c) {
     TensorImpl& t = c.tensor(0);
-    require(t.rank() >= 2, ErrorKind::runtime, c.name(), ": input has shape ", t.sizes, "; expected at least 2 dimensions");
+    require(t.rank() >= 2, ErrorKind::runtime, c.name(), ": input has shape ", t.sizes,
+            "; expected at least 2 dimensions");
     c.result(t.sizes, t.dtype);
 }
 
 void run_triangle(Call& c) {
     Tensor in = contiguous(tensor_at(c, 0));
     int rank = in.rank();
-    int64_t rows = in.size(rank - 2), columns = in.size(rank - 1), batch = in.numel() ? in.numel() / (rows * columns) : 0;
-    kernels::triangle(in.data(), c.out[0].data(), size_of(in.dtype()), batch, rows, columns, c[1].to_int(), is_lower(c));
+    int64_t rows = in.size(rank - 2), columns = in.size(rank - 1),
+            batch = in.numel() ? in.numel() / (rows * columns) : 0;
+    kernels::triangle(in.data(), c.out[0].data(), size_of(in.dtype()), batch, rows, columns, c[1].to_int(),
+                      is_lower(c));
 }
 
 Op triangle_op(const char* signature, const char* names, Derivative derivative, const char* calls, const char* doc) {
-    return {.signature = signature, .names = names, .dtypes = "all", .infer = infer_triangle, .kernel = {"generic", run_triangle},
-            .derivative = derivative, .onnx = {"Trilu", 14}, .samples = {.calls = calls}, .doc = doc};
+    return {
+        .signature = signature,
+        .names = names,
+        .dtypes = "all",
+        .infer = infer_triangle,
+        .kernel = {"generic", run_triangle},
+        .derivative = derivative,
+        .onnx = {"Trilu", 14},
+        .samples = {.calls = calls},
+        .doc = doc};
 }
 
-// Zeros with the input's elements added where a view of these strides has its elements: the adjoint of taking such a view.
+// Zeros with the input's elements added where a view of these strides has its elements: the adjoint of taking such a
+// view.
 void infer_place(Call& c) {
     TensorImpl& t = c.tensor(0);
     Dims sizes(c[1].to_ints()), strides(c[2].to_ints());
     int64_t room = checked_numel(sizes, c.name()), element = size_of(t.dtype);
-    require(c[3].to_int() >= 0 && bytes_needed(t.sizes, strides, c[3].to_int(), element, c.name()) <= checked_mul(room, element, c.name()),
-            ErrorKind::runtime, c.name(), ": stride=", strides, " and offset=", c[3].to_int(), " lead input of shape ", t.sizes,
-            " outside size=", sizes);
+    require(c[3].to_int() >= 0 && bytes_needed(t.sizes, strides, c[3].to_int(), element, c.name()) <=
+                                      checked_mul(room, element, c.name()),
+            ErrorKind::runtime, c.name(), ": stride=", strides, " and offset=", c[3].to_int(), " lead input of shape ",
+            t.sizes, " outside size=", sizes);
     c.result(sizes, t.dtype);
 }
 
@@ -224,9 +253,12 @@ void compose_diag_embed(Call& c) {
     int64_t shift = c[1].to_int(), n = (t.rank() ? t.sizes.back() : 1);
     require(t.rank() > 0, ErrorKind::runtime, c.name(), ": a zero-dimensional input has no diagonal");
     require_room(c, t.rank() + 1);
-    int a = rules::dim(c, c[2].to_int(), t.rank() + 1, t.sizes, "dim1"), b = rules::dim(c, c[3].to_int(), t.rank() + 1, t.sizes, "dim2");
-    require(a != b, ErrorKind::runtime, c.name(), ": dim1=", c[2].to_int(), " and dim2=", c[3].to_int(), " name one dimension");
-    require(shift > -(int64_t(1) << 40) && shift < int64_t(1) << 40, ErrorKind::runtime, c.name(), ": offset=", shift, " is too large");
+    int a = rules::dim(c, c[2].to_int(), t.rank() + 1, t.sizes, "dim1"),
+        b = rules::dim(c, c[3].to_int(), t.rank() + 1, t.sizes, "dim2");
+    require(a != b, ErrorKind::runtime, c.name(), ": dim1=", c[2].to_int(), " and dim2=", c[3].to_int(),
+            " name one dimension");
+    require(shift > -(int64_t(1) << 40) && shift < int64_t(1) << 40, ErrorKind::runtime, c.name(), ": offset=", shift,
+            " is too large");
     int64_t side = checked_add(n, shift < 0 ? -shift : shift, c.name());
     Dims sizes = t.sizes;
     sizes.erase(t.rank() - 1);
@@ -242,61 +274,82 @@ void compose_diag_embed(Call& c) {
 
 void compose_diag(Call& c) {
     TensorImpl& t = c.tensor(0);
-    require(t.rank() == 1 || t.rank() == 2, ErrorKind::runtime, c.name(), ": input has shape ", t.sizes, "; expected 1 or 2 dimensions");
+    require(t.rank() == 1 || t.rank() == 2, ErrorKind::runtime, c.name(), ": input has shape ", t.sizes,
+            "; expected 1 or 2 dimensions");
     static const Op& embed = *find_op("diag_embed");
-    give(c, t.rank() == 1 ? invoke(embed, Tensor(&t), c[1].to_int()) : invoke(op_clone, invoke(op_diagonal, Tensor(&t), c[1].to_int())));
+    give(c, t.rank() == 1 ? invoke(embed, Tensor(&t), c[1].to_int())
+                          : invoke(op_clone, invoke(op_diagonal, Tensor(&t), c[1].to_int())));
 }
 
 }  // namespace
 
-OP(empty) = constant_op("empty(size: int[], *, dtype: dtype | None = None) -> Tensor", "empty", infer_sized, run_empty, "empty(2, 0)",
-    R"(A tensor of the given shape whose values are whatever the memory held.
+OP(empty) = constant_op("empty(size: int[], *, dtype: dtype | None = None) -> Tensor", "empty", infer_sized, run_empty,
+                        "empty(2, 0)",
+                        R"(A tensor of the given shape whose values are whatever the memory held.
 
 Example:
     >>> rushlight.empty(2, 3).shape
     rushlight.Size([2, 3]))");
-OP(zeros) = constant_op("zeros(size: int[], *, dtype: dtype | None = None) -> Tensor", "zeros", infer_sized, run_zeros, "zeros(2, 3); zeros((0,))",
-    R"(A tensor of the given shape, filled with zeros. Raises RuntimeError for negative sizes.
+OP(zeros) = constant_op("zeros(size: int[], *, dtype: dtype | None = None) -> Tensor", "zeros", infer_sized, run_zeros,
+                        "zeros(2, 3); zeros((0,))",
+                        R"(A tensor of the given shape, filled with zeros. Raises RuntimeError for negative sizes.
 
 Example:
     >>> rushlight.zeros(2)
     tensor([0., 0.]))");
-OP(ones) = constant_op("ones(size: int[], *, dtype: dtype | None = None) -> Tensor", "ones", infer_sized, run_ones, "ones(2, 3); ones(())",
-    R"(A tensor of the given shape, filled with ones.
+OP(ones) = constant_op("ones(size: int[], *, dtype: dtype | None = None) -> Tensor", "ones", infer_sized, run_ones,
+                       "ones(2, 3); ones(())",
+                       R"(A tensor of the given shape, filled with ones.
 
 Example:
     >>> rushlight.ones(2)
     tensor([1., 1.]))");
-OP(full) = constant_op("full(size: int[], fill_value: Number, *, dtype: dtype | None = None) -> Tensor", "full", infer_full, run_full,
-    "full((2, 3), 1.5); full((2,), 3); full((), True)",
-    R"(A tensor of the given shape, filled with one number; the dtype follows from the number unless given.
+OP(full) =
+    constant_op("full(size: int[], fill_value: Number, *, dtype: dtype | None = None) -> Tensor", "full", infer_full,
+                run_full, "full((2, 3), 1.5); full((2,), 3); full((), True)",
+                R"(A tensor of the given shape, filled with one number; the dtype follows from the number unless given.
 
 Example:
     >>> rushlight.full((2,), 7)
     tensor([7, 7]))");
-OP(empty_like) = constant_op("empty_like(input: Tensor, *, dtype: dtype | None = None) -> Tensor", "empty_like", infer_like, run_empty,
-    "empty_like(T(2, 0))", "An uninitialised tensor with the shape, dtype and order of strides of `input`.");
-OP(zeros_like) = constant_op("zeros_like(input: Tensor, *, dtype: dtype | None = None) -> Tensor", "zeros_like", infer_like, run_zeros,
-    "zeros_like(T(2, 3))", "Zeros with the shape, dtype and order of strides of `input`.");
-OP(ones_like) = constant_op("ones_like(input: Tensor, *, dtype: dtype | None = None) -> Tensor", "ones_like", infer_like, run_ones,
-    "ones_like(T(2, 3).t())", "Ones with the shape, dtype and order of strides of `input`.");
-OP(full_like) = constant_op("full_like(input: Tensor, fill_value: Number, *, dtype: dtype | None = None) -> Tensor", "full_like", infer_like,
-    run_full, "full_like(T(2, 3), 1.5)", "One number everywhere, with the shape, dtype and order of strides of `input`.");
-OP(new_empty) = constant_op("new_empty(input: Tensor, size: int[], *, dtype: dtype | None = None) -> Tensor", "Tensor.new_empty", infer_new,
-    run_empty, "T(2).new_empty(3, 0)", "An uninitialised tensor of the given shape, with the dtype of this one unless given.");
-OP(new_zeros) = constant_op("new_zeros(input: Tensor, size: int[], *, dtype: dtype | None = None) -> Tensor", "Tensor.new_zeros", infer_new,
-    run_zeros, "T(2).new_zeros(3, 2)", "Zeros of the given shape, with the dtype of this tensor unless given.");
-OP(new_ones) = constant_op("new_ones(input: Tensor, size: int[], *, dtype: dtype | None = None) -> Tensor", "Tensor.new_ones", infer_new,
-    run_ones, "T(2).new_ones(3, 2)", "Ones of the given shape, with the dtype of this tensor unless given.");
-OP(new_full) = constant_op("new_full(input: Tensor, size: int[], fill_value: Number, *, dtype: dtype | None = None) -> Tensor", "Tensor.new_full",
-    infer_new, run_full, "T(2).new_full((3, 2), 1.5)", "One number everywhere, of the given shape, with the dtype of this tensor unless given.");
-OP(empty_strided) = constant_op("empty_strided(size: int[], stride: int[], *, dtype: dtype | None = None) -> Tensor", "empty_strided",
-    infer_empty_strided, run_empty, "empty_strided((2, 0), (1, 2))", "An uninitialised tensor of the given shape and strides.");
-OP(scalar_tensor) = constant_op("scalar_tensor(s: Number, *, dtype: dtype | None = None) -> Tensor", "scalar_tensor", infer_scalar, run_scalar,
-    "scalar_tensor(2.5)", "A zero-dimensional tensor, of the default floating dtype unless given.");
+OP(empty_like) = constant_op("empty_like(input: Tensor, *, dtype: dtype | None = None) -> Tensor", "empty_like",
+                             infer_like, run_empty, "empty_like(T(2, 0))",
+                             "An uninitialised tensor with the shape, dtype and order of strides of `input`.");
+OP(zeros_like) = constant_op("zeros_like(input: Tensor, *, dtype: dtype | None = None) -> Tensor", "zeros_like",
+                             infer_like, run_zeros, "zeros_like(T(2, 3))",
+                             "Zeros with the shape, dtype and order of strides of `input`.");
+OP(ones_like) = constant_op("ones_like(input: Tensor, *, dtype: dtype | None = None) -> Tensor", "ones_like",
+                            infer_like, run_ones, "ones_like(T(2, 3).t())",
+                            "Ones with the shape, dtype and order of strides of `input`.");
+OP(full_like) = constant_op("full_like(input: Tensor, fill_value: Number, *, dtype: dtype | None = None) -> Tensor",
+                            "full_like", infer_like, run_full, "full_like(T(2, 3), 1.5)",
+                            "One number everywhere, with the shape, dtype and order of strides of `input`.");
+OP(new_empty) = constant_op("new_empty(input: Tensor, size: int[], *, dtype: dtype | None = None) -> Tensor",
+                            "Tensor.new_empty", infer_new, run_empty, "T(2).new_empty(3, 0)",
+                            "An uninitialised tensor of the given shape, with the dtype of this one unless given.");
+OP(new_zeros) = constant_op("new_zeros(input: Tensor, size: int[], *, dtype: dtype | None = None) -> Tensor",
+                            "Tensor.new_zeros", infer_new, run_zeros, "T(2).new_zeros(3, 2)",
+                            "Zeros of the given shape, with the dtype of this tensor unless given.");
+OP(new_ones) = constant_op("new_ones(input: Tensor, size: int[], *, dtype: dtype | None = None) -> Tensor",
+                           "Tensor.new_ones", infer_new, run_ones, "T(2).new_ones(3, 2)",
+                           "Ones of the given shape, with the dtype of this tensor unless given.");
+OP(new_full) = constant_op(
+    "new_full(input: Tensor, size: int[], fill_value: Number, *, "
+    "dtype: dtype | None = None) -> Tensor",
+    "Tensor.new_full", infer_new, run_full, "T(2).new_full((3, 2), 1.5)",
+    "One number everywhere, of the given shape, with the dtype of this tensor unless given.");
+OP(empty_strided) = constant_op("empty_strided(size: int[], stride: int[], *, dtype: dtype | None = None) -> Tensor",
+                                "empty_strided", infer_empty_strided, run_empty, "empty_strided((2, 0), (1, 2))",
+                                "An uninitialised tensor of the given shape and strides.");
+OP(scalar_tensor) = constant_op("scalar_tensor(s: Number, *, dtype: dtype | None = None) -> Tensor", "scalar_tensor",
+                                infer_scalar, run_scalar, "scalar_tensor(2.5)",
+                                "A zero-dimensional tensor, of the default floating dtype unless given.");
 
-OP(arange) = sequence_op("arange(start: Number | None = None, end: Number | None = None, step: Number = 1, *, dtype: dtype | None = None) -> Tensor",
-    "arange", infer_arange, run_arange, {"Range", 11}, "arange(5); arange(1, 7, 2); arange(1.0, 2.0, 0.25); arange(5, 0, -2)",
+OP(arange) = sequence_op(
+    "arange(start: Number | None = None, end: Number | None = None, step: Number = 1, *, "
+    "dtype: dtype | None = None) -> Tensor",
+    "arange", infer_arange, run_arange, {"Range", 11},
+    "arange(5); arange(1, 7, 2); arange(1.0, 2.0, 0.25); arange(5, 0, -2)",
     R"(The numbers from start (0 unless given) up to end, which is left out, `step` apart.
 
 int64 when all arguments are integers, else the default floating dtype, unless given.
@@ -305,56 +358,70 @@ Raises RuntimeError when the step is 0 or leads away from the end.
 Example:
     >>> rushlight.arange(1, 6, 2)
     tensor([1, 3, 5]))");
-OP(linspace) = sequence_op("linspace(start: Number, end: Number, steps: int, *, dtype: dtype | None = None) -> Tensor", "linspace", infer_linspace,
-    run_linspace, no_onnx("exports as a constant"), "linspace(0, 1, 5); linspace(3.0, -3.0, 1)",
-    R"(`steps` equally spaced numbers from start to end, both included.
+OP(linspace) = sequence_op("linspace(start: Number, end: Number, steps: int, *, dtype: dtype | None = None) -> Tensor",
+                           "linspace", infer_linspace, run_linspace, no_onnx("exports as a constant"),
+                           "linspace(0, 1, 5); linspace(3.0, -3.0, 1)",
+                           R"(`steps` equally spaced numbers from start to end, both included.
 
 Example:
     >>> rushlight.linspace(0, 1, 3)
     tensor([0.0000, 0.5000, 1.0000]))");
-OP(logspace) = sequence_op("logspace(start: Number, end: Number, steps: int, base: float = 10.0, *, dtype: dtype | None = None) -> Tensor",
-    "logspace", infer_linspace, run_linspace, no_onnx("exports as a constant"), "logspace(0, 2, 3); logspace(0, 3, 4, 2.0)",
+OP(logspace) = sequence_op(
+    "logspace(start: Number, end: Number, steps: int, base: float = 10.0, *, "
+    "dtype: dtype | None = None) -> Tensor",
+    "logspace", infer_linspace, run_linspace, no_onnx("exports as a constant"),
+    "logspace(0, 2, 3); logspace(0, 3, 4, 2.0)",
     R"(`steps` powers of `base`, their exponents equally spaced from start to end.
 
 Example:
     >>> rushlight.logspace(0, 2, 3)
     tensor([  1.,  10., 100.]))");
-OP(eye) = sequence_op("eye(n: int, m: int | None = None, *, dtype: dtype | None = None) -> Tensor", "eye", infer_eye, run_eye, {"EyeLike", 9},
-    "eye(3); eye(2, 4)",
-    R"(Ones on the main diagonal of an n by m matrix (n by n unless given), zeros elsewhere.
+OP(eye) = sequence_op("eye(n: int, m: int | None = None, *, dtype: dtype | None = None) -> Tensor", "eye", infer_eye,
+                      run_eye, {"EyeLike", 9}, "eye(3); eye(2, 4)",
+                      R"(Ones on the main diagonal of an n by m matrix (n by n unless given), zeros elsewhere.
 
 Example:
     >>> rushlight.eye(2)
     tensor([[1., 0.],
             [0., 1.]]))");
-OP(tril_indices) = sequence_op("tril_indices(row: int, col: int, offset: int = 0, *, dtype: dtype | None = None) -> Tensor", "tril_indices",
-    infer_triangle_indices, run_triangle_indices, no_onnx("exports as a constant"), "tril_indices(3, 3); tril_indices(3, 4, -1)",
+OP(tril_indices) = sequence_op(
+    "tril_indices(row: int, col: int, offset: int = 0, *, "
+    "dtype: dtype | None = None) -> Tensor",
+    "tril_indices", infer_triangle_indices, run_triangle_indices, no_onnx("exports as a constant"),
+    "tril_indices(3, 3); tril_indices(3, 4, -1)",
     "Row and column numbers of the entries on and below a diagonal of a row by col matrix, as a tensor of two rows.");
-OP(triu_indices) = sequence_op("triu_indices(row: int, col: int, offset: int = 0, *, dtype: dtype | None = None) -> Tensor", "triu_indices",
-    infer_triangle_indices, run_triangle_indices, no_onnx("exports as a constant"), "triu_indices(3, 3); triu_indices(3, 4, 1)",
+OP(triu_indices) = sequence_op(
+    "triu_indices(row: int, col: int, offset: int = 0, *, "
+    "dtype: dtype | None = None) -> Tensor",
+    "triu_indices", infer_triangle_indices, run_triangle_indices, no_onnx("exports as a constant"),
+    "triu_indices(3, 3); triu_indices(3, 4, 1)",
     "Row and column numbers of the entries on and above a diagonal of a row by col matrix, as a tensor of two rows.");
 
 OP(tril) = triangle_op("tril(input: Tensor, diagonal: int = 0) -> Tensor", "tril Tensor.tril Tensor.tril_ out",
-    {.vjp = [](Vjp& d) { d.to(0, invoke(op_tril, d.grad(), d[1].to_int())); }}, "tril(T(3, 3)); tril(T(2, 3, 4), 1); tril(T(3, 3), -1)",
-    R"(The entries on and below a diagonal of the last two dimensions; the others become 0.
+                       {.vjp = [](Vjp& d) { d.to(0, invoke(op_tril, d.grad(), d[1].to_int())); }},
+                       "tril(T(3, 3)); tril(T(2, 3, 4), 1); tril(T(3, 3), -1)",
+                       R"(The entries on and below a diagonal of the last two dimensions; the others become 0.
 
 Example:
     >>> rushlight.ones(2, 2).tril()
     tensor([[1., 0.],
             [1., 1.]]))");
 OP(triu) = triangle_op("triu(input: Tensor, diagonal: int = 0) -> Tensor", "triu Tensor.triu Tensor.triu_ out",
-    {.vjp = [](Vjp& d) { d.to(0, invoke(op_triu, d.grad(), d[1].to_int())); }}, "triu(T(3, 3)); triu(T(2, 3, 4), 1); triu(T(3, 3), -1)",
-    R"(The entries on and above a diagonal of the last two dimensions; the others become 0.
+                       {.vjp = [](Vjp& d) { d.to(0, invoke(op_triu, d.grad(), d[1].to_int())); }},
+                       "triu(T(3, 3)); triu(T(2, 3, 4), 1); triu(T(3, 3), -1)",
+                       R"(The entries on and above a diagonal of the last two dimensions; the others become 0.
 
 Example:
     >>> rushlight.ones(2, 2).triu()
     tensor([[1., 1.],
             [0., 1.]]))");
 
-OP(place) = {.signature = "place(input: Tensor, size: int[], stride: int[], offset: int) -> Tensor", .dtypes = "all", .infer = infer_place,
+OP(place) = {.signature = "place(input: Tensor, size: int[], stride: int[], offset: int) -> Tensor", .dtypes = "all",
+    .infer = infer_place,
     .kernel = {"generic", run_place}, .derivative = {.vjp = vjp_place}, .onnx = no_onnx("ONNX has no strides"),
     .samples = {.calls = "diag_embed(T(3)); diag_embed(T(2, 3), 1)"},
-    .doc = "Zeros of shape `size`, to which the input is added where a view with these strides and offset has its elements."};
+    .doc = "Zeros of shape `size`, to which the input is added where a view with these strides and offset has its "
+           "elements."};
 
 OP(diag_embed) = {.signature = "diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor",
     .names = "diag_embed Tensor.diag_embed", .dtypes = "all", .compose = compose_diag_embed,
@@ -366,7 +433,8 @@ Example:
     tensor([[1, 0],
             [0, 2]]))"};
 
-OP(diag) = {.signature = "diag(input: Tensor, diagonal: int = 0) -> Tensor", .names = "diag Tensor.diag", .dtypes = "all", .compose = compose_diag,
+OP(diag) = {.signature = "diag(input: Tensor, diagonal: int = 0) -> Tensor", .names = "diag Tensor.diag",
+    .dtypes = "all", .compose = compose_diag,
     .samples = {.calls = "diag(T(3)); diag(T(3, 4), 1); diag(T(2), -1)"},
     .doc = R"(Of a vector, the matrix with it on a diagonal; of a matrix, a copy of a diagonal.
 

@@ -12,15 +12,16 @@ namespace {
 // ---- masks -------------------------------------------------------------------------------------------------------
 
 void require_mask(const Call& c, int param) {
-    require(c.tensor(param).dtype == DType::boolean, ErrorKind::runtime, c.name(), ": ", rules::param_name(c, param), " has dtype ",
-            name_of(c.tensor(param).dtype), "; expected bool");
+    require(c.tensor(param).dtype == DType::boolean, ErrorKind::runtime, c.name(), ": ", rules::param_name(c, param),
+            " has dtype ", name_of(c.tensor(param).dtype), "; expected bool");
 }
 
 // A number as `where` takes it without changing the dtype of the other operand.
 Value number_for(const Value& v, DType t, const char* op) {
     Element e = as_element(v, t, op);                      // raises when it does not fit
     if (t == DType::boolean) return Value(e.bytes[0] != 0);
-    if (is_integral(t)) return Value(v.tag == Tag::integer || v.tag == Tag::boolean ? v.to_int() : int64_t(v.to_double()));
+    if (is_integral(t))
+        return Value(v.tag == Tag::integer || v.tag == Tag::boolean ? v.to_int() : int64_t(v.to_double()));
     return v;
 }
 
@@ -30,8 +31,9 @@ void fill_where(Call& c, const Tensor& mask, const Value& value) {
     Value values[max_params] = {Value(mask), value, Value(c.destination)};
     Call into(op, values);
     into.destination = c.destination;
-    require(rules::broadcast(c, mask.sizes(), c.destination->sizes) == c.destination->sizes, ErrorKind::runtime, c.name(), ": mask of shape ",
-            mask.sizes(), " can't be broadcast to the shape ", c.destination->sizes, " of the tensor that is written");
+    require(rules::broadcast(c, mask.sizes(), c.destination->sizes) == c.destination->sizes, ErrorKind::runtime,
+            c.name(), ": mask of shape ", mask.sizes(), " can't be broadcast to the shape ", c.destination->sizes,
+            " of the tensor that is written");
     dispatch(into);
     give(c, Tensor(c.destination));
 }
@@ -95,9 +97,10 @@ void run_masked_scatter(Call& c) {
     Dims sizes = c.out[0].sizes();
     Tensor mask = spread_plain(tensor_at(c, 1), sizes), source = contiguous(tensor_at(c, 2));
     int64_t count = kernels::count_true(mask.data(), mask.numel());
-    require(source.numel() >= count, ErrorKind::runtime, c.name(), ": source has ", source.numel(), " elements; expected at least ", count,
-            ", one for each true element of mask");
-    update_contiguous(c, [&](void* out) { kernels::masked_scatter(out, source.dtype(), mask.data(), mask.numel(), source.data()); });
+    require(source.numel() >= count, ErrorKind::runtime, c.name(), ": source has ", source.numel(),
+            " elements; expected at least ", count, ", one for each true element of mask");
+    update_contiguous(
+        c, [&](void* out) { kernels::masked_scatter(out, source.dtype(), mask.data(), mask.numel(), source.data()); });
 }
 
 void vjp_masked_scatter(Vjp& d) {
@@ -140,14 +143,14 @@ Dims broadcast_points(const Call& c, const Dims& a, const Dims& b) {
 IndexPlan plan_index(const Call& c, const TensorImpl& t, const Value& indices, const Value& dims) {
     std::span<TensorImpl* const> arrays = indices.to_tensors();
     std::span<const int64_t> at = dims.to_ints();
-    require(!arrays.empty() && arrays.size() == at.size(), ErrorKind::runtime, c.name(), ": ", arrays.size(), " index arrays for ", at.size(),
-            " dimensions; expected one each");
+    require(!arrays.empty() && arrays.size() == at.size(), ErrorKind::runtime, c.name(), ": ", arrays.size(),
+            " index arrays for ", at.size(), " dimensions; expected one each");
     IndexPlan p;
     for (size_t i = 0; i < arrays.size(); ++i) {
-        require(arrays[i]->dtype == DType::int64 || arrays[i]->dtype == DType::int32, ErrorKind::index, c.name(), ": indices[", i, "] has dtype ",
-                name_of(arrays[i]->dtype), "; expected int64 or int32");
-        require(at[i] >= 0 && at[i] < t.rank() && (i == 0 || at[i] > at[i - 1]), ErrorKind::index, c.name(), ": too many indices for input of shape ",
-                t.sizes);
+        require(arrays[i]->dtype == DType::int64 || arrays[i]->dtype == DType::int32, ErrorKind::index, c.name(),
+                ": indices[", i, "] has dtype ", name_of(arrays[i]->dtype), "; expected int64 or int32");
+        require(at[i] >= 0 && at[i] < t.rank() && (i == 0 || at[i] > at[i - 1]), ErrorKind::index, c.name(),
+                ": too many indices for input of shape ", t.sizes);
         if (i == 0) p.points = arrays[i]->sizes;
         else if (!(p.points == arrays[i]->sizes)) p.points = broadcast_points(c, p.points, arrays[i]->sizes);
     }
@@ -208,7 +211,8 @@ void run_index(Call& c) {
     if (is_single(c[1], t)) {
         Tensor index = cast(Tensor(c[1].to_tensors()[0]), DType::int64);
         int dim = int(c[2].to_ints()[0]);
-        auto fault = kernels::index_select(t.data(), t.dtype, index.data_as<int64_t>(), index.numel(), c.out[0].data(), extent_of(t.sizes, dim), true);
+        auto fault = kernels::index_select(t.data(), t.dtype, index.data_as<int64_t>(), index.numel(), c.out[0].data(),
+                                           extent_of(t.sizes, dim), true);
         if (fault) fail_single(c, fault, index.sizes(), dim);
         return;
     }
@@ -219,7 +223,8 @@ void run_index(Call& c) {
 }
 
 void vjp_index(Vjp& d) {
-    d.to(0, invoke(op_index_write, zeros_of(d.sizes(0), d.dtype(0)), d[1].to_tensors(), d.grad(), d[2].to_ints(), true));
+    d.to(0,
+         invoke(op_index_write, zeros_of(d.sizes(0), d.dtype(0)), d[1].to_tensors(), d.grad(), d[2].to_ints(), true));
 }
 
 void infer_index_write(Call& c) {
@@ -230,7 +235,8 @@ void infer_index_write(Call& c) {
     int shift = p.result.size() - values.size();
     bool fits = shift >= 0;
     for (int i = 0; fits && i < values.size(); ++i) fits = values[i] == 1 || values[i] == p.result[i + shift];
-    require(fits, ErrorKind::runtime, c.name(), ": values of shape ", values, " can't be broadcast to the indexed shape ", p.result);
+    require(fits, ErrorKind::runtime, c.name(), ": values of shape ", values,
+            " can't be broadcast to the indexed shape ", p.result);
     c.result(t.sizes, t.dtype);
 }
 
@@ -238,8 +244,10 @@ void write_single(const Call& c, TensorImpl& out, const Tensor& values, bool add
     Tensor index = cast(Tensor(c[1].to_tensors()[0]), DType::int64);
     int dim = int(c[3].to_ints()[0]);
     kernels::Extent e = extent_of(out.sizes, dim);
-    auto fault = add ? kernels::index_add(out.data(), out.dtype, index.data_as<int64_t>(), index.numel(), values.data(), 1, e, true)
-                     : kernels::index_copy(out.data(), out.dtype, index.data_as<int64_t>(), index.numel(), values.data(), e, true);
+    auto fault = add ? kernels::index_add(out.data(), out.dtype, index.data_as<int64_t>(), index.numel(), values.data(),
+                                          1, e, true)
+                     : kernels::index_copy(out.data(), out.dtype, index.data_as<int64_t>(), index.numel(),
+                                           values.data(), e, true);
     if (fault) fail_single(c, fault, index.sizes(), dim);
 }
 
@@ -260,7 +268,9 @@ void run_index_write(Call& c) {
 void vjp_index_write(Vjp& d) {
     std::span<TensorImpl* const> indices = d[1].to_tensors();
     Tensor g = d.grad();
-    if (d.needs(0)) d.to(0, d[4].to_bool() ? g : invoke(op_index_write, g, indices, zeros_of({}, d.dtype(0)), d[3].to_ints(), false));
+    if (d.needs(0))
+        d.to(0,
+             d[4].to_bool() ? g : invoke(op_index_write, g, indices, zeros_of({}, d.dtype(0)), d[3].to_ints(), false));
     if (d.needs(2)) d.to(2, invoke(op_index, g, indices, d[3].to_ints()));
 }
 
@@ -277,8 +287,9 @@ void compose_index_put(Call& c) {
             continue;
         }
         for (int d = 0; d < i->rank(); ++d)
-            require(next + d < t.rank() && i->sizes[d] == t.size(next + d), ErrorKind::index, c.name(), ": the mask of shape ", i->sizes,
-                    " does not match input of shape ", t.sizes(), " from dimension ", next, " on");
+            require(next + d < t.rank() && i->sizes[d] == t.size(next + d), ErrorKind::index, c.name(),
+                    ": the mask of shape ", i->sizes, " does not match input of shape ", t.sizes(), " from dimension ",
+                    next, " on");
         require(i->rank() > 0, ErrorKind::index, c.name(), ": a zero-dimensional mask is not an index array");
         Tensor found = invoke(op_nonzero, Tensor(i));
         for (int d = 0; d < i->rank(); ++d) {
@@ -307,19 +318,21 @@ void compose_take(Call& c) {
 void compose_put(Call& c) {
     Tensor t = tensor_at(c, 0);
     TensorImpl* index = c.args[1].tensor_;
-    require(index->numel == c.tensor(2).numel, ErrorKind::index, c.name(), ": source has ", c.tensor(2).numel, " elements and index ", index->numel,
-            "; expected as many");
+    require(index->numel == c.tensor(2).numel, ErrorKind::index, c.name(), ": source has ", c.tensor(2).numel,
+            " elements and index ", index->numel, "; expected as many");
     Tensor flat = invoke(op_reshape, t, Dims{t.numel()}), source = invoke(op_reshape, tensor_at(c, 2), index->sizes);
-    Tensor written = invoke(op_index_write, flat, std::span<TensorImpl* const>(&index, 1), source, Dims{0}, c[3].to_bool());
+    Tensor written = invoke(op_index_write, flat, std::span<TensorImpl* const>(&index, 1), source, Dims{0},
+                            c[3].to_bool());
     give(c, invoke(op_view, written, t.sizes()));
 }
 
 void compose_take_along_dim(Call& c) {
     Tensor t = tensor_at(c, 0), index = tensor_at(c, 1);
     if (c[2].is_none())
-        return give(c, invoke(op_gather, invoke(op_reshape, t, Dims{t.numel()}), 0, invoke(op_reshape, index, Dims{index.numel()})));
-    require(t.rank() == index.rank(), ErrorKind::runtime, c.name(), ": indices has shape ", index.sizes(), " and input ", t.sizes(),
-            "; expected the same number of dimensions");
+        return give(c, invoke(op_gather, invoke(op_reshape, t, Dims{t.numel()}), 0,
+                              invoke(op_reshape, index, Dims{index.numel()})));
+    require(t.rank() == index.rank(), ErrorKind::runtime, c.name(), ": indices has shape ", index.sizes(),
+            " and input ", t.sizes(), "; expected the same number of dimensions");
     int dim = rules::dim(c, c[2].to_int(), t.sizes());
     if (t.rank() == 0) return give(c, invoke(op_gather, t, 0, index));
     Dims a = t.sizes(), b = index.sizes();
@@ -334,31 +347,41 @@ void compose_take_along_dim(Call& c) {
 
 void overwrite(Call& c, Tensor (*view)(const Call&, const Tensor&)) {
     Tensor copy = invoke(op_clone, tensor_at(c, 0)), window = view(c, copy);
-    require(window.sizes() == c.tensor(1).sizes, ErrorKind::runtime, c.name(), ": src has shape ", c.tensor(1).sizes, "; expected ",
-            window.sizes(), ", the shape of what it replaces");
+    require(window.sizes() == c.tensor(1).sizes, ErrorKind::runtime, c.name(), ": src has shape ", c.tensor(1).sizes,
+            "; expected ", window.sizes(), ", the shape of what it replaces");
     invoke_in_place(op_copy_, window, tensor_at(c, 1));
     give(c, copy);
 }
 
-Op overwriting_op(const char* signature, const char* names, void (*compose)(Call&), const char* calls, const char* doc) {
-    return {.signature = signature, .names = names, .dtypes = "all", .compose = compose, .samples = {.calls = calls}, .doc = doc};
+Op overwriting_op(const char* signature, const char* names, void (*compose)(Call&), const char* calls,
+                  const char* doc) {
+    return {
+        .signature = signature,
+        .names = names,
+        .dtypes = "all",
+        .compose = compose,
+        .samples = {.calls = calls},
+        .doc = doc};
 }
 
 }  // namespace
 
 OP(masked_fill) = {.signature = "masked_fill(input: Tensor, mask: Tensor, value: Tensor | Number) -> Tensor",
     .names = "masked_fill Tensor.masked_fill Tensor.masked_fill_", .dtypes = "all", .compose = compose_masked_fill,
-    .samples = {.calls = "masked_fill(T(2, 3), tensor([True, False, True]), 1.5); masked_fill(T(2, 3), tensor([[True], [False]]), T())"},
+    .samples = {.calls = "masked_fill(T(2, 3), tensor([True, False, True]), 1.5); "
+                         "masked_fill(T(2, 3), tensor([[True], [False]]), T())"},
     .doc = R"(A copy with one value where the mask, which is bool and broadcasts, is true.
 
 Example:
     >>> rushlight.zeros(3).masked_fill(rushlight.tensor([True, False, True]), 2.0)
     tensor([2., 0., 2.]))"};
 
-OP(masked_select) = {.signature = "masked_select(input: Tensor, mask: Tensor) -> Tensor", .names = "masked_select Tensor.masked_select out",
+OP(masked_select) = {.signature = "masked_select(input: Tensor, mask: Tensor) -> Tensor",
+    .names = "masked_select Tensor.masked_select out",
     .dtypes = "all", .infer = infer_masked_select, .kernel = {"generic", run_masked_select},
     .derivative = {.vjp = vjp_masked_select, .saves = "mask"}, .onnx = {"Compress", 11},
-    .samples = {.calls = "masked_select(T(2, 3), tensor([[True, False, True], [False, False, True]])); masked_select(T(2, 3), tensor([True, False, True]));"
+    .samples = {.calls = "masked_select(T(2, 3), tensor([[True, False, True], [False, False, True]])); "
+                         "masked_select(T(2, 3), tensor([True, False, True]));"
                          "masked_select(T(3), tensor([[True], [False]]))"},
     .doc = R"(The elements where the mask is true, in one dimension; input and mask are broadcast together.
 
@@ -367,10 +390,12 @@ Example:
     tensor([1, 3]))"};
 
 OP(masked_scatter) = {.signature = "masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor",
-    .names = "masked_scatter Tensor.masked_scatter Tensor.masked_scatter_", .dtypes = "all", .infer = infer_masked_scatter,
+    .names = "masked_scatter Tensor.masked_scatter Tensor.masked_scatter_", .dtypes = "all",
+    .infer = infer_masked_scatter,
     .kernel = {"generic", run_masked_scatter}, .derivative = {.vjp = vjp_masked_scatter, .saves = "mask"},
     .onnx = no_onnx("ONNX has no operator for it"),
-    .samples = {.calls = "masked_scatter(T(2, 3), tensor([[True, False, True], [False, False, True]]), T(4)); masked_scatter(T(2, 3), tensor([True, False, True]), T(2, 2))"},
+    .samples = {.calls = "masked_scatter(T(2, 3), tensor([[True, False, True], [False, False, True]]), T(4)); "
+                         "masked_scatter(T(2, 3), tensor([True, False, True]), T(2, 2))"},
     .doc = R"(A copy whose elements where the mask is true are those of source, in their order.
 
 Raises RuntimeError when source has too few.
@@ -379,8 +404,10 @@ Example:
     >>> rushlight.zeros(3).masked_scatter(rushlight.tensor([True, False, True]), rushlight.tensor([7.0, 8.0]))
     tensor([7., 0., 8.]))", .updates_first = true};
 
-OP(nonzero) = {.signature = "nonzero(input: Tensor) -> Tensor", .names = "argwhere Tensor.argwhere out", .dtypes = "all", .infer = [](Call&) {},
-    .kernel = {"generic", run_nonzero}, .derivative = not_differentiable("indices are whole numbers"), .onnx = {"NonZero", 13},
+OP(nonzero) = {.signature = "nonzero(input: Tensor) -> Tensor", .names = "argwhere Tensor.argwhere out",
+    .dtypes = "all", .infer = [](Call&) {},
+    .kernel = {"generic", run_nonzero}, .derivative = not_differentiable("indices are whole numbers"),
+    .onnx = {"NonZero", 13},
     .samples = {.calls = "argwhere(tensor([[1, 0], [0, 2]])); argwhere(tensor(3))"},
     .doc = R"(The indices of the elements that are not zero, one row each.
 
@@ -389,29 +416,39 @@ Example:
     tensor([[1],
             [2]]))"};
 
-OP(index) = {.signature = "index(input: Tensor, indices: Tensor[], dims: int[]) -> Tensor", .dtypes = "all", .infer = infer_index,
+OP(index) = {.signature = "index(input: Tensor, indices: Tensor[], dims: int[]) -> Tensor", .dtypes = "all",
+    .infer = infer_index,
     .kernel = {"generic", run_index}, .derivative = {.vjp = vjp_index, .saves = "indices"}, .onnx = {"GatherND", 13},
-    .samples = {.calls = "T(4, 3)[tensor([2, 0, 2])]; T(4, 3)[tensor([2, 0]), tensor([1, -1])]; T(4, 3, 2)[tensor([[2], [0]]), :, tensor([1, 0])];"
+    .samples = {.calls = "T(4, 3)[tensor([2, 0, 2])]; T(4, 3)[tensor([2, 0]), tensor([1, -1])]; "
+                         "T(4, 3, 2)[tensor([[2], [0]]), :, tensor([1, 0])];"
                          "T(2, 3, 4)[:, tensor([0, 2, 2])]; T(4, 3)[tensor([], dtype=int64)]"},
-    .doc = "The elements at the places that integer arrays, broadcast together, name in some dimensions; negative indices count from the end."};
+    .doc = "The elements at the places that integer arrays, broadcast together, name in some dimensions; "
+           "negative indices count from the end."};
 
-OP(index_write) = {.signature = "index_write(input: Tensor, indices: Tensor[], values: Tensor, dims: int[], accumulate: bool) -> Tensor",
+OP(index_write) = {.signature = "index_write(input: Tensor, indices: Tensor[], values: Tensor, dims: int[], "
+                                "accumulate: bool) -> Tensor",
     .dtypes = "all", .infer = infer_index_write, .kernel = {"generic", run_index_write},
     .derivative = {.vjp = vjp_index_write, .saves = "indices"}, .onnx = {"ScatterND", 18},
-    .samples = {.calls = "index_put(T(4, 3), (tensor([2, 0]),), T(2, 3)); index_put(T(4, 3), (tensor([2, 0]), tensor([1, 1])), T(2), True);"
-                         "index_put(T(4, 3), (tensor([2, 2]),), T(3), True); index_put(T(4, 3), (tensor([1, 3]),), T())"},
-    .doc = "A copy with values written, or added, at the places that integer arrays name in some dimensions.", .updates_first = true};
+    .samples = {.calls = "index_put(T(4, 3), (tensor([2, 0]),), T(2, 3)); "
+                         "index_put(T(4, 3), (tensor([2, 0]), tensor([1, 1])), T(2), True);"
+                         "index_put(T(4, 3), (tensor([2, 2]),), T(3), True); "
+                         "index_put(T(4, 3), (tensor([1, 3]),), T())"},
+    .doc = "A copy with values written, or added, at the places that integer arrays name in some dimensions.",
+    .updates_first = true};
 
-OP(index_put) = {.signature = "index_put(input: Tensor, indices: Tensor[], values: Tensor, accumulate: bool = False) -> Tensor",
+OP(index_put) = {.signature = "index_put(input: Tensor, indices: Tensor[], values: Tensor, "
+                              "accumulate: bool = False) -> Tensor",
     .names = "index_put Tensor.index_put Tensor.index_put_", .dtypes = "all", .compose = compose_index_put,
-    .samples = {.calls = "index_put(T(4, 3), (tensor([2, 0]),), T(2, 3)); index_put(T(3), (tensor([True, False, True]),), T())"},
+    .samples = {.calls = "index_put(T(4, 3), (tensor([2, 0]),), T(2, 3)); "
+                         "index_put(T(3), (tensor([True, False, True]),), T())"},
     .doc = R"(A copy with values at the places that a tuple of index arrays names; accumulate adds them instead.
 
 Example:
     >>> rushlight.zeros(3).index_put((rushlight.tensor([2, 0]),), rushlight.tensor([5.0, 6.0]))
     tensor([6., 0., 5.]))"};
 
-OP(take) = {.signature = "take(input: Tensor, index: Tensor) -> Tensor", .names = "take Tensor.take", .dtypes = "all", .compose = compose_take,
+OP(take) = {.signature = "take(input: Tensor, index: Tensor) -> Tensor", .names = "take Tensor.take", .dtypes = "all",
+    .compose = compose_take,
     .samples = {.calls = "take(T(3, 4), tensor([[0, 11], [-1, 5]]))"},
     .doc = R"(The elements at flat indices, in the shape of index.
 
@@ -426,20 +463,35 @@ OP(put) = {.signature = "put(input: Tensor, index: Tensor, source: Tensor, accum
 
 OP(take_along_dim) = {.signature = "take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor",
     .names = "take_along_dim Tensor.take_along_dim", .dtypes = "all", .compose = compose_take_along_dim,
-    .samples = {.calls = "take_along_dim(T(3, 4), tensor([[0], [3], [1]]), 1); take_along_dim(T(3, 4), tensor([[0, 1]]), 1); take_along_dim(T(3, 4), tensor([5]))"},
-    .doc = "Values picked along a dimension as gather does, with the other dimensions broadcast; along the flat input when no dimension is given."};
+    .samples = {.calls = "take_along_dim(T(3, 4), tensor([[0], [3], [1]]), 1); "
+                         "take_along_dim(T(3, 4), tensor([[0, 1]]), 1); take_along_dim(T(3, 4), tensor([5]))"},
+    .doc = "Values picked along a dimension as gather does, with the other dimensions broadcast; "
+           "along the flat input when no dimension is given."};
 
-OP(select_scatter) = overwriting_op("select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor", "select_scatter Tensor.select_scatter",
-    [](Call& c) { overwrite(c, [](const Call& k, const Tensor& t) { return invoke(op_select, t, k[2].to_int(), k[3].to_int()); }); },
+OP(select_scatter) = overwriting_op(
+    "select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor",
+    "select_scatter Tensor.select_scatter",
+    [](Call& c) {
+        overwrite(c, [](const Call& k, const Tensor& t) { return invoke(op_select, t, k[2].to_int(), k[3].to_int()); });
+    },
     "select_scatter(T(3, 4), T(4), 0, 1)", "A copy whose entry `index` of a dimension is src.");
 OP(slice_scatter) = overwriting_op(
-    "slice_scatter(input: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Tensor",
+    "slice_scatter(input: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, "
+    "step: int = 1) -> Tensor",
     "slice_scatter Tensor.slice_scatter",
-    [](Call& c) { overwrite(c, [](const Call& k, const Tensor& t) { return invoke(op_slice, t, k[2].to_int(), k[3], k[4], k[5]); }); },
+    [](Call& c) {
+        overwrite(c,
+                  [](const Call& k, const Tensor& t) { return invoke(op_slice, t, k[2].to_int(), k[3], k[4], k[5]); });
+    },
     "slice_scatter(T(5, 2), T(2, 2), 0, 1, 5, 2)", "A copy whose slice start:end:step of a dimension is src.");
-OP(diagonal_scatter) = overwriting_op("diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor",
+OP(diagonal_scatter) = overwriting_op(
+    "diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor",
     "diagonal_scatter Tensor.diagonal_scatter",
-    [](Call& c) { overwrite(c, [](const Call& k, const Tensor& t) { return invoke(op_diagonal, t, k[2].to_int(), k[3].to_int(), k[4].to_int()); }); },
+    [](Call& c) {
+        overwrite(c, [](const Call& k, const Tensor& t) {
+            return invoke(op_diagonal, t, k[2].to_int(), k[3].to_int(), k[4].to_int());
+        });
+    },
     "diagonal_scatter(T(3, 3), T(3))", "A copy whose diagonal is src.");
 
 }  // namespace rushlight

@@ -26,7 +26,8 @@ void infer_cat(Call& c) {
     auto parts = parts_of(c);
     TensorImpl* first = nullptr;
     for (size_t i = 0; i < parts.size(); ++i) {
-        require(parts[i]->rank() > 0, ErrorKind::runtime, c.name(), ": tensors[", i, "] is zero-dimensional; expected at least 1 dimension (use stack)");
+        require(parts[i]->rank() > 0, ErrorKind::runtime, c.name(), ": tensors[", i,
+                "] is zero-dimensional; expected at least 1 dimension (use stack)");
         if (!first && !is_skipped(parts[i]->sizes)) first = parts[i];
     }
     if (!first) {
@@ -42,8 +43,8 @@ void infer_cat(Call& c) {
         if (is_skipped(own)) continue;
         bool fits = own.size() == sizes.size();
         for (int d = 0; fits && d < own.size(); ++d) fits = d == dim || own[d] == sizes[d];
-        require(fits, ErrorKind::runtime, c.name(), ": tensors[", i, "] has shape ", own, "; expected the shape ", first->sizes,
-                " of the first one in all dimensions but dim=", dim);
+        require(fits, ErrorKind::runtime, c.name(), ": tensors[", i, "] has shape ", own, "; expected the shape ",
+                first->sizes, " of the first one in all dimensions but dim=", dim);
         total = checked_add(total, own[dim], c.name());
     }
     sizes[dim] = total;
@@ -107,15 +108,16 @@ void infer_stack(Call& c) {
     require_room(c, sizes.size() + 1);
     int dim = rules::dim(c, c[1].to_int(), sizes.size() + 1, sizes, "dim");
     for (size_t i = 1; i < parts.size(); ++i)
-        require(parts[i]->sizes == sizes, ErrorKind::runtime, c.name(), ": tensors[", i, "] has shape ", parts[i]->sizes, "; expected ", sizes,
-                ", the shape of the first one");
+        require(parts[i]->sizes == sizes, ErrorKind::runtime, c.name(), ": tensors[", i, "] has shape ",
+                parts[i]->sizes, "; expected ", sizes, ", the shape of the first one");
     sizes.insert(dim, int64_t(parts.size()));
     checked_numel(sizes, c.name());
     c.result(sizes, promoted(parts));
 }
 
 void vjp_stack(Vjp& d) {
-    for (size_t i = 0; i < d.list_meta.size(); ++i) (*d.into_list)[i] = invoke(op_select, d.grad(), d[1].to_int(), int64_t(i));
+    for (size_t i = 0; i < d.list_meta.size(); ++i)
+        (*d.into_list)[i] = invoke(op_select, d.grad(), d[1].to_int(), int64_t(i));
 }
 
 // ---- stacks of at least so many dimensions -----------------------------------------------------------------------
@@ -147,7 +149,8 @@ void compose_column_stack(Call& c) {
     require_parts(c);
     std::vector<Tensor> columns;
     std::vector<TensorImpl*> list;
-    for (TensorImpl* p : parts_of(c)) columns.push_back(p->rank() <= 1 ? invoke(op_reshape, Tensor(p), Dims{p->numel, 1}) : Tensor(p));
+    for (TensorImpl* p : parts_of(c))
+        columns.push_back(p->rank() <= 1 ? invoke(op_reshape, Tensor(p), Dims{p->numel, 1}) : Tensor(p));
     for (Tensor& t : columns) list.push_back(t.impl());
     give(c, invoke(op_cat, std::span<TensorImpl* const>(list), 1));
 }
@@ -159,7 +162,8 @@ Tensor repeated(const Call& c, const Tensor& t, const Dims& repeats) {
     int shift = repeats.size() - t.rank();
     for (int i = 0; i < repeats.size(); ++i) {
         int64_t own = i < shift ? 1 : t.size(i - shift), times = repeats[i];
-        require(times >= 0, ErrorKind::runtime, c.name(), ": ", c.op.parsed.params[1].name, "=", repeats, " has a negative entry");
+        require(times >= 0, ErrorKind::runtime, c.name(), ": ", c.op.parsed.params[1].name, "=", repeats,
+                " has a negative entry");
         sizes.push_back(checked_mul(own, times, c.name()));
         if (times != 1) {
             source.push_back(1);
@@ -169,7 +173,7 @@ Tensor repeated(const Call& c, const Tensor& t, const Dims& repeats) {
         wide.push_back(own);
     }
     checked_numel(sizes, c.name());
-    if (wide.size() > max_rank) {                          // one dimension after another, where all at once would be too many
+    if (wide.size() > max_rank) {  // one dimension after another, where all at once would be too many
         Tensor out = invoke(op_reshape, t, sizes.size() == t.rank() ? t.sizes() : source);
         for (int i = 0; i < repeats.size(); ++i) {
             std::vector<TensorImpl*> copies(size_t(repeats[i]), out.impl());
@@ -183,8 +187,9 @@ Tensor repeated(const Call& c, const Tensor& t, const Dims& repeats) {
 
 void compose_repeat(Call& c) {
     Dims repeats(c[1].to_ints());
-    require(repeats.size() >= c.tensor(0).rank(), ErrorKind::runtime, c.name(), ": repeats=", repeats, " has ", repeats.size(),
-            " entries; expected at least ", c.tensor(0).rank(), ", one for each dimension of input of shape ", c.tensor(0).sizes);
+    require(repeats.size() >= c.tensor(0).rank(), ErrorKind::runtime, c.name(), ": repeats=", repeats, " has ",
+            repeats.size(), " entries; expected at least ", c.tensor(0).rank(),
+            ", one for each dimension of input of shape ", c.tensor(0).sizes);
     require_room(c, repeats.size());
     give(c, repeated(c, tensor_at(c, 0), repeats));
 }
@@ -206,7 +211,8 @@ void run_repeat_indices(Call& c) {
     const int64_t* times = repeats.data_as<int64_t>();
     int64_t total = 0;
     for (int64_t i = 0; i < repeats.numel(); ++i) {
-        require(times[i] >= 0, ErrorKind::runtime, c.name(), ": repeats[", i, "] is ", times[i], "; expected repeats >= 0");
+        require(times[i] >= 0, ErrorKind::runtime, c.name(), ": repeats[", i, "] is ", times[i],
+                "; expected repeats >= 0");
         total = checked_add(total, times[i], c.name());
     }
     c.out[0] = empty_tensor({total}, DType::int64);
@@ -223,8 +229,9 @@ void compose_repeat_interleave(Call& c) {
     int dim = c[2].is_none() ? 0 : rules::dim(c, c[2].to_int(), t.sizes());
     Tensor repeats = c[1].is_tensor() ? tensor_at(c, 1) : Tensor();
     if (repeats.defined() && repeats.numel() != 1) {
-        require(repeats.rank() == 1 && repeats.numel() == t.size(dim), ErrorKind::runtime, c.name(), ": repeats has shape ", repeats.sizes(),
-                "; expected (", t.size(dim), ",), the size of dimension ", dim);
+        require(repeats.rank() == 1 && repeats.numel() == t.size(dim), ErrorKind::runtime, c.name(),
+                ": repeats has shape ", repeats.sizes(), "; expected (", t.size(dim), ",), the size of dimension ",
+                dim);
         return give(c, invoke(op_index_select, t, dim, invoke(indices, repeats)));
     }
     int64_t times = repeats.defined() ? cast(repeats, DType::int64).data_as<int64_t>()[0] : c[1].to_int();
@@ -263,13 +270,14 @@ void compose_roll(Call& c) {
     Tensor t = tensor_at(c, 0);
     std::span<const int64_t> shifts = c[1].to_ints(), dims = c[2].to_ints();
     if (c[2].is_none() || dims.empty()) {
-        require(shifts.size() == 1, ErrorKind::runtime, c.name(), ": shifts=", Dims(shifts), " has ", shifts.size(), " entries and dims none; ",
-                "expected one shift, or one dim for each");
+        require(shifts.size() == 1, ErrorKind::runtime, c.name(), ": shifts=", Dims(shifts), " has ", shifts.size(),
+                " entries and dims none; ", "expected one shift, or one dim for each");
         Tensor flat = invoke(op_reshape, t, Dims{t.numel()});
         Tensor out = invoke(op_reshape, rolled(flat, shifts[0], 0), t.sizes());
         return give(c, may_share_memory(*out.impl(), *t.impl()) ? invoke(op_clone, out) : out);
     }
-    require(shifts.size() == dims.size(), ErrorKind::runtime, c.name(), ": shifts=", Dims(shifts), " and dims=", Dims(dims), " differ in length");
+    require(shifts.size() == dims.size(), ErrorKind::runtime, c.name(), ": shifts=", Dims(shifts),
+            " and dims=", Dims(dims), " differ in length");
     Tensor out = t;
     for (size_t i = 0; i < dims.size(); ++i) {
         int dim = rules::dim(c, dims[i], t.sizes(), "dims");
@@ -282,7 +290,8 @@ void compose_rot90(Call& c) {
     Tensor t = tensor_at(c, 0);
     std::span<const int64_t> dims = c[2].to_ints();
     require(dims.size() == 2, ErrorKind::runtime, c.name(), ": dims=", Dims(dims), "; expected two dimensions");
-    require(t.rank() >= 2, ErrorKind::runtime, c.name(), ": input has shape ", t.sizes(), "; expected at least 2 dimensions");
+    require(t.rank() >= 2, ErrorKind::runtime, c.name(), ": input has shape ", t.sizes(),
+            "; expected at least 2 dimensions");
     int64_t a = rules::dim(c, dims[0], t.sizes(), "dims"), b = rules::dim(c, dims[1], t.sizes(), "dims");
     require(a != b, ErrorKind::runtime, c.name(), ": dims=", Dims(dims), " names one dimension twice");
     int64_t turns = ((c[1].to_int() % 4) + 4) % 4;
@@ -293,9 +302,11 @@ void compose_rot90(Call& c) {
 
 }  // namespace
 
-OP(cat) = {.signature = "cat(tensors: Tensor[], dim: int = 0) -> Tensor", .names = "cat concat concatenate out", .dtypes = "all",
+OP(cat) = {.signature = "cat(tensors: Tensor[], dim: int = 0) -> Tensor", .names = "cat concat concatenate out",
+    .dtypes = "all",
     .infer = infer_cat, .kernel = {"rows", run_cat}, .derivative = {.vjp = vjp_cat}, .onnx = {"Concat", 13},
-    .samples = {.calls = "cat([T(2, 3), T(1, 3)]); cat([T(2, 3), T(2, 2)], 1); cat([T(2), T(0), T(1)], -1); cat([T(3, 2).t(), T(2, 3)], 0)"},
+    .samples = {.calls = "cat([T(2, 3), T(1, 3)]); cat([T(2, 3), T(2, 2)], 1); cat([T(2), T(0), T(1)], -1); "
+                         "cat([T(3, 2).t(), T(2, 3)], 0)"},
     .doc = R"(The tensors joined along a dimension; the other sizes must agree.
 
 The result has the promoted dtype. Raises RuntimeError when the shapes differ, ValueError for an empty list.
@@ -304,7 +315,8 @@ Example:
     >>> rushlight.cat([rushlight.tensor([1, 2]), rushlight.tensor([3])])
     tensor([1, 2, 3]))"};
 
-OP(stack) = {.signature = "stack(tensors: Tensor[], dim: int = 0) -> Tensor", .names = "stack out", .dtypes = "all", .infer = infer_stack,
+OP(stack) = {.signature = "stack(tensors: Tensor[], dim: int = 0) -> Tensor", .names = "stack out", .dtypes = "all",
+    .infer = infer_stack,
     .kernel = {"rows", run_stack}, .derivative = {.vjp = vjp_stack}, .onnx = no_onnx("exports as Unsqueeze and Concat"),
     .samples = {.calls = "stack([T(2, 3), T(2, 3)]); stack([T(2, 3), T(2, 3)], -1); stack([T(), T()])"},
     .doc = R"(Tensors of one shape joined along a new dimension.
@@ -314,44 +326,57 @@ Example:
     tensor([[1, 2],
             [3, 4]]))"};
 
-OP(hstack) = {.signature = "hstack(tensors: Tensor[]) -> Tensor", .names = "hstack", .dtypes = "all", .compose = compose_hstack,
-    .samples = {.calls = "hstack([T(2), T(3)]); hstack([T(2, 1), T(2, 3)])"}, .doc = "The tensors side by side: along dimension 1, vectors along their only one."};
+OP(hstack) = {.signature = "hstack(tensors: Tensor[]) -> Tensor", .names = "hstack", .dtypes = "all",
+    .compose = compose_hstack,
+    .samples = {.calls = "hstack([T(2), T(3)]); hstack([T(2, 1), T(2, 3)])"},
+    .doc = "The tensors side by side: along dimension 1, vectors along their only one."};
 OP(vstack) = {.signature = "vstack(tensors: Tensor[]) -> Tensor", .names = "vstack row_stack", .dtypes = "all",
-    .compose = [](Call& c) { cat_raised(c, 2, 0); }, .samples = {.calls = "vstack([T(2), T(2)]); vstack([T(1, 2), T(2)])"},
+    .compose = [](Call& c) { cat_raised(c, 2, 0); },
+    .samples = {.calls = "vstack([T(2), T(2)]); vstack([T(1, 2), T(2)])"},
     .doc = "The tensors below each other: along dimension 0, vectors as rows."};
 OP(dstack) = {.signature = "dstack(tensors: Tensor[]) -> Tensor", .names = "dstack", .dtypes = "all",
-    .compose = [](Call& c) { cat_raised(c, 3, 2); }, .samples = {.calls = "dstack([T(2), T(2)]); dstack([T(1, 2), T(1, 2)])"},
+    .compose = [](Call& c) { cat_raised(c, 3, 2); },
+    .samples = {.calls = "dstack([T(2), T(2)]); dstack([T(1, 2), T(1, 2)])"},
     .doc = "The tensors behind each other: along dimension 2, which vectors and matrices get."};
 OP(column_stack) = {.signature = "column_stack(tensors: Tensor[]) -> Tensor", .names = "column_stack", .dtypes = "all",
-    .compose = compose_column_stack, .samples = {.calls = "column_stack([T(2), T(2, 3)])"}, .doc = "The tensors side by side, vectors as columns."};
+    .compose = compose_column_stack, .samples = {.calls = "column_stack([T(2), T(2, 3)])"},
+    .doc = "The tensors side by side, vectors as columns."};
 
-OP(repeat) = {.signature = "repeat(input: Tensor, repeats: int[]) -> Tensor", .names = "Tensor.repeat", .dtypes = "all", .compose = compose_repeat,
+OP(repeat) = {.signature = "repeat(input: Tensor, repeats: int[]) -> Tensor", .names = "Tensor.repeat", .dtypes = "all",
+    .compose = compose_repeat,
     .samples = {.calls = "T(3).repeat(2, 2); T(2, 3).repeat(1, 2); T(2, 3).repeat(2, 0); T().repeat(3)"},
     .doc = R"(The tensor, repeated along each dimension so many times; further dimensions come first.
 
 Example:
     >>> rushlight.tensor([1, 2]).repeat(2)
     tensor([1, 2, 1, 2]))"};
-OP(tile) = {.signature = "tile(input: Tensor, dims: int[]) -> Tensor", .names = "tile Tensor.tile", .dtypes = "all", .compose = compose_tile,
-    .samples = {.calls = "tile(T(2, 3), (2,)); tile(T(2), (2, 2))"}, .doc = "The tensor, repeated; where `dims` has fewer entries than the tensor dimensions, the last ones are meant."};
+OP(tile) = {.signature = "tile(input: Tensor, dims: int[]) -> Tensor", .names = "tile Tensor.tile", .dtypes = "all",
+    .compose = compose_tile,
+    .samples = {.calls = "tile(T(2, 3), (2,)); tile(T(2), (2, 2))"},
+    .doc = "The tensor, repeated; where `dims` has fewer entries than the tensor dimensions, the last ones are meant."};
 
-OP(repeat_indices) = {.signature = "repeat_indices(repeats: Tensor) -> Tensor", .dtypes = "int32 int64", .infer = infer_repeat_indices,
+OP(repeat_indices) = {.signature = "repeat_indices(repeats: Tensor) -> Tensor", .dtypes = "int32 int64",
+    .infer = infer_repeat_indices,
     .kernel = {"generic", run_repeat_indices}, .derivative = not_differentiable("indices are whole numbers"),
     .onnx = no_onnx("ONNX has no operator for it"), .samples = {.calls = "repeat_interleave(tensor([1, 0, 2]))"},
     .doc = "Each index i, repeats[i] times."};
 OP(repeat_interleave) = {
-    .signature = "repeat_interleave(input: Tensor, repeats: int | Tensor | None = None, dim: int | None = None, *, output_size: int | None = None) -> Tensor",
+    .signature = "repeat_interleave(input: Tensor, repeats: int | Tensor | None = None, dim: int | None = None, *, "
+                 "output_size: int | None = None) -> Tensor",
     .names = "repeat_interleave Tensor.repeat_interleave", .dtypes = "all", .compose = compose_repeat_interleave,
-    .samples = {.calls = "repeat_interleave(T(2, 3), 2); repeat_interleave(T(2, 3), 2, 1); repeat_interleave(T(2, 3), tensor([1, 2]), 0)"},
+    .samples = {.calls = "repeat_interleave(T(2, 3), 2); repeat_interleave(T(2, 3), 2, 1); "
+                         "repeat_interleave(T(2, 3), tensor([1, 2]), 0)"},
     .doc = R"(Each entry of a dimension repeated so many times; of all elements when no dimension is given.
 
 Example:
     >>> rushlight.tensor([1, 2]).repeat_interleave(2)
     tensor([1, 1, 2, 2]))"};
 
-OP(flip) = {.signature = "flip(input: Tensor, dims: int[]) -> Tensor", .names = "flip Tensor.flip", .dtypes = "all", .infer = infer_flip,
+OP(flip) = {.signature = "flip(input: Tensor, dims: int[]) -> Tensor", .names = "flip Tensor.flip", .dtypes = "all",
+    .infer = infer_flip,
     .kernel = {"generic", run_flip},
-    .derivative = {.vjp = [](Vjp& d) { d.to(0, invoke(op_flip, d.grad(), d[1].to_ints())); }}, .onnx = no_onnx("exports as Slice with step -1"),
+    .derivative = {.vjp = [](Vjp& d) { d.to(0, invoke(op_flip, d.grad(), d[1].to_ints())); }},
+    .onnx = no_onnx("exports as Slice with step -1"),
     .samples = {.calls = "flip(T(2, 3), (0,)); flip(T(2, 3), (0, -1)); flip(T(2, 3, 2), (1,)); flip(T(2), ())"},
     .doc = R"(A copy with the order of some dimensions reversed.
 
@@ -359,19 +384,24 @@ Example:
     >>> rushlight.tensor([1, 2, 3]).flip(0)
     tensor([3, 2, 1]))"};
 OP(fliplr) = {.signature = "fliplr(input: Tensor) -> Tensor", .names = "fliplr Tensor.fliplr", .dtypes = "all",
-    .compose = [](Call& c) { give(c, invoke(op_flip, tensor_at(c, 0), Dims{1})); }, .samples = {.calls = "fliplr(T(2, 3))"},
+    .compose = [](Call& c) { give(c, invoke(op_flip, tensor_at(c, 0), Dims{1})); },
+    .samples = {.calls = "fliplr(T(2, 3))"},
     .doc = "A copy with the order of dimension 1 reversed."};
 OP(flipud) = {.signature = "flipud(input: Tensor) -> Tensor", .names = "flipud Tensor.flipud", .dtypes = "all",
-    .compose = [](Call& c) { give(c, invoke(op_flip, tensor_at(c, 0), Dims{0})); }, .samples = {.calls = "flipud(T(2, 3))"},
+    .compose = [](Call& c) { give(c, invoke(op_flip, tensor_at(c, 0), Dims{0})); },
+    .samples = {.calls = "flipud(T(2, 3))"},
     .doc = "A copy with the order of dimension 0 reversed."};
-OP(roll) = {.signature = "roll(input: Tensor, shifts: int | int[], dims: int | int[] | None = None) -> Tensor", .names = "roll Tensor.roll",
-    .dtypes = "all", .compose = compose_roll, .samples = {.calls = "roll(T(2, 3), 1); roll(T(2, 3), (1, -1), (0, 1)); roll(T(3), 3, 0)"},
+OP(roll) = {.signature = "roll(input: Tensor, shifts: int | int[], dims: int | int[] | None = None) -> Tensor",
+    .names = "roll Tensor.roll",
+    .dtypes = "all", .compose = compose_roll,
+    .samples = {.calls = "roll(T(2, 3), 1); roll(T(2, 3), (1, -1), (0, 1)); roll(T(3), 3, 0)"},
     .doc = R"(The entries moved along dimensions; those that leave at one end come in at the other.
 
 Example:
     >>> rushlight.tensor([1, 2, 3]).roll(1)
     tensor([3, 1, 2]))"};
-OP(rot90) = {.signature = "rot90(input: Tensor, k: int = 1, dims: int[] = (0, 1)) -> Tensor", .names = "rot90 Tensor.rot90", .dtypes = "all",
+OP(rot90) = {.signature = "rot90(input: Tensor, k: int = 1, dims: int[] = (0, 1)) -> Tensor",
+    .names = "rot90 Tensor.rot90", .dtypes = "all",
     .compose = compose_rot90, .samples = {.calls = "rot90(T(2, 3)); rot90(T(2, 3), 2); rot90(T(2, 3, 2), -1, (1, 2))"},
     .doc = R"(Rotated by k quarter turns in the plane of two dimensions.
 

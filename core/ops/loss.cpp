@@ -8,10 +8,12 @@ namespace {
 
 // The older flags: size_average and reduce, which name the same thing in two booleans.
 std::string_view reduction_of(const Call& c) {
-    bool average = c["size_average"].is_none() || c["size_average"].to_bool(), reduced = c["reduce"].is_none() || c["reduce"].to_bool();
+    bool average = c["size_average"].is_none() || c["size_average"].to_bool(),
+         reduced = c["reduce"].is_none() || c["reduce"].to_bool();
     if (!c["size_average"].is_none() || !c["reduce"].is_none()) return !reduced ? "none" : average ? "mean" : "sum";
     std::string_view name = c["reduction"].to_string();
-    require(name == "mean" || name == "sum" || name == "none", ErrorKind::value, c.name(), ": reduction='", name, "'; expected 'none', 'mean' or 'sum'");
+    require(name == "mean" || name == "sum" || name == "none", ErrorKind::value, c.name(), ": reduction='", name,
+            "'; expected 'none', 'mean' or 'sum'");
     return name;
 }
 
@@ -20,7 +22,9 @@ Tensor reduced(const Call& c, const Tensor& terms) {
     return how == "none" ? terms : how == "mean" ? mean(terms, Value()) : sum(terms, Value());
 }
 
-Tensor weighted(const Call& c, const Tensor& terms) { return c["weight"].is_tensor() ? mul(terms, c["weight"]) : terms; }
+Tensor weighted(const Call& c, const Tensor& terms) {
+    return c["weight"].is_tensor() ? mul(terms, c["weight"]) : terms;
+}
 
 template <const char* id>
 void compose_plain(Call& c) {
@@ -33,7 +37,8 @@ void compose_wide(Call& c) {
     static const Op& op = required_op(id);
     double w = c[width].to_double();
     std::string_view name = width;
-    require(name == "beta" ? w >= 0 : w > 0, name == "beta" ? ErrorKind::runtime : ErrorKind::value, c.name(), ": ", name, "=", w, "; expected a positive number");
+    require(name == "beta" ? w >= 0 : w > 0, name == "beta" ? ErrorKind::runtime : ErrorKind::value, c.name(), ": ",
+            name, "=", w, "; expected a positive number");
     static const Op& absolute = required_op("absolute_error");
     Tensor terms = w == 0 ? invoke(absolute, c[0], c[1]) : invoke(op, c[0], c[1], w);
     int at = c.op.parsed.find("weight");
@@ -42,7 +47,8 @@ void compose_wide(Call& c) {
 
 void require_same_shape(const Call& c) {
     const Dims &x = c.tensor(0).sizes, &y = c.tensor(1).sizes;
-    require(x == y, ErrorKind::value, c.name(), ": target has shape ", y, " and input ", x, "; expected the same shape");
+    require(x == y, ErrorKind::value, c.name(), ": target has shape ", y, " and input ", x,
+            "; expected the same shape");
 }
 
 void compose_bce(Call& c) {
@@ -52,7 +58,8 @@ void compose_bce(Call& c) {
         Tensor plain = cast(x, DType::float64);
         for (int64_t i = 0; i < plain.numel(); ++i) {
             double p = plain.data_as<double>()[i];
-            require(p >= 0 && p <= 1, ErrorKind::runtime, c.name(), ": input holds ", p, " at position ", i, "; expected probabilities between 0 and 1");
+            require(p >= 0 && p <= 1, ErrorKind::runtime, c.name(), ": input holds ", p, " at position ", i,
+                    "; expected probabilities between 0 and 1");
         }
     }
     static const Op& op = required_op("bce_term");
@@ -67,7 +74,8 @@ void compose_bce_logits(Call& c) {
     if (c["pos_weight"].is_tensor()) {
         // -(w * y * log(sigmoid(x)) + (1 - y) * log(1 - sigmoid(x)))
         Tensor x(&c.tensor(0)), y(&c.tensor(1));
-        Tensor positive = mul(mul(c["pos_weight"], y), invoke(logsigmoid, x)), negative = mul(sub(1.0, y), invoke(logsigmoid, neg(x)));
+        Tensor positive = mul(mul(c["pos_weight"], y), invoke(logsigmoid, x)),
+               negative = mul(sub(1.0, y), invoke(logsigmoid, neg(x)));
         terms = neg(add(positive, negative));
     } else {
         terms = invoke(op, c[0], c[1]);
@@ -75,11 +83,14 @@ void compose_bce_logits(Call& c) {
     c.out[0] = reduced(c, weighted(c, terms));
 }
 
-constexpr char squared_error[] = "squared_error", absolute_error[] = "absolute_error", smooth_l1_term[] = "smooth_l1_term", huber_term[] = "huber_term";
+constexpr char squared_error[] = "squared_error", absolute_error[] = "absolute_error",
+               smooth_l1_term[] = "smooth_l1_term", huber_term[] = "huber_term";
 constexpr char beta[] = "beta", delta[] = "delta";
 
-#define LOSS(NAME, MIDDLE, END) NAME "(input: Tensor, target: Tensor" MIDDLE ", size_average: bool | None = None, reduce: bool | None = None, " \
-                                "reduction: str = 'mean'" END ") -> Tensor"
+#define LOSS(NAME, MIDDLE, END)                                             \
+    NAME "(input: Tensor, target: Tensor" MIDDLE                            \
+         ", size_average: bool | None = None, reduce: bool | None = None, " \
+         "reduction: str = 'mean'" END ") -> Tensor"
 #define WEIGHT ", weight: Tensor | None = None"
 
 }  // namespace
@@ -109,7 +120,8 @@ OP(smooth_l1_loss) = {
     .doc = "Squared differences below `beta` (halved and divided by it), absolute ones above, reduced."};
 
 OP(huber_loss) = {
-    .signature = "huber_loss(input: Tensor, target: Tensor, reduction: str = 'mean', delta: float = 1.0, weight: Tensor | None = None, *, "
+    .signature = "huber_loss(input: Tensor, target: Tensor, reduction: str = 'mean', delta: float = 1.0, "
+                 "weight: Tensor | None = None, *, "
                  "size_average: bool | None = None, reduce: bool | None = None) -> Tensor",
     .names = "nn.functional.huber_loss",
     .dtypes = "floating",
@@ -133,7 +145,7 @@ OP(binary_cross_entropy_with_logits) = {
     .samples = {.calls = "binary_cross_entropy_with_logits(T(3, 4), sigmoid(T(3, 4)))"},
     .doc = "The cross-entropy of sigmoid(input) and `target`, computed without overflow."};
 
-// ---- activations with a choice or a weight -------------------------------------------------------------------------------
+// ---- activations with a choice or a weight --------------------------------------------------------------------------
 
 namespace {
 
@@ -141,7 +153,8 @@ void compose_gelu(Call& c) {
     static const Op& exact = required_op("gelu");
     static const Op& by_tanh = required_op("gelu_tanh");
     std::string_view how = c[1].to_string();
-    require(how == "none" || how == "tanh", ErrorKind::runtime, c.name(), ": approximate='", how, "'; expected 'none' or 'tanh'");
+    require(how == "none" || how == "tanh", ErrorKind::runtime, c.name(), ": approximate='", how,
+            "'; expected 'none' or 'tanh'");
     c.out[0] = invoke(how == "none" ? exact : by_tanh, c[0]);
 }
 
@@ -151,8 +164,8 @@ void compose_prelu(Call& c) {
     rules::require_same_dtype(c, 0, 1);
     if (w.numel() != 1) {
         int64_t channels = x.rank() > 1 ? x.size(1) : x.rank() == 1 ? x.size(0) : 1;
-        require(w.rank() == 1 && w.numel() == channels, ErrorKind::runtime, c.name(), ": weight has shape ", w.sizes(), " and input ", x.sizes(), "; expected ",
-                channels, " weights, one per channel, or one");
+        require(w.rank() == 1 && w.numel() == channels, ErrorKind::runtime, c.name(), ": weight has shape ", w.sizes(),
+                " and input ", x.sizes(), "; expected ", channels, " weights, one per channel, or one");
         Dims shape(std::max(x.rank(), 1), 1);
         shape[x.rank() > 1 ? 1 : 0] = channels;
         w = reshape(w, shape);
@@ -170,7 +183,8 @@ OP(gelu_of_kind) = {
     .dtypes = "floating",
     .compose = compose_gelu,
     .samples = {.calls = "gelu_of_kind(T(3, 4)); gelu_of_kind(T(3, 4), approximate='tanh')"},
-    .doc = "Each element times the normal distribution function of it, exactly or by tanh (Hendrycks and Gimpel, 2016)."};
+    .doc = "Each element times the normal distribution function of it, exactly or by tanh (Hendrycks and Gimpel, "
+           "2016)."};
 
 OP(prelu) = {
     .signature = "prelu(input: Tensor, weight: Tensor) -> Tensor",

@@ -3,16 +3,21 @@
 
 namespace rushlight {
 
-BINARY(squared_error, same, (x, y), square(x - y), SLOPES(2 * (x - y), 2 * (y - x)), .names = "", .doc = "(input - other) squared.");
-BINARY(absolute_error, same, (x, y), abs(x - y), SLOPES(sign(x - y), sign(y - x)), .names = "", .doc = "The absolute difference.");
+BINARY(squared_error, same, (x, y), square(x - y), SLOPES(2 * (x - y), 2 * (y - x)), .names = "",
+       .doc = "(input - other) squared.");
+BINARY(absolute_error, same, (x, y), abs(x - y), SLOPES(sign(x - y), sign(y - x)), .names = "",
+       .doc = "The absolute difference.");
 BINARY(smooth_l1_term, floating_only, (x, y, p),
        where(abs(x - y) < p[0], 0.5 * square(x - y) / p[0], abs(x - y) - 0.5 * p[0]),
-       SLOPES(where(abs(x - y) < p[0], (x - y) / p[0], sign(x - y)), where(abs(x - y) < p[0], (y - x) / p[0], sign(y - x))),
-       .attributes = "beta: Number", .names = "", .doc = "Quadratic below beta, linear above.", .samples = "(x, x + 0.7, 1.0)");
+       SLOPES(where(abs(x - y) < p[0], (x - y) / p[0], sign(x - y)),
+              where(abs(x - y) < p[0], (y - x) / p[0], sign(y - x))),
+       .attributes = "beta: Number", .names = "", .doc = "Quadratic below beta, linear above.",
+       .samples = "(x, x + 0.7, 1.0)");
 BINARY(huber_term, floating_only, (x, y, p),
        where(abs(x - y) < p[0], 0.5 * square(x - y), p[0] * (abs(x - y) - 0.5 * p[0])),
        SLOPES(where(abs(x - y) < p[0], x - y, p[0] * sign(x - y)), where(abs(x - y) < p[0], y - x, p[0] * sign(y - x))),
-       .attributes = "delta: Number", .names = "", .doc = "Quadratic below delta, linear above.", .samples = "(x, x + 0.7, 1.0)");
+       .attributes = "delta: Number", .names = "", .doc = "Quadratic below delta, linear above.",
+    .samples = "(x, x + 0.7, 1.0)");
 // PyTorch bounds the logarithms by -100, so that a wrong certainty costs 100 and not infinity.
 BINARY(bce_term, floating_only, (x, y), -(y * maximum(log(x), -100.0) + (1 - y) * maximum(log1p(-x), -100.0)),
        SLOPES((x - y) / maximum(x * (1 - x), 1e-12), maximum(log1p(-x), -100.0) - maximum(log(x), -100.0)),

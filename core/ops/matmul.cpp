@@ -9,7 +9,7 @@ namespace rushlight {
 
 namespace {
 
-// ---- one product over matrices with strides ------------------------------------------------------------------------------
+// ---- one product over matrices with strides -------------------------------------------------------------------------
 
 struct Matrix {                        // the last two dimensions of a tensor, or a vector seen as one
     const void* data;
@@ -66,8 +66,8 @@ Dims align(const Matrix& m, const Dims& batch) {           // batch strides of `
 
 DType compute_dtype(DType t) { return t == DType::boolean ? DType::uint8 : t; }
 
-void product(const Tensor& a_in, const Tensor& b_in, const void* bias, const Tensor& out, const Dims& batch, bool relu = false,
-             compute::PackedWeights* packed = nullptr) {
+void product(const Tensor& a_in, const Tensor& b_in, const void* bias, const Tensor& out, const Dims& batch,
+             bool relu = false, compute::PackedWeights* packed = nullptr) {
     if (out.numel() == 0) return;
     Tensor a = readable(a_in), b = readable(b_in);
     Matrix ma = matrix_of(a, true), mb = matrix_of(b, false);
@@ -106,7 +106,7 @@ void product(const Tensor& a_in, const Tensor& b_in, const void* bias, const Ten
     compute::matmul(p, packed);
 }
 
-// ---- matmul --------------------------------------------------------------------------------------------------------------
+// ---- matmul ---------------------------------------------------------------------------------------------------------
 
 void check_operands(const Call& c) {
     rules::require_not_complex(c, 0);
@@ -117,15 +117,17 @@ void check_operands(const Call& c) {
 void check_inner(const Call& c) {
     const Dims &a = c.tensor(0).sizes, &b = c.tensor(1).sizes;
     int64_t inner = a.back(), other = b.size() == 1 ? b[0] : b[b.size() - 2];
-    require(inner == other, ErrorKind::runtime, c.name(), ": ", rules::param_name(c, 0), " of shape ", a, " and ", rules::param_name(c, 1),
-            " of shape ", b, " can't be multiplied; expected ", rules::param_name(c, 0), ".shape[-1] == ", rules::param_name(c, 1),
-            b.size() == 1 ? ".shape[0]" : ".shape[-2]", ", got ", inner, " and ", other);
+    require(inner == other, ErrorKind::runtime, c.name(), ": ", rules::param_name(c, 0), " of shape ", a, " and ",
+            rules::param_name(c, 1), " of shape ", b, " can't be multiplied; expected ", rules::param_name(c, 0),
+            ".shape[-1] == ", rules::param_name(c, 1), b.size() == 1 ? ".shape[0]" : ".shape[-2]", ", got ", inner,
+            " and ", other);
 }
 
 void infer_matmul(Call& c) {
     check_operands(c);
     const Dims &a = c.tensor(0).sizes, &b = c.tensor(1).sizes;
-    require(!a.empty() && !b.empty(), ErrorKind::runtime, c.name(), ": shapes ", a, " and ", b, "; expected at least one dimension in both");
+    require(!a.empty() && !b.empty(), ErrorKind::runtime, c.name(), ": shapes ", a, " and ", b,
+            "; expected at least one dimension in both");
     check_inner(c);
     Dims out = rules::broadcast(c, batch_of(c.tensor(0)), batch_of(c.tensor(1)));
     if (a.size() > 1) out.push_back(a[a.size() - 2]);
@@ -175,29 +177,31 @@ void infer_exact(Call& c) {
     check_inner(c);
     const Dims &a = c.tensor(0).sizes, &b = c.tensor(1).sizes;
     if constexpr (rank_a == 3)
-        require(a[0] == b[0], ErrorKind::runtime, c.name(), ": input of shape ", a, " and mat2 of shape ", b, "; expected the same batch size");
+        require(a[0] == b[0], ErrorKind::runtime, c.name(), ": input of shape ", a, " and mat2 of shape ", b,
+                "; expected the same batch size");
     Dims out;
     for (int i = 0; i + 1 < rank_a; ++i) out.push_back(a[i]);
     if constexpr (rank_b > 1) out.push_back(b.back());
     c.result(out, c.tensor(0).dtype);
 }
 
-// ---- linear --------------------------------------------------------------------------------------------------------------
+// ---- linear ---------------------------------------------------------------------------------------------------------
 
 void infer_linear(Call& c) {
     check_operands(c);
     const Dims &x = c.tensor(0).sizes, &w = c.tensor(1).sizes;
-    require(w.size() == 1 || w.size() == 2, ErrorKind::runtime, c.name(), ": weight has shape ", w, "; expected (out_features, in_features)");
-    require(!x.empty() && x.back() == w.back(), ErrorKind::runtime, c.name(), ": input of shape ", x, " does not fit weight of shape ", w,
-            "; expected input.shape[-1] == ", w.back());
+    require(w.size() == 1 || w.size() == 2, ErrorKind::runtime, c.name(), ": weight has shape ", w,
+            "; expected (out_features, in_features)");
+    require(!x.empty() && x.back() == w.back(), ErrorKind::runtime, c.name(), ": input of shape ", x,
+            " does not fit weight of shape ", w, "; expected input.shape[-1] == ", w.back());
     Dims out = x;
     if (w.size() == 1) out.erase(out.size() - 1);
     else out[out.size() - 1] = w[0];
     if (c.has(2)) {
         const Dims& b = c.tensor(2).sizes;
         rules::require_same_dtype(c, 0, 2);
-        require(w.size() == 2 ? b.size() == 1 && b[0] == w[0] : b.empty(), ErrorKind::runtime, c.name(), ": bias has shape ", b,
-                "; expected ", w.size() == 2 ? Dims{w[0]} : Dims{});
+        require(w.size() == 2 ? b.size() == 1 && b[0] == w[0] : b.empty(), ErrorKind::runtime, c.name(),
+                ": bias has shape ", b, "; expected ", w.size() == 2 ? Dims{w[0]} : Dims{});
     }
     c.result(out, c.tensor(0).dtype);
 }
@@ -241,7 +245,7 @@ void vjp_linear(Vjp& d) {
     if (d.needs(2)) d.to(2, sum_to(rows, d.sizes(2)));
 }
 
-// ---- products that add ---------------------------------------------------------------------------------------------------
+// ---- products that add ----------------------------------------------------------------------------------------------
 
 void infer_outer(Call& c) {
     rules::require_rank(c, 0, 1);
@@ -251,7 +255,8 @@ void infer_outer(Call& c) {
 
 void run_outer(Call& c) {
     Tensor a = cast(Tensor(&c.tensor(0)), c.out[0].dtype()), b = cast(Tensor(&c.tensor(1)), c.out[0].dtype());
-    Tensor column = alias(a, {a.size(0), 1}, {1, 1}, a->offset), row = alias(b, {1, b.size(0)}, {b.size(0), 1}, b->offset);
+    Tensor column = alias(a, {a.size(0), 1}, {1, 1}, a->offset),
+           row = alias(b, {1, b.size(0)}, {b.size(0), 1}, b->offset);
     product(column, row, nullptr, c.out[0], {});
 }
 
@@ -266,9 +271,11 @@ OP(matmul) = {
     .derivative = {vjp_matmul, "input:other other:input"},
     .onnx = {"MatMul", 13},
     .samples = {.calls = "matmul(T(3, 4), T(4, 2)); matmul(T(4), T(4)); matmul(T(4), T(4, 2)); matmul(T(3, 4), T(4)); "
-                         "matmul(T(2, 3, 4), T(4, 2)); matmul(T(2, 1, 3, 4), T(5, 4, 2)); matmul(T(3, 4), T(2, 4, 2)); matmul(T(4), T(2, 4, 3)); "
+                         "matmul(T(2, 3, 4), T(4, 2)); matmul(T(2, 1, 3, 4), T(5, 4, 2)); matmul(T(3, 4), T(2, 4, 2)); "
+                         "matmul(T(4), T(2, 4, 3)); "
                          "matmul(T(2, 3, 4), T(4)); matmul(T(3, 0), T(0, 4))"},
-    .doc = "The matrix product of the last two dimensions; leading dimensions are broadcast, vectors count as a row or a column."};
+    .doc = "The matrix product of the last two dimensions; "
+           "leading dimensions are broadcast, vectors count as a row or a column."};
 
 OP(mm) = {
     .signature = "mm(input: Tensor, mat2: Tensor) -> Tensor",
@@ -337,7 +344,8 @@ OP(linear) = {
     .kernel = {"compute", run_linear},
     .derivative = {vjp_linear, "input:weight weight:input"},
     .onnx = {"Gemm", 13},
-    .samples = {.calls = "linear(T(3, 4), T(2, 4), T(2)); linear(T(3, 4), T(2, 4)); linear(T(4), T(2, 4), T(2)); linear(T(2, 3, 4), T(5, 4), T(5))"},
+    .samples = {.calls = "linear(T(3, 4), T(2, 4), T(2)); linear(T(3, 4), T(2, 4)); linear(T(4), T(2, 4), T(2)); "
+                         "linear(T(2, 3, 4), T(5, 4), T(5))"},
     .doc = "input @ weight.T + bias, over the last dimension of `input`; `weight` is (out_features, in_features)."};
 
 }  // namespace rushlight

@@ -20,14 +20,17 @@ DType statistics_dtype(DType t) { return t == DType::float64 ? t : DType::float3
 const void* data_or_null(const Tensor& t) { return t.defined() ? t.data() : nullptr; }
 void* writable_or_null(const Tensor& t) { return t.defined() ? t.data() : nullptr; }
 
-Tensor optional_tensor(const Call& c, int param) { return c.has(param) ? contiguous(Tensor(&c.tensor(param))) : Tensor(); }
+Tensor optional_tensor(const Call& c, int param) {
+    return c.has(param) ? contiguous(Tensor(&c.tensor(param))) : Tensor();
+}
 
 void check_parameter(const Call& c, int param, const Dims& expected) {
     if (!c.has(param)) return;
-    require(c.tensor(param).sizes == expected, ErrorKind::runtime, c.name(), ": ", rules::param_name(c, param), " has shape ", c.tensor(param).sizes,
-            "; expected ", expected);
-    require(c.tensor(param).dtype == c.tensor(0).dtype || c.tensor(param).dtype == statistics_dtype(c.tensor(0).dtype), ErrorKind::runtime, c.name(), ": ",
-            rules::param_name(c, param), " has dtype ", name_of(c.tensor(param).dtype), "; expected ", name_of(c.tensor(0).dtype), ", the dtype of input");
+    require(c.tensor(param).sizes == expected, ErrorKind::runtime, c.name(), ": ", rules::param_name(c, param),
+            " has shape ", c.tensor(param).sizes, "; expected ", expected);
+    require(c.tensor(param).dtype == c.tensor(0).dtype || c.tensor(param).dtype == statistics_dtype(c.tensor(0).dtype),
+            ErrorKind::runtime, c.name(), ": ", rules::param_name(c, param), " has dtype ",
+            name_of(c.tensor(param).dtype), "; expected ", name_of(c.tensor(0).dtype), ", the dtype of input");
 }
 
 DType parameter_dtype(const Call& c, int weight, int bias) {
@@ -53,19 +56,22 @@ Dims all_but_channel(int rank) {
     return dims;
 }
 
-// ---- batch norm ----------------------------------------------------------------------------------------------------------
+// ---- batch norm -----------------------------------------------------------------------------------------------------
 
 // Arguments: 0 input, 1 weight, 2 bias, 3 running_mean, 4 running_var, 5 training, 6 momentum, 7 eps.
 void infer_batch_norm(Call& c) {
     rules::require_floating(c, 0);
     const Dims& x = c.tensor(0).sizes;
-    require(x.size() >= 2, ErrorKind::value, c.name(), ": input has shape ", x, "; expected at least two dimensions, (N, C, ...)");
+    require(x.size() >= 2, ErrorKind::value, c.name(), ": input has shape ", x,
+            "; expected at least two dimensions, (N, C, ...)");
     Dims channels = {x[1]};
     for (int i = 1; i <= 4; ++i) check_parameter(c, i, channels);
     bool training = c[5].to_bool();
-    require(training || (c.has(3) && c.has(4)), ErrorKind::runtime, c.name(), ": running_mean and running_var are missing; expected both when training=False");
+    require(training || (c.has(3) && c.has(4)), ErrorKind::runtime, c.name(),
+            ": running_mean and running_var are missing; expected both when training=False");
     int64_t per = x[1] ? c.tensor(0).numel / x[1] : 0;
-    require(!training || per != 1, ErrorKind::value, c.name(), ": input of shape ", x, " has one value per channel; expected more than 1 when training");
+    require(!training || per != 1, ErrorKind::value, c.name(), ": input of shape ", x,
+            " has one value per channel; expected more than 1 when training");
     c.result(x, c.tensor(0).dtype);
     DType s = statistics_dtype(c.tensor(0).dtype);
     c.result({training ? x[1] : 0}, s);
@@ -96,14 +102,15 @@ void run_batch_norm(Call& c) {
     ChannelShape shape = channel_shape(x.sizes(), in.layout());
     Running mean(c, 3, s), var(c, 4, s);
     if (c[5].to_bool()) {
-        kernels::batch_norm_training(in.data(), x.dtype(), out, shape, data_or_null(weight), data_or_null(bias), param, writable_or_null(mean.work),
-                                     writable_or_null(var.work), c[6].to_double(), c[7].to_double(), false, c.out[1].data(), c.out[2].data());
+        kernels::batch_norm_training(in.data(), x.dtype(), out, shape, data_or_null(weight), data_or_null(bias), param,
+                                     writable_or_null(mean.work), writable_or_null(var.work), c[6].to_double(),
+                                     c[7].to_double(), false, c.out[1].data(), c.out[2].data());
         mean.finish();
         var.finish();
         return;
     }
-    kernels::batch_norm_inference(in.data(), x.dtype(), out, shape, data_or_null(weight), data_or_null(bias), param, mean.work.data(), var.work.data(),
-                                  c[7].to_double(), false);
+    kernels::batch_norm_inference(in.data(), x.dtype(), out, shape, data_or_null(weight), data_or_null(bias), param,
+                                  mean.work.data(), var.work.data(), c[7].to_double(), false);
 }
 
 // Differentiable again: everything in terms of x, the statistics included.
@@ -143,21 +150,24 @@ void vjp_batch_norm(Vjp& d) {
 
 // Arguments: 0 grad, 1 input, 2 weight, 3 mean, 4 invstd (training) or var, 5 training, 6 eps.
 void check_grad(const Call& c) {
-    require(c.tensor(0).sizes == c.tensor(1).sizes && c.tensor(0).dtype == c.tensor(1).dtype, ErrorKind::runtime, c.name(), ": grad has shape ",
-            c.tensor(0).sizes, " and dtype ", name_of(c.tensor(0).dtype), "; expected shape ", c.tensor(1).sizes, " and dtype ", name_of(c.tensor(1).dtype),
-            ", those of input");
+    require(c.tensor(0).sizes == c.tensor(1).sizes && c.tensor(0).dtype == c.tensor(1).dtype, ErrorKind::runtime,
+            c.name(), ": grad has shape ", c.tensor(0).sizes, " and dtype ", name_of(c.tensor(0).dtype),
+            "; expected shape ", c.tensor(1).sizes, " and dtype ", name_of(c.tensor(1).dtype), ", those of input");
     rules::require_floating(c, 1);
 }
 
 void check_statistics(const Call& c, int param, const Dims& expected, bool any_dtype = false) {
-    require(c.tensor(param).sizes == expected && (any_dtype || c.tensor(param).dtype == statistics_dtype(c.tensor(1).dtype)), ErrorKind::runtime, c.name(),
-            ": ", rules::param_name(c, param), " has shape ", c.tensor(param).sizes, "; expected ", expected);
+    require(c.tensor(param).sizes == expected &&
+                (any_dtype || c.tensor(param).dtype == statistics_dtype(c.tensor(1).dtype)),
+            ErrorKind::runtime, c.name(), ": ", rules::param_name(c, param), " has shape ", c.tensor(param).sizes,
+            "; expected ", expected);
 }
 
 void infer_batch_norm_grad(Call& c) {
     check_grad(c);
     const Dims& x = c.tensor(1).sizes;
-    require(x.size() >= 2, ErrorKind::value, c.name(), ": input has shape ", x, "; expected at least two dimensions, (N, C, ...)");
+    require(x.size() >= 2, ErrorKind::value, c.name(), ": input has shape ", x,
+            "; expected at least two dimensions, (N, C, ...)");
     check_parameter(c, 2, {x[1]});
     for (int i : {3, 4}) check_statistics(c, i, {x[1]}, true);
     DType t = c.tensor(1).dtype, p = c.has(2) ? c.tensor(2).dtype : t;
@@ -175,8 +185,9 @@ void run_batch_norm_grad(Call& c) {
         inverse = rsqrt(add(inverse, c[6].to_double()));
     }
     Activation in(x), out(g, in.layout());
-    kernels::batch_norm_backward(out.data(), in.data(), nullptr, t, result_memory(c.out[0], in.layout()), channel_shape(x.sizes(), in.layout()),
-                                 data_or_null(weight), param, mu.data(), inverse.data(), c[5].to_bool(), c.out[1].data(), c.out[2].data());
+    kernels::batch_norm_backward(out.data(), in.data(), nullptr, t, result_memory(c.out[0], in.layout()),
+                                 channel_shape(x.sizes(), in.layout()), data_or_null(weight), param, mu.data(),
+                                 inverse.data(), c[5].to_bool(), c.out[1].data(), c.out[2].data());
 }
 
 void compose_batch_norm(Call& c) {
@@ -188,7 +199,8 @@ void compose_batch_norm(Call& c) {
 }  // namespace
 
 OP(batch_norm_forward) = {
-    .signature = "batch_norm_forward(input: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None, running_var: Tensor | None, "
+    .signature = "batch_norm_forward(input: Tensor, weight: Tensor | None, bias: Tensor | None, "
+                 "running_mean: Tensor | None, running_var: Tensor | None, "
                  "training: bool, momentum: float, eps: float) -> (output: Tensor, mean: Tensor, invstd: Tensor)",
     .names = "_ops.batch_norm_forward",
     .dtypes = "floating",
@@ -197,11 +209,13 @@ OP(batch_norm_forward) = {
     .derivative = {vjp_batch_norm, "input weight running_mean running_var mean invstd", nullptr, false, 1},
     .onnx = {"BatchNormalization", 15},
     .samples = {.calls = "batch_norm_forward(T(4, 3, 2, 2), T(3), T(3), None, None, True, 0.1, 1e-5)[0]; "
-                         "batch_norm_forward(T(4, 3), T(3), T(3), full((3,), 0.3, dtype=float64), full((3,), 0.7, dtype=float64), False, 0.1, 1e-5)[0]"},
+                         "batch_norm_forward(T(4, 3), T(3), T(3), full((3,), 0.3, dtype=float64), "
+                         "full((3,), 0.7, dtype=float64), False, 0.1, 1e-5)[0]"},
     .doc = "Batch normalisation with what its gradient needs; updates the running statistics when training."};
 
 OP(batch_norm_grad) = {
-    .signature = "batch_norm_grad(grad: Tensor, input: Tensor, weight: Tensor | None, mean: Tensor, spread: Tensor, training: bool, eps: float) -> "
+    .signature = "batch_norm_grad(grad: Tensor, input: Tensor, weight: Tensor | None, mean: Tensor, spread: Tensor, "
+                 "training: bool, eps: float) -> "
                  "(input_grad: Tensor, weight_grad: Tensor, bias_grad: Tensor)",
     .names = "_ops.batch_norm_grad",
     .dtypes = "floating",
@@ -210,19 +224,23 @@ OP(batch_norm_grad) = {
     .derivative = fused_gradient,
     .onnx = no_onnx("a gradient"),
     .samples = {},
-    .doc = "The gradients of batch normalisation; `spread` is 1 / std of the batch when training, else the running variance."};
+    .doc = "The gradients of batch normalisation; "
+           "`spread` is 1 / std of the batch when training, else the running variance."};
 
 OP(batch_norm) = {
-    .signature = "batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None = None, "
-                 "bias: Tensor | None = None, training: bool = False, momentum: float | None = 0.1, eps: float = 1e-5) -> Tensor",
+    .signature = "batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, "
+                 "weight: Tensor | None = None, "
+                 "bias: Tensor | None = None, training: bool = False, momentum: float | None = 0.1, "
+                 "eps: float = 1e-5) -> Tensor",
     .names = "nn.functional.batch_norm",
     .dtypes = "floating",
     .compose = compose_batch_norm,
     .samples = {.calls = "batch_norm(T(4, 3, 2), None, None, T(3), T(3), True)"},
-    .doc = "Each channel of `input` (N, C, ...) shifted and scaled to mean 0 and variance 1 (of the batch when training, else the running ones), "
+    .doc = "Each channel of `input` (N, C, ...) shifted and scaled to mean 0 and variance 1 (of the batch when "
+           "training, else the running ones), "
            "times `weight` plus `bias`."};
 
-// ---- layer norm, RMS norm ------------------------------------------------------------------------------------------------
+// ---- layer norm, RMS norm -------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -245,7 +263,8 @@ void check_shape(const Call& c, int input, int shape_at) {
     Dims shape(c[shape_at].to_ints());
     bool fits = !shape.empty() && x.size() >= shape.size();
     for (int i = 0; fits && i < shape.size(); ++i) fits = x[x.size() - shape.size() + i] == shape[i];
-    require(fits, ErrorKind::runtime, c.name(), ": input has shape ", x, " and normalized_shape=", shape, "; expected input to end with normalized_shape");
+    require(fits, ErrorKind::runtime, c.name(), ": input has shape ", x, " and normalized_shape=", shape,
+            "; expected input to end with normalized_shape");
 }
 
 void check_rows(Call& c, int last_parameter) {
@@ -268,8 +287,9 @@ void infer_layer_norm(Call& c) {
 void run_layer_norm(Call& c) {
     Tensor x = contiguous(Tensor(&c.tensor(0))), weight = optional_tensor(c, 2), bias = optional_tensor(c, 3);
     int64_t n = product_of(c[1].to_ints());
-    kernels::layer_norm(x.data(), x.dtype(), c.out[0].data(), n ? x.numel() / n : 0, n, data_or_null(weight), data_or_null(bias), parameter_dtype(c, 2, 3),
-                        c[4].to_double(), c.out[1].data(), c.out[2].data());
+    kernels::layer_norm(x.data(), x.dtype(), c.out[0].data(), n ? x.numel() / n : 0, n, data_or_null(weight),
+                        data_or_null(bias), parameter_dtype(c, 2, 3), c[4].to_double(), c.out[1].data(),
+                        c.out[2].data());
 }
 
 Dims last_dims(int rank, int n) {
@@ -288,7 +308,8 @@ void composed_layer_norm_grad(Vjp& d) {
     if (d.needs(3)) d.to(3, g);
     if (!d.needs(0)) return;
     Tensor scaled = d.args[2].is_tensor() ? mul(g, d.input(2)) : g;
-    d.to(0, mul(sub(sub(scaled, mean(scaled, dims, true)), mul(normal, mean(mul(scaled, normal), dims, true))), inverse));
+    d.to(0,
+         mul(sub(sub(scaled, mean(scaled, dims, true)), mul(normal, mean(mul(scaled, normal), dims, true))), inverse));
 }
 
 void vjp_layer_norm(Vjp& d) {
@@ -305,7 +326,8 @@ void check_rows_grad(const Call& c, int statistics_from, int statistics_to) {
     check_shape(c, 1, 2);
     Dims shape(c[2].to_ints());
     check_parameter(c, 3, shape);
-    for (int i = statistics_from; i <= statistics_to; ++i) check_statistics(c, i, leading(c.tensor(1).sizes, shape.size()));
+    for (int i = statistics_from; i <= statistics_to; ++i)
+        check_statistics(c, i, leading(c.tensor(1).sizes, shape.size()));
 }
 
 void infer_layer_norm_grad(Call& c) {
@@ -320,8 +342,9 @@ void infer_layer_norm_grad(Call& c) {
 void run_layer_norm_grad(Call& c) {
     Tensor g = contiguous(Tensor(&c.tensor(0))), x = contiguous(Tensor(&c.tensor(1))), weight = optional_tensor(c, 3);
     int64_t n = product_of(c[2].to_ints());
-    kernels::layer_norm_backward(g.data(), x.data(), x.dtype(), c.out[0].data(), n ? x.numel() / n : 0, n, data_or_null(weight), c.out[1].dtype(),
-                                 c.tensor(4).data(), c.tensor(5).data(), c.out[1].data(), c.out[2].data());
+    kernels::layer_norm_backward(g.data(), x.data(), x.dtype(), c.out[0].data(), n ? x.numel() / n : 0, n,
+                                 data_or_null(weight), c.out[1].dtype(), c.tensor(4).data(), c.tensor(5).data(),
+                                 c.out[1].data(), c.out[2].data());
 }
 
 void compose_layer_norm(Call& c) {
@@ -336,14 +359,17 @@ void infer_rms_norm(Call& c) {
 
 double rms_eps(const Value& v, DType t) {
     if (!v.is_none()) return v.to_double();
-    return t == DType::float64 ? 2.220446049250313e-16 : t == DType::float32 ? 1.1920928955078125e-07 : t == DType::float16 ? 0.0009765625 : 0.0078125;
+    return t == DType::float64   ? 2.220446049250313e-16
+           : t == DType::float32 ? 1.1920928955078125e-07
+           : t == DType::float16 ? 0.0009765625
+                                 : 0.0078125;
 }
 
 void run_rms_norm(Call& c) {
     Tensor x = contiguous(Tensor(&c.tensor(0))), weight = optional_tensor(c, 2);
     int64_t n = product_of(c[1].to_ints());
-    kernels::rms_norm(x.data(), x.dtype(), c.out[0].data(), n ? x.numel() / n : 0, n, data_or_null(weight), parameter_dtype(c, 2, 2), rms_eps(c[3], x.dtype()),
-                      c.out[1].data());
+    kernels::rms_norm(x.data(), x.dtype(), c.out[0].data(), n ? x.numel() / n : 0, n, data_or_null(weight),
+                      parameter_dtype(c, 2, 2), rms_eps(c[3], x.dtype()), c.out[1].data());
 }
 
 void vjp_rms_norm(Vjp& d) {
@@ -372,8 +398,8 @@ void infer_rms_norm_grad(Call& c) {
 void run_rms_norm_grad(Call& c) {
     Tensor g = contiguous(Tensor(&c.tensor(0))), x = contiguous(Tensor(&c.tensor(1))), weight = optional_tensor(c, 3);
     int64_t n = product_of(c[2].to_ints());
-    kernels::rms_norm_backward(g.data(), x.data(), x.dtype(), c.out[0].data(), n ? x.numel() / n : 0, n, data_or_null(weight), c.out[1].dtype(),
-                               c.tensor(4).data(), c.out[1].data());
+    kernels::rms_norm_backward(g.data(), x.data(), x.dtype(), c.out[0].data(), n ? x.numel() / n : 0, n,
+                               data_or_null(weight), c.out[1].dtype(), c.tensor(4).data(), c.out[1].data());
 }
 
 void compose_rms_norm(Call& c) {
@@ -384,7 +410,8 @@ void compose_rms_norm(Call& c) {
 }  // namespace
 
 OP(layer_norm_forward) = {
-    .signature = "layer_norm_forward(input: Tensor, normalized_shape: int[], weight: Tensor | None, bias: Tensor | None, eps: float) -> "
+    .signature = "layer_norm_forward(input: Tensor, normalized_shape: int[], weight: Tensor | None, "
+                 "bias: Tensor | None, eps: float) -> "
                  "(output: Tensor, mean: Tensor, rstd: Tensor)",
     .names = "_ops.layer_norm_forward",
     .dtypes = "floating",
@@ -392,11 +419,13 @@ OP(layer_norm_forward) = {
     .kernel = {"generic", run_layer_norm},
     .derivative = {vjp_layer_norm, "input weight mean rstd", nullptr, false, 1},
     .onnx = {"LayerNormalization", 17},
-    .samples = {.calls = "layer_norm_forward(T(4, 3), (3,), T(3), T(3), 1e-5)[0]; layer_norm_forward(T(2, 3, 4), (3, 4), None, None, 1e-5)[0]"},
+    .samples = {.calls = "layer_norm_forward(T(4, 3), (3,), T(3), T(3), 1e-5)[0]; "
+                         "layer_norm_forward(T(2, 3, 4), (3, 4), None, None, 1e-5)[0]"},
     .doc = "Layer normalisation with what its gradient needs."};
 
 OP(layer_norm_grad) = {
-    .signature = "layer_norm_grad(grad: Tensor, input: Tensor, normalized_shape: int[], weight: Tensor | None, mean: Tensor, rstd: Tensor) -> "
+    .signature = "layer_norm_grad(grad: Tensor, input: Tensor, normalized_shape: int[], weight: Tensor | None, "
+                 "mean: Tensor, rstd: Tensor) -> "
                  "(input_grad: Tensor, weight_grad: Tensor, bias_grad: Tensor)",
     .names = "_ops.layer_norm_grad",
     .dtypes = "floating",
@@ -408,15 +437,18 @@ OP(layer_norm_grad) = {
     .doc = "The gradients of layer normalisation."};
 
 OP(layer_norm) = {
-    .signature = "layer_norm(input: Tensor, normalized_shape: int[], weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5) -> Tensor",
+    .signature = "layer_norm(input: Tensor, normalized_shape: int[], weight: Tensor | None = None, "
+                 "bias: Tensor | None = None, eps: float = 1e-5) -> Tensor",
     .names = "layer_norm nn.functional.layer_norm",
     .dtypes = "floating",
     .compose = compose_layer_norm,
     .samples = {.calls = "layer_norm(T(4, 3), (3,), T(3), T(3))"},
-    .doc = "The last dimensions, as many as `normalized_shape` has, shifted and scaled to mean 0 and variance 1, times `weight` plus `bias`."};
+    .doc = "The last dimensions, as many as `normalized_shape` has, shifted and scaled to mean 0 and variance 1, "
+           "times `weight` plus `bias`."};
 
 OP(rms_norm_forward) = {
-    .signature = "rms_norm_forward(input: Tensor, normalized_shape: int[], weight: Tensor | None, eps: float | None) -> (output: Tensor, rstd: Tensor)",
+    .signature = "rms_norm_forward(input: Tensor, normalized_shape: int[], weight: Tensor | None, "
+                 "eps: float | None) -> (output: Tensor, rstd: Tensor)",
     .names = "_ops.rms_norm_forward",
     .dtypes = "floating",
     .infer = infer_rms_norm,
@@ -427,7 +459,8 @@ OP(rms_norm_forward) = {
     .doc = "RMS normalisation with what its gradient needs."};
 
 OP(rms_norm_grad) = {
-    .signature = "rms_norm_grad(grad: Tensor, input: Tensor, normalized_shape: int[], weight: Tensor | None, rstd: Tensor) -> "
+    .signature = "rms_norm_grad(grad: Tensor, input: Tensor, normalized_shape: int[], weight: Tensor | None, "
+                 "rstd: Tensor) -> "
                  "(input_grad: Tensor, weight_grad: Tensor)",
     .names = "_ops.rms_norm_grad",
     .dtypes = "floating",
@@ -439,21 +472,24 @@ OP(rms_norm_grad) = {
     .doc = "The gradients of RMS normalisation."};
 
 OP(rms_norm) = {
-    .signature = "rms_norm(input: Tensor, normalized_shape: int[], weight: Tensor | None = None, eps: float | None = None) -> Tensor",
+    .signature = "rms_norm(input: Tensor, normalized_shape: int[], weight: Tensor | None = None, "
+        "eps: float | None = None) -> Tensor",
     .names = "rms_norm nn.functional.rms_norm",
     .dtypes = "floating",
     .compose = compose_rms_norm,
     .samples = {.calls = "rms_norm(T(4, 3), (3,), T(3))"},
-    .doc = "The last dimensions, as many as `normalized_shape` has, divided by their root mean square, times `weight`."};
+    .doc = "The last dimensions, as many as `normalized_shape` has, "
+           "divided by their root mean square, times `weight`."};
 
-// ---- group norm ----------------------------------------------------------------------------------------------------------
+// ---- group norm -----------------------------------------------------------------------------------------------------
 
 namespace {
 
 void check_groups(const Call& c, const Dims& x, int64_t groups) {
-    require(x.size() >= 2, ErrorKind::runtime, c.name(), ": input has shape ", x, "; expected at least two dimensions, (N, C, ...)");
-    require(groups >= 1 && x[1] % groups == 0, ErrorKind::runtime, c.name(), ": num_groups=", groups, " does not divide the ", x[1],
-            " channels of input of shape ", x);
+    require(x.size() >= 2, ErrorKind::runtime, c.name(), ": input has shape ", x,
+            "; expected at least two dimensions, (N, C, ...)");
+    require(groups >= 1 && x[1] % groups == 0, ErrorKind::runtime, c.name(), ": num_groups=", groups,
+            " does not divide the ", x[1], " channels of input of shape ", x);
 }
 
 // Arguments: 0 input, 1 num_groups, 2 weight, 3 bias, 4 eps.
@@ -482,8 +518,9 @@ void run_group_norm(Call& c) {
         clear(c.out[2]);
         return;
     }
-    kernels::group_norm(x.data(), x.dtype(), c.out[0].data(), s.batch, s.channels, s.inner, c[1].to_int(), data_or_null(weight), data_or_null(bias),
-                        parameter_dtype(c, 2, 3), c[4].to_double(), c.out[1].data(), c.out[2].data());
+    kernels::group_norm(x.data(), x.dtype(), c.out[0].data(), s.batch, s.channels, s.inner, c[1].to_int(),
+                        data_or_null(weight), data_or_null(bias), parameter_dtype(c, 2, 3), c[4].to_double(),
+                        c.out[1].data(), c.out[2].data());
 }
 
 void composed_group_norm_grad(Vjp& d) {
@@ -534,8 +571,9 @@ void run_group_norm_grad(Call& c) {
         clear(c.out[2]);
         return;
     }
-    kernels::group_norm_backward(g.data(), x.data(), x.dtype(), c.out[0].data(), s.batch, s.channels, s.inner, c[2].to_int(), data_or_null(weight),
-                                 c.out[1].dtype(), c.tensor(4).data(), c.tensor(5).data(), c.out[1].data(), c.out[2].data());
+    kernels::group_norm_backward(g.data(), x.data(), x.dtype(), c.out[0].data(), s.batch, s.channels, s.inner,
+                                 c[2].to_int(), data_or_null(weight), c.out[1].dtype(), c.tensor(4).data(),
+                                 c.tensor(5).data(), c.out[1].data(), c.out[2].data());
 }
 
 void compose_group_norm(Call& c) {
@@ -546,7 +584,8 @@ void compose_group_norm(Call& c) {
 }  // namespace
 
 OP(group_norm_forward) = {
-    .signature = "group_norm_forward(input: Tensor, num_groups: int, weight: Tensor | None, bias: Tensor | None, eps: float) -> "
+    .signature = "group_norm_forward(input: Tensor, num_groups: int, weight: Tensor | None, bias: Tensor | None, "
+                 "eps: float) -> "
                  "(output: Tensor, mean: Tensor, rstd: Tensor)",
     .names = "_ops.group_norm_forward",
     .dtypes = "floating",
@@ -554,11 +593,13 @@ OP(group_norm_forward) = {
     .kernel = {"generic", run_group_norm},
     .derivative = {vjp_group_norm, "input weight mean rstd", nullptr, false, 1},
     .onnx = {"GroupNormalization", 21},
-    .samples = {.calls = "group_norm_forward(T(2, 4, 3), 2, T(4), T(4), 1e-5)[0]; group_norm_forward(T(2, 4, 2, 2), 4, None, None, 1e-5)[0]"},
+    .samples = {.calls = "group_norm_forward(T(2, 4, 3), 2, T(4), T(4), 1e-5)[0]; "
+                         "group_norm_forward(T(2, 4, 2, 2), 4, None, None, 1e-5)[0]"},
     .doc = "Group normalisation with what its gradient needs."};
 
 OP(group_norm_grad) = {
-    .signature = "group_norm_grad(grad: Tensor, input: Tensor, num_groups: int, weight: Tensor | None, mean: Tensor, rstd: Tensor) -> "
+    .signature = "group_norm_grad(grad: Tensor, input: Tensor, num_groups: int, weight: Tensor | None, mean: Tensor, "
+                 "rstd: Tensor) -> "
                  "(input_grad: Tensor, weight_grad: Tensor, bias_grad: Tensor)",
     .names = "_ops.group_norm_grad",
     .dtypes = "floating",
@@ -570,11 +611,13 @@ OP(group_norm_grad) = {
     .doc = "The gradients of group normalisation."};
 
 OP(group_norm) = {
-    .signature = "group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5) -> Tensor",
+    .signature = "group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, "
+                 "eps: float = 1e-5) -> Tensor",
     .names = "group_norm nn.functional.group_norm",
     .dtypes = "floating",
     .compose = compose_group_norm,
     .samples = {.calls = "group_norm(T(2, 4, 3), 2, T(4), T(4))"},
-    .doc = "Each group of channels of each example shifted and scaled to mean 0 and variance 1, times `weight` plus `bias`."};
+    .doc = "Each group of channels of each example shifted and scaled to mean 0 and variance 1, "
+           "times `weight` plus `bias`."};
 
 }  // namespace rushlight

@@ -4,7 +4,8 @@
 namespace rushlight {
 
 UNARY(abs, same, (x), abs(x), SLOPE(sign(x)),
-      .aliases = "absolute Tensor.absolute Tensor.absolute_", .doc = "Absolute value of each element.", .domain = {-3, 3});
+      .aliases = "absolute Tensor.absolute Tensor.absolute_", .doc = "Absolute value of each element.",
+    .domain = {-3, 3});
 UNARY(neg, same, (x), -x, SLOPE(-1.0),
       .aliases = "negative Tensor.negative Tensor.negative_", .doc = "Each element with the other sign.");
 UNARY(positive, same, (x), x, SLOPE(1.0),
@@ -22,7 +23,8 @@ UNARY(ceil, same, (x), ceil(x), SLOPE(0.0),
 UNARY(trunc, same, (x), trunc(x), SLOPE(0.0),
       .aliases = "fix Tensor.fix Tensor.fix_", .doc = "Each element without its fraction.");
 UNARY(round, same, (x, p), round_decimals(x, p), SLOPE(0.0),
-      .attributes = "*, decimals: int = 0", .doc = "Each element rounded to that many decimals, halves to the even neighbour.");
+      .attributes = "*, decimals: int = 0",
+    .doc = "Each element rounded to that many decimals, halves to the even neighbour.");
 UNARY(frac, floating_only, (x), x - trunc(x), SLOPE(1.0),
       .doc = "The fraction of each element, with its sign.");
 UNARY(deg2rad, float_result, (x), x * 0.017453292519943295769, SLOPE(0.017453292519943295769),
@@ -34,7 +36,8 @@ UNARY(clamp, same, (x, p), clamp_to(x, p), SLOPE(!((x < p[0]) | (x > p[1]))),
       .doc = "Each element, but at least `min` and at most `max`.", .samples = "(x, -1, 1); (x, 0); (x, None, 0.5)");
 UNARY(nan_to_num, same_or_bool, (x, p), nan_to_num(x, p), SLOPE((x - x) == 0),
       .attributes = "nan: Number | None = 0.0, posinf: Number | None = None, neginf: Number | None = None",
-      .doc = "Each element, with numbers in place of NaN and the infinities; the largest finite ones where none are given.",
+      .doc = "Each element, with numbers in place of NaN and the infinities; "
+             "the largest finite ones where none are given.",
       .finite_limits = true);
 
 UNARY(isnan, predicate, (x), isnan(x), NO_SLOPE("the result is bool"),

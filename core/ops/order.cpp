@@ -20,7 +20,7 @@ int64_t dim_of(const Vjp& d) {
 }
 Extent extent_along(const Call& c) { return extent_of(c.tensor(0).sizes, dim_of(c)); }
 
-// ---- scans ---------------------------------------------------------------------------------------------------------------
+// ---- scans ----------------------------------------------------------------------------------------------------------
 
 void infer_scan(Call& c) {
     rules::require_not_complex(c, 0);
@@ -42,8 +42,9 @@ Tensor reverse_cumsum(const Tensor& x, int64_t dim) { return flip(cumsum(flip(x,
 
 void vjp_cumsum(Vjp& d) { d.to(0, reverse_cumsum(d.grad(), dim_of(d))); }
 
-// dL/dx_k = sum over i >= k of g_i * (product of the others up to i). Without zeros that is reverse_cumsum(g * y) / x. From the first
-// zero on the quotient fails; there the sum is formed with that zero taken as one, and only the first zero receives it.
+// dL/dx_k = sum over i >= k of g_i * (product of the others up to i). Without zeros that is reverse_cumsum(g * y) / x.
+// From the first zero on the quotient fails; there the sum is formed with that zero taken as one, and only the first
+// zero receives it.
 void vjp_cumprod(Vjp& d) {
     static const Op& cumprod = required_op("cumprod");
     int64_t dim = dim_of(d);
@@ -158,7 +159,7 @@ OP(logcumsumexp) = {
     .samples = {.calls = "logcumsumexp(T(3, 4), 0); logcumsumexp(T(3, 4, 2), 1)"},
     .doc = "The logarithm of running sums of exponentials along `dim`, without overflow."};
 
-// ---- sorting -------------------------------------------------------------------------------------------------------------
+// ---- sorting --------------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -169,7 +170,8 @@ void infer_sort(Call& c) {
     rules::require_not_complex(c, 0);
     int dim = dim_of(c);
     const Dims& sizes = c.tensor(0).sizes;
-    require(sizes.empty() || sizes[dim] < (int64_t(1) << 32), ErrorKind::runtime, c.name(), ": input of shape ", sizes, " is too long along dim=", dim);
+    require(sizes.empty() || sizes[dim] < (int64_t(1) << 32), ErrorKind::runtime, c.name(), ": input of shape ", sizes,
+            " is too long along dim=", dim);
     c.result(sizes, c.tensor(0).dtype);
     c.result(sizes, DType::int64);
 }
@@ -178,7 +180,8 @@ void run_sort(Call& c) {
     Tensor x = contiguous(Tensor(&c.tensor(0)));
     Extent e = extent_along(c);
     Tensor work = scratch(kernels::sort_workspace(x.dtype(), e));
-    kernels::sort(x.data(), x.dtype(), c.out[0].data(), c.out[1].data_as<int64_t>(), e, c["descending"].to_bool(), work.data());
+    kernels::sort(x.data(), x.dtype(), c.out[0].data(), c.out[1].data_as<int64_t>(), e, c["descending"].to_bool(),
+                  work.data());
 }
 
 void infer_topk(Call& c) {
@@ -186,8 +189,8 @@ void infer_topk(Call& c) {
     int dim = dim_of(c);
     Dims sizes = c.tensor(0).sizes;
     int64_t k = c["k"].to_int(), n = sizes.empty() ? 1 : sizes[dim];
-    require(k >= 0 && k <= n, ErrorKind::runtime, c.name(), ": k=", k, " is out of range for dim=", dim, " of input of shape ", sizes,
-            "; expected 0 <= k <= ", n);
+    require(k >= 0 && k <= n, ErrorKind::runtime, c.name(), ": k=", k, " is out of range for dim=", dim,
+            " of input of shape ", sizes, "; expected 0 <= k <= ", n);
     if (!sizes.empty()) sizes[dim] = k;
     c.result(sizes, c.tensor(0).dtype);
     c.result(sizes, DType::int64);
@@ -198,7 +201,8 @@ void run_topk(Call& c) {
     Extent e = extent_along(c);
     int64_t k = c["k"].to_int();
     Tensor work = scratch(kernels::topk_workspace(x.dtype(), e, k));
-    kernels::topk(x.data(), x.dtype(), c.out[0].data(), c.out[1].data_as<int64_t>(), e, k, c["largest"].to_bool(), work.data());
+    kernels::topk(x.data(), x.dtype(), c.out[0].data(), c.out[1].data_as<int64_t>(), e, k, c["largest"].to_bool(),
+                  work.data());
 }
 
 void infer_selected(Call& c) {
@@ -206,12 +210,13 @@ void infer_selected(Call& c) {
     int dim = dim_of(c);
     const Dims& sizes = c.tensor(0).sizes;
     int64_t n = sizes.empty() ? 1 : sizes[dim];
-    require(n > 0, ErrorKind::index, c.name(), ": dimension ", dim, " of input of shape ", sizes, " is empty; expected at least one element");
+    require(n > 0, ErrorKind::index, c.name(), ": dimension ", dim, " of input of shape ", sizes,
+            " is empty; expected at least one element");
     int k_at = c.op.parsed.find("k");
     if (k_at >= 0) {
         int64_t k = c[k_at].to_int();
-        require(k >= 1 && k <= n, ErrorKind::runtime, c.name(), ": k=", k, " is out of range for dim=", dim, " of input of shape ", sizes,
-                "; expected 1 <= k <= ", n);
+        require(k >= 1 && k <= n, ErrorKind::runtime, c.name(), ": k=", k, " is out of range for dim=", dim,
+                " of input of shape ", sizes, "; expected 1 <= k <= ", n);
     }
     Dims out = reduced_sizes(sizes, uint64_t(1) << dim, c["keepdim"].to_bool());
     c.result(out, c.tensor(0).dtype);
@@ -220,7 +225,8 @@ void infer_selected(Call& c) {
 
 void run_kthvalue(Call& c) {
     Tensor x = contiguous(Tensor(&c.tensor(0)));
-    kernels::kthvalue(x.data(), x.dtype(), c.out[0].data(), c.out[1].data_as<int64_t>(), extent_along(c), c["k"].to_int());
+    kernels::kthvalue(x.data(), x.dtype(), c.out[0].data(), c.out[1].data_as<int64_t>(), extent_along(c),
+                      c["k"].to_int());
 }
 
 template <bool ignore_nan>
@@ -242,7 +248,8 @@ void vjp_selected(Vjp& d) {
 }  // namespace
 
 OP(sort) = {
-    .signature = "sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool | None = None) -> (values: Tensor, indices: Tensor)",
+    .signature = "sort(input: Tensor, dim: int = -1, descending: bool = False, "
+                 "stable: bool | None = None) -> (values: Tensor, indices: Tensor)",
     .names = "sort Tensor.sort out",
     .dtypes = "floating integral bool",
     .infer = infer_sort,
@@ -250,10 +257,12 @@ OP(sort) = {
     .derivative = {vjp_by_index, "indices"},
     .onnx = no_onnx("TopK over the whole dimension; written by the exporter"),
     .samples = {.calls = "sort(T(3, 4)); sort(T(3, 4, 2), 1, True); sort(T())"},
-    .doc = "The elements along `dim` in ascending (or descending) order, and their indices. Always stable; NaN counts as the largest."};
+    .doc = "The elements along `dim` in ascending (or descending) order, and their indices. Always stable; "
+           "NaN counts as the largest."};
 
 OP(topk) = {
-    .signature = "topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> (values: Tensor, indices: Tensor)",
+    .signature = "topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, "
+                 "sorted: bool = True) -> (values: Tensor, indices: Tensor)",
     .names = "topk Tensor.topk out",
     .dtypes = "floating integral bool",
     .infer = infer_topk,
@@ -261,10 +270,12 @@ OP(topk) = {
     .derivative = {vjp_by_index, "indices"},
     .onnx = {"TopK", 11},
     .samples = {.calls = "topk(T(3, 4), 2); topk(T(3, 4, 2), 3, 1, False)"},
-    .doc = "The `k` largest (or smallest) elements along `dim`, in order, and their indices; of equals the lowest index first."};
+    .doc = "The `k` largest (or smallest) elements along `dim`, in order, and their indices; "
+           "of equals the lowest index first."};
 
 OP(kthvalue) = {
-    .signature = "kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> (values: Tensor, indices: Tensor)",
+    .signature = "kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> (values: Tensor, "
+                 "indices: Tensor)",
     .names = "kthvalue Tensor.kthvalue out",
     .dtypes = "floating integral bool",
     .infer = infer_selected,

@@ -1,5 +1,5 @@
-// What a file of element-wise definitions includes. Such a file is compiled once per instruction set, where the definitions become
-// kernels, and once more as records, which tie the kernels to names, derivatives and documentation.
+// What a file of element-wise definitions includes. Such a file is compiled once per instruction set, where the
+// definitions become kernels, and once more as records, which tie the kernels to names, derivatives and documentation.
 #pragma once
 
 #ifdef RUSHLIGHT_ISA

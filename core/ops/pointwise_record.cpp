@@ -15,7 +15,7 @@ namespace rushlight {
 
 namespace {
 
-// ---- the family's rules --------------------------------------------------------------------------------------------------
+// ---- the family's rules ---------------------------------------------------------------------------------------------
 
 struct Definition {
     family::Family family;
@@ -36,8 +36,8 @@ const Definition& definition_of(const Op& op) { return *static_cast<const Defini
 DType compute_dtype(DType t) { return is_reduced(t) ? DType::float32 : t; }
 
 [[noreturn]] void refuse_dtype(const Call& c, DType t) {
-    fail(is_complex(t) ? ErrorKind::not_implemented : ErrorKind::runtime, c.name(), ": dtype ", name_of(t), " is not supported; expected ",
-         c.op.dtypes);
+    fail(is_complex(t) ? ErrorKind::not_implemented : ErrorKind::runtime, c.name(), ": dtype ", name_of(t),
+         " is not supported; expected ", c.op.dtypes);
 }
 
 void infer_pointwise(Call& c) {
@@ -48,8 +48,10 @@ void infer_pointwise(Call& c) {
     c.compute = compute_dtype(t);
     const PointwiseKernels& k = d.kernels.active();
     if (!k.forward[int(c.compute)]) refuse_dtype(c, t);
-    if (k.boolean_first_input && c.args[0].is_tensor() && c.tensor(0).dtype != DType::boolean && c.tensor(0).dtype != DType::uint8)
-        fail(ErrorKind::runtime, c.name(), ": ", rules::param_name(c, 0), " has dtype ", name_of(c.tensor(0).dtype), "; expected bool");
+    if (k.boolean_first_input && c.args[0].is_tensor() && c.tensor(0).dtype != DType::boolean &&
+        c.tensor(0).dtype != DType::uint8)
+        fail(ErrorKind::runtime, c.name(), ": ", rules::param_name(c, 0), " has dtype ", name_of(c.tensor(0).dtype),
+             "; expected bool");
     Dims sizes;
     bool any = false;
     for (int i = 0; i < d.inputs; ++i) {
@@ -70,7 +72,7 @@ void infer_pointwise(Call& c) {
     }
 }
 
-// ---- running -------------------------------------------------------------------------------------------------------------
+// ---- running --------------------------------------------------------------------------------------------------------
 
 // Strides that let `t` be walked as a tensor of shape `sizes`.
 void broadcast_strides(const TensorImpl& t, const Dims& sizes, int64_t* strides) {
@@ -92,7 +94,8 @@ void number_to_cell(const Value& v, DType compute, Cell* cell) {
         using T = decltype(zero);
         if constexpr (std::is_same_v<T, bool>) *reinterpret_cast<bool*>(cell->bytes) = v.to_bool();
         else if constexpr (std::is_integral_v<T>) *reinterpret_cast<T*>(cell->bytes) = static_cast<T>(v.to_int());
-        else if constexpr (std::is_floating_point_v<T>) *reinterpret_cast<T*>(cell->bytes) = static_cast<T>(v.to_double());
+        else if constexpr (std::is_floating_point_v<T>)
+            *reinterpret_cast<T*>(cell->bytes) = static_cast<T>(v.to_double());
     });
 }
 
@@ -101,7 +104,10 @@ int64_t exact_param(const Value& v) {
     constexpr double end = 0x1p63;
     double x = v.to_double();
     if (v.tag != Tag::real) return v.to_int();
-    return x >= end ? std::numeric_limits<int64_t>::max() : x < -end ? std::numeric_limits<int64_t>::min() : x == x ? int64_t(x) : 0;
+    return x >= end   ? std::numeric_limits<int64_t>::max()
+           : x < -end ? std::numeric_limits<int64_t>::min()
+           : x == x   ? int64_t(x)
+                      : 0;
 }
 
 void params_of(const Call& c, int from, double* p) {
@@ -133,12 +139,14 @@ void run_forward(Call& c) {
     params_of(c, d.inputs, p);
     if (d.finite_limits) limits_of(c.out[0].dtype(), p);
     if (k.integer_divisor_check && !is_floating(c.compute) && c.out[0].numel() > 0 && has_zero(c.args[1]))
-        fail(ErrorKind::zero_division, c.name(), ": argument '", rules::param_name(c, 1), "' contains 0; expected integers other than 0");
+        fail(ErrorKind::zero_division, c.name(), ": argument '", rules::param_name(c, 1),
+             "' contains 0; expected integers other than 0");
     if (d.natural_exponent && !is_floating(c.compute) && c.args[1].is_number())
-        require(c.args[1].to_int() >= 0, ErrorKind::runtime, c.name(), ": other=", c.args[1].to_int(), " and input has dtype ",
-                name_of(c.compute), "; expected other >= 0, or a floating dtype: integers have no negative powers");
-    run_tiles(k.forward[int(c.compute)], c.out[0], c.args, d.inputs, c.compute, k.boolean_result ? DType::boolean : c.compute, p,
-              k.boolean_first_input);
+        require(c.args[1].to_int() >= 0, ErrorKind::runtime, c.name(), ": other=", c.args[1].to_int(),
+                " and input has dtype ", name_of(c.compute),
+                "; expected other >= 0, or a floating dtype: integers have no negative powers");
+    run_tiles(k.forward[int(c.compute)], c.out[0], c.args, d.inputs, c.compute,
+              k.boolean_result ? DType::boolean : c.compute, p, k.boolean_first_input);
 }
 
 const char* keep(std::string text) {
@@ -146,7 +154,7 @@ const char* keep(std::string text) {
     return kept.emplace_back(std::move(text)).c_str();
 }
 
-// ---- derivatives ---------------------------------------------------------------------------------------------------------
+// ---- derivatives ----------------------------------------------------------------------------------------------------
 
 bool mentions(const char* text, char name) {
     for (const char* at = std::strchr(text, name); at; at = std::strchr(at + 1, name)) {
@@ -159,8 +167,8 @@ bool mentions(const char* text, char name) {
 // One pass over memory when nobody differentiates again: an operator of its own, so that captured graphs see it.
 void infer_gradient(Call& c) {
     for (int i : {1, 2})
-        require(!c.has(i) || c.tensor(i).sizes == c.tensor(0).sizes, ErrorKind::runtime, c.name(), ": ", rules::param_name(c, i),
-                " does not have shape ", c.tensor(0).sizes, ", the shape of grad");
+        require(!c.has(i) || c.tensor(i).sizes == c.tensor(0).sizes, ErrorKind::runtime, c.name(), ": ",
+                rules::param_name(c, i), " does not have shape ", c.tensor(0).sizes, ", the shape of grad");
     c.compute = compute_dtype(c.tensor(0).dtype);
     c.result(c.tensor(0).sizes, c.tensor(0).dtype);
 }
@@ -210,7 +218,8 @@ void add_activation_form(const Op& plain, const std::string& name, const std::st
     op->dtypes = record.dtypes;
     op->compose = compose_activation;
     op->family = &plain;
-    op->samples = {fields.domain.low, fields.domain.high, keep(id + "(T(3, 4)" + (fields.samples ? fields.samples + 2 : ")"))};
+    op->samples = {
+        fields.domain.low, fields.domain.high, keep(id + "(T(3, 4)" + (fields.samples ? fields.samples + 2 : ")"))};
     op->doc = fields.doc;
     new Registrar(op, keep(id));
 }
@@ -236,7 +245,8 @@ void vjp_pointwise(Vjp& d) {
         p[i - def.inputs] = d.args[i].is_none() ? std::numeric_limits<double>::quiet_NaN() : d.args[i].to_double();
     Tensor g = d.grad();
     if (def.inputs == 1) {
-        if (!d.create_graph && def.gradient && d.dtype(0) == g.dtype()) return d.to(0, fused_slope(d, *def.gradient, 1));
+        if (!d.create_graph && def.gradient && d.dtype(0) == g.dtype())
+            return d.to(0, fused_slope(d, *def.gradient, 1));
         return d.to(0, def.slopes.of[0](d.input(0), d.result(0), Tensor(), p).times(g));
     }
     // Of select (where), the condition is no operand of the slopes' but is passed as x.
@@ -248,7 +258,8 @@ void vjp_pointwise(Vjp& d) {
 // Which inputs a slope reads tells what the tape must save.
 std::string saves_of(const Slopes& s, int inputs, const std::vector<std::string>& params) {
     std::string out;
-    if (inputs == 1) return std::string(mentions(s.text[0], 'x') ? "input " : "") + (mentions(s.text[0], 'y') ? "result" : "");
+    if (inputs == 1)
+        return std::string(mentions(s.text[0], 'x') ? "input " : "") + (mentions(s.text[0], 'y') ? "result" : "");
     for (int i = 0; i < inputs; ++i)
         for (int k = 0; k < inputs; ++k)
             if (mentions(s.text[i], "xyz"[k])) out += params[size_t(k)] + ":" + params[size_t(i)] + " ";
@@ -282,10 +293,10 @@ bool any_channels_last(const Value* inputs, int count) {
     return false;
 }
 
-// Inputs that keep their channels last are walked as they lie, and the result is left so: no element moves. Inputs of the same
-// shape in plain order are brought into that order for the call. False when the shapes do not allow it.
-bool run_tiles_channels_last(TileFn fn, const Tensor& out, const Value* inputs, int count, DType compute, DType result, const double* params,
-                             bool boolean_first) {
+// Inputs that keep their channels last are walked as they lie, and the result is left so: no element moves. Inputs of
+// the same shape in plain order are brought into that order for the call. False when the shapes do not allow it.
+bool run_tiles_channels_last(TileFn fn, const Tensor& out, const Value* inputs, int count, DType compute, DType result,
+                             const double* params, bool boolean_first) {
     bool found = false, in_place = false;
     for (int i = 0; i < count; ++i) {
         if (!inputs[i].is_tensor()) continue;
@@ -298,7 +309,8 @@ bool run_tiles_channels_last(TileFn fn, const Tensor& out, const Value* inputs, 
             if (&t != out.impl() || !keeps_channels_last(t)) return false;
         }
     }
-    bool whole = out.contiguous() && out->offset == 0 && size_t(out.numel() * size_of(out.dtype())) == out->storage->bytes();
+    bool whole = out.contiguous() && out->offset == 0 &&
+                 size_t(out.numel() * size_of(out.dtype())) == out->storage->bytes();
     if (!found || !whole || out.rank() < 3 || size_of(out.dtype()) == 1) return false;
     const int64_t one = 1, none = 0, numel = out.numel();
     std::optional<Activation> held[4];
@@ -332,9 +344,11 @@ bool run_tiles_channels_last(TileFn fn, const Tensor& out, const Value* inputs, 
 
 }  // namespace
 
-void run_tiles(TileFn fn, const Tensor& out, const Value* inputs, int count, DType compute, DType result, const double* params,
-               bool boolean_first) {
-    if (any_channels_last(inputs, count) && run_tiles_channels_last(fn, out, inputs, count, compute, result, params, boolean_first)) return;
+void run_tiles(TileFn fn, const Tensor& out, const Value* inputs, int count, DType compute, DType result,
+               const double* params, bool boolean_first) {
+    if (any_channels_last(inputs, count) &&
+        run_tiles_channels_last(fn, out, inputs, count, compute, result, params, boolean_first))
+        return;
     int64_t strides[4][max_rank + 1];
     Cell cells[4];
     PointwiseLoop loop;
@@ -371,9 +385,12 @@ Op pointwise_op(const Op& self, const char* name, family::Family family, int inp
     definitions().push_back({family, inputs, kernels, slopes, fields.finite_limits, fields.natural_exponent});
     Op op;
     std::string n = name, attributes = *fields.attributes ? std::string(", ") + fields.attributes : "";
-    op.signature = fields.signature ? fields.signature
-                   : keep(n + (inputs == 1 ? "(input: Tensor" : "(input: Tensor, other: Tensor | Number") + attributes + ") -> Tensor");
-    op.names = keep((fields.names ? std::string(fields.names) : n + " Tensor." + n + " Tensor." + n + "_ out") + " " + fields.aliases);
+    op.signature = fields.signature
+                       ? fields.signature
+                       : keep(n + (inputs == 1 ? "(input: Tensor" : "(input: Tensor, other: Tensor | Number") +
+                              attributes + ") -> Tensor");
+    op.names = keep((fields.names ? std::string(fields.names) : n + " Tensor." + n + " Tensor." + n + "_ out") + " " +
+                    fields.aliases);
     op.version = fields.version;
     op.kind = Kind::pointwise;
     op.dtypes = dtypes_of(family);

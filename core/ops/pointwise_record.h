@@ -9,9 +9,11 @@ namespace rushlight {
 
 namespace family {
 
-// Which dtype the arithmetic is done in, and which the result has. Whether a dtype is accepted is the kernel table's to say.
+// Which dtype the arithmetic is done in, and which the result has. Whether a dtype is accepted is the kernel table's to
+// say.
 enum class Family : uint8_t {
-    floating_only, float_result, same, same_or_bool, integer_only, integer_or_bool, compare, logical, predicate, divide, select
+    floating_only, float_result, same, same_or_bool, integer_only, integer_or_bool, compare, logical, predicate,
+    divide, select
 };
 using enum Family;
 
@@ -41,7 +43,8 @@ struct Domain {
 // The fields of a definition, after the formula.
 struct PointwiseFields {
     const char* signature = nullptr;      // where the default, name(input[, other]), does not do
-    const char* attributes = "";          // numbers after the tensors: "negative_slope: Number = 0.01"; p[0], p[1]... in the formula
+    // Numbers after the tensors: "negative_slope: Number = 0.01"; p[0], p[1]... in the formula.
+    const char* attributes = "";
     const char* aliases = "";             // further public names
     const char* names = nullptr;          // instead of the default "name Tensor.name Tensor.name_ out"
     const char* doc = nullptr;
@@ -49,9 +52,9 @@ struct PointwiseFields {
     const char* samples = nullptr;        // Python expressions, where domain alone does not do
     Onnx onnx = {nullptr, 0, "ONNX has no operator for it"};
     int version = 1;
-    bool finite_limits = false;           // p[1] and p[2], where None, are the largest and smallest numbers of the dtype
-    bool natural_exponent = false;        // argument 1, where it is a number and the arithmetic in integers, must not be negative
-    bool inplace = false;                 // nn.functional.name takes a last argument `inplace`, and name_ stands beside it
+    bool finite_limits = false;           // p[1] and p[2], where None, are the dtype's largest and smallest numbers
+    bool natural_exponent = false;        // argument 1, a number, must not be negative in integer arithmetic
+    bool inplace = false;                 // nn.functional.name takes a last argument `inplace`
 };
 
 // The record of `self`, which this is going to be.
@@ -59,13 +62,13 @@ Op pointwise_op(const Op& self, const char* name, family::Family family, int inp
                 const Slopes& slopes, const PointwiseFields& fields);
 
 // Runs a tile function over tensors that broadcast to `out`. Numbers may stand in for inputs.
-void run_tiles(TileFn fn, const Tensor& out, const Value* inputs, int count, DType compute, DType result, const double* params,
-               bool boolean_first = false);
+void run_tiles(TileFn fn, const Tensor& out, const Value* inputs, int count, DType compute, DType result,
+               const double* params, bool boolean_first = false);
 
 }  // namespace rushlight
 
-#define RUSHLIGHT_SLOPE(EXPRESSION)                                                                                           \
-    [](const Tensor& x [[maybe_unused]], const Tensor& y [[maybe_unused]], const Tensor& z [[maybe_unused]],                  \
+#define RUSHLIGHT_SLOPE(EXPRESSION)                                                                          \
+    [](const Tensor& x [[maybe_unused]], const Tensor& y [[maybe_unused]], const Tensor& z [[maybe_unused]], \
        const double* p [[maybe_unused]]) -> ::rushlight::Factor { return ::rushlight::Factor(EXPRESSION); }
 
 #define SLOPE(...) (::rushlight::Slopes{{RUSHLIGHT_SLOPE((__VA_ARGS__))}, {#__VA_ARGS__}, nullptr})
@@ -81,5 +84,7 @@ void run_tiles(TileFn fn, const Tensor& out, const Value* inputs, int count, DTy
     OP(NAME) = ::rushlight::pointwise_op(::rushlight::op_##NAME, #NAME, ::rushlight::family::FAMILY, INPUTS,  \
                                          POINTWISE_KERNELS(NAME), SLOPES_, ::rushlight::PointwiseFields{__VA_ARGS__})
 #define UNARY(NAME, FAMILY, ARGUMENTS, FORWARD, SLOPES_, ...) RUSHLIGHT_POINTWISE(NAME, FAMILY, 1, SLOPES_, __VA_ARGS__)
-#define BINARY(NAME, FAMILY, ARGUMENTS, FORWARD, SLOPES_, ...) RUSHLIGHT_POINTWISE(NAME, FAMILY, 2, SLOPES_, __VA_ARGS__)
-#define TERNARY(NAME, FAMILY, ARGUMENTS, FORWARD, SLOPES_, ...) RUSHLIGHT_POINTWISE(NAME, FAMILY, 3, SLOPES_, __VA_ARGS__)
+#define BINARY(NAME, FAMILY, ARGUMENTS, FORWARD, SLOPES_, ...) \
+    RUSHLIGHT_POINTWISE(NAME, FAMILY, 2, SLOPES_, __VA_ARGS__)
+#define TERNARY(NAME, FAMILY, ARGUMENTS, FORWARD, SLOPES_, ...) \
+    RUSHLIGHT_POINTWISE(NAME, FAMILY, 3, SLOPES_, __VA_ARGS__)

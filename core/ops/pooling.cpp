@@ -15,19 +15,19 @@ using kernels::Pool;
 
 constexpr int64_t largest = int64_t(1) << 40;
 
-// ---- arguments -----------------------------------------------------------------------------------------------------------
+// ---- arguments ------------------------------------------------------------------------------------------------------
 
 // A list with one value per pooled dimension; an empty one means `otherwise`.
 Dims per_dimension(const Call& c, std::string_view param, int rank, int64_t least, const Dims& otherwise) {
     std::span<const int64_t> given = c[param].to_ints();
     if (c[param].is_none() || given.empty()) return otherwise;
-    require(given.size() == 1 || int(given.size()) == rank, ErrorKind::runtime, c.name(), ": ", param, "=", to_text(given), " has ", given.size(),
-            " values; expected one or ", rank);
+    require(given.size() == 1 || int(given.size()) == rank, ErrorKind::runtime, c.name(), ": ", param, "=",
+            to_text(given), " has ", given.size(), " values; expected one or ", rank);
     Dims out(rank, 0);
     for (int i = 0; i < rank; ++i) {
         out[i] = given[given.size() == 1 ? 0 : size_t(i)];
-        require(out[i] >= least && out[i] < largest, ErrorKind::runtime, c.name(), ": ", param, "=", to_text(given), " is out of range; expected ",
-                least, " <= ", param, " < 2**40");
+        require(out[i] >= least && out[i] < largest, ErrorKind::runtime, c.name(), ": ", param, "=", to_text(given),
+                " is out of range; expected ", least, " <= ", param, " < 2**40");
     }
     return out;
 }
@@ -37,8 +37,8 @@ struct Leading {
     int64_t batch = 1, channels = 1;
     int count;
     Leading(const Call& c, const Dims& x, int rank) : count(x.size() - rank) {
-        require(count == 1 || count == 2, ErrorKind::runtime, c.name(), ": input has shape ", x, "; expected ", rank + 1, " (one example) or ", rank + 2,
-                " (a batch) dimensions");
+        require(count == 1 || count == 2, ErrorKind::runtime, c.name(), ": input has shape ", x, "; expected ",
+                rank + 1, " (one example) or ", rank + 2, " (a batch) dimensions");
         channels = x[count - 1];
         if (count == 2) batch = x[0];
     }
@@ -81,8 +81,9 @@ Window window_of(const Call& c, int rank, bool dilated) {
     w.padding = per_dimension(c, "padding", rank, 0, Dims(rank, 0));
     w.dilation = dilated ? per_dimension(c, "dilation", rank, 1, Dims(rank, 1)) : Dims(rank, 1);
     for (int i = 0; i < rank; ++i)
-        require(2 * w.padding[i] <= w.dilation[i] * (w.kernel[i] - 1) + 1, ErrorKind::runtime, c.name(), ": padding=", w.padding[i],
-                " is more than half of the kernel's ", w.dilation[i] * (w.kernel[i] - 1) + 1, " elements");
+        require(2 * w.padding[i] <= w.dilation[i] * (w.kernel[i] - 1) + 1, ErrorKind::runtime, c.name(),
+                ": padding=", w.padding[i], " is more than half of the kernel's ",
+                w.dilation[i] * (w.kernel[i] - 1) + 1, " elements");
     return w;
 }
 
@@ -92,8 +93,9 @@ Dims pooled_sizes(const Call& c, const Dims& x, const Window& w, int rank, bool 
     for (int i = 0; i < lead.count; ++i) out.push_back(x[i]);
     for (int i = 0; i < rank; ++i) {
         int64_t in = x[lead.count + i], span = w.dilation[i] * (w.kernel[i] - 1) + 1;
-        require(in > 0 && in + 2 * w.padding[i] >= span, ErrorKind::runtime, c.name(), ": the window spans ", span, " elements at dimension ", lead.count + i,
-                " and the padded input of shape ", x, " has ", in + 2 * w.padding[i], "; expected no more than that");
+        require(in > 0 && in + 2 * w.padding[i] >= span, ErrorKind::runtime, c.name(), ": the window spans ", span,
+                " elements at dimension ", lead.count + i, " and the padded input of shape ", x, " has ",
+                in + 2 * w.padding[i], "; expected no more than that");
         out.push_back(kernels::pooled_size(in, w.kernel[i], w.stride[i], w.padding[i], w.dilation[i], ceil_mode));
     }
     return out;
@@ -109,7 +111,7 @@ struct Layouts {
     Layout layout() const { return channels_last ? Layout::channels_last : Layout::plain; }
 };
 
-// ---- max -----------------------------------------------------------------------------------------------------------------
+// ---- max ------------------------------------------------------------------------------------------------------------
 
 void infer_max_pool(Call& c) {
     rules::require_not_complex(c, 0);
@@ -128,7 +130,8 @@ void run_max_pool(Call& c) {
     Pool p = empty_pool(x.sizes(), c.out[0].sizes(), rank);
     apply(p, window_of(c, rank, true), rank);
     p.channels_last = l.channels_last;
-    kernels::max_pool(l.in.data(), x.dtype(), result_memory(c.out[0], l.layout()), static_cast<int64_t*>(result_memory(c.out[1], l.layout())), p);
+    kernels::max_pool(l.in.data(), x.dtype(), result_memory(c.out[0], l.layout()),
+                      static_cast<int64_t*>(result_memory(c.out[1], l.layout())), p);
 }
 
 void vjp_max_pool(Vjp& d) {
@@ -145,21 +148,24 @@ void infer_pool_grad(Call& c) {
     require(rank >= 1 && rank <= 3, ErrorKind::runtime, c.name(), ": rank=", rank, "; expected 1 <= rank <= 3");
     bool fits = input.size() == g.size() && (g.size() == rank + 1 || g.size() == rank + 2);
     for (int i = 0; fits && i < g.size() - rank; ++i) fits = input[i] == g[i];
-    require(fits, ErrorKind::runtime, c.name(), ": grad of shape ", g, " is not the pooling of input_size=", input, " over rank=", rank, " dimensions");
+    require(fits, ErrorKind::runtime, c.name(), ": grad of shape ", g, " is not the pooling of input_size=", input,
+            " over rank=", rank, " dimensions");
     c.result(input, c.tensor(0).dtype);
 }
 
 void infer_max_pool_grad(Call& c) {
     infer_pool_grad(c);
-    require(c.tensor(1).sizes == c.tensor(0).sizes && c.tensor(1).dtype == DType::int64, ErrorKind::runtime, c.name(), ": indices of shape ",
-            c.tensor(1).sizes, " and dtype ", name_of(c.tensor(1).dtype), "; expected int64 of shape ", c.tensor(0).sizes);
+    require(c.tensor(1).sizes == c.tensor(0).sizes && c.tensor(1).dtype == DType::int64, ErrorKind::runtime, c.name(),
+            ": indices of shape ", c.tensor(1).sizes, " and dtype ", name_of(c.tensor(1).dtype),
+            "; expected int64 of shape ", c.tensor(0).sizes);
 }
 
 void check_indices(const Call& c, const int64_t* indices, int64_t n, const Dims& input, int rank) {
     int64_t places = 1;
     for (int i = input.size() - rank; i < input.size(); ++i) places *= input[i];
     for (int64_t i = 0; i < n; ++i)
-        require(indices[i] >= 0 && indices[i] < places, ErrorKind::index, c.name(), ": indices holds ", indices[i], "; expected 0 <= index < ", places);
+        require(indices[i] >= 0 && indices[i] < places, ErrorKind::index, c.name(), ": indices holds ", indices[i],
+                "; expected 0 <= index < ", places);
 }
 
 void run_max_pool_grad(Call& c) {
@@ -171,7 +177,8 @@ void run_max_pool_grad(Call& c) {
     Pool p = empty_pool(x.sizes(), g.sizes(), rank);
     for (int64_t& k : p.kernel) k = 0;               // the windows are not known here: go by the indices alone
     p.channels_last = index.channels_last();
-    kernels::max_pool_backward(grad.data(), static_cast<const int64_t*>(index.data()), g.dtype(), result_memory(x, index.layout()), p);
+    kernels::max_pool_backward(grad.data(), static_cast<const int64_t*>(index.data()), g.dtype(),
+                               result_memory(x, index.layout()), p);
 }
 
 // The gradient of the gradient is picked where the maxima were.
@@ -189,8 +196,10 @@ void vjp_max_pool_grad(Vjp& d) {
     d.to(0, reshape(picked, source));
 }
 
-#define POOL_MAX(N) "max_pool" N "d(input: Tensor, kernel_size: int[" N "], stride: int[" N "] | None = None, padding: int[" N "] = 0, " \
-                    "dilation: int[" N "] = 1, ceil_mode: bool = False) -> (output: Tensor, indices: Tensor)"
+#define POOL_MAX(N)                                                                                            \
+    "max_pool" N "d(input: Tensor, kernel_size: int[" N "], stride: int[" N "] | None = None, padding: int[" N \
+    "] = 0, "                                                                                                  \
+    "dilation: int[" N "] = 1, ceil_mode: bool = False) -> (output: Tensor, indices: Tensor)"
 
 }  // namespace
 
@@ -207,7 +216,8 @@ void vjp_max_pool_grad(Vjp& d) {
         .doc = "The maxima of windows over the last dimensions, and their flat indices in them; NaN wins."}
 
 DEFINE_MAX_POOL(1, "max_pool1d(T(2, 3, 8), 2)[0]; max_pool1d(T(3, 7), 3, 2, 1, 1, True)[0]");
-DEFINE_MAX_POOL(2, "max_pool2d(T(2, 3, 6, 6), 2)[0]; max_pool2d(T(1, 2, 7, 5), (3, 2), 2, 1, 1, True)[0]; max_pool2d(T(1, 2, 7, 7), 2, 1, 0, 2)[0]");
+DEFINE_MAX_POOL(2, "max_pool2d(T(2, 3, 6, 6), 2)[0]; max_pool2d(T(1, 2, 7, 5), (3, 2), 2, 1, 1, True)[0]; "
+                   "max_pool2d(T(1, 2, 7, 7), 2, 1, 0, 2)[0]");
 DEFINE_MAX_POOL(3, "max_pool3d(T(1, 2, 4, 4, 4), 2)[0]");
 
 OP(max_pool_grad) = {
@@ -221,7 +231,7 @@ OP(max_pool_grad) = {
     .samples = {.calls = "max_pool_grad(T(2, 3, 2), I(2, 3, 2, high=5), (2, 3, 5), 1)"},
     .doc = "The gradient of max pooling: each value goes where its maximum was found."};
 
-// ---- average -------------------------------------------------------------------------------------------------------------
+// ---- average --------------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -237,8 +247,10 @@ Pool average_pool_of(const Call& c, const Dims& x, const Dims& y, int rank) {
 void infer_avg_pool(Call& c) {
     rules::require_floating(c, 0);
     int rank = rank_of(c.op), divisor = c.op.parsed.find("divisor_override");
-    require(divisor < 0 || !c.has(divisor) || c[divisor].to_int() != 0, ErrorKind::runtime, c.name(), ": divisor_override=0; expected a number other than 0");
-    c.result(pooled_sizes(c, c.tensor(0).sizes, window_of(c, rank, false), rank, c["ceil_mode"].to_bool()), c.tensor(0).dtype);
+    require(divisor < 0 || !c.has(divisor) || c[divisor].to_int() != 0, ErrorKind::runtime, c.name(),
+            ": divisor_override=0; expected a number other than 0");
+    c.result(pooled_sizes(c, c.tensor(0).sizes, window_of(c, rank, false), rank, c["ceil_mode"].to_bool()),
+             c.tensor(0).dtype);
 }
 
 void run_avg_pool(Call& c) {
@@ -254,15 +266,16 @@ void run_avg_pool(Call& c) {
 void vjp_avg_pool(Vjp& d) {
     static const Op& op = required_op("avg_pool_grad");
     int rank = rank_of(d.op), divisor = d.op.parsed.find("divisor_override");
-    d.to(0, invoke(op, d.grad(), d.sizes(0), int64_t(rank), d["kernel_size"], d["stride"], d["padding"], d["ceil_mode"], d["count_include_pad"],
-                   divisor < 0 ? Value() : d[divisor]));
+    d.to(0, invoke(op, d.grad(), d.sizes(0), int64_t(rank), d["kernel_size"], d["stride"], d["padding"], d["ceil_mode"],
+                   d["count_include_pad"], divisor < 0 ? Value() : d[divisor]));
 }
 
 void infer_avg_pool_grad(Call& c) {
     infer_pool_grad(c);
     int rank = int(c["rank"].to_int());
     Dims expected = pooled_sizes(c, c.geometry[0].sizes, window_of(c, rank, false), rank, c["ceil_mode"].to_bool());
-    require(expected == c.tensor(0).sizes, ErrorKind::runtime, c.name(), ": grad has shape ", c.tensor(0).sizes, "; expected ", expected);
+    require(expected == c.tensor(0).sizes, ErrorKind::runtime, c.name(), ": grad has shape ", c.tensor(0).sizes,
+            "; expected ", expected);
 }
 
 void run_avg_pool_grad(Call& c) {
@@ -280,14 +293,17 @@ void vjp_avg_pool_grad(Vjp& d) {
     const char* const ids[] = {"avg_pool1d", "avg_pool2d", "avg_pool3d"};
     int rank = int(d["rank"].to_int());
     const Op& op = required_op(ids[rank - 1]);
-    Value values[max_params] = {Value(d.grad()), d["kernel_size"], d["stride"], d["padding"], d["ceil_mode"], d["count_include_pad"], d["divisor_override"]};
+    Value values[max_params] = {Value(d.grad()), d["kernel_size"],       d["stride"],          d["padding"],
+                                d["ceil_mode"],  d["count_include_pad"], d["divisor_override"]};
     Call pooled(op, values);
     invoke_raw(pooled, values, rank == 1 ? 6 : 7);
     d.to(0, pooled.out[0]);
 }
 
-#define POOL_AVG(N, MORE) "avg_pool" N "d(input: Tensor, kernel_size: int[" N "], stride: int[" N "] | None = None, padding: int[" N "] = 0, " \
-                          "ceil_mode: bool = False, count_include_pad: bool = True" MORE ") -> Tensor"
+#define POOL_AVG(N, MORE)                                                                                      \
+    "avg_pool" N "d(input: Tensor, kernel_size: int[" N "], stride: int[" N "] | None = None, padding: int[" N \
+    "] = 0, "                                                                                                  \
+    "ceil_mode: bool = False, count_include_pad: bool = True" MORE ") -> Tensor"
 
 }  // namespace
 
@@ -304,11 +320,13 @@ void vjp_avg_pool_grad(Vjp& d) {
         .doc = "The means of windows over the last dimensions."}
 
 DEFINE_AVG_POOL(1, "", "avg_pool1d(T(2, 3, 8), 2); avg_pool1d(T(3, 7), 3, 2, 1, True, False)");
-DEFINE_AVG_POOL(2, ", divisor_override: int | None = None", "avg_pool2d(T(2, 3, 6, 6), 2); avg_pool2d(T(1, 2, 7, 5), (3, 2), 2, 1, True, False)");
+DEFINE_AVG_POOL(2, ", divisor_override: int | None = None",
+                "avg_pool2d(T(2, 3, 6, 6), 2); avg_pool2d(T(1, 2, 7, 5), (3, 2), 2, 1, True, False)");
 DEFINE_AVG_POOL(3, ", divisor_override: int | None = None", "avg_pool3d(T(1, 2, 4, 4, 4), 2, divisor_override=3)");
 
 OP(avg_pool_grad) = {
-    .signature = "avg_pool_grad(grad: Tensor, input_size: int[], rank: int, kernel_size: int[], stride: int[] | None, padding: int[], ceil_mode: bool, "
+    .signature = "avg_pool_grad(grad: Tensor, input_size: int[], rank: int, kernel_size: int[], stride: int[] | None, "
+                 "padding: int[], ceil_mode: bool, "
                  "count_include_pad: bool, divisor_override: int | None) -> Tensor",
     .names = "_ops.avg_pool_grad",
     .dtypes = "floating",
@@ -319,7 +337,7 @@ OP(avg_pool_grad) = {
     .samples = {.calls = "avg_pool_grad(T(2, 3, 4), (2, 3, 8), 1, (2,), (2,), (0,), False, True, None)"},
     .doc = "The gradient of average pooling."};
 
-// ---- adaptive ------------------------------------------------------------------------------------------------------------
+// ---- adaptive -------------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -327,14 +345,16 @@ Dims adaptive_sizes(const Call& c, int rank) {
     const Dims& x = c.tensor(0).sizes;
     Leading lead(c, x, rank);
     std::span<const int64_t> wanted = c[1].to_ints();
-    require(wanted.size() == 1 || int(wanted.size()) == rank, ErrorKind::runtime, c.name(), ": output_size=", to_text(wanted), "; expected one value or ", rank);
+    require(wanted.size() == 1 || int(wanted.size()) == rank, ErrorKind::runtime, c.name(),
+            ": output_size=", to_text(wanted), "; expected one value or ", rank);
     Dims out;
     for (int i = 0; i < lead.count; ++i) out.push_back(x[i]);
     for (int i = 0; i < rank; ++i) {
         int64_t n = wanted[wanted.size() == 1 ? 0 : size_t(i)];
-        require(n >= 0 && n < largest, ErrorKind::runtime, c.name(), ": output_size=", to_text(wanted), " is out of range; expected 0 <= output_size < 2**40");
-        require(x[lead.count + i] > 0, ErrorKind::runtime, c.name(), ": input of shape ", x, " is empty at dimension ", lead.count + i,
-                "; expected at least one element");
+        require(n >= 0 && n < largest, ErrorKind::runtime, c.name(), ": output_size=", to_text(wanted),
+                " is out of range; expected 0 <= output_size < 2**40");
+        require(x[lead.count + i] > 0, ErrorKind::runtime, c.name(), ": input of shape ", x, " is empty at dimension ",
+                lead.count + i, "; expected at least one element");
         out.push_back(n);
     }
     return out;
@@ -392,32 +412,35 @@ void run_adaptive_max(Call& c) {
     Layouts l(x, rank);
     Pool p = empty_pool(x.sizes(), c.out[0].sizes(), rank);
     p.channels_last = l.channels_last;
-    kernels::adaptive_max_pool(l.in.data(), x.dtype(), result_memory(c.out[0], l.layout()), static_cast<int64_t*>(result_memory(c.out[1], l.layout())), p);
+    kernels::adaptive_max_pool(l.in.data(), x.dtype(), result_memory(c.out[0], l.layout()),
+                               static_cast<int64_t*>(result_memory(c.out[1], l.layout())), p);
 }
 
 }  // namespace
 
-#define DEFINE_ADAPTIVE(N, SIZE)                                                                                        \
-    OP(adaptive_avg_pool##N##d) = {                                                                                     \
-        .signature = "adaptive_avg_pool" #N "d(input: Tensor, output_size: int[" #N "]) -> Tensor",                     \
-        .names = "_ops.adaptive_avg_pool" #N "d",                                                                       \
-        .dtypes = "floating",                                                                                           \
-        .infer = infer_adaptive_avg,                                                                                    \
-        .kernel = {"generic", run_adaptive_avg},                                                      \
-        .derivative = {vjp_adaptive_avg, ""},                                                                           \
-        .onnx = no_onnx("GlobalAveragePool where the output size is 1, else none"),                                     \
-        .samples = {.calls = "adaptive_avg_pool" #N "d(T" SIZE ", 1); adaptive_avg_pool" #N "d(T" SIZE ", 3)"},         \
-        .doc = "The means of as many windows as `output_size` says, which cover the input evenly."};                    \
-    OP(adaptive_max_pool##N##d) = {                                                                                     \
-        .signature = "adaptive_max_pool" #N "d(input: Tensor, output_size: int[" #N "]) -> (output: Tensor, indices: Tensor)", \
-        .names = "_ops.adaptive_max_pool" #N "d",                                                                       \
-        .dtypes = "floating integral",                                                                                  \
-        .infer = infer_adaptive_max,                                                                                    \
-        .kernel = {"generic", run_adaptive_max},                                                      \
-        .derivative = {vjp_max_pool, "indices"},                                                                        \
-        .onnx = no_onnx("GlobalMaxPool where the output size is 1, else none"),                                         \
-        .samples = {.calls = "adaptive_max_pool" #N "d(T" SIZE ", 1)[0]; adaptive_max_pool" #N "d(T" SIZE ", 3)[0]"},   \
-        .doc = "The maxima of as many windows as `output_size` says, which cover the input evenly, and their indices."}
+#define DEFINE_ADAPTIVE(N, SIZE)                                                                                      \
+    OP(adaptive_avg_pool##N##d) = {                                                                                   \
+        .signature = "adaptive_avg_pool" #N "d(input: Tensor, output_size: int[" #N "]) -> Tensor",                   \
+        .names = "_ops.adaptive_avg_pool" #N "d",                                                                     \
+        .dtypes = "floating",                                                                                         \
+        .infer = infer_adaptive_avg,                                                                                  \
+        .kernel = {"generic", run_adaptive_avg},                                                                      \
+        .derivative = {vjp_adaptive_avg, ""},                                                                         \
+        .onnx = no_onnx("GlobalAveragePool where the output size is 1, else none"),                                   \
+        .samples = {.calls = "adaptive_avg_pool" #N "d(T" SIZE ", 1); adaptive_avg_pool" #N "d(T" SIZE ", 3)"},       \
+        .doc = "The means of as many windows as `output_size` says, which cover the input evenly."};                  \
+    OP(adaptive_max_pool##N##d) = {                                                                                   \
+        .signature = "adaptive_max_pool" #N "d(input: Tensor, output_size: int[" #N                                   \
+                     "]) -> (output: Tensor, indices: Tensor)",                                                       \
+        .names = "_ops.adaptive_max_pool" #N "d",                                                                     \
+        .dtypes = "floating integral",                                                                                \
+        .infer = infer_adaptive_max,                                                                                  \
+        .kernel = {"generic", run_adaptive_max},                                                                      \
+        .derivative = {vjp_max_pool, "indices"},                                                                      \
+        .onnx = no_onnx("GlobalMaxPool where the output size is 1, else none"),                                       \
+        .samples = {.calls = "adaptive_max_pool" #N "d(T" SIZE ", 1)[0]; adaptive_max_pool" #N "d(T" SIZE ", 3)[0]"}, \
+        .doc = "The maxima of as many windows as `output_size` says, which cover the input evenly, and their "        \
+               "indices."}
 
 DEFINE_ADAPTIVE(1, "(2, 3, 7)");
 DEFINE_ADAPTIVE(2, "(2, 2, 5, 7)");

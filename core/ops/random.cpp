@@ -14,7 +14,7 @@ Generator& generator_of(const Call& c) {
     return at >= 0 && c.has(at) ? *c[at].generator_ : *default_generator();
 }
 
-// ---- filling in place ----------------------------------------------------------------------------------------------------
+// ---- filling in place -----------------------------------------------------------------------------------------------
 
 void infer_fill(Call& c) { c.result(c.tensor(0).sizes, c.tensor(0).dtype); }
 
@@ -22,7 +22,9 @@ using FillFn = void (*)(Call& c, Generator& g, void* data, int64_t n, DType t, b
 
 template <FillFn fill>
 void run_fill(Call& c) {
-    random::fill_tensor(c.out[0], [&](void* data, bool dense) { fill(c, generator_of(c), data, c.out[0].numel(), c.out[0].dtype(), dense); });
+    random::fill_tensor(c.out[0], [&](void* data, bool dense) {
+        fill(c, generator_of(c), data, c.out[0].numel(), c.out[0].dtype(), dense);
+    });
 }
 
 void fill_uniform(Call& c, Generator& g, void* data, int64_t n, DType t, bool) {
@@ -31,8 +33,12 @@ void fill_uniform(Call& c, Generator& g, void* data, int64_t n, DType t, bool) {
 void fill_normal(Call& c, Generator& g, void* data, int64_t n, DType t, bool dense) {
     random::normal(g, data, n, t, c[1].to_double(), c[2].to_double(), dense, c.name());
 }
-void fill_exponential(Call& c, Generator& g, void* data, int64_t n, DType t, bool) { random::exponential(g, data, n, t, c[1].to_double(), c.name()); }
-void fill_geometric(Call& c, Generator& g, void* data, int64_t n, DType t, bool) { random::geometric(g, data, n, t, c[1].to_double(), c.name()); }
+void fill_exponential(Call& c, Generator& g, void* data, int64_t n, DType t, bool) {
+    random::exponential(g, data, n, t, c[1].to_double(), c.name());
+}
+void fill_geometric(Call& c, Generator& g, void* data, int64_t n, DType t, bool) {
+    random::geometric(g, data, n, t, c[1].to_double(), c.name());
+}
 void fill_cauchy(Call& c, Generator& g, void* data, int64_t n, DType t, bool) {
     random::cauchy(g, data, n, t, c[1].to_double(), c[2].to_double(), c.name());
 }
@@ -66,17 +72,23 @@ void vjp_overwritten(Vjp& d) { d.to(0, zeros(d.sizes(0), d.grad().dtype())); }
         .doc = DOC,                                                               \
         .writes_first = true}
 
-DEFINE_FILL(uniform, ", from: float = 0, to: float = 1", "floating", fill_uniform, "Fills the tensor with uniform numbers of [from, to).");
-DEFINE_FILL(normal, ", mean: float = 0, std: float = 1", "floating", fill_normal, "Fills the tensor with normal numbers.");
-DEFINE_FILL(exponential, ", lambd: float = 1", "floating", fill_exponential, "Fills the tensor with exponential numbers of rate `lambd`.");
-DEFINE_FILL(geometric, ", p: float", "floating integral", fill_geometric, "Fills the tensor with the number of trials until a success of probability `p`.");
-DEFINE_FILL(cauchy, ", median: float = 0, sigma: float = 1", "floating", fill_cauchy, "Fills the tensor with Cauchy numbers.");
+DEFINE_FILL(uniform, ", from: float = 0, to: float = 1", "floating", fill_uniform,
+            "Fills the tensor with uniform numbers of [from, to).");
+DEFINE_FILL(normal, ", mean: float = 0, std: float = 1", "floating", fill_normal,
+            "Fills the tensor with normal numbers.");
+DEFINE_FILL(exponential, ", lambd: float = 1", "floating", fill_exponential,
+            "Fills the tensor with exponential numbers of rate `lambd`.");
+DEFINE_FILL(geometric, ", p: float", "floating integral", fill_geometric,
+            "Fills the tensor with the number of trials until a success of probability `p`.");
+DEFINE_FILL(cauchy, ", median: float = 0, sigma: float = 1", "floating", fill_cauchy,
+            "Fills the tensor with Cauchy numbers.");
 DEFINE_FILL(log_normal, ", mean: float = 1, std: float = 2", "floating", fill_log_normal,
             "Fills the tensor with numbers whose logarithm is normal with `mean` and `std`.");
 DEFINE_FILL(random, ", from_: int | None = None, to: int | None = None", "floating integral bool", fill_integers,
-            "Fills the tensor with integers: of [0, from_) with one limit, of [from_, to) with two, of the dtype's whole range without.");
+            "Fills the tensor with integers: of [0, from_) with one limit, of [from_, to) with two, "
+            "of the dtype's whole range without.");
 
-// ---- factories -----------------------------------------------------------------------------------------------------------
+// ---- factories ------------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -97,14 +109,19 @@ void infer_like(Call& c) {
     c.result(c.tensor(0).sizes, t);
 }
 
-void run_rand(Call& c) { random::uniform(generator_of(c), c.out[0].data(), c.out[0].numel(), c.out[0].dtype(), 0, 1, c.name()); }
-void run_randn(Call& c) { random::normal(generator_of(c), c.out[0].data(), c.out[0].numel(), c.out[0].dtype(), 0, 1, true, c.name()); }
+void run_rand(Call& c) {
+    random::uniform(generator_of(c), c.out[0].data(), c.out[0].numel(), c.out[0].dtype(), 0, 1, c.name());
+}
+void run_randn(Call& c) {
+    random::normal(generator_of(c), c.out[0].data(), c.out[0].numel(), c.out[0].dtype(), 0, 1, true, c.name());
+}
 
 void infer_randint(Call& c) { c.result(Dims(c["size"].to_ints()), dtype_or(c, DType::int64)); }
 void infer_randint_like(Call& c) { c.result(c.tensor(0).sizes, dtype_or(c, c.tensor(0).dtype)); }
 
 void run_randint(Call& c) {
-    random::integers(generator_of(c), c.out[0].data(), c.out[0].numel(), c.out[0].dtype(), c["low"].to_int(), c["high"].to_int(), c.name());
+    random::integers(generator_of(c), c.out[0].data(), c.out[0].numel(), c.out[0].dtype(), c["low"].to_int(),
+                     c["high"].to_int(), c.name());
 }
 
 void infer_randperm(Call& c) {
@@ -113,7 +130,9 @@ void infer_randperm(Call& c) {
     c.result({n}, dtype_or(c, DType::int64));
 }
 
-void run_randperm(Call& c) { random::permutation(generator_of(c), c.out[0].data(), c.out[0].numel(), c.out[0].dtype()); }
+void run_randperm(Call& c) {
+    random::permutation(generator_of(c), c.out[0].data(), c.out[0].numel(), c.out[0].dtype());
+}
 
 #define GENERATOR_AND_DTYPE "*, generator: Generator | None = None, dtype: dtype | None = None"
 
@@ -203,7 +222,7 @@ OP(randperm) = {
     .samples = {},
     .doc = "The integers of [0, n) in random order."};
 
-// ---- draws that depend on a tensor ---------------------------------------------------------------------------------------
+// ---- draws that depend on a tensor ----------------------------------------------------------------------------------
 
 namespace {
 
@@ -221,7 +240,9 @@ void run_bernoulli_in_place(Call& c) {
 }
 
 void run_bernoulli(Call& c) {
-    if (c.has(1)) return random::bernoulli(generator_of(c), c.out[0].data(), c.out[0].numel(), c.out[0].dtype(), c[1].to_double(), c.name());
+    if (c.has(1))
+        return random::bernoulli(generator_of(c), c.out[0].data(), c.out[0].numel(), c.out[0].dtype(), c[1].to_double(),
+                                 c.name());
     Tensor p = contiguous(Tensor(&c.tensor(0)));
     random::bernoulli(generator_of(c), c.out[0].data(), p.numel(), p.dtype(), p.data(), p.dtype(), c.name());
 }
@@ -238,11 +259,13 @@ void infer_multinomial(Call& c) {
     rules::require_floating(c, 0);
     const Dims& x = c.tensor(0).sizes;
     int64_t samples = c[1].to_int();
-    require(x.size() == 1 || x.size() == 2, ErrorKind::runtime, c.name(), ": input has shape ", x, "; expected one or two dimensions");
+    require(x.size() == 1 || x.size() == 2, ErrorKind::runtime, c.name(), ": input has shape ", x,
+            "; expected one or two dimensions");
     require(samples > 0, ErrorKind::runtime, c.name(), ": num_samples=", samples, "; expected num_samples > 0");
-    require(c[2].to_bool() || samples <= x.back(), ErrorKind::runtime, c.name(), ": num_samples=", samples, " without replacement; expected at most ", x.back(),
-            ", the number of categories");
-    require(x.back() <= (int64_t(1) << 24), ErrorKind::runtime, c.name(), ": input has ", x.back(), " categories; expected at most 2**24");
+    require(c[2].to_bool() || samples <= x.back(), ErrorKind::runtime, c.name(), ": num_samples=", samples,
+            " without replacement; expected at most ", x.back(), ", the number of categories");
+    require(x.back() <= (int64_t(1) << 24), ErrorKind::runtime, c.name(), ": input has ", x.back(),
+            " categories; expected at most 2**24");
     Dims out = x;
     out[out.size() - 1] = samples;
     c.result(out, DType::int64);
@@ -255,11 +278,12 @@ void check_weights(const Call& c, const Tensor& w) {
         double total = 0;
         for (int64_t k = 0; k < categories; ++k) {
             double x = wide.data_as<double>()[r * categories + k];
-            require(x >= 0 && x - x == 0, ErrorKind::runtime, c.name(), ": input holds ", x, " at position ", r * categories + k,
-                    "; expected finite weights >= 0");
+            require(x >= 0 && x - x == 0, ErrorKind::runtime, c.name(), ": input holds ", x, " at position ",
+                    r * categories + k, "; expected finite weights >= 0");
             total += x;
         }
-        require(total > 0, ErrorKind::runtime, c.name(), ": the weights of row ", r, " sum to 0; expected a positive sum");
+        require(total > 0, ErrorKind::runtime, c.name(), ": the weights of row ", r,
+                " sum to 0; expected a positive sum");
     }
 }
 
@@ -270,14 +294,16 @@ void run_multinomial(Call& c) {
     int64_t samples = c[1].to_int(), categories = w.sizes().back();
     Generator& g = generator_of(c);
     if (c[2].to_bool() && samples > 1) {
-        random::multinomial_with_replacement(g, out.data_as<int64_t>(), w.numel() / categories, samples, w.data(), categories, w.dtype());
+        random::multinomial_with_replacement(g, out.data_as<int64_t>(), w.numel() / categories, samples, w.data(),
+                                             categories, w.dtype());
         return;
     }
     // The samples are the largest of weight / exponential (Efraimidis and Spirakis, 2006).
     Tensor q = empty_tensor(w.sizes(), w.dtype());
     random::exponential(g, q.data(), q.numel(), q.dtype(), 1, c.name());
     Tensor keys = div(w, q);
-    Tensor picked = samples == 1 ? invoke(required_op("argmax"), keys, int64_t(-1), true) : invoke_call(required_op("topk"), keys, samples).out[1];
+    Tensor picked = samples == 1 ? invoke(required_op("argmax"), keys, int64_t(-1), true)
+                                 : invoke_call(required_op("topk"), keys, samples).out[1];
     copy_values(*out.impl(), *picked.impl());
 }
 
@@ -321,7 +347,8 @@ OP(poisson) = {
     .doc = "Poisson numbers, each with the rate at its place in `input`."};
 
 OP(multinomial) = {
-    .signature = "multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None) -> Tensor",
+    .signature = "multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, "
+                 "generator: Generator | None = None) -> Tensor",
     .names = "multinomial Tensor.multinomial",
     .kind = Kind::random,
     .dtypes = "floating",
@@ -332,7 +359,7 @@ OP(multinomial) = {
     .samples = {},
     .doc = "`num_samples` category indices per row of weights `input`."};
 
-// ---- dropout -------------------------------------------------------------------------------------------------------------
+// ---- dropout --------------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -344,7 +371,8 @@ void check_probability(const Call& c) {
 // The multiplier: 0 with probability p, else 1 / (1 - p), drawn as PyTorch draws it.
 Tensor dropout_mask(const Tensor& x, double p, Generator& g) {
     Tensor mask = empty_like_geometry(x, x.dtype());
-    random::fill_tensor(mask, [&](void* data, bool) { random::bernoulli(g, data, mask.numel(), mask.dtype(), 1 - p, "dropout"); });
+    random::fill_tensor(
+        mask, [&](void* data, bool) { random::bernoulli(g, data, mask.numel(), mask.dtype(), 1 - p, "dropout"); });
     if (p < 1 && p > 0) {
         GradMode off(false);
         invoke_in_place(required_op("div"), mask, 1 - p);
@@ -362,7 +390,8 @@ void compose_dropout(Call& c) {
         c.out[0] = x;
         return;
     }
-    require(is_floating(x.dtype()), ErrorKind::runtime, c.name(), ": input has dtype ", name_of(x.dtype()), "; expected a floating dtype");
+    require(is_floating(x.dtype()), ErrorKind::runtime, c.name(), ": input has dtype ", name_of(x.dtype()),
+            "; expected a floating dtype");
     Tensor mask = dropout_mask(x, p, *default_generator());
     c.out[0] = in_place ? invoke_in_place(required_op("mul"), x, mask) : mul(x, mask);
 }

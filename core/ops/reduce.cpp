@@ -15,7 +15,7 @@ namespace {
 using kernels::Extent;
 using kernels::Reduction;
 
-// ---- rules ---------------------------------------------------------------------------------------------------------------
+// ---- rules ----------------------------------------------------------------------------------------------------------
 
 // Arguments of every reduction here: 0 input, 1 dim, 2 keepdim; `dtype` where the signature has it.
 uint64_t mask_of(const Call& c) { return rules::dim_mask(c, c[1], c.tensor(0).sizes); }
@@ -50,8 +50,8 @@ void infer_floating_reduction(Call& c) {
 void require_elements(const Call& c, uint64_t mask) {
     const Dims& sizes = c.tensor(0).sizes;
     for (int i = 0; i < sizes.size(); ++i)
-        require(!(mask >> i & 1) || sizes[i] > 0, ErrorKind::index, c.name(), ": dimension ", i, " of input of shape ", sizes,
-                " is empty; expected at least one element, as the reduction has no identity");
+        require(!(mask >> i & 1) || sizes[i] > 0, ErrorKind::index, c.name(), ": dimension ", i, " of input of shape ",
+                sizes, " is empty; expected at least one element, as the reduction has no identity");
 }
 
 void infer_extreme(Call& c) {
@@ -70,15 +70,16 @@ void infer_count(Call& c) {
     c.result(reduced_sizes(c.tensor(0).sizes, mask_of(c), false), DType::int64);
 }
 
-// ---- running -------------------------------------------------------------------------------------------------------------
+// ---- running --------------------------------------------------------------------------------------------------------
 
-// Reduces runs of adjacent dimensions from the last to the first, so that no input needs to be copied into another order.
-// Between the runs 16-bit floats stay float32: the result is rounded once.
+// Reduces runs of adjacent dimensions from the last to the first, so that no input needs to be copied into another
+// order. Between the runs 16-bit floats stay float32: the result is rounded once.
 void run_blocks(Call& c, Reduction op) {
     Tensor x(&c.tensor(0));
     Tensor out = c.out[0];
     uint64_t mask = mask_of(c);
-    if (!kernels::reduce_supports(op, x.dtype(), out.dtype())) x = cast(x, op == Reduction::sum || op == Reduction::prod || op == Reduction::mean ? out.dtype() : x.dtype());
+    if (!kernels::reduce_supports(op, x.dtype(), out.dtype()))
+        x = cast(x, op == Reduction::sum || op == Reduction::prod || op == Reduction::mean ? out.dtype() : x.dtype());
     x = contiguous(x);
     Dims sizes = x.sizes();
     if (sizes.empty()) return kernels::reduce(op, x.data(), x.dtype(), out.data(), out.dtype(), {1, 1, 1});
@@ -133,7 +134,7 @@ Tensor gathered(const Tensor& x, uint64_t mask, Extent* e) {
     return contiguous(alias(x, sizes, strides, x->offset));
 }
 
-// ---- derivatives ---------------------------------------------------------------------------------------------------------
+// ---- derivatives ----------------------------------------------------------------------------------------------------
 
 uint64_t mask_of(const Vjp& d) {
     const Dims& sizes = d.sizes(0);
@@ -227,7 +228,8 @@ OP(mean) = {
     .doc = "The mean of all elements, or along the dimensions `dim`. NaN where there are none."};
 
 OP(prod) = {
-    .signature = "prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: dtype | None = None) -> Tensor",
+    .signature = "prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, "
+                 "dtype: dtype | None = None) -> Tensor",
     .names = "prod Tensor.prod out",
     .kind = Kind::reduction,
     .dtypes = "floating integral bool",
@@ -298,14 +300,15 @@ OP(count_nonzero) = {
     .samples = {.calls = "count_nonzero(T(3, 4)); count_nonzero(T(3, 4), 1); count_nonzero(T(3, 4, 2), (0, 2))"},
     .doc = "How many elements, of all or along `dim`, are not zero."};
 
-// ---- one dimension, with indices -----------------------------------------------------------------------------------------
+// ---- one dimension, with indices ------------------------------------------------------------------------------------
 
 namespace {
 
 // dim may be None: then all elements, flattened.
 Extent extent_along(const Call& c) {
     const Dims& sizes = c.tensor(0).sizes;
-    return c.has(1) && !sizes.empty() ? extent_of(sizes, rules::dim(c, c[1].to_int(), sizes)) : Extent{1, c.tensor(0).numel, 1};
+    return c.has(1) && !sizes.empty() ? extent_of(sizes, rules::dim(c, c[1].to_int(), sizes))
+                                      : Extent{1, c.tensor(0).numel, 1};
 }
 
 uint64_t single_mask(const Call& c) {
@@ -316,7 +319,8 @@ uint64_t single_mask(const Call& c) {
 void infer_arg(Call& c) {
     rules::require_not_complex(c, 0);
     const Dims& sizes = c.tensor(0).sizes;
-    require(c.has(1) || c.tensor(0).numel > 0, ErrorKind::index, c.name(), ": input of shape ", sizes, " is empty; expected at least one element");
+    require(c.has(1) || c.tensor(0).numel > 0, ErrorKind::index, c.name(), ": input of shape ", sizes,
+            " is empty; expected at least one element");
     if (c.has(1) && !sizes.empty()) require_elements(c, single_mask(c));
     c.result(reduced_sizes(sizes, single_mask(c), keeps(c[2])), DType::int64);
 }
@@ -406,7 +410,7 @@ OP(min_dim) = {
     .samples = {.calls = "min_dim(T(3, 4), 1); min_dim(T(3, 4, 2), 1, True)"},
     .doc = "The smallest elements along `dim` and their indices: the first of equals; NaN wins."};
 
-// ---- statistics ----------------------------------------------------------------------------------------------------------
+// ---- statistics -----------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -448,14 +452,16 @@ void vjp_logsumexp(Vjp& d) {
 
 void infer_norm(Call& c) {
     DType t = wanted_dtype(c, c.tensor(0).dtype);
-    require(is_floating(t), ErrorKind::runtime, c.name(), ": input has dtype ", name_of(t), "; expected a floating dtype");
+    require(is_floating(t), ErrorKind::runtime, c.name(), ": input has dtype ", name_of(t),
+            "; expected a floating dtype");
     if (c["ord"].to_double() < 0) require_elements(c, rules::dim_mask(c, c["dim"], c.tensor(0).sizes));
     c.result(reduced_sizes(c.tensor(0).sizes, rules::dim_mask(c, c["dim"], c.tensor(0).sizes), keeps(c["keepdim"])), t);
 }
 
 void run_norm(Call& c) {
     Extent e;
-    Tensor x = gathered(cast(Tensor(&c.tensor(0)), c.out[0].dtype()), rules::dim_mask(c, c["dim"], c.tensor(0).sizes), &e);
+    Tensor x = gathered(cast(Tensor(&c.tensor(0)), c.out[0].dtype()), rules::dim_mask(c, c["dim"], c.tensor(0).sizes),
+                        &e);
     kernels::norm(x.data(), x.dtype(), c.out[0].data(), e, c["ord"].to_double());
 }
 
@@ -526,7 +532,8 @@ OP(logsumexp) = {
     .doc = "The logarithm of the sum of exponentials along `dim`, without overflow."};
 
 OP(vector_norm) = {
-    .signature = "vector_norm(input: Tensor, ord: Number = 2, dim: int | int[] | None = None, keepdim: bool = False, *, "
+    .signature = "vector_norm(input: Tensor, ord: Number = 2, dim: int | int[] | None = None, keepdim: bool = False, "
+                 "*, "
                  "dtype: dtype | None = None) -> Tensor",
     .names = "linalg.vector_norm out",
     .kind = Kind::reduction,
@@ -535,7 +542,8 @@ OP(vector_norm) = {
     .kernel = {"generic", run_norm},
     .derivative = {vjp_norm, "input result"},
     .onnx = no_onnx("ReduceL1 or ReduceL2 by `ord`; written by the exporter"),
-    .samples = {.calls = "vector_norm(T(3, 4)); vector_norm(T(3, 4), 1, 1); vector_norm(T(3, 4), 3, 0, True); vector_norm(T(5), inf)"},
+    .samples = {.calls = "vector_norm(T(3, 4)); vector_norm(T(3, 4), 1, 1); vector_norm(T(3, 4), 3, 0, True); "
+                         "vector_norm(T(5), inf)"},
     .doc = "The p-norm of the elements, all or along `dim`; `ord` may be 0, inf and -inf."};
 
 }  // namespace rushlight

@@ -7,13 +7,15 @@
 
 namespace rushlight {
 
-extern Op op_view, op_reshape, op_transpose, op_permute, op_expand, op_slice, op_select, op_squeeze, op_unsqueeze, op_unfold,
-    op_restride, op_diagonal, op_view_as_real, op_view_as_complex, op_unbind, op_split_with_sizes, op_narrow, op_as_strided, op_sum;
+extern Op op_view, op_reshape, op_transpose, op_permute, op_expand, op_slice, op_select, op_squeeze, op_unsqueeze,
+    op_unfold, op_restride, op_diagonal, op_view_as_real, op_view_as_complex, op_unbind, op_split_with_sizes, op_narrow,
+    op_as_strided, op_sum;
 extern Op op_place, op_clone, op_contiguous, op_to_dtype, op_copy_, op_fill_, op_zero_;
 extern Op op_empty, op_full, op_zeros, op_ones;
 extern Op op_cat, op_stack, op_flip;
-extern Op op_gather, op_scatter, op_scatter_add, op_index_select, op_index_add, op_index_copy, op_index_fill, op_masked_fill,
-    op_masked_select, op_masked_scatter, op_nonzero, op_index, op_index_write, op_scatter_combine, op_embedding, op_embedding_backward, op_tril, op_triu;
+extern Op op_gather, op_scatter, op_scatter_add, op_index_select, op_index_add, op_index_copy, op_index_fill,
+    op_masked_fill, op_masked_select, op_masked_scatter, op_nonzero, op_index, op_index_write, op_scatter_combine,
+    op_embedding, op_embedding_backward, op_tril, op_triu;
 
 // One argument as a tensor.
 inline Tensor tensor_at(const Call& c, int i) { return Tensor(c.args[i].is_tensor() ? c.args[i].tensor_ : nullptr); }
@@ -25,7 +27,8 @@ inline void give(Call& c, Tensor t) { c.out[0] = std::move(t); }
 
 // Raises when a view would have more dimensions than a tensor may have.
 inline void require_room(const Call& c, int rank) {
-    require(rank <= max_rank, ErrorKind::runtime, c.name(), ": the result would have ", rank, " dimensions; expected at most ", max_rank);
+    require(rank <= max_rank, ErrorKind::runtime, c.name(), ": the result would have ", rank,
+            " dimensions; expected at most ", max_rank);
 }
 
 // `wanted` with its one -1 replaced so that the product is numel.
@@ -39,11 +42,11 @@ Element as_element(const Value& v, DType t, const char* op);
 void fill_raw(TensorImpl& t, const Element& value);          // every element becomes `value`
 
 // Copies between strided arrays of one shape, casting; they must not overlap.
-void copy_raw(void* to, DType to_dtype, const int64_t* to_strides, const void* from, DType from_dtype, const int64_t* from_strides,
-              const Dims& sizes);
+void copy_raw(void* to, DType to_dtype, const int64_t* to_strides, const void* from, DType from_dtype,
+              const int64_t* from_strides, const Dims& sizes);
 
-// Of an operator whose result is its first argument with some elements changed: runs `f(result)` on a tensor that holds the
-// first argument's values. In place that is the argument itself.
+// Of an operator whose result is its first argument with some elements changed: runs `f(result)` on a tensor that holds
+// the first argument's values. In place that is the argument itself.
 template <class F>
 void update(Call& c, F&& f) {
     Tensor& out = c.out[0];

@@ -12,7 +12,7 @@ namespace {
 using kernels::ClassLoss;
 using kernels::Extent;
 
-// ---- softmax -------------------------------------------------------------------------------------------------------------
+// ---- softmax --------------------------------------------------------------------------------------------------------
 
 // Without `dim`, the old rule of PyTorch: 0 for tensors of 0, 1 and 3 dimensions, otherwise 1.
 int softmax_dim(const Value& dim, int rank) {
@@ -23,7 +23,8 @@ int softmax_dim(const Value& dim, int rank) {
 
 void infer_softmax(Call& c) {
     DType t = c.has(2) ? c[2].dtype_ : c.tensor(0).dtype;
-    require(is_floating(t), ErrorKind::runtime, c.name(), ": input has dtype ", name_of(t), "; expected a floating dtype (pass dtype= to convert)");
+    require(is_floating(t), ErrorKind::runtime, c.name(), ": input has dtype ", name_of(t),
+            "; expected a floating dtype (pass dtype= to convert)");
     if (c.has(1)) rules::dim(c, c[1].to_int(), c.tensor(0).sizes);
     c.result(c.tensor(0).sizes, t);
 }
@@ -49,7 +50,8 @@ void vjp_softmax(Vjp& d) {
 template <bool log>
 void run_softmax_grad(Call& c) {
     Tensor g = contiguous(Tensor(&c.tensor(0))), y = contiguous(Tensor(&c.tensor(1)));
-    kernels::softmax_backward(g.data(), y.data(), g.dtype(), c.out[0].data(), extent_of(y.sizes(), int(c[2].to_int())), log);
+    kernels::softmax_backward(g.data(), y.data(), g.dtype(), c.out[0].data(), extent_of(y.sizes(), int(c[2].to_int())),
+                              log);
 }
 
 #define SOFTMAX(NAME) NAME "(input: Tensor, dim: int | None = None, dtype: dtype | None = None) -> Tensor"
@@ -104,7 +106,7 @@ OP(log_softmax_grad) = {
     .samples = {.calls = "log_softmax_grad(T(3, 4), log_softmax(T(3, 4), 1), 1)"},
     .doc = "The gradient of log_softmax."};
 
-// ---- losses over classes -------------------------------------------------------------------------------------------------
+// ---- losses over classes --------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -119,8 +121,8 @@ kernels::LossReduction reduction_of(const char* op, const Value& v) {
 // Scores (N, C, ...) or (C,), targets (N, ...) or (): the dimension of the classes.
 int class_dim(const Dims& scores) { return scores.size() == 1 ? 0 : 1; }
 
-ClassLoss spec_of(const Dims& scores, const Tensor& target, const Tensor& weight, int64_t ignore_index, double smoothing,
-                  kernels::LossReduction reduction) {
+ClassLoss spec_of(const Dims& scores, const Tensor& target, const Tensor& weight, int64_t ignore_index,
+                  double smoothing, kernels::LossReduction reduction) {
     Extent e = extent_of(scores, class_dim(scores));
     ClassLoss s = {e.outer, e.n, e.inner, target.data_as<int64_t>()};
     s.weight = weight.defined() ? weight.data() : nullptr;
@@ -136,20 +138,21 @@ void check_class_loss(const Call& c) {
     require(!x.empty(), ErrorKind::runtime, c.name(), ": input has shape ", x, "; expected (C,) or (N, C, ...)");
     Dims expected = x;
     expected.erase(class_dim(x));
-    require(y == expected, ErrorKind::value, c.name(), ": target has shape ", y, " and input ", x, "; expected target of shape ", expected);
+    require(y == expected, ErrorKind::value, c.name(), ": target has shape ", y, " and input ", x,
+            "; expected target of shape ", expected);
     rules::require_index(c, 1);
     int64_t classes = x[class_dim(x)];
     if (c.has(2)) {
         rules::require_same_dtype(c, 0, 2);
-        require(c.tensor(2).sizes == Dims{classes}, ErrorKind::runtime, c.name(), ": weight has shape ", c.tensor(2).sizes, "; expected ",
-                Dims{classes}, ", one per class");
+        require(c.tensor(2).sizes == Dims{classes}, ErrorKind::runtime, c.name(), ": weight has shape ",
+                c.tensor(2).sizes, "; expected ", Dims{classes}, ", one per class");
     }
 }
 
 void check_targets(const Call& c, const ClassLoss& s) {
     if (kernels::IndexFault f = kernels::check_targets(s))
-        fail(ErrorKind::index, c.name(), ": target holds ", f.value, " at position ", f.position, "; expected 0 <= target < ", s.classes,
-             " or ignore_index=", s.ignore_index);
+        fail(ErrorKind::index, c.name(), ": target holds ", f.value, " at position ", f.position,
+             "; expected 0 <= target < ", s.classes, " or ignore_index=", s.ignore_index);
 }
 
 // Arguments 0 input, 1 target, 2 weight; the rest by name. Results: the loss, and what the gradient needs.
@@ -169,19 +172,22 @@ struct LossArguments {
     LossArguments(const Call& c, int scores_at, int target_at, int weight_at, double smoothing)
         : scores(contiguous(Tensor(&c.tensor(scores_at)))), target(cast(Tensor(&c.tensor(target_at)), DType::int64)),
           weight(c.has(weight_at) ? contiguous(Tensor(&c.tensor(weight_at))) : Tensor()),
-          spec(spec_of(scores.sizes(), target, weight, c["ignore_index"].to_int(), smoothing, reduction_of(c.name(), c["reduction"]))) {}
+          spec(spec_of(scores.sizes(), target, weight, c["ignore_index"].to_int(), smoothing,
+                       reduction_of(c.name(), c["reduction"]))) {}
 };
 
 void infer_cross_entropy(Call& c) {
     double smoothing = c["label_smoothing"].to_double();
-    require(smoothing >= 0 && smoothing <= 1, ErrorKind::runtime, c.name(), ": label_smoothing=", smoothing, "; expected 0 <= label_smoothing <= 1");
+    require(smoothing >= 0 && smoothing <= 1, ErrorKind::runtime, c.name(), ": label_smoothing=", smoothing,
+            "; expected 0 <= label_smoothing <= 1");
     infer_class_loss(c);
 }
 
 void run_cross_entropy(Call& c) {
     LossArguments a(c, 0, 1, 2, c["label_smoothing"].to_double());
     check_targets(c, a.spec);
-    kernels::cross_entropy(a.scores.data(), a.scores.dtype(), a.spec, c.out[0].data(), c.out[1].data(), c.out[2].data());
+    kernels::cross_entropy(a.scores.data(), a.scores.dtype(), a.spec, c.out[0].data(), c.out[1].data(),
+                           c.out[2].data());
 }
 
 // Differentiable again: through log_softmax and gathers.
@@ -214,8 +220,8 @@ Tensor composed_cross_entropy_grad(const Vjp& d) {
 void vjp_cross_entropy(Vjp& d) {
     if (d.create_graph) return d.to(0, composed_cross_entropy_grad(d));
     static const Op& fused = required_op("cross_entropy_grad");
-    d.to(0, invoke(fused, d.grad(), d.input(0), d.input(1), d.input(2), d.result(1), d.result(2), d["ignore_index"], d["reduction"],
-                   d["label_smoothing"]));
+    d.to(0, invoke(fused, d.grad(), d.input(0), d.input(1), d.input(2), d.result(1), d.result(2), d["ignore_index"],
+                   d["reduction"], d["label_smoothing"]));
 }
 
 void infer_cross_entropy_grad(Call& c) { c.result(c.tensor(1).sizes, c.tensor(1).dtype); }
@@ -223,7 +229,8 @@ void infer_cross_entropy_grad(Call& c) { c.result(c.tensor(1).sizes, c.tensor(1)
 void run_cross_entropy_grad(Call& c) {
     LossArguments a(c, 1, 2, 3, c["label_smoothing"].to_double());
     Tensor g = contiguous(Tensor(&c.tensor(0)));
-    kernels::cross_entropy_backward(g.data(), a.scores.data(), a.scores.dtype(), a.spec, c.tensor(4).data(), c.tensor(5).data(), c.out[0].data());
+    kernels::cross_entropy_backward(g.data(), a.scores.data(), a.scores.dtype(), a.spec, c.tensor(4).data(),
+                                    c.tensor(5).data(), c.out[0].data());
 }
 
 void run_nll_loss(Call& c) {
@@ -242,7 +249,8 @@ void infer_nll_loss_grad(Call& c) { c.result(Dims(c["input_size"].to_ints()), c.
 void run_nll_loss_grad(Call& c) {
     Tensor g = contiguous(Tensor(&c.tensor(0))), target = cast(Tensor(&c.tensor(1)), DType::int64);
     Tensor weight = c.has(2) ? contiguous(Tensor(&c.tensor(2))) : Tensor();
-    ClassLoss s = spec_of(c.out[0].sizes(), target, weight, c["ignore_index"].to_int(), 0, reduction_of(c.name(), c["reduction"]));
+    ClassLoss s = spec_of(c.out[0].sizes(), target, weight, c["ignore_index"].to_int(), 0,
+                          reduction_of(c.name(), c["reduction"]));
     kernels::nll_loss_backward(g.data(), g.dtype(), s, c.tensor(3).data(), c.out[0].data());
 }
 
@@ -255,7 +263,8 @@ void vjp_nll_loss_grad(Vjp& d) {
 }  // namespace
 
 OP(cross_entropy_forward) = {
-    .signature = "cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str, label_smoothing: float) -> "
+    .signature = "cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, "
+                 "reduction: str, label_smoothing: float) -> "
                  "(loss: Tensor, lse: Tensor, total_weight: Tensor)",
     .names = "_ops.cross_entropy_forward",
     .kind = Kind::reduction,
@@ -269,7 +278,8 @@ OP(cross_entropy_forward) = {
     .doc = "The negative log-likelihood of softmax(input) at the targets, with what its gradient needs."};
 
 OP(cross_entropy_grad) = {
-    .signature = "cross_entropy_grad(grad: Tensor, input: Tensor, target: Tensor, weight: Tensor | None, lse: Tensor, total_weight: Tensor, "
+    .signature = "cross_entropy_grad(grad: Tensor, input: Tensor, target: Tensor, weight: Tensor | None, lse: Tensor, "
+                 "total_weight: Tensor, "
                  "ignore_index: int, reduction: str, label_smoothing: float) -> Tensor",
     .names = "_ops.cross_entropy_grad",
     .dtypes = "floating",
@@ -290,11 +300,13 @@ OP(nll_loss_forward) = {
     .kernel = {"generic", run_nll_loss},
     .derivative = {vjp_nll_loss, "target weight total_weight", nullptr, false, 1},
     .onnx = {"NegativeLogLikelihoodLoss", 13},
-    .samples = {.calls = "nll_loss_forward(T(4, 3), I(4, high=3), None, -100, 'mean'); nll_loss_forward(T(2, 3, 4), I(2, 4, high=3), None, 1, 'none')"},
+    .samples = {.calls = "nll_loss_forward(T(4, 3), I(4, high=3), None, -100, 'mean'); "
+                         "nll_loss_forward(T(2, 3, 4), I(2, 4, high=3), None, 1, 'none')"},
     .doc = "Minus the log-probabilities at the targets, with the total weight."};
 
 OP(nll_loss_grad) = {
-    .signature = "nll_loss_grad(grad: Tensor, target: Tensor, weight: Tensor | None, total_weight: Tensor, input_size: int[], ignore_index: int, "
+    .signature = "nll_loss_grad(grad: Tensor, target: Tensor, weight: Tensor | None, total_weight: Tensor, "
+                 "input_size: int[], ignore_index: int, "
                  "reduction: str) -> Tensor",
     .names = "_ops.nll_loss_grad",
     .dtypes = "floating",
@@ -322,7 +334,8 @@ void compose_cross_entropy(Call& c) {
     }
     static const Op& log_softmax = required_op("log_softmax");
     rules::require_floating(c, 0);
-    require(x.rank() >= 1, ErrorKind::runtime, c.name(), ": input has shape ", x.sizes, "; expected (C,) or (N, C, ...)");
+    require(x.rank() >= 1, ErrorKind::runtime, c.name(), ": input has shape ", x.sizes,
+            "; expected (C,) or (N, C, ...)");
     int dim = class_dim(x.sizes);
     double smoothing = c["label_smoothing"].to_double();
     Tensor wanted(&c.tensor(1));
@@ -343,16 +356,21 @@ void compose_cross_entropy(Call& c) {
 }  // namespace
 
 OP(cross_entropy) = {
-    .signature = "cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None, "
-                 "ignore_index: int = -100, reduce: bool | None = None, reduction: str = 'mean', label_smoothing: float = 0.0) -> Tensor",
+    .signature = "cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, "
+                 "size_average: bool | None = None, "
+                 "ignore_index: int = -100, reduce: bool | None = None, reduction: str = 'mean', "
+                 "label_smoothing: float = 0.0) -> Tensor",
     .names = "nn.functional.cross_entropy",
     .dtypes = "floating",
     .compose = compose_cross_entropy,
-    .samples = {.calls = "cross_entropy(T(4, 3), I(4, high=3)); cross_entropy(T(4, 3), I(4, high=3), reduction='none', label_smoothing=0.1)"},
-    .doc = "The cross-entropy of logits `input` (N, C, ...) and `target`: class indices (N, ...) or probabilities (N, C, ...)."};
+    .samples = {.calls = "cross_entropy(T(4, 3), I(4, high=3)); "
+                         "cross_entropy(T(4, 3), I(4, high=3), reduction='none', label_smoothing=0.1)"},
+    .doc = "The cross-entropy of logits `input` (N, C, ...) and `target`: class indices (N, ...) or probabilities (N, "
+           "C, ...)."};
 
 OP(nll_loss) = {
-    .signature = "nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None, "
+    .signature = "nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, "
+                 "size_average: bool | None = None, "
                  "ignore_index: int = -100, reduce: bool | None = None, reduction: str = 'mean') -> Tensor",
     .names = "nn.functional.nll_loss",
     .dtypes = "floating",

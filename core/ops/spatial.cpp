@@ -9,14 +9,15 @@ namespace rushlight {
 
 namespace {
 
-// ---- pad -----------------------------------------------------------------------------------------------------------------
+// ---- pad ------------------------------------------------------------------------------------------------------------
 
 kernels::PadMode mode_of(const Call& c, const Value& v) {
     std::string_view m = v.to_string();
     if (m == "constant") return kernels::PadMode::constant;
     if (m == "reflect") return kernels::PadMode::reflect;
     if (m == "replicate") return kernels::PadMode::replicate;
-    require(m == "circular", ErrorKind::not_implemented, c.name(), ": mode='", m, "'; expected 'constant', 'reflect', 'replicate' or 'circular'");
+    require(m == "circular", ErrorKind::not_implemented, c.name(), ": mode='", m,
+            "'; expected 'constant', 'reflect', 'replicate' or 'circular'");
     return kernels::PadMode::circular;
 }
 
@@ -40,23 +41,26 @@ kernels::Pad geometry_of(const Dims& x, std::span<const int64_t> amounts, kernel
 
 Dims padded_sizes(const Call& c, const Dims& x, std::span<const int64_t> amounts, kernels::PadMode mode) {
     int padded = int(amounts.size()) / 2;
-    require(amounts.size() % 2 == 0, ErrorKind::runtime, c.name(), ": pad=", to_text(amounts), " has ", amounts.size(), " values; expected an even number");
-    require(padded <= x.size() && padded < kernels::Pad::max_rank, ErrorKind::runtime, c.name(), ": pad=", to_text(amounts), " is for ", padded,
-            " dimensions; input has shape ", x);
+    require(amounts.size() % 2 == 0, ErrorKind::runtime, c.name(), ": pad=", to_text(amounts), " has ", amounts.size(),
+            " values; expected an even number");
+    require(padded <= x.size() && padded < kernels::Pad::max_rank, ErrorKind::runtime, c.name(),
+            ": pad=", to_text(amounts), " is for ", padded, " dimensions; input has shape ", x);
     Dims out = x;
     for (int k = 0; k < padded; ++k) {
         int d = x.size() - 1 - k;
         int64_t before = amounts[size_t(2 * k)], after = amounts[size_t(2 * k + 1)];
         int64_t total = checked_add(checked_add(x[d], before, c.name()), after, c.name());
-        require(total >= 0, ErrorKind::runtime, c.name(), ": pad=", to_text(amounts), " leaves ", total, " elements at dimension ", d, " of input of shape ", x);
+        require(total >= 0, ErrorKind::runtime, c.name(), ": pad=", to_text(amounts), " leaves ", total,
+                " elements at dimension ", d, " of input of shape ", x);
         if (mode == kernels::PadMode::reflect)
-            require(before < x[d] && after < x[d], ErrorKind::runtime, c.name(), ": pad=", to_text(amounts), " in mode 'reflect' must be smaller than dimension ",
-                    d, " of input of shape ", x);
+            require(before < x[d] && after < x[d], ErrorKind::runtime, c.name(), ": pad=", to_text(amounts),
+                    " in mode 'reflect' must be smaller than dimension ", d, " of input of shape ", x);
         if (mode == kernels::PadMode::circular)
-            require(before <= x[d] && after <= x[d], ErrorKind::runtime, c.name(), ": pad=", to_text(amounts), " in mode 'circular' may not exceed dimension ", d,
-                    " of input of shape ", x);
+            require(before <= x[d] && after <= x[d], ErrorKind::runtime, c.name(), ": pad=", to_text(amounts),
+                    " in mode 'circular' may not exceed dimension ", d, " of input of shape ", x);
         if (mode == kernels::PadMode::replicate)
-            require(x[d] > 0 || total == 0, ErrorKind::runtime, c.name(), ": dimension ", d, " of input of shape ", x, " is empty and can't be replicated");
+            require(x[d] > 0 || total == 0, ErrorKind::runtime, c.name(), ": dimension ", d, " of input of shape ", x,
+                    " is empty and can't be replicated");
         out[d] = total;
     }
     return out;
@@ -64,14 +68,16 @@ Dims padded_sizes(const Call& c, const Dims& x, std::span<const int64_t> amounts
 
 void infer_pad(Call& c) {
     kernels::PadMode mode = mode_of(c, c[2]);
-    require(mode == kernels::PadMode::constant || !c.has(3) || c[3].to_double() == 0, ErrorKind::value, c.name(), ": value is for mode 'constant' only");
+    require(mode == kernels::PadMode::constant || !c.has(3) || c[3].to_double() == 0, ErrorKind::value, c.name(),
+            ": value is for mode 'constant' only");
     c.result(padded_sizes(c, c.tensor(0).sizes, c[1].to_ints(), mode), c.tensor(0).dtype);
 }
 
 void run_pad(Call& c) {
     Tensor x = contiguous(Tensor(&c.tensor(0)));
     Tensor value = scalar_tensor(c.has(3) ? c[3].to_double() : 0.0, x.dtype());
-    kernels::pad(x.data(), x.dtype(), c.out[0].data(), geometry_of(x.sizes(), c[1].to_ints(), mode_of(c, c[2])), value.data());
+    kernels::pad(x.data(), x.dtype(), c.out[0].data(), geometry_of(x.sizes(), c[1].to_ints(), mode_of(c, c[2])),
+                 value.data());
 }
 
 void vjp_pad(Vjp& d) {
@@ -83,21 +89,25 @@ void infer_pad_grad(Call& c) { c.result(Dims(c[1].to_ints()), c.tensor(0).dtype)
 
 void run_pad_grad(Call& c) {
     Tensor g = contiguous(Tensor(&c.tensor(0)));
-    kernels::pad_backward(g.data(), g.dtype(), c.out[0].data(), geometry_of(c.out[0].sizes(), c[2].to_ints(), mode_of(c, c[3])));
+    kernels::pad_backward(g.data(), g.dtype(), c.out[0].data(),
+                          geometry_of(c.out[0].sizes(), c[2].to_ints(), mode_of(c, c[3])));
 }
 
-// ---- interpolate ---------------------------------------------------------------------------------------------------------
+// ---- interpolate ----------------------------------------------------------------------------------------------------
 
 kernels::ResizeMode resize_mode(const Call& c, std::string_view m, int rank) {
     if (m == "nearest") return kernels::ResizeMode::nearest;
     if (m == "nearest-exact") return kernels::ResizeMode::nearest_exact;
-    if ((m == "linear" && rank == 1) || (m == "bilinear" && rank == 2) || (m == "trilinear" && rank == 3)) return kernels::ResizeMode::linear;
+    if ((m == "linear" && rank == 1) || (m == "bilinear" && rank == 2) || (m == "trilinear" && rank == 3))
+        return kernels::ResizeMode::linear;
     require(m == "bicubic" && rank == 2, ErrorKind::not_implemented, c.name(), ": mode='", m, "' for input with ", rank,
-            " spatial dimensions; expected nearest, nearest-exact, or linear (1), bilinear or bicubic (2), trilinear (3)");
+            " spatial dimensions; expected nearest, nearest-exact, or linear (1), bilinear or bicubic (2), "
+            "trilinear (3)");
     return kernels::ResizeMode::cubic;
 }
 
-kernels::Resize resize_of(const Call& c, const Dims& x, const Dims& y, std::span<const double> scales, std::string_view mode, bool align) {
+kernels::Resize resize_of(const Call& c, const Dims& x, const Dims& y, std::span<const double> scales,
+                          std::string_view mode, bool align) {
     int rank = x.size() - 2;
     kernels::Resize r;
     r.planes = x[0] * x[1];
@@ -115,18 +125,20 @@ kernels::Resize resize_of(const Call& c, const Dims& x, const Dims& y, std::span
 // Arguments: 0 input, 1 size, 2 scales (may be empty), 3 mode, 4 align_corners.
 void infer_resize(Call& c) {
     const Dims& x = c.tensor(0).sizes;
-    require(x.size() >= 3 && x.size() <= 5, ErrorKind::value, c.name(), ": input has shape ", x, "; expected 3 to 5 dimensions, (N, C, spatial...)");
+    require(x.size() >= 3 && x.size() <= 5, ErrorKind::value, c.name(), ": input has shape ", x,
+            "; expected 3 to 5 dimensions, (N, C, spatial...)");
     std::string_view mode = c[3].to_string();
     bool nearest = mode == "nearest" || mode == "nearest-exact";
-    require(is_floating(c.tensor(0).dtype) || (nearest && c.tensor(0).dtype == DType::uint8), ErrorKind::runtime, c.name(), ": input has dtype ",
-            name_of(c.tensor(0).dtype), "; expected a floating dtype");
+    require(is_floating(c.tensor(0).dtype) || (nearest && c.tensor(0).dtype == DType::uint8), ErrorKind::runtime,
+            c.name(), ": input has dtype ", name_of(c.tensor(0).dtype), "; expected a floating dtype");
     resize_mode(c, mode, x.size() - 2);
     std::span<const int64_t> size = c[1].to_ints();
-    require(int(size.size()) == x.size() - 2, ErrorKind::value, c.name(), ": size=", to_text(size), " does not fit input of shape ", x, "; expected ", x.size() - 2,
-            " values");
+    require(int(size.size()) == x.size() - 2, ErrorKind::value, c.name(), ": size=", to_text(size),
+            " does not fit input of shape ", x, "; expected ", x.size() - 2, " values");
     Dims out = {x[0], x[1]};
     for (size_t i = 0; i < size.size(); ++i) {
-        require(size[i] > 0 && x[int(i) + 2] > 0, ErrorKind::runtime, c.name(), ": input of shape ", x, " and size=", to_text(size), "; expected sizes greater than 0");
+        require(size[i] > 0 && x[int(i) + 2] > 0, ErrorKind::runtime, c.name(), ": input of shape ", x,
+                " and size=", to_text(size), "; expected sizes greater than 0");
         out.push_back(size[i]);
     }
     c.result(out, c.tensor(0).dtype);
@@ -134,7 +146,8 @@ void infer_resize(Call& c) {
 
 void run_resize(Call& c) {
     Tensor x = contiguous(Tensor(&c.tensor(0)));
-    kernels::resize(x.data(), x.dtype(), c.out[0].data(), resize_of(c, x.sizes(), c.out[0].sizes(), c[2].to_reals(), c[3].to_string(), c[4].to_bool()));
+    kernels::resize(x.data(), x.dtype(), c.out[0].data(),
+                    resize_of(c, x.sizes(), c.out[0].sizes(), c[2].to_reals(), c[3].to_string(), c[4].to_bool()));
 }
 
 void vjp_resize(Vjp& d) {
@@ -146,7 +159,9 @@ void infer_resize_grad(Call& c) { c.result(Dims(c[1].to_ints()), c.tensor(0).dty
 
 void run_resize_grad(Call& c) {
     Tensor g = contiguous(Tensor(&c.tensor(0)));
-    kernels::resize_backward(g.data(), g.dtype(), c.out[0].data(), resize_of(c, c.out[0].sizes(), g.sizes(), c[2].to_reals(), c[3].to_string(), c[4].to_bool()));
+    kernels::resize_backward(
+        g.data(), g.dtype(), c.out[0].data(),
+        resize_of(c, c.out[0].sizes(), g.sizes(), c[2].to_reals(), c[3].to_string(), c[4].to_bool()));
 }
 
 void vjp_resize_grad(Vjp& d) {
@@ -156,20 +171,22 @@ void vjp_resize_grad(Vjp& d) {
     d.to(0, invoke(op, d.grad(), size, d[2], d[3], d[4]));
 }
 
-// ---- unfold, fold --------------------------------------------------------------------------------------------------------
+// ---- unfold, fold ---------------------------------------------------------------------------------------------------
 
 Dims pair(const Call& c, std::string_view name, int64_t least) {
     std::span<const int64_t> v = c[name].to_ints();
-    require(v.size() == 1 || v.size() == 2, ErrorKind::runtime, c.name(), ": ", name, "=", to_text(v), "; expected one value or 2");
+    require(v.size() == 1 || v.size() == 2, ErrorKind::runtime, c.name(), ": ", name, "=", to_text(v),
+            "; expected one value or 2");
     Dims out = {v[0], v[v.size() - 1]};
     for (int64_t x : out)
-        require(x >= least && x < (int64_t(1) << 40), ErrorKind::runtime, c.name(), ": ", name, "=", to_text(v), " is out of range; expected ", least, " <= ", name,
-                " < 2**40");
+        require(x >= least && x < (int64_t(1) << 40), ErrorKind::runtime, c.name(), ": ", name, "=", to_text(v),
+                " is out of range; expected ", least, " <= ", name, " < 2**40");
     return out;
 }
 
 kernels::Unfold unfold_of(const Call& c, int64_t batch, int64_t channels, const Dims& image) {
-    Dims kernel = pair(c, "kernel_size", 1), dilation = pair(c, "dilation", 1), padding = pair(c, "padding", 0), stride = pair(c, "stride", 1);
+    Dims kernel = pair(c, "kernel_size", 1), dilation = pair(c, "dilation", 1), padding = pair(c, "padding", 0),
+         stride = pair(c, "stride", 1);
     kernels::Unfold u;
     u.batch = batch;
     u.channels = channels;
@@ -180,8 +197,8 @@ kernels::Unfold unfold_of(const Call& c, int64_t batch, int64_t channels, const 
         u.pad[i] = padding[i];
         u.dilation[i] = dilation[i];
         u.blocks[i] = kernels::block_count(image[i], kernel[i], stride[i], padding[i], dilation[i]);
-        require(u.blocks[i] > 0, ErrorKind::runtime, c.name(), ": a kernel of ", kernel, " with dilation ", dilation, " and padding ", padding,
-                " does not fit into an image of ", image);
+        require(u.blocks[i] > 0, ErrorKind::runtime, c.name(), ": a kernel of ", kernel, " with dilation ", dilation,
+                " and padding ", padding, " does not fit into an image of ", image);
     }
     return u;
 }
@@ -203,11 +220,11 @@ void infer_col2im(Call& c) {
     rules::require_rank(c, 0, 3);
     const Dims& x = c.tensor(0).sizes;
     Dims image = pair(c, "output_size", 1), kernel = pair(c, "kernel_size", 1);
-    require(x[1] % (kernel[0] * kernel[1]) == 0, ErrorKind::runtime, c.name(), ": input of shape ", x, " has ", x[1], " rows; expected a multiple of ",
-            kernel[0] * kernel[1], ", the kernel's elements");
+    require(x[1] % (kernel[0] * kernel[1]) == 0, ErrorKind::runtime, c.name(), ": input of shape ", x, " has ", x[1],
+            " rows; expected a multiple of ", kernel[0] * kernel[1], ", the kernel's elements");
     kernels::Unfold u = unfold_of(c, x[0], x[1] / (kernel[0] * kernel[1]), image);
-    require(u.blocks[0] * u.blocks[1] == x[2], ErrorKind::runtime, c.name(), ": input of shape ", x, " has ", x[2], " blocks; expected ", u.blocks[0] * u.blocks[1],
-            " for output_size=", image);
+    require(u.blocks[0] * u.blocks[1] == x[2], ErrorKind::runtime, c.name(), ": input of shape ", x, " has ", x[2],
+            " blocks; expected ", u.blocks[0] * u.blocks[1], " for output_size=", image);
     c.result({x[0], u.channels, image[0], image[1]}, c.tensor(0).dtype);
 }
 
@@ -229,9 +246,12 @@ OP(pad) = {
     .kernel = {"generic", run_pad},
     .derivative = {vjp_pad, ""},
     .onnx = {"Pad", 13},
-    .samples = {.calls = "pad(T(3, 4), (1, 2)); pad(T(2, 3, 4), (1, 1, 2, 0), 'constant', 2.0); pad(T(2, 3, 4), (1, 2), 'reflect'); "
-                         "pad(T(2, 3, 4), (2, 1), 'replicate'); pad(T(2, 3, 4), (2, 1), 'circular'); pad(T(3, 4), (-1, 1))"},
-    .doc = "The tensor with `pad` elements added around its last dimensions, last first, two amounts each; negative amounts crop."};
+    .samples = {.calls = "pad(T(3, 4), (1, 2)); pad(T(2, 3, 4), (1, 1, 2, 0), 'constant', 2.0); "
+                         "pad(T(2, 3, 4), (1, 2), 'reflect'); "
+                         "pad(T(2, 3, 4), (2, 1), 'replicate'); pad(T(2, 3, 4), (2, 1), 'circular'); "
+                         "pad(T(3, 4), (-1, 1))"},
+    .doc = "The tensor with `pad` elements added around its last dimensions, last first, two amounts each; "
+           "negative amounts crop."};
 
 OP(pad_grad) = {
     .signature = "pad_grad(grad: Tensor, input_size: int[], pad: int[], mode: str) -> Tensor",
@@ -255,12 +275,15 @@ OP(resize) = {
     .kernel = {"generic", run_resize},
     .derivative = {vjp_resize, ""},
     .onnx = {"Resize", 13},
-    .samples = {.calls = "resize(T(1, 2, 4), (7,), (), 'linear', False); resize(T(1, 2, 3, 4), (5, 6), (), 'bilinear', True); "
-                         "resize(T(1, 2, 3, 4), (5, 6), (), 'nearest', False); resize(T(1, 2, 4, 4), (5, 6), (), 'bicubic', False)"},
+    .samples = {.calls = "resize(T(1, 2, 4), (7,), (), 'linear', False); "
+                         "resize(T(1, 2, 3, 4), (5, 6), (), 'bilinear', True); "
+                         "resize(T(1, 2, 3, 4), (5, 6), (), 'nearest', False); "
+                         "resize(T(1, 2, 4, 4), (5, 6), (), 'bicubic', False)"},
     .doc = "Images of another size, interpolated."};
 
 OP(resize_grad) = {
-    .signature = "resize_grad(grad: Tensor, input_size: int[], scales: float[], mode: str, align_corners: bool) -> Tensor",
+    .signature = "resize_grad(grad: Tensor, input_size: int[], scales: float[], mode: str, "
+                 "align_corners: bool) -> Tensor",
     .names = "_ops.resize_grad",
     .dtypes = "floating",
     .infer = infer_resize_grad,

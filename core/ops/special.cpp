@@ -22,10 +22,12 @@ UNARY(sinc, float_result, (x), sinc(x), SLOPE(where(x == 0, 0, (cos(3.1415926535
 UNARY(entr, float_result, (x), where(x < 0, -__builtin_inf(), where(x == 0, 0, -x * log(x))), SLOPE(-log(x) - 1),
       .names = "special.entr out", .doc = "-x log(x) of each element: 0 at 0, -inf below.", .domain = {0.1, 5});
 UNARY(sigmoid, float_result, (x), sigmoid(x), SLOPE(y * (1 - y)),
-      .aliases = "special.expit nn.functional.sigmoid", .doc = "1 / (1 + exp(-x)) of each element.", .domain = {-10, 10});
+      .aliases = "special.expit nn.functional.sigmoid", .doc = "1 / (1 + exp(-x)) of each element.",
+    .domain = {-10, 10});
 UNARY(logit, float_result, (x, p), logit(x, p), SLOPE(where((x < p[0]) | (x > 1 - p[0]), 0, 1 / (x * (1 - x)))),
       .attributes = "eps: float | None = None", .aliases = "special.logit",
-      .doc = "log(x / (1 - x)) of each element, clamped to eps and 1 - eps first where eps is given.", .domain = {0.05, 0.95});
+      .doc = "log(x / (1 - x)) of each element, clamped to eps and 1 - eps first where eps is given.",
+    .domain = {0.05, 0.95});
 UNARY(logsigmoid, floating_only, (x), logsigmoid(x), SLOPE(sigmoid(-x)),
       .names = "nn.functional.logsigmoid", .doc = "Logarithm of the sigmoid of each element, exact at both ends.",
       .domain = {-10, 10});

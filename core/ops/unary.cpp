@@ -28,11 +28,14 @@ UNARY(cos, float_result, (x), cos(x), SLOPE(-sin(x)),
 UNARY(tan, float_result, (x), tan(x), SLOPE(1 + y * y),
       .doc = "Tangent of each element, in radians.", .domain = {-1.4, 1.4});
 UNARY(asin, float_result, (x), asin(x), SLOPE(rsqrt(1 - x * x)),
-      .aliases = "arcsin Tensor.arcsin Tensor.arcsin_", .doc = "Arc sine of each element, in radians.", .domain = {-0.95, 0.95});
+      .aliases = "arcsin Tensor.arcsin Tensor.arcsin_", .doc = "Arc sine of each element, in radians.",
+    .domain = {-0.95, 0.95});
 UNARY(acos, float_result, (x), acos(x), SLOPE(-rsqrt(1 - x * x)),
-      .aliases = "arccos Tensor.arccos Tensor.arccos_", .doc = "Arc cosine of each element, in radians.", .domain = {-0.95, 0.95});
+      .aliases = "arccos Tensor.arccos Tensor.arccos_", .doc = "Arc cosine of each element, in radians.",
+    .domain = {-0.95, 0.95});
 UNARY(atan, float_result, (x), atan(x), SLOPE(1 / (1 + x * x)),
-      .aliases = "arctan Tensor.arctan Tensor.arctan_", .doc = "Arc tangent of each element, in radians.", .domain = {-10, 10});
+      .aliases = "arctan Tensor.arctan Tensor.arctan_", .doc = "Arc tangent of each element, in radians.",
+    .domain = {-10, 10});
 UNARY(sinh, float_result, (x), sinh(x), SLOPE(cosh(x)),
       .doc = "Hyperbolic sine of each element.", .domain = {-5, 5});
 UNARY(cosh, float_result, (x), cosh(x), SLOPE(sinh(x)),
@@ -40,10 +43,13 @@ UNARY(cosh, float_result, (x), cosh(x), SLOPE(sinh(x)),
 UNARY(tanh, float_result, (x), tanh(x), SLOPE(1 - y * y),
       .doc = "Hyperbolic tangent of each element.", .domain = {-5, 5});
 UNARY(asinh, float_result, (x), asinh(x), SLOPE(rsqrt(x * x + 1)),
-      .aliases = "arcsinh Tensor.arcsinh Tensor.arcsinh_", .doc = "Inverse hyperbolic sine of each element.", .domain = {-10, 10});
+      .aliases = "arcsinh Tensor.arcsinh Tensor.arcsinh_", .doc = "Inverse hyperbolic sine of each element.",
+    .domain = {-10, 10});
 UNARY(acosh, float_result, (x), acosh(x), SLOPE(rsqrt(x * x - 1)),
-      .aliases = "arccosh Tensor.arccosh Tensor.arccosh_", .doc = "Inverse hyperbolic cosine of each element.", .domain = {1.05, 10});
+      .aliases = "arccosh Tensor.arccosh Tensor.arccosh_", .doc = "Inverse hyperbolic cosine of each element.",
+    .domain = {1.05, 10});
 UNARY(atanh, float_result, (x), atanh(x), SLOPE(1 / (1 - x * x)),
-      .aliases = "arctanh Tensor.arctanh Tensor.arctanh_", .doc = "Inverse hyperbolic tangent of each element.", .domain = {-0.95, 0.95});
+      .aliases = "arctanh Tensor.arctanh Tensor.arctanh_", .doc = "Inverse hyperbolic tangent of each element.",
+    .domain = {-0.95, 0.95});
 
 }  // namespace rushlight

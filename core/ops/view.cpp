@@ -1,5 +1,5 @@
-// Views: other sizes, strides and offsets over the same memory. A view's derivative brings the gradient back into the shape of
-// the input: by the inverse view where one exists, by `place` where the view left elements out.
+// Views: other sizes, strides and offsets over the same memory. A view's derivative brings the gradient back into the
+// shape of the input: by the inverse view where one exists, by `place` where the view left elements out.
 #include "ops/shape_rules.h"
 
 namespace rushlight {
@@ -10,21 +10,22 @@ Dims complete_sizes(const Call& c, std::span<const int64_t> wanted, const Tensor
     for (int i = 0; i < sizes.size(); ++i) {
         if (sizes[i] != -1) continue;
         if (hole >= 0) [[unlikely]]
-            fail(ErrorKind::runtime, c.name(), ": ", param, "=", Dims(wanted), " leaves two sizes open; expected at most one -1");
+            fail(ErrorKind::runtime, c.name(), ": ", param, "=", Dims(wanted),
+                 " leaves two sizes open; expected at most one -1");
         hole = i;
         sizes[i] = 1;
     }
     int64_t known = checked_numel(sizes, c.name());
     if (hole >= 0) {
         if (known == 0) [[unlikely]]
-            fail(ErrorKind::runtime, c.name(), ": ", param, "=", Dims(wanted), " is ambiguous for an input of shape ", t.sizes,
-                ": with a size of 0, -1 can stand for any size");
+            fail(ErrorKind::runtime, c.name(), ": ", param, "=", Dims(wanted), " is ambiguous for an input of shape ",
+                 t.sizes, ": with a size of 0, -1 can stand for any size");
         sizes[hole] = t.numel / known;
         known *= sizes[hole];
     }
     if (known != t.numel) [[unlikely]]
-        fail(ErrorKind::runtime, c.name(), ": ", param, "=", Dims(wanted), " does not fit an input of shape ", t.sizes, " with ",
-            t.numel, " elements");
+        fail(ErrorKind::runtime, c.name(), ": ", param, "=", Dims(wanted), " does not fit an input of shape ", t.sizes,
+             " with ", t.numel, " elements");
     return sizes;
 }
 
@@ -41,14 +42,15 @@ void view_as_dtype(Call& c) {
     int64_t offset = t.offset;
     if (from != to) {
         int last = t.rank() - 1;
-        require(last >= 0, ErrorKind::runtime, c.name(), ": a zero-dimensional ", name_of(t.dtype), " can't be viewed as ", name_of(dtype),
-                ", whose elements have another size");
-        require(strides[last] == 1 || sizes[last] <= 1, ErrorKind::runtime, c.name(), ": the last dimension has stride ", strides[last],
-                "; expected 1 to view ", name_of(t.dtype), " as ", name_of(dtype));
+        require(last >= 0, ErrorKind::runtime, c.name(), ": a zero-dimensional ", name_of(t.dtype),
+                " can't be viewed as ", name_of(dtype), ", whose elements have another size");
+        require(strides[last] == 1 || sizes[last] <= 1, ErrorKind::runtime, c.name(),
+                ": the last dimension has stride ", strides[last], "; expected 1 to view ", name_of(t.dtype), " as ",
+                name_of(dtype));
         int64_t ratio = std::max(from, to) / std::min(from, to);
         bool wider = to > from;
-        require(!wider || sizes[last] % ratio == 0, ErrorKind::runtime, c.name(), ": the last size ", sizes[last], " is not a multiple of ",
-                ratio, ", as viewing ", name_of(t.dtype), " as ", name_of(dtype), " needs");
+        require(!wider || sizes[last] % ratio == 0, ErrorKind::runtime, c.name(), ": the last size ", sizes[last],
+                " is not a multiple of ", ratio, ", as viewing ", name_of(t.dtype), " as ", name_of(dtype), " needs");
         sizes[last] = wider ? sizes[last] / ratio : checked_mul(sizes[last], ratio, c.name());
         bool fits = !wider || offset % ratio == 0;
         offset = wider ? offset / ratio : checked_mul(offset, ratio, c.name());
@@ -57,8 +59,8 @@ void view_as_dtype(Call& c) {
             fits = fits && (!wider || strides[i] % ratio == 0);
             strides[i] = wider ? strides[i] / ratio : checked_mul(strides[i], ratio, c.name());
         }
-        require(fits, ErrorKind::runtime, c.name(), ": stride ", t.strides, " and offset ", t.offset, " are not multiples of ", ratio,
-                ", as viewing ", name_of(t.dtype), " as ", name_of(dtype), " needs");
+        require(fits, ErrorKind::runtime, c.name(), ": stride ", t.strides, " and offset ", t.offset,
+                " are not multiples of ", ratio, ", as viewing ", name_of(t.dtype), " as ", name_of(dtype), " needs");
     }
     Tensor view = alias(Tensor(&t), sizes, strides, offset);
     view->dtype = dtype;
@@ -75,8 +77,8 @@ void infer_view(Call& c) {
         return;
     }
     Dims strides;
-    require(view_strides(t.sizes, t.strides, sizes, &strides), ErrorKind::runtime, c.name(), ": input of shape ", t.sizes, " and stride ",
-            t.strides, " has no view of shape ", sizes, "; use reshape");
+    require(view_strides(t.sizes, t.strides, sizes, &strides), ErrorKind::runtime, c.name(), ": input of shape ",
+            t.sizes, " and stride ", t.strides, " has no view of shape ", sizes, "; use reshape");
     c.view(sizes, strides, t.offset);
 }
 
@@ -98,9 +100,10 @@ void compose_reshape_as(Call& c) { give(c, invoke(op_reshape, tensor_at(c, 0), c
 
 void compose_flatten(Call& c) {
     TensorImpl& t = c.tensor(0);
-    int first = rules::dim(c, c[1].to_int(), t.sizes, "start_dim"), last = rules::dim(c, c[2].to_int(), t.sizes, "end_dim");
-    require(first <= last, ErrorKind::runtime, c.name(), ": start_dim=", c[1].to_int(), " comes after end_dim=", c[2].to_int(),
-            " in input of shape ", t.sizes);
+    int first = rules::dim(c, c[1].to_int(), t.sizes, "start_dim"),
+        last = rules::dim(c, c[2].to_int(), t.sizes, "end_dim");
+    require(first <= last, ErrorKind::runtime, c.name(), ": start_dim=", c[1].to_int(),
+            " comes after end_dim=", c[2].to_int(), " in input of shape ", t.sizes);
     if (t.rank() > 0 && first == last) return give(c, Tensor(&t));
     Dims sizes;
     int64_t merged = 1;
@@ -173,7 +176,8 @@ void vjp_permute(Vjp& d) {
 
 void compose_t(Call& c) {
     TensorImpl& t = c.tensor(0);
-    require(t.rank() <= 2, ErrorKind::runtime, c.name(), ": input has shape ", t.sizes, "; expected at most 2 dimensions");
+    require(t.rank() <= 2, ErrorKind::runtime, c.name(), ": input has shape ", t.sizes,
+            "; expected at most 2 dimensions");
     give(c, t.rank() < 2 ? Tensor(&t) : invoke(op_transpose, Tensor(&t), 0, 1));
 }
 
@@ -182,14 +186,17 @@ void compose_swap(Call& c) { give(c, invoke(op_transpose, tensor_at(c, 0), c[1].
 void compose_movedim(Call& c) {
     TensorImpl& t = c.tensor(0);
     std::span<const int64_t> from = c[1].to_ints(), to = c[2].to_ints();
-    require(from.size() == to.size(), ErrorKind::runtime, c.name(), ": source=", Dims(from), " and destination=", Dims(to), " differ in length");
+    require(from.size() == to.size(), ErrorKind::runtime, c.name(), ": source=", Dims(from),
+            " and destination=", Dims(to), " differ in length");
     Dims order(t.rank(), -1);
     uint64_t moved = 0;
     for (size_t i = 0; i < from.size(); ++i) {
         int s = rules::dim(c, from[i], t.sizes, "source"), d = rules::dim(c, to[i], t.sizes, "destination");
         if (t.rank() == 0) continue;
-        require(!(moved >> s & 1), ErrorKind::runtime, c.name(), ": source=", Dims(from), " names dimension ", s, " twice");
-        require(order[d] < 0, ErrorKind::runtime, c.name(), ": destination=", Dims(to), " names dimension ", d, " twice");
+        require(!(moved >> s & 1), ErrorKind::runtime, c.name(), ": source=", Dims(from), " names dimension ", s,
+                " twice");
+        require(order[d] < 0, ErrorKind::runtime, c.name(), ": destination=", Dims(to), " names dimension ", d,
+                " twice");
         order[d] = s;
         moved |= uint64_t(1) << s;
     }
@@ -209,8 +216,8 @@ void infer_expand(Call& c) {
     Dims sizes(c[1].to_ints());
     int shift = sizes.size() - t.rank();
     require_room(c, sizes.size());
-    require(shift >= 0, ErrorKind::runtime, c.name(), ": size=", sizes, " has ", sizes.size(), " dimensions; expected at least ", t.rank(),
-            ", as many as input of shape ", t.sizes);
+    require(shift >= 0, ErrorKind::runtime, c.name(), ": size=", sizes, " has ", sizes.size(),
+            " dimensions; expected at least ", t.rank(), ", as many as input of shape ", t.sizes);
     Dims strides(sizes.size(), 0);
     for (int i = 0; i < sizes.size(); ++i) {
         int64_t own = i < shift ? 1 : t.sizes[i - shift];
@@ -245,7 +252,8 @@ void compose_sum_to(Call& c) {
         fits = sizes[i] == t.size(i + extra) || sizes[i] == 1;
         if (fits && sizes[i] != t.size(i + extra)) summed.push_back(i + extra);
     }
-    require(fits, ErrorKind::runtime, c.name(), ": size=", sizes, " does not broadcast to the shape ", t.sizes(), " of input");
+    require(fits, ErrorKind::runtime, c.name(), ": size=", sizes, " does not broadcast to the shape ", t.sizes(),
+            " of input");
     if (!summed.empty()) t = invoke(op_sum, t, summed, true);
     give(c, extra > 0 ? invoke(op_reshape, t, sizes) : t);
 }
@@ -274,8 +282,8 @@ void infer_unsqueeze(Call& c) {
 
 // ---- parts -------------------------------------------------------------------------------------------------------
 
-// The gradient of a view that left elements out: zeros with it in the view's place. `dims` tells the view's strides over a
-// contiguous tensor of the input's shape.
+// The gradient of a view that left elements out: zeros with it in the view's place. `dims` tells the view's strides
+// over a contiguous tensor of the input's shape.
 void place_gradient(Vjp& d, const Dims& strides, int64_t offset) {
     d.to(0, invoke(op_place, d.grad(), d.sizes(0), strides, offset));
 }
@@ -299,7 +307,8 @@ void infer_slice(Call& c) {
     require(t.rank() > 0, ErrorKind::index, c.name(), ": a zero-dimensional input can't be sliced");
     int dim = rules::dim(c, c[1].to_int(), t.sizes);
     int64_t step = c[4].to_int();
-    require(step > 0, ErrorKind::value, c.name(), ": step=", step, " is not positive; expected step >= 1 (use flip to reverse)");
+    require(step > 0, ErrorKind::value, c.name(), ": step=", step,
+            " is not positive; expected step >= 1 (use flip to reverse)");
     SliceBounds b = slice_bounds(c[2], c[3], step, t.sizes[dim]);
     Geometry& g = c.view(t.sizes, t.strides, t.offset + b.start * t.strides[dim]);
     g.sizes[dim] = b.length;
@@ -322,8 +331,9 @@ void compose_narrow(Call& c) {
     int dim = rules::dim(c, c[1].to_int(), t.sizes);
     int64_t start = c[2].is_tensor() ? -1 : c[2].to_int(), length = c[3].to_int(), size = t.sizes[dim];
     require(length >= 0, ErrorKind::runtime, c.name(), ": length=", length, " is negative");
-    require(start >= -size && start <= size, ErrorKind::index, c.name(), ": start=", start, " is out of range for dimension ", dim,
-            " of input of shape ", t.sizes, "; expected ", -size, " <= start <= ", size);
+    require(start >= -size && start <= size, ErrorKind::index, c.name(), ": start=", start,
+            " is out of range for dimension ", dim, " of input of shape ", t.sizes, "; expected ", -size,
+            " <= start <= ", size);
     if (start < 0) start += size;
     require(length <= size - start, ErrorKind::runtime, c.name(), ": start=", c[2].to_int(), " and length=", length,
             " reach beyond dimension ", dim, " of input of shape ", t.sizes);
@@ -335,8 +345,9 @@ void infer_select(Call& c) {
     require(t.rank() > 0, ErrorKind::index, c.name(), ": a zero-dimensional input has no element ", c[2].to_int());
     int dim = rules::dim(c, c[1].to_int(), t.sizes);
     int64_t index = c[2].to_int(), size = t.sizes[dim];
-    require(index >= -size && index < size, ErrorKind::index, c.name(), ": index=", index, " is out of range for dimension ", dim,
-            " of input of shape ", t.sizes, "; ", rules::expected_between(-size, "index", size));
+    require(index >= -size && index < size, ErrorKind::index, c.name(), ": index=", index,
+            " is out of range for dimension ", dim, " of input of shape ", t.sizes, "; ",
+            rules::expected_between(-size, "index", size));
     if (index < 0) index += size;
     Geometry& g = c.view(t.sizes, t.strides, t.offset + index * t.strides[dim]);
     g.sizes.erase(dim);
@@ -361,7 +372,8 @@ void infer_unbind(Call& c) {
     sizes.erase(dim);
     strides.erase(dim);
     c.list.reserve(size_t(t.sizes[dim]));
-    for (int64_t i = 0; i < t.sizes[dim]; ++i) c.list.push_back(view_of(t, sizes, strides, t.offset + i * t.strides[dim]));
+    for (int64_t i = 0; i < t.sizes[dim]; ++i)
+        c.list.push_back(view_of(t, sizes, strides, t.offset + i * t.strides[dim]));
 }
 
 void vjp_unbind(Vjp& d) {
@@ -390,8 +402,8 @@ void infer_split_with_sizes(Call& c) {
         sum = checked_add(sum, p, c.name());
     }
     if (sum != t.sizes[dim]) [[unlikely]]
-        fail(ErrorKind::runtime, c.name(), ": split_sizes=", Dims(parts), " add up to ", sum, "; expected ", t.sizes[dim],
-            ", the size of dimension ", dim, " of input of shape ", t.sizes);
+        fail(ErrorKind::runtime, c.name(), ": split_sizes=", Dims(parts), " add up to ", sum, "; expected ",
+             t.sizes[dim], ", the size of dimension ", dim, " of input of shape ", t.sizes);
     Dims sizes = t.sizes;
     int64_t offset = t.offset;
     c.list.reserve(parts.size());
@@ -415,7 +427,9 @@ void vjp_split_with_sizes(Vjp& d) {
     if (!list.empty()) d.to(0, invoke(op_cat, std::span<TensorImpl* const>(list), dim));
 }
 
-void give_parts(Call& c, int dim, const Dims& parts) { c.list = std::move(invoke_call(op_split_with_sizes, tensor_at(c, 0), parts, dim).list); }
+void give_parts(Call& c, int dim, const Dims& parts) {
+    c.list = std::move(invoke_call(op_split_with_sizes, tensor_at(c, 0), parts, dim).list);
+}
 
 Dims equal_parts(const Call& c, int64_t size, int64_t each) {
     Dims parts;
@@ -430,8 +444,8 @@ void compose_split(Call& c) {
     int dim = rules::dim(c, c[2].to_int(), t.sizes);
     if (c[1].tag == Tag::ints) return give_parts(c, dim, Dims(c[1].to_ints()));
     int64_t each = c[1].to_int(), size = t.sizes[dim];
-    require(each > 0 || (each == 0 && size == 0), ErrorKind::runtime, c.name(), ": split_size=", each, " for dimension ", dim,
-            " of input of shape ", t.sizes, "; expected split_size >= 1");
+    require(each > 0 || (each == 0 && size == 0), ErrorKind::runtime, c.name(), ": split_size=", each,
+            " for dimension ", dim, " of input of shape ", t.sizes, "; expected split_size >= 1");
     give_parts(c, dim, equal_parts(c, size, each));
 }
 
@@ -442,7 +456,8 @@ void compose_chunk(Call& c) {
     int64_t chunks = c[1].to_int(), size = t.sizes[dim];
     require(chunks > 0, ErrorKind::runtime, c.name(), ": chunks=", chunks, "; expected chunks >= 1");
     if (size == 0) {
-        require(chunks <= 1 << 24, ErrorKind::runtime, c.name(), ": chunks=", chunks, " is more than a program can hold");
+        require(chunks <= 1 << 24, ErrorKind::runtime, c.name(), ": chunks=", chunks,
+                " is more than a program can hold");
         return give_parts(c, dim, Dims(int(chunks), 0));
     }
     give_parts(c, dim, equal_parts(c, size, (size - 1) / chunks + 1));
@@ -456,8 +471,10 @@ void compose_tensor_split(Call& c) {
     int64_t size = t.sizes[dim];
     if (c[1].tag == Tag::integer) {
         int64_t count = c[1].to_int();
-        require(count > 0, ErrorKind::runtime, c.name(), ": indices_or_sections=", count, "; expected at least one section");
-        require(count <= 1 << 24, ErrorKind::runtime, c.name(), ": indices_or_sections=", count, " is more than a program can hold");
+        require(count > 0, ErrorKind::runtime, c.name(), ": indices_or_sections=", count,
+                "; expected at least one section");
+        require(count <= 1 << 24, ErrorKind::runtime, c.name(), ": indices_or_sections=", count,
+                " is more than a program can hold");
         Dims parts;
         for (int64_t i = 0; i < count; ++i) parts.push_back(size / count + (i < size % count));
         return give_parts(c, dim, parts);
@@ -479,8 +496,8 @@ void infer_unfold(Call& c) {
     TensorImpl& t = c.tensor(0);
     int dim = rules::dim(c, c[1].to_int(), t.sizes, "dimension");
     int64_t width = c[2].to_int(), step = c[3].to_int(), size = t.rank() ? t.sizes[dim] : 1;
-    require(width >= 0 && width <= size, ErrorKind::runtime, c.name(), ": size=", width, " is out of range for dimension ", dim,
-            " of input of shape ", t.sizes, "; expected 0 <= size <= ", size);
+    require(width >= 0 && width <= size, ErrorKind::runtime, c.name(), ": size=", width,
+            " is out of range for dimension ", dim, " of input of shape ", t.sizes, "; expected 0 <= size <= ", size);
     require(step > 0, ErrorKind::runtime, c.name(), ": step=", step, " is not positive; expected step >= 1");
     require_room(c, t.rank() + 1);
     Dims sizes = t.sizes, strides = t.strides;
@@ -509,12 +526,15 @@ void vjp_unfold(Vjp& d) {
 
 void infer_diagonal(Call& c) {
     TensorImpl& t = c.tensor(0);
-    require(t.rank() >= 2, ErrorKind::runtime, c.name(), ": input has shape ", t.sizes, "; expected at least 2 dimensions");
+    require(t.rank() >= 2, ErrorKind::runtime, c.name(), ": input has shape ", t.sizes,
+            "; expected at least 2 dimensions");
     int64_t offset = c[1].to_int();
     int a = rules::dim(c, c[2].to_int(), t.sizes, "dim1"), b = rules::dim(c, c[3].to_int(), t.sizes, "dim2");
-    require(a != b, ErrorKind::runtime, c.name(), ": dim1=", c[2].to_int(), " and dim2=", c[3].to_int(), " name one dimension");
+    require(a != b, ErrorKind::runtime, c.name(), ": dim1=", c[2].to_int(), " and dim2=", c[3].to_int(),
+            " name one dimension");
     bool right = offset >= 0;
-    int64_t room = right ? (offset > t.sizes[b] ? 0 : t.sizes[b] - offset) : (offset < -t.sizes[a] ? 0 : t.sizes[a] + offset);
+    int64_t room = right ? (offset > t.sizes[b] ? 0 : t.sizes[b] - offset)
+                         : (offset < -t.sizes[a] ? 0 : t.sizes[a] + offset);
     int64_t length = std::max<int64_t>(std::min(right ? t.sizes[a] : t.sizes[b], room), 0);
     int64_t start = length ? (right ? offset * t.strides[b] : -offset * t.strides[a]) : 0;
     Geometry& g = c.view(t.sizes, t.strides, t.offset + start);
@@ -530,7 +550,8 @@ void infer_diagonal(Call& c) {
 void vjp_diagonal(Vjp& d) {
     const Dims& sizes = d.sizes(0);
     int rank = sizes.size();
-    int a = int(d[2].to_int() < 0 ? d[2].to_int() + rank : d[2].to_int()), b = int(d[3].to_int() < 0 ? d[3].to_int() + rank : d[3].to_int());
+    int a = int(d[2].to_int() < 0 ? d[2].to_int() + rank : d[2].to_int()),
+        b = int(d[3].to_int() < 0 ? d[3].to_int() + rank : d[3].to_int());
     int64_t shift = d[1].to_int();
     Dims strides = contiguous_strides(sizes);
     int64_t stride = strides[a] + strides[b], start = 0;
@@ -541,16 +562,19 @@ void vjp_diagonal(Vjp& d) {
 }
 
 void check_bounds(const Call& c, const TensorImpl& t, const Dims& sizes, const Dims& strides, int64_t offset) {
-    require(offset >= 0, ErrorKind::runtime, c.name(), ": storage_offset=", offset, " is negative; expected storage_offset >= 0");
-    int64_t needed = bytes_needed(sizes, strides, offset, size_of(t.dtype), c.name()), held = int64_t(t.storage->bytes());
-    require(needed <= held, ErrorKind::runtime, c.name(), ": size=", sizes, ", stride=", strides, " and storage_offset=", offset, " need ",
-            needed, " bytes of a storage of ", held);
+    require(offset >= 0, ErrorKind::runtime, c.name(), ": storage_offset=", offset,
+            " is negative; expected storage_offset >= 0");
+    int64_t needed = bytes_needed(sizes, strides, offset, size_of(t.dtype), c.name()),
+            held = int64_t(t.storage->bytes());
+    require(needed <= held, ErrorKind::runtime, c.name(), ": size=", sizes, ", stride=", strides,
+            " and storage_offset=", offset, " need ", needed, " bytes of a storage of ", held);
     for (int64_t s : strides)
-        require(s >= 0, ErrorKind::runtime, c.name(), ": stride=", strides, " has a negative entry; expected strides >= 0");
+        require(s >= 0, ErrorKind::runtime, c.name(), ": stride=", strides,
+                " has a negative entry; expected strides >= 0");
 }
 
-// `restride` counts its offset from the input's first element, so that the same call means the same for another input of
-// this shape and these strides.
+// `restride` counts its offset from the input's first element, so that the same call means the same for another input
+// of this shape and these strides.
 void infer_restride(Call& c) {
     TensorImpl& t = c.tensor(0);
     Dims sizes(c[1].to_ints()), strides(c[2].to_ints());
@@ -580,8 +604,8 @@ void compose_as_strided(Call& c) {
     int64_t offset = c[3].is_none() ? t.offset : c[3].to_int();
     check_bounds(c, t, sizes, strides, offset);
     bool recording = mode.grad && t.requires_grad;
-    require(!recording || !overlaps_itself(t), ErrorKind::runtime, c.name(), ": input of shape ", t.sizes, " and stride ", t.strides,
-            " has several elements in one place, and so no gradient; clone() it first");
+    require(!recording || !overlaps_itself(t), ErrorKind::runtime, c.name(), ": input of shape ", t.sizes,
+            " and stride ", t.strides, " has several elements in one place, and so no gradient; clone() it first");
     give(c, invoke(op_restride, Tensor(&t), sizes, strides, offset - t.offset, t.strides));
 }
 
@@ -589,7 +613,8 @@ void compose_as_strided(Call& c) {
 
 void infer_view_as_real(Call& c) {
     TensorImpl& t = c.tensor(0);
-    require(is_complex(t.dtype), ErrorKind::runtime, c.name(), ": input has dtype ", name_of(t.dtype), "; expected a complex dtype");
+    require(is_complex(t.dtype), ErrorKind::runtime, c.name(), ": input has dtype ", name_of(t.dtype),
+            "; expected a complex dtype");
     require_room(c, t.rank() + 1);
     Geometry& g = c.view(t.sizes, t.strides, t.offset * 2);
     for (int64_t& s : g.strides) s *= 2;
@@ -600,9 +625,10 @@ void infer_view_as_real(Call& c) {
 
 void infer_view_as_complex(Call& c) {
     TensorImpl& t = c.tensor(0);
-    require(t.dtype == DType::float32 || t.dtype == DType::float64, ErrorKind::runtime, c.name(), ": input has dtype ", name_of(t.dtype),
-            "; expected float32 or float64");
-    require(t.rank() > 0 && t.sizes.back() == 2, ErrorKind::runtime, c.name(), ": input has shape ", t.sizes, "; expected a last size of 2");
+    require(t.dtype == DType::float32 || t.dtype == DType::float64, ErrorKind::runtime, c.name(), ": input has dtype ",
+            name_of(t.dtype), "; expected float32 or float64");
+    require(t.rank() > 0 && t.sizes.back() == 2, ErrorKind::runtime, c.name(), ": input has shape ", t.sizes,
+            "; expected a last size of 2");
     bool even = t.strides.back() == 1 && t.offset % 2 == 0;
     for (int i = 0; i + 1 < t.rank(); ++i) even = even && t.strides[i] % 2 == 0;
     require(even, ErrorKind::runtime, c.name(), ": input has stride ", t.strides, " and offset ", t.offset,
@@ -621,7 +647,8 @@ void compose_real(Call& c) {
 
 void compose_imag(Call& c) {
     TensorImpl& t = c.tensor(0);
-    require(is_complex(t.dtype), ErrorKind::runtime, c.name(), ": input has dtype ", name_of(t.dtype), "; expected a complex dtype");
+    require(is_complex(t.dtype), ErrorKind::runtime, c.name(), ": input has dtype ", name_of(t.dtype),
+            "; expected a complex dtype");
     give(c, invoke(op_select, invoke(op_view_as_real, Tensor(&t)), -1, 1));
 }
 
@@ -634,9 +661,11 @@ void infer_detach(Call& c) {
 
 }  // namespace
 
-OP(view) = {.signature = "view(input: Tensor, size: int[] | dtype) -> Tensor", .names = "Tensor.view", .kind = Kind::view, .dtypes = "all",
+OP(view) = {.signature = "view(input: Tensor, size: int[] | dtype) -> Tensor", .names = "Tensor.view",
+    .kind = Kind::view, .dtypes = "all",
     .infer = infer_view, .derivative = {.vjp = back_to_shape}, .onnx = {"Reshape", 14},
-    .samples = {.calls = "T(2, 6).view(3, 4); T(2, 6).view(-1); T(4, 3).t().view(3, 2, 2); T(0, 3).view(3, 0); T().view(1, 1)"},
+    .samples = {.calls = "T(2, 6).view(3, 4); T(2, 6).view(-1); T(4, 3).t().view(3, 2, 2); T(0, 3).view(3, 0); "
+                         "T().view(1, 1)"},
     .doc = R"(The same elements in another shape, sharing memory.
 
 One size may be -1: it follows from the others. With a dtype instead of sizes, the same bytes are read as that dtype.
@@ -646,9 +675,13 @@ Example:
     >>> rushlight.arange(6).view(2, 3).shape
     rushlight.Size([2, 3]))"};
 
-OP(reshape) = {.signature = "reshape(input: Tensor, shape: int[]) -> Tensor", .names = "reshape Tensor.reshape", .dtypes = "all",
+OP(reshape) = {
+    .signature = "reshape(input: Tensor, shape: int[]) -> Tensor",
+    .names = "reshape Tensor.reshape",
+    .dtypes = "all",
     .compose = compose_reshape,
-    .samples = {.calls = "reshape(T(2, 6), (3, 4)); reshape(T(2, 6), (-1,)); T(4, 3).t().reshape(2, 6); T().reshape(1)"},
+    .samples = {.calls = "reshape(T(2, 6), (3, 4)); reshape(T(2, 6), (-1,)); "
+                         "T(4, 3).t().reshape(2, 6); T().reshape(1)"},
     .doc = R"(The same elements in another shape: a view where the strides admit it, else a copy.
 
 One size may be -1: it follows from the others. Raises RuntimeError when the shape does not fit.
@@ -657,35 +690,46 @@ Example:
     >>> rushlight.arange(6).reshape(3, -1).shape
     rushlight.Size([3, 2]))"};
 
-OP(view_as) = {.signature = "view_as(input: Tensor, other: Tensor) -> Tensor", .names = "Tensor.view_as", .dtypes = "all",
-    .compose = compose_view_as, .samples = {.calls = "T(2, 6).view_as(T(3, 4))"}, .doc = "A view with the shape of `other`; see view."};
+OP(view_as) = {.signature = "view_as(input: Tensor, other: Tensor) -> Tensor", .names = "Tensor.view_as",
+    .dtypes = "all",
+    .compose = compose_view_as, .samples = {.calls = "T(2, 6).view_as(T(3, 4))"},
+    .doc = "A view with the shape of `other`; see view."};
 
-OP(reshape_as) = {.signature = "reshape_as(input: Tensor, other: Tensor) -> Tensor", .names = "Tensor.reshape_as", .dtypes = "all",
+OP(reshape_as) = {.signature = "reshape_as(input: Tensor, other: Tensor) -> Tensor", .names = "Tensor.reshape_as",
+    .dtypes = "all",
     .compose = compose_reshape_as, .samples = {.calls = "T(2, 6).reshape_as(T(3, 4))"},
     .doc = "The elements in the shape of `other`; see reshape."};
 
-OP(flatten) = {.signature = "flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor", .names = "flatten Tensor.flatten",
-    .dtypes = "all", .compose = compose_flatten, .samples = {.calls = "flatten(T(2, 3, 4)); flatten(T(2, 3, 4), 1); flatten(T(2, 3, 4), 0, 1); flatten(T())"},
+OP(flatten) = {.signature = "flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor",
+    .names = "flatten Tensor.flatten",
+    .dtypes = "all", .compose = compose_flatten,
+    .samples = {.calls = "flatten(T(2, 3, 4)); flatten(T(2, 3, 4), 1); flatten(T(2, 3, 4), 0, 1); flatten(T())"},
     .doc = R"(The dimensions from start_dim to end_dim as one; a view where the strides admit it.
 
 Example:
     >>> rushlight.zeros(2, 3, 4).flatten(1).shape
     rushlight.Size([2, 12]))"};
 
-OP(ravel) = {.signature = "ravel(input: Tensor) -> Tensor", .names = "ravel Tensor.ravel", .dtypes = "all", .compose = compose_ravel,
-    .samples = {.calls = "ravel(T(2, 3)); ravel(T(2, 3).t())"}, .doc = "All elements in one dimension; a view where the strides admit it."};
+OP(ravel) = {.signature = "ravel(input: Tensor) -> Tensor", .names = "ravel Tensor.ravel", .dtypes = "all",
+    .compose = compose_ravel,
+    .samples = {.calls = "ravel(T(2, 3)); ravel(T(2, 3).t())"},
+    .doc = "All elements in one dimension; a view where the strides admit it."};
 
-OP(unflatten) = {.signature = "unflatten(input: Tensor, dim: int, sizes: int[]) -> Tensor", .names = "unflatten Tensor.unflatten",
-    .dtypes = "all", .compose = compose_unflatten, .samples = {.calls = "unflatten(T(2, 12), 1, (3, 4)); unflatten(T(2, 12), -1, (-1, 6))"},
+OP(unflatten) = {.signature = "unflatten(input: Tensor, dim: int, sizes: int[]) -> Tensor",
+    .names = "unflatten Tensor.unflatten",
+    .dtypes = "all", .compose = compose_unflatten,
+    .samples = {.calls = "unflatten(T(2, 12), 1, (3, 4)); unflatten(T(2, 12), -1, (-1, 6))"},
     .doc = R"(A view in which dimension `dim` is divided into `sizes`; one of them may be -1.
 
 Example:
     >>> rushlight.zeros(2, 12).unflatten(1, (3, 4)).shape
     rushlight.Size([2, 3, 4]))"};
 
-OP(transpose) = {.signature = "transpose(input: Tensor, dim0: int, dim1: int) -> Tensor", .names = "transpose Tensor.transpose",
+OP(transpose) = {.signature = "transpose(input: Tensor, dim0: int, dim1: int) -> Tensor",
+    .names = "transpose Tensor.transpose",
     .kind = Kind::view, .dtypes = "all", .infer = infer_transpose,
-    .derivative = {.vjp = [](Vjp& d) { d.to(0, invoke(op_transpose, d.grad(), d[1].to_int(), d[2].to_int())); }}, .onnx = {"Transpose", 13},
+    .derivative = {.vjp = [](Vjp& d) { d.to(0, invoke(op_transpose, d.grad(), d[1].to_int(), d[2].to_int())); }},
+    .onnx = {"Transpose", 13},
     .samples = {.calls = "transpose(T(2, 3), 0, 1); transpose(T(2, 3, 4), -1, 0); transpose(T(), 0, 0)"},
     .doc = R"(A view with two dimensions exchanged.
 
@@ -693,11 +737,15 @@ Example:
     >>> rushlight.zeros(2, 3).transpose(0, 1).shape
     rushlight.Size([3, 2]))"};
 
-OP(swapaxes) = {.signature = "swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor", .names = "swapaxes Tensor.swapaxes", .dtypes = "all",
-    .compose = compose_swap, .samples = {.calls = "swapaxes(T(2, 3), 0, 1)"}, .doc = "A view with two dimensions exchanged; NumPy's name for transpose."};
+OP(swapaxes) = {.signature = "swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor",
+    .names = "swapaxes Tensor.swapaxes", .dtypes = "all",
+    .compose = compose_swap, .samples = {.calls = "swapaxes(T(2, 3), 0, 1)"},
+    .doc = "A view with two dimensions exchanged; NumPy's name for transpose."};
 
-OP(swapdims) = {.signature = "swapdims(input: Tensor, dim0: int, dim1: int) -> Tensor", .names = "swapdims Tensor.swapdims", .dtypes = "all",
-    .compose = compose_swap, .samples = {.calls = "swapdims(T(2, 3), 0, 1)"}, .doc = "A view with two dimensions exchanged; the same as transpose."};
+OP(swapdims) = {.signature = "swapdims(input: Tensor, dim0: int, dim1: int) -> Tensor",
+    .names = "swapdims Tensor.swapdims", .dtypes = "all",
+    .compose = compose_swap, .samples = {.calls = "swapdims(T(2, 3), 0, 1)"},
+    .doc = "A view with two dimensions exchanged; the same as transpose."};
 
 OP(t) = {.signature = "t(input: Tensor) -> Tensor", .names = "t Tensor.t", .dtypes = "all", .compose = compose_t,
     .samples = {.calls = "t(T(2, 3)); t(T(3)); t(T())"},
@@ -707,7 +755,8 @@ Example:
     >>> rushlight.zeros(2, 3).t().shape
     rushlight.Size([3, 2]))"};
 
-OP(permute) = {.signature = "permute(input: Tensor, dims: int[]) -> Tensor", .names = "permute Tensor.permute", .kind = Kind::view,
+OP(permute) = {.signature = "permute(input: Tensor, dims: int[]) -> Tensor", .names = "permute Tensor.permute",
+    .kind = Kind::view,
     .dtypes = "all", .infer = infer_permute, .derivative = {.vjp = vjp_permute}, .onnx = {"Transpose", 13},
     .samples = {.calls = "permute(T(2, 3, 4), (2, 0, 1)); permute(T(2, 3), (-1, 0)); permute(T(), ())"},
     .doc = R"(A view with the dimensions in the order of `dims`.
@@ -725,7 +774,8 @@ Example:
     >>> rushlight.zeros(2, 3, 4).movedim(0, -1).shape
     rushlight.Size([3, 4, 2]))"};
 
-OP(expand) = {.signature = "expand(input: Tensor, size: int[]) -> Tensor", .names = "Tensor.expand", .kind = Kind::view, .dtypes = "all",
+OP(expand) = {.signature = "expand(input: Tensor, size: int[]) -> Tensor", .names = "Tensor.expand", .kind = Kind::view,
+    .dtypes = "all",
     .infer = infer_expand, .derivative = {.vjp = vjp_expand}, .onnx = {"Expand", 13},
     .samples = {.calls = "T(3, 1).expand(3, 4); T(1).expand(2, 3); T(3).expand(2, -1); T().expand(2, 2)"},
     .doc = R"(A view in which dimensions of size 1 are repeated without being copied; -1 keeps a size.
@@ -736,31 +786,43 @@ Example:
     >>> rushlight.zeros(3, 1).expand(-1, 4).shape
     rushlight.Size([3, 4]))"};
 
-OP(broadcast_to) = {.signature = "broadcast_to(input: Tensor, size: int[]) -> Tensor", .names = "broadcast_to Tensor.broadcast_to", .dtypes = "all",
+OP(broadcast_to) = {.signature = "broadcast_to(input: Tensor, size: int[]) -> Tensor",
+    .names = "broadcast_to Tensor.broadcast_to", .dtypes = "all",
     .compose = [](Call& c) { give(c, invoke(op_expand, tensor_at(c, 0), c[1].to_ints())); },
-    .samples = {.calls = "broadcast_to(T(3, 1), (3, 4))"}, .doc = "A view of the shape `size`, with dimensions of size 1 repeated; see Tensor.expand."};
+    .samples = {.calls = "broadcast_to(T(3, 1), (3, 4))"},
+    .doc = "A view of the shape `size`, with dimensions of size 1 repeated; see Tensor.expand."};
 
-OP(expand_as) = {.signature = "expand_as(input: Tensor, other: Tensor) -> Tensor", .names = "Tensor.expand_as", .dtypes = "all",
-    .compose = compose_expand_as, .samples = {.calls = "T(3, 1).expand_as(T(3, 4))"}, .doc = "A view expanded to the shape of `other`; see expand."};
+OP(expand_as) = {.signature = "expand_as(input: Tensor, other: Tensor) -> Tensor", .names = "Tensor.expand_as",
+    .dtypes = "all",
+    .compose = compose_expand_as, .samples = {.calls = "T(3, 1).expand_as(T(3, 4))"},
+    .doc = "A view expanded to the shape of `other`; see expand."};
 
-OP(sum_to) = {.signature = "sum_to(input: Tensor, size: int[]) -> Tensor", .names = "Tensor.sum_to_size", .dtypes = "real bool",
-    .compose = compose_sum_to, .samples = {.calls = "T(2, 3, 4).sum_to_size(3, 1); T(2, 3).sum_to_size(2, 3); T(2).sum_to_size(())"},
+OP(sum_to) = {
+    .signature = "sum_to(input: Tensor, size: int[]) -> Tensor",
+    .names = "Tensor.sum_to_size",
+    .dtypes = "real bool",
+    .compose = compose_sum_to,
+    .samples = {.calls = "T(2, 3, 4).sum_to_size(3, 1); T(2, 3).sum_to_size(2, 3); T(2).sum_to_size(())"},
     .doc = R"(The sum over the dimensions in which `size` would be expanded to the shape of the input.
 
 Example:
     >>> rushlight.ones(2, 3).sum_to_size(1, 3)
     tensor([[2., 2., 2.]]))"};
 
-OP(squeeze) = {.signature = "squeeze(input: Tensor, dim: int | int[] | None = None) -> Tensor", .names = "squeeze Tensor.squeeze",
-    .kind = Kind::view, .dtypes = "all", .infer = infer_squeeze, .derivative = {.vjp = back_to_shape}, .onnx = {"Squeeze", 13},
-    .samples = {.calls = "squeeze(T(2, 1, 3, 1)); squeeze(T(2, 1), 1); squeeze(T(2, 1), 0); squeeze(T(1, 2, 1), (0, 2)); squeeze(T(), 0)"},
+OP(squeeze) = {.signature = "squeeze(input: Tensor, dim: int | int[] | None = None) -> Tensor",
+    .names = "squeeze Tensor.squeeze",
+    .kind = Kind::view, .dtypes = "all", .infer = infer_squeeze, .derivative = {.vjp = back_to_shape},
+    .onnx = {"Squeeze", 13},
+    .samples = {.calls = "squeeze(T(2, 1, 3, 1)); squeeze(T(2, 1), 1); squeeze(T(2, 1), 0); "
+                         "squeeze(T(1, 2, 1), (0, 2)); squeeze(T(), 0)"},
     .doc = R"(A view without the dimensions of size 1: all of them, or those of `dim` that have size 1.
 
 Example:
     >>> rushlight.zeros(2, 1, 3).squeeze().shape
     rushlight.Size([2, 3]))"};
 
-OP(unsqueeze) = {.signature = "unsqueeze(input: Tensor, dim: int) -> Tensor", .names = "unsqueeze Tensor.unsqueeze", .kind = Kind::view,
+OP(unsqueeze) = {.signature = "unsqueeze(input: Tensor, dim: int) -> Tensor", .names = "unsqueeze Tensor.unsqueeze",
+    .kind = Kind::view,
     .dtypes = "all", .infer = infer_unsqueeze, .derivative = {.vjp = back_to_shape}, .onnx = {"Unsqueeze", 13},
     .samples = {.calls = "unsqueeze(T(2, 3), 0); unsqueeze(T(2, 3), -1); unsqueeze(T(), 0)"},
     .doc = R"(A view with a new dimension of size 1 at `dim`.
@@ -769,13 +831,19 @@ Example:
     >>> rushlight.zeros(2, 3).unsqueeze(1).shape
     rushlight.Size([2, 1, 3]))"};
 
-OP(slice) = {.signature = "slice(input: Tensor, dim: int = 0, start: int | None = None, stop: int | None = None, step: int = 1) -> Tensor",
+OP(slice) = {.signature = "slice(input: Tensor, dim: int = 0, start: int | None = None, stop: int | None = None, "
+                          "step: int = 1) -> Tensor",
     .kind = Kind::view, .dtypes = "all", .infer = infer_slice, .derivative = {.vjp = vjp_slice}, .onnx = {"Slice", 13},
     .samples = {.calls = "T(5, 3)[1:4]; T(5, 3)[:, ::2]; T(5)[-3:-1]; T(5)[3:1]; T(5, 4)[::3]"},
     .doc = "The view x[start:stop:step] along one dimension; out-of-range bounds are clamped, as Python does."};
 
-OP(narrow) = {.signature = "narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor", .names = "narrow Tensor.narrow", .dtypes = "all",
-    .compose = compose_narrow, .samples = {.calls = "narrow(T(5, 3), 0, 1, 2); narrow(T(5, 3), -1, 0, 3); narrow(T(5), 0, -2, 1); narrow(T(5), 0, 5, 0)"},
+OP(narrow) = {
+    .signature = "narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor",
+    .names = "narrow Tensor.narrow",
+    .dtypes = "all",
+    .compose = compose_narrow,
+    .samples = {.calls = "narrow(T(5, 3), 0, 1, 2); narrow(T(5, 3), -1, 0, 3); "
+                         "narrow(T(5), 0, -2, 1); narrow(T(5), 0, 5, 0)"},
     .doc = R"(The view of `length` entries of dimension `dim` from `start` on.
 
 Raises IndexError for a start outside the dimension, RuntimeError for a length beyond its end.
@@ -784,7 +852,8 @@ Example:
     >>> rushlight.arange(5).narrow(0, 1, 3)
     tensor([1, 2, 3]))"};
 
-OP(select) = {.signature = "select(input: Tensor, dim: int, index: int) -> Tensor", .names = "select Tensor.select", .kind = Kind::view,
+OP(select) = {.signature = "select(input: Tensor, dim: int, index: int) -> Tensor", .names = "select Tensor.select",
+    .kind = Kind::view,
     .dtypes = "all", .infer = infer_select, .derivative = {.vjp = vjp_select}, .onnx = {"Gather", 13},
     .samples = {.calls = "select(T(5, 3), 0, 1); select(T(5, 3), 1, -1); select(T(4), 0, 2)"},
     .doc = R"(The view of one entry of dimension `dim`, which disappears.
@@ -795,8 +864,10 @@ Example:
     >>> rushlight.tensor([[1, 2], [3, 4]]).select(1, 0)
     tensor([1, 3]))"};
 
-OP(unbind) = {.signature = "unbind(input: Tensor, dim: int = 0) -> Tensor[]", .names = "unbind Tensor.unbind", .kind = Kind::view,
-    .dtypes = "all", .infer = infer_unbind, .derivative = {.vjp = vjp_unbind}, .onnx = no_onnx("a sequence; each entry exports as Gather"),
+OP(unbind) = {.signature = "unbind(input: Tensor, dim: int = 0) -> Tensor[]", .names = "unbind Tensor.unbind",
+    .kind = Kind::view,
+    .dtypes = "all", .infer = infer_unbind, .derivative = {.vjp = vjp_unbind},
+    .onnx = no_onnx("a sequence; each entry exports as Gather"),
     .samples = {.calls = "unbind(T(3, 2)); unbind(T(3, 2), 1)"},
     .doc = R"(The entries along a dimension, as a tuple of views without it.
 
@@ -805,19 +876,24 @@ Example:
     (tensor([1, 2]), tensor([3, 4])))"};
 
 OP(split_with_sizes) = {.signature = "split_with_sizes(input: Tensor, split_sizes: int[], dim: int = 0) -> Tensor[]",
-    .names = "split_with_sizes Tensor.split_with_sizes", .kind = Kind::view, .dtypes = "all", .infer = infer_split_with_sizes,
-    .derivative = {.vjp = vjp_split_with_sizes}, .onnx = {"Split", 13}, .samples = {.calls = "split_with_sizes(T(5, 2), (2, 3)); split_with_sizes(T(2, 4), (1, 0, 3), 1)"},
+    .names = "split_with_sizes Tensor.split_with_sizes", .kind = Kind::view, .dtypes = "all",
+    .infer = infer_split_with_sizes,
+    .derivative = {.vjp = vjp_split_with_sizes}, .onnx = {"Split", 13},
+    .samples = {.calls = "split_with_sizes(T(5, 2), (2, 3)); split_with_sizes(T(2, 4), (1, 0, 3), 1)"},
     .doc = "Views of the given sizes along a dimension, as a tuple; the sizes must add up to the dimension's."};
 
-OP(split) = {.signature = "split(tensor: Tensor, split_size_or_sections: int | int[], dim: int = 0) -> Tensor[]", .names = "split Tensor.split",
-    .dtypes = "all", .compose = compose_split, .samples = {.calls = "split(T(5, 2), 2); split(T(5, 2), (1, 4)); split(T(2, 4), 2, 1)"},
+OP(split) = {.signature = "split(tensor: Tensor, split_size_or_sections: int | int[], dim: int = 0) -> Tensor[]",
+    .names = "split Tensor.split",
+    .dtypes = "all", .compose = compose_split,
+    .samples = {.calls = "split(T(5, 2), 2); split(T(5, 2), (1, 4)); split(T(2, 4), 2, 1)"},
     .doc = R"(Views along a dimension, as a tuple: of one size (the last may be smaller), or of the sizes in a list.
 
 Example:
     >>> rushlight.arange(5).split(2)
     (tensor([0, 1]), tensor([2, 3]), tensor([4])))"};
 
-OP(chunk) = {.signature = "chunk(input: Tensor, chunks: int, dim: int = 0) -> Tensor[]", .names = "chunk Tensor.chunk", .dtypes = "all",
+OP(chunk) = {.signature = "chunk(input: Tensor, chunks: int, dim: int = 0) -> Tensor[]", .names = "chunk Tensor.chunk",
+    .dtypes = "all",
     .compose = compose_chunk, .samples = {.calls = "chunk(T(6, 2), 3); chunk(T(5, 2), 2); chunk(T(2, 3), 5, 1)"},
     .doc = R"(At most `chunks` views along a dimension, as a tuple; all but the last have one size.
 
@@ -825,7 +901,8 @@ Example:
     >>> rushlight.arange(5).chunk(2)
     (tensor([0, 1, 2]), tensor([3, 4])))"};
 
-OP(tensor_split) = {.signature = "tensor_split(input: Tensor, indices_or_sections: int | int[], dim: int = 0) -> Tensor[]",
+OP(tensor_split) = {.signature = "tensor_split(input: Tensor, indices_or_sections: int | int[], "
+                                 "dim: int = 0) -> Tensor[]",
     .names = "tensor_split Tensor.tensor_split", .dtypes = "all", .compose = compose_tensor_split,
     .samples = {.calls = "tensor_split(T(7, 2), 3); tensor_split(T(7), (1, 3)); tensor_split(T(2, 5), (2, 9), 1)"},
     .doc = R"(Views along a dimension, as a tuple: so many of nearly equal size, or those between the given cuts.
@@ -834,8 +911,10 @@ Example:
     >>> rushlight.arange(5).tensor_split(2)
     (tensor([0, 1, 2]), tensor([3, 4])))"};
 
-OP(unfold) = {.signature = "unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor", .names = "Tensor.unfold", .kind = Kind::view,
-    .dtypes = "all", .infer = infer_unfold, .derivative = {.vjp = vjp_unfold}, .onnx = no_onnx("ONNX has no overlapping views"),
+OP(unfold) = {.signature = "unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor",
+    .names = "Tensor.unfold", .kind = Kind::view,
+    .dtypes = "all", .infer = infer_unfold, .derivative = {.vjp = vjp_unfold},
+    .onnx = no_onnx("ONNX has no overlapping views"),
     .samples = {.calls = "T(7).unfold(0, 3, 2); T(2, 5).unfold(1, 2, 1); T(5).unfold(0, 5, 1); T().unfold(0, 1, 1)"},
     .doc = R"(The view of all windows of `size` entries along a dimension, `step` apart; the windows' entries come last.
 
@@ -845,21 +924,29 @@ Example:
             [1, 2, 3],
             [2, 3, 4]]))"};
 
-OP(diagonal) = {.signature = "diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor", .names = "diagonal Tensor.diagonal",
-    .kind = Kind::view, .dtypes = "all", .infer = infer_diagonal, .derivative = {.vjp = vjp_diagonal}, .onnx = no_onnx("ONNX has no diagonal view"),
-    .samples = {.calls = "diagonal(T(3, 4)); diagonal(T(3, 4), 1); diagonal(T(3, 4), -2); diagonal(T(2, 3, 3), 0, 1, 2); diagonal(T(2, 2), 5)"},
+OP(diagonal) = {.signature = "diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor",
+    .names = "diagonal Tensor.diagonal",
+    .kind = Kind::view, .dtypes = "all", .infer = infer_diagonal, .derivative = {.vjp = vjp_diagonal},
+    .onnx = no_onnx("ONNX has no diagonal view"),
+    .samples = {.calls = "diagonal(T(3, 4)); diagonal(T(3, 4), 1); diagonal(T(3, 4), -2); "
+                         "diagonal(T(2, 3, 3), 0, 1, 2); diagonal(T(2, 2), 5)"},
     .doc = R"(The view of the diagonal of two dimensions, which disappear; it becomes the last dimension.
 
 Example:
     >>> rushlight.tensor([[1, 2], [3, 4]]).diagonal()
     tensor([1, 4]))"};
 
-OP(restride) = {.signature = "restride(input: Tensor, size: int[], stride: int[], offset: int, input_stride: int[]) -> Tensor", .kind = Kind::view,
-    .dtypes = "all", .infer = infer_restride, .derivative = {.vjp = vjp_restride}, .onnx = no_onnx("ONNX has no strides"),
-    .samples = {.calls = "T(3, 4).as_strided((2, 2), (4, 1), 1); T(6).as_strided((3, 3), (1, 1)); T(3, 4).t().as_strided((4,), (2,), 2)"},
-    .doc = "The view with these sizes and strides, from `offset` elements behind the first; input_stride repeats the input's strides."};
+OP(restride) = {.signature = "restride(input: Tensor, size: int[], stride: int[], offset: int, "
+                             "input_stride: int[]) -> Tensor", .kind = Kind::view,
+    .dtypes = "all", .infer = infer_restride, .derivative = {.vjp = vjp_restride},
+    .onnx = no_onnx("ONNX has no strides"),
+    .samples = {.calls = "T(3, 4).as_strided((2, 2), (4, 1), 1); T(6).as_strided((3, 3), (1, 1)); "
+                         "T(3, 4).t().as_strided((4,), (2,), 2)"},
+    .doc = "The view with these sizes and strides, from `offset` elements behind the first; "
+           "input_stride repeats the input's strides."};
 
-OP(as_strided) = {.signature = "as_strided(input: Tensor, size: int[], stride: int[], storage_offset: int | None = None) -> Tensor",
+OP(as_strided) = {.signature = "as_strided(input: Tensor, size: int[], stride: int[], "
+                               "storage_offset: int | None = None) -> Tensor",
     .names = "as_strided Tensor.as_strided", .dtypes = "all", .compose = compose_as_strided,
     .samples = {.calls = "as_strided(T(3, 4), (2, 2), (4, 1), 1); as_strided(T(6), (3, 3), (1, 1))"},
     .doc = R"(The view of the storage with these sizes, strides and offset, all counted in elements.
@@ -872,24 +959,33 @@ Example:
             [1, 2, 3],
             [2, 3, 4]]))"};
 
-OP(view_as_real) = {.signature = "view_as_real(input: Tensor) -> Tensor", .names = "view_as_real", .kind = Kind::view, .dtypes = "complex",
-    .infer = infer_view_as_real, .derivative = {.vjp = [](Vjp& d) { d.to(0, invoke(op_view_as_complex, invoke(op_contiguous, d.grad()))); }},
+OP(view_as_real) = {.signature = "view_as_real(input: Tensor) -> Tensor", .names = "view_as_real", .kind = Kind::view,
+    .dtypes = "complex",
+    .infer = infer_view_as_real,
+    .derivative = {.vjp = [](Vjp& d) { d.to(0, invoke(op_view_as_complex, invoke(op_contiguous, d.grad()))); }},
     .onnx = no_onnx("ONNX has no complex views"), .samples = {.calls = "view_as_real(view_as_complex(T(3, 2)))"},
     .doc = "A view of complex numbers as pairs of real ones, in a new last dimension."};
 
-OP(view_as_complex) = {.signature = "view_as_complex(input: Tensor) -> Tensor", .names = "view_as_complex", .kind = Kind::view,
+OP(view_as_complex) = {.signature = "view_as_complex(input: Tensor) -> Tensor", .names = "view_as_complex",
+    .kind = Kind::view,
     .dtypes = "float32 float64", .infer = infer_view_as_complex,
-    .derivative = {.vjp = [](Vjp& d) { d.to(0, invoke(op_view_as_real, d.grad())); }}, .onnx = no_onnx("ONNX has no complex views"),
-    .samples = {.calls = "view_as_real(view_as_complex(T(3, 2)))"}, .doc = "A view of pairs of real numbers, along the last dimension, as complex ones."};
+    .derivative = {.vjp = [](Vjp& d) { d.to(0, invoke(op_view_as_real, d.grad())); }},
+    .onnx = no_onnx("ONNX has no complex views"),
+    .samples = {.calls = "view_as_real(view_as_complex(T(3, 2)))"},
+    .doc = "A view of pairs of real numbers, along the last dimension, as complex ones."};
 
 OP(real) = {.signature = "real(input: Tensor) -> Tensor", .names = "real", .dtypes = "all", .compose = compose_real,
-    .samples = {.calls = "real(T(3)); real(view_as_complex(T(3, 2)))"}, .doc = "The real parts: a view of complex numbers, real tensors as they are."};
+    .samples = {.calls = "real(T(3)); real(view_as_complex(T(3, 2)))"},
+    .doc = "The real parts: a view of complex numbers, real tensors as they are."};
 
 OP(imag) = {.signature = "imag(input: Tensor) -> Tensor", .names = "imag", .dtypes = "complex", .compose = compose_imag,
-    .samples = {.calls = "imag(view_as_complex(T(3, 2)))"}, .doc = "The imaginary parts of complex numbers, as a view."};
+    .samples = {.calls = "imag(view_as_complex(T(3, 2)))"},
+    .doc = "The imaginary parts of complex numbers, as a view."};
 
-OP(detach) = {.signature = "detach(input: Tensor) -> Tensor", .names = "detach Tensor.detach", .kind = Kind::view, .dtypes = "all",
+OP(detach) = {.signature = "detach(input: Tensor) -> Tensor", .names = "detach Tensor.detach", .kind = Kind::view,
+    .dtypes = "all",
     .infer = infer_detach, .derivative = not_differentiable("it exists to end the tape"), .onnx = {"Identity", 13},
-    .samples = {.calls = "detach(T(3))"}, .doc = "A view of the same memory without its history: gradients do not flow through it."};
+    .samples = {.calls = "detach(T(3))"},
+    .doc = "A view of the same memory without its history: gradients do not flow through it."};
 
 }  // namespace rushlight

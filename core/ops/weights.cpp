@@ -6,7 +6,8 @@ namespace rushlight {
 
 std::shared_ptr<compute::PackedWeights> packed_weights(const Tensor& weight) {
     Storage& storage = *weight->storage;
-    bool whole = weight.contiguous() && weight->offset == 0 && size_t(weight.numel() * size_of(weight.dtype())) == storage.bytes();
+    bool whole = weight.contiguous() && weight->offset == 0 &&
+                 size_t(weight.numel() * size_of(weight.dtype())) == storage.bytes();
     if (mode.grad || !whole || storage.written_elsewhere()) {
         storage.forget_derived();
         return nullptr;

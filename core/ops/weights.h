@@ -8,8 +8,8 @@
 
 namespace rushlight {
 
-// What is kept with the storage of `weight`; null where it may change unseen, or is about to change: while gradients are
-// recorded, and in memory that another library can write.
+// What is kept with the storage of `weight`; null where it may change unseen, or is about to change: while gradients
+// are recorded, and in memory that another library can write.
 std::shared_ptr<compute::PackedWeights> packed_weights(const Tensor& weight);
 
 }  // namespace rushlight

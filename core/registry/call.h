@@ -29,7 +29,7 @@ struct Call {
     bool passes_view = false;          // a view operator that returned its input unchanged
     TensorImpl* destination = nullptr; // of in-place calls and `out=`: where result 0 goes
     bool in_place = false;             // destination is argument 0
-    Tensor original;                   // of a recorded in-place call: the destination's old values, where the derivative reads them
+    Tensor original;  // of a recorded in-place call: the destination's old values, where the derivative reads them
 
     Call(const Op& o, const Value* a) : op(o), args(a) {}
 

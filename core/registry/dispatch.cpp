@@ -62,12 +62,13 @@ void check_destination(Call& c) {
     TensorImpl& to = *c.destination;
     const Geometry& g = c.geometry[0];
     const char* what = c.in_place ? "the tensor changed in place" : "out";
-    require(can_cast(g.dtype, to.dtype) || c.op.writes_first, ErrorKind::runtime, c.name(), ": the result type ", name_of(g.dtype),
-            " can't be cast to ", name_of(to.dtype), ", the dtype of ", what);
-    require(!to.storage->read_only(), ErrorKind::runtime, c.name(), ": ", what, " shares read-only memory and can't be written");
+    require(can_cast(g.dtype, to.dtype) || c.op.writes_first, ErrorKind::runtime, c.name(), ": the result type ",
+            name_of(g.dtype), " can't be cast to ", name_of(to.dtype), ", the dtype of ", what);
+    require(!to.storage->read_only(), ErrorKind::runtime, c.name(), ": ", what,
+            " shares read-only memory and can't be written");
     if (to.sizes == g.sizes) {
-        require(c.op.writes_one_value || !overlaps_itself(to), ErrorKind::runtime, c.name(), ": ", what, " of shape ", to.sizes, " and stride ", to.strides,
-                " has several elements in one place; clone() it before writing");
+        require(c.op.writes_one_value || !overlaps_itself(to), ErrorKind::runtime, c.name(), ": ", what, " of shape ",
+                to.sizes, " and stride ", to.strides, " has several elements in one place; clone() it before writing");
         return;
     }
     require(!c.in_place, ErrorKind::runtime, c.name(), ": the result has shape ", g.sizes, "; expected ", to.sizes,
@@ -76,7 +77,8 @@ void check_destination(Call& c) {
             " and is viewed by other tensors; expected ", g.sizes);
     for (size_t i = 0, n = c.op.parsed.params.size(); i < n; ++i)
         for (TensorImpl* t : c.args[i].to_tensors())
-            require(t->storage.get() != to.storage.get(), ErrorKind::runtime, c.name(), ": out shares memory with argument '", c.op.parsed.params[i].name,
+            require(t->storage.get() != to.storage.get(), ErrorKind::runtime, c.name(),
+                    ": out shares memory with argument '", c.op.parsed.params[i].name,
                     "' and would change its shape from ", to.sizes, " to ", g.sizes, "; expected another tensor");
 }
 
@@ -96,7 +98,8 @@ bool can_write_directly(const Call& c) {
     if (c.op.kind != Kind::pointwise) return false;
     for (size_t i = 0, n = c.op.parsed.params.size(); i < n; ++i) {
         const Value& v = c.args[i];
-        if (v.tag != Tag::tensor || v.tensor_ == c.destination || !may_share_memory(*v.tensor_, *c.destination)) continue;
+        if (v.tag != Tag::tensor || v.tensor_ == c.destination || !may_share_memory(*v.tensor_, *c.destination))
+            continue;
         bool same_place = v.tensor_->offset == c.destination->offset && v.tensor_->sizes == c.destination->sizes &&
                           v.tensor_->strides == c.destination->strides && v.tensor_->dtype == c.destination->dtype;
         if (!same_place) return false;
@@ -141,8 +144,8 @@ void deliver(Call& c, const Tensor& value) {
     dispatch(into);
 }
 
-// A composite's in-place and `out=` forms copy the finished result, unless it has written into its destination itself. What an
-// operator that it calls refuses, is said in the composite's name.
+// A composite's in-place and `out=` forms copy the finished result, unless it has written into its destination itself.
+// What an operator that it calls refuses, is said in the composite's name.
 void dispatch_composite(Call& c) {
     try {
         c.op.compose(c);

@@ -1,4 +1,5 @@
-// Calling operators from C++: `Tensor y = invoke(op_add, a, b)`. Missing trailing arguments take the signature's defaults.
+// Calling operators from C++: `Tensor y = invoke(op_add, a, b)`. Missing trailing arguments take the signature's
+// defaults.
 #pragma once
 
 #include "registry/call.h"

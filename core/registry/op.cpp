@@ -26,10 +26,12 @@ void close_saves(Op& op) {
         std::string name = word.substr(0, colon);
         int param = op.parsed.find(name);
         if (param < 0) {
-            int result = name == "result" ? 0 : int(std::find(op.parsed.return_names.begin(), op.parsed.return_names.end(), name) -
-                                                    op.parsed.return_names.begin());
-            require(result < 4 && (name == "result" || result < int(op.parsed.return_names.size())), ErrorKind::runtime, op.id,
-                    ": saves '", name, "', which is neither a parameter nor a result");
+            int result = name == "result"
+                             ? 0
+                             : int(std::find(op.parsed.return_names.begin(), op.parsed.return_names.end(), name) -
+                                   op.parsed.return_names.begin());
+            require(result < 4 && (name == "result" || result < int(op.parsed.return_names.size())), ErrorKind::runtime,
+                    op.id, ": saves '", name, "', which is neither a parameter nor a result");
             op.saves_result[result] = true;
         } else if (colon == std::string::npos) {
             op.saved_inputs |= uint64_t(1) << param;
@@ -49,7 +51,8 @@ std::vector<Op*> close_registry() {
         for (std::string& path : words(op->names)) {
             if (path == "out") op->has_out = true;
             else op->paths.push_back(path);
-            if (path.size() > 8 && path.starts_with("Tensor.") && path.back() == '_' && path[path.size() - 2] != '_' && !op->writes_first)
+            if (path.size() > 8 && path.starts_with("Tensor.") && path.back() == '_' && path[path.size() - 2] != '_' &&
+                !op->writes_first)
                 op->has_in_place = true;
         }
         close_saves(*op);

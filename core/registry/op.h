@@ -1,5 +1,5 @@
-// What an operator is. One record states everything; functions, methods, stubs, pages, tape entries, graph nodes, tests and
-// benchmarks derive from it.
+// What an operator is. One record states everything; functions, methods, stubs, pages, tape entries, graph nodes, tests
+// and benchmarks derive from it.
 #pragma once
 
 #include <array>
@@ -18,26 +18,28 @@ struct Vjp;
 enum class Kind : uint8_t { pointwise, reduction, view, opaque, random };
 const char* name_of(Kind kind);
 
-// What runs a call. Where several implementations could, as of products and convolutions, the function chooses among them.
+// What runs a call. Where several implementations could, as of products and convolutions, the function chooses among
+// them.
 struct Kernel {
     const char* name = nullptr;      // as the logs show it
     void (*run)(Call&) = nullptr;
 };
 
-// The derivative, written in primitives; or why there is none. There is no default: the completeness test wants one of both.
-// `saves` names what the derivative reads of the call's tensors: "input", "result"; "input:other" keeps `input` only when
-// `other` needs a gradient.
+// The derivative, written in primitives; or why there is none. There is no default: the completeness test wants one of
+// both. `saves` names what the derivative reads of the call's tensors: "input", "result"; "input:other" keeps `input`
+// only when `other` needs a gradient.
 struct Derivative {
     void (*vjp)(Vjp&) = nullptr;
     const char* saves = "";
     const char* why_not = nullptr;
     bool reads_geometry = false;     // the derivative reads strides and offsets of the inputs
-    int results = 4;                 // how many results, from the first on, carry gradients: the others serve the derivative only
+    int results = 4;                 // how many carry gradients, from the first on: others serve the derivative
 };
 inline constexpr Derivative not_differentiable(const char* why) { return {.why_not = why}; }
-// Of operators that compute a gradient in one pass. Derivatives use them only where no graph of the gradient is wanted; with
-// create_graph they compose it of differentiable operators.
-inline constexpr Derivative fused_gradient = not_differentiable("a fused gradient: differentiating again takes the composed form");
+// Of operators that compute a gradient in one pass. Derivatives use them only where no graph of the gradient is wanted;
+// with create_graph they compose it of differentiable operators.
+inline constexpr Derivative fused_gradient = not_differentiable(
+    "a fused gradient: differentiating again takes the composed form");
 
 struct Onnx {
     const char* type = nullptr;      // ONNX operator, or null
@@ -46,7 +48,8 @@ struct Onnx {
 };
 inline constexpr Onnx no_onnx(const char* why) { return {nullptr, 0, why}; }
 
-// How the tests make inputs: the open interval values are drawn from, and the dtypes beyond the floating ones that are taken.
+// How the tests make inputs: the open interval values are drawn from, and the dtypes beyond the floating ones that are
+// taken.
 struct Samples {
     double low = -3, high = 3;
     const char* calls = nullptr;     // Python expressions separated by ';', for operators that need shaped arguments
@@ -57,8 +60,8 @@ struct Op {
     const char* names = "";          // public paths, by spaces: "add Tensor.add Tensor.add_ out"
     int version = 1;
     Kind kind = Kind::opaque;
-    const char* dtypes = "";         // accepted: "floating", "real", "all", "integral bool"...; documentation and tests read it
-    void (*compose)(Call&) = nullptr;  // of a composite: fills the results by calling other operators, and nothing else is needed
+    const char* dtypes = "";         // accepted: "floating", "real", "all", "integral bool"...
+    void (*compose)(Call&) = nullptr;  // of a composite: fills the results by calling other operators; needs no kernel
     void (*infer)(Call&) = nullptr;  // shape and dtype rule: argument errors, result geometry
     Kernel kernel;
     Derivative derivative;
@@ -66,7 +69,7 @@ struct Op {
     Samples samples;
     const char* doc = nullptr;
     bool writes_first = false;       // the natural form overwrites its first argument: copy_, normal_
-    bool updates_first = false;      // the result is the first argument with some elements changed: in place, only those are written
+    bool updates_first = false;      // the result is the first argument, changed in places: only those are written
     bool writes_one_value = false;   // every element comes out equal: the destination may have several in one place
     const void* family = nullptr;    // what the family's rules need to know of this member
 
@@ -95,8 +98,8 @@ public:
 const std::vector<Op*>& all_ops();               // closes the registry at the first call
 Op* find_op(std::string_view id);                // null when unknown
 
-// The error in the name of `speaker` instead of the operator's that it begins with: of those that a composite calls, users
-// know nothing.
+// The error in the name of `speaker` instead of the operator's that it begins with: of those that a composite calls,
+// users know nothing.
 Error spoken_by(const char* speaker, const Error& e);
 
 }  // namespace rushlight

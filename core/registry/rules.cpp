@@ -5,7 +5,7 @@ namespace rushlight::rules {
 const char* param_name(const Call& c, int param) { return c.op.parsed.params[size_t(param)].name.c_str(); }
 
 int dim(const char* op, int64_t given, int rank, const Dims& shown, const char* param) {
-    int64_t low = rank == 0 ? -1 : -rank, high = rank == 0 ? 0 : rank - 1;     // a zero-dimensional tensor takes -1 and 0
+    int64_t low = rank == 0 ? -1 : -rank, high = rank == 0 ? 0 : rank - 1;  // a zero-dimensional tensor takes -1 and 0
     require(given >= low && given <= high, ErrorKind::index, op, ": ", param, "=", given,
             " is out of range for input of shape ", shown, "; expected ", low, " <= ", param, " <= ", high);
     return int(given < 0 ? given + std::max(rank, 1) : given);
@@ -15,7 +15,9 @@ int dim(const Call& c, int64_t given, int rank, const Dims& shown, const char* p
     return dim(c.name(), given, rank, shown, param);
 }
 
-int dim(const Call& c, int64_t given, const Dims& sizes, const char* param) { return dim(c, given, sizes.size(), sizes, param); }
+int dim(const Call& c, int64_t given, const Dims& sizes, const char* param) {
+    return dim(c, given, sizes.size(), sizes, param);
+}
 
 uint64_t dim_mask(const Call& c, const Value& dims, const Dims& sizes, const char* param) {
     std::span<const int64_t> list = dims.to_ints();
@@ -23,7 +25,8 @@ uint64_t dim_mask(const Call& c, const Value& dims, const Dims& sizes, const cha
     uint64_t mask = 0;
     for (int64_t given : list) {
         uint64_t bit = uint64_t(1) << dim(c, given, sizes, param);
-        require(!(mask & bit), ErrorKind::runtime, c.name(), ": ", param, "=", given, " names a dimension twice; expected different dims");
+        require(!(mask & bit), ErrorKind::runtime, c.name(), ": ", param, "=", given,
+                " names a dimension twice; expected different dims");
         mask |= bit;
     }
     return mask;
@@ -38,8 +41,9 @@ Dims broadcast(const Call& c, const Dims& a, const Dims& b) {
     for (int i = 0; i < shorter.size(); ++i) {
         int64_t x = longer[i + shift], y = shorter[i];
         if (x == y || y == 1) continue;
-        require(x == 1, ErrorKind::runtime, c.name(), ": the shapes ", a, " and ", b, " can't be broadcast together; at dimension ",
-                i + shift, " sizes ", x, " and ", y, " differ and neither is 1");
+        require(x == 1, ErrorKind::runtime, c.name(), ": the shapes ", a, " and ", b,
+                " can't be broadcast together; at dimension ", i + shift, " sizes ", x, " and ", y,
+                " differ and neither is 1");
         out[i + shift] = y;
     }
     return out;
@@ -97,14 +101,14 @@ void require_floating(const Call& c, int param) {
 
 void require_same_dtype(const Call& c, int a, int b) {
     DType x = c.tensor(a).dtype, y = c.tensor(b).dtype;
-    require(x == y, ErrorKind::runtime, c.name(), ": ", param_name(c, a), " has dtype ", name_of(x), " and ", param_name(c, b), " has dtype ",
-            name_of(y), "; expected the same dtype");
+    require(x == y, ErrorKind::runtime, c.name(), ": ", param_name(c, a), " has dtype ", name_of(x), " and ",
+            param_name(c, b), " has dtype ", name_of(y), "; expected the same dtype");
 }
 
 void require_rank(const Call& c, int param, int rank) {
     const Dims& sizes = c.tensor(param).sizes;
-    require(sizes.size() == rank, ErrorKind::runtime, c.name(), ": ", param_name(c, param), " has shape ", sizes, "; expected ", rank,
-            rank == 1 ? " dimension" : " dimensions");
+    require(sizes.size() == rank, ErrorKind::runtime, c.name(), ": ", param_name(c, param), " has shape ", sizes,
+            "; expected ", rank, rank == 1 ? " dimension" : " dimensions");
 }
 
 void require_not_complex(const Call& c, int param) {
@@ -115,8 +119,8 @@ void require_not_complex(const Call& c, int param) {
 
 void require_index(const Call& c, int param) {
     DType t = c.tensor(param).dtype;
-    require(t == DType::int64 || t == DType::int32, ErrorKind::runtime, c.name(), ": ", param_name(c, param), " has dtype ", name_of(t),
-            "; expected int64 or int32");
+    require(t == DType::int64 || t == DType::int32, ErrorKind::runtime, c.name(), ": ", param_name(c, param),
+            " has dtype ", name_of(t), "; expected int64 or int32");
 }
 
 void same_as_first(Call& c) { c.result(c.tensor(0).sizes, c.tensor(0).dtype); }

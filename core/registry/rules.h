@@ -1,4 +1,5 @@
-// Rules that families of operators share: dims, broadcasting, promotion, dtype sets. Each raises the house's error sentence.
+// Rules that families of operators share: dims, broadcasting, promotion, dtype sets. Each raises the house's error
+// sentence.
 #pragma once
 
 #include "registry/call.h"

@@ -60,7 +60,8 @@ private:
         if (accept('[')) {
             list = true;
             skip();
-            if (std::isdigit(static_cast<unsigned char>(*at_))) p.repeat = int(std::strtol(at_, const_cast<char**>(&at_), 10));
+            if (std::isdigit(static_cast<unsigned char>(*at_)))
+                p.repeat = int(std::strtol(at_, const_cast<char**>(&at_), 10));
             expect(']');
         }
         if (name == "Tensor") p.types |= list ? type_tensors : type_tensor;

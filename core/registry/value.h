@@ -1,4 +1,5 @@
-// One argument of an operator, bound to its parameter. Values borrow: the caller keeps tensors and lists alive for the call.
+// One argument of an operator, bound to its parameter. Values borrow: the caller keeps tensors and lists alive for the
+// call.
 #pragma once
 
 #include <complex>
@@ -12,7 +13,9 @@ namespace rushlight {
 
 class Generator;
 
-enum class Tag : uint8_t { none, boolean, integer, real, complex, dtype, string, ints, reals, tensor, tensors, generator };
+enum class Tag : uint8_t {
+    none, boolean, integer, real, complex, dtype, string, ints, reals, tensor, tensors, generator
+};
 
 struct Value {
     Tag tag = Tag::none;
@@ -45,7 +48,10 @@ struct Value {
     Value(std::span<const double> x) : tag(Tag::reals) { reals_.data = x.data(); reals_.n = int64_t(x.size()); }
     Value(const Tensor& x) : Value(x.impl()) {}
     Value(TensorImpl* x) : tag(x ? Tag::tensor : Tag::none), integer_(0) { if (x) tensor_ = x; }
-    Value(std::span<TensorImpl* const> x) : tag(Tag::tensors) { tensors_.data = x.data(); tensors_.n = int64_t(x.size()); }
+    Value(std::span<TensorImpl* const> x) : tag(Tag::tensors) {
+        tensors_.data = x.data();
+        tensors_.n = int64_t(x.size());
+    }
     Value(Generator* x) : tag(x ? Tag::generator : Tag::none), integer_(0) { if (x) generator_ = x; }
 
     bool is_none() const { return tag == Tag::none; }
@@ -63,7 +69,9 @@ struct Value {
     int64_t to_int() const {
         return tag == Tag::integer ? integer_ : tag == Tag::boolean ? int64_t(boolean_) : int64_t(to_double());
     }
-    bool to_bool() const { return tag == Tag::boolean ? boolean_ : tag == Tag::integer ? integer_ != 0 : to_double() != 0; }
+    bool to_bool() const {
+        return tag == Tag::boolean ? boolean_ : tag == Tag::integer ? integer_ != 0 : to_double() != 0;
+    }
     std::string_view to_string() const { return {string_.data, string_.n}; }
     std::span<const int64_t> to_ints() const {         // an integer is a list of one
         if (tag == Tag::ints) return {ints_.data, size_t(ints_.n)};

@@ -59,7 +59,8 @@ void* from_system(size_t bytes) {
     auto aligned = (start + large_limit - 1) & ~(large_limit - 1);
     size_t whole = (bytes + 4095) & ~size_t(4095);
     if (aligned > start) munmap(raw, aligned - start);
-    if (start + padded > aligned + whole) munmap(reinterpret_cast<void*>(aligned + whole), start + padded - aligned - whole);
+    if (start + padded > aligned + whole)
+        munmap(reinterpret_cast<void*>(aligned + whole), start + padded - aligned - whole);
     madvise(reinterpret_cast<void*>(aligned), whole, MADV_HUGEPAGE);
     return reinterpret_cast<void*>(aligned);
 }
@@ -127,8 +128,10 @@ bool keep(void* data, size_t bytes) {
         thread_lists.lists[c].push_back(data);
         return true;
     }
-    // Hold about as much for later as was ever in use at once: a program whose blocks fall into many classes needs some more.
-    if (counters.cached.load(std::memory_order_relaxed) + bytes > counters.peak.load(std::memory_order_relaxed) + slack) return false;
+    // Hold about as much for later as was ever in use at once: a program whose blocks fall into many classes needs some
+    // more.
+    if (counters.cached.load(std::memory_order_relaxed) + bytes > counters.peak.load(std::memory_order_relaxed) + slack)
+        return false;
     SharedLists& shared = shared_lists();
     std::lock_guard guard(shared.lock);
     shared.lists[c].push_back(data);
@@ -157,7 +160,8 @@ std::mutex& allocator_lock() { return shared_lists().lock; }
 
 Block allocate(size_t bytes) {
     if (bytes == 0) return {};
-    require(bytes <= (size_t(1) << 46), ErrorKind::memory, "allocate: ", bytes, " bytes were asked for; more than the machine has");
+    require(bytes <= (size_t(1) << 46), ErrorKind::memory, "allocate: ", bytes,
+            " bytes were asked for; more than the machine has");
     int c = class_of(bytes);
     size_t capacity = class_size(c);
 #ifdef RUSHLIGHT_NO_CACHE
@@ -166,9 +170,11 @@ Block allocate(size_t bytes) {
     Block block = take_cached(c, capacity);
     if (!block.data) block = fresh(capacity);
 #endif
-    require(block.data != nullptr, ErrorKind::memory, "allocate: ", bytes, " bytes were asked for and are not available");
+    require(block.data != nullptr, ErrorKind::memory, "allocate: ", bytes,
+            " bytes were asked for and are not available");
     count_in(block.capacity);
-    if (logging(Channel::memory)) [[unlikely]] log_line(Channel::memory, "allocate " + std::to_string(bytes) + " bytes");
+    if (logging(Channel::memory)) [[unlikely]]
+        log_line(Channel::memory, "allocate " + std::to_string(bytes) + " bytes");
     return block;
 }
 

@@ -1,5 +1,5 @@
-// The one allocator for tensor memory: 64-byte aligned blocks in size classes, kept for reuse. Fresh pages cost ten times what
-// memory does, so a freed block stays mapped; large blocks ask for huge pages.
+// The one allocator for tensor memory: 64-byte aligned blocks in size classes, kept for reuse. Fresh pages cost ten
+// times what memory does, so a freed block stays mapped; large blocks ask for huge pages.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
-// The locks of this room that a fork takes first, so that no child inherits one that a thread of its parent held. Each is
-// defined beside what it protects; fork.cpp knows the order.
+// The locks of this room that a fork takes first, so that no child inherits one that a thread of its parent held. Each
+// is defined beside what it protects; fork.cpp knows the order.
 #pragma once
 
 #include <mutex>

@@ -85,7 +85,8 @@ void Storage::rearrange_to_plain() {
         for (int64_t i = begin; i < end; ++i) {
             auto move = [&](auto zero) {
                 using T = decltype(zero);
-                transpose(static_cast<const T*>(block_.data) + i * image, static_cast<T*>(plain.data) + i * image, spatial_, c_);
+                transpose(static_cast<const T*>(block_.data) + i * image, static_cast<T*>(plain.data) + i * image,
+                          spatial_, c_);
             };
             if (element_ == 4) move(uint32_t{});
             else if (element_ == 8) move(uint64_t{});

@@ -11,8 +11,8 @@
 
 namespace rushlight {
 
-// How the bytes of a storage are arranged. `channels_last` is a private matter between kernels: a storage that holds exactly
-// one contiguous (N, C, H, W) tensor may keep it as (N, H, W, C) until somebody asks for the plain bytes.
+// How the bytes of a storage are arranged. `channels_last` is a private matter between kernels: a storage that holds
+// exactly one contiguous (N, C, H, W) tensor may keep it as (N, H, W, C) until somebody asks for the plain bytes.
 enum class Arrangement : uint8_t { plain, channels_last };
 
 class Storage : public RefCounted {
@@ -35,7 +35,8 @@ public:
     uint32_t version() const { return version_.load(std::memory_order_relaxed); }
     void bump() { version_.fetch_add(1, std::memory_order_relaxed); }
 
-    // Memory that other libraries may write without telling: a NumPy array or DLPack capsule over it is alive, or it is theirs.
+    // Memory that other libraries may write without telling: a NumPy array or DLPack capsule over it is alive, or it is
+    // theirs.
     bool written_elsewhere() const { return writers_.load(std::memory_order_relaxed) != 0; }
     void begin_sharing();                              // a writable view is handed to another library
     void end_sharing();                                // ... and has gone
@@ -45,16 +46,16 @@ public:
     void notice_outside_writes() { if (watched_.load(std::memory_order_relaxed)) [[unlikely]] compare_print(); }
 
     Arrangement arrangement() const { return arrangement_.load(std::memory_order_acquire); }
-    // Bytes as `arrangement()` says. They stay where they are until release_arranged(), even when another thread asks for the
-    // plain bytes meanwhile. Null when the storage is plain.
+    // Bytes as `arrangement()` says. They stay where they are until release_arranged(), even when another thread asks
+    // for the plain bytes meanwhile. Null when the storage is plain.
     void* hold_arranged();
     void release_arranged();
     bool arranged_as(int64_t n, int64_t c, int64_t spatial) const { return n == n_ && c == c_ && spatial == spatial_; }
     // Declares that the bytes hold an (n, c, spatial) tensor of `element` bytes as (n, spatial, c).
     void set_channels_last(int64_t n, int64_t c, int64_t spatial, int element);
 
-    // Something that a kernel derives from the contents, such as weights in another layout: kept until the version changes.
-    // Every caller passes the same `make`.
+    // Something that a kernel derives from the contents, such as weights in another layout: kept until the version
+    // changes. Every caller passes the same `make`.
     std::shared_ptr<void> derived(std::shared_ptr<void> (*make)());
     void forget_derived() { if (has_derived_.load(std::memory_order_relaxed)) [[unlikely]] drop_derived(); }
 
@@ -63,7 +64,7 @@ private:
     void rearrange_to_plain();
     void compare_print();
 
-    Block block_, retired_;                            // retired: the arranged bytes of a storage that became plain under a reader
+    Block block_, retired_;  // retired: the arranged bytes of a storage that became plain under a reader
     std::atomic<int> holders_{0};
     size_t bytes_ = 0;
     std::atomic<uint32_t> version_{0};

@@ -73,7 +73,8 @@ Dims contiguous_strides(const Dims& sizes) {
 }
 
 int64_t checked_numel(const Dims& sizes, const char* op) {
-    require(sizes.size() <= max_rank, ErrorKind::runtime, op, ": the shape has ", sizes.size(), " dimensions; expected at most ", max_rank);
+    require(sizes.size() <= max_rank, ErrorKind::runtime, op, ": the shape has ", sizes.size(),
+            " dimensions; expected at most ", max_rank);
     int64_t n = 1;
     bool empty = false;
     for (int64_t s : sizes) {
@@ -179,13 +180,16 @@ void resize_tensor(TensorImpl& t, const Dims& sizes, const char* op) {
 }
 
 int64_t bytes_needed(const Dims& sizes, const Dims& strides, int64_t offset, int64_t element, const char* op) {
-    require(sizes.size() == strides.size(), ErrorKind::runtime, op, ": size ", sizes, " and stride ", strides, " differ in length");
+    require(sizes.size() == strides.size(), ErrorKind::runtime, op, ": size ", sizes, " and stride ", strides,
+            " differ in length");
     checked_numel(sizes, op);
-    require(offset >= 0, ErrorKind::runtime, op, ": storage_offset=", offset, " is negative; expected storage_offset >= 0");
+    require(offset >= 0, ErrorKind::runtime, op, ": storage_offset=", offset,
+            " is negative; expected storage_offset >= 0");
     int64_t last = offset;
     for (int i = 0; i < sizes.size(); ++i) {
         if (sizes[i] == 0) return 0;
-        require(strides[i] >= 0, ErrorKind::runtime, op, ": stride ", strides, " has a negative entry; expected strides >= 0");
+        require(strides[i] >= 0, ErrorKind::runtime, op, ": stride ", strides,
+                " has a negative entry; expected strides >= 0");
         last = checked_add(last, checked_mul(sizes[i] - 1, strides[i], op), op);
     }
     return checked_mul(checked_add(last, 1, op), element, op);

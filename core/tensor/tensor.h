@@ -42,8 +42,8 @@ public:
     bool inference = false;              // made in inference mode: has no version
     uint8_t view_flags = 0;              // ViewFlag bits
     uint32_t output_nr = 0;              // which result of `grad_fn` this is
-    // How often an in-place change gave the tensor a new place on the tape; of a view: the count of its base when the view's own
-    // place was taken, so that a difference tells that the place is out of date.
+    // How often an in-place change gave the tensor a new place on the tape; of a view: the count of its base when the
+    // view's own place was taken, so that a difference tells that the place is out of date.
     uint32_t history = 0;
     uint32_t generation = 0;             // how often the tensor was given other memory or another shape under its name
     Ref<TensorImpl> base;                // of a view: the tensor it ultimately views
@@ -103,8 +103,8 @@ Tensor alias(const Tensor& t, const Dims& sizes, const Dims& strides, int64_t of
 Tensor scalar_tensor(double value, DType dtype);
 Tensor scalar_tensor(int64_t value, DType dtype);
 
-// Gives `t` another shape, row-major from its offset on. Its memory grows where it must and never shrinks, so that other
-// views of it stay inside; new elements are uninitialised.
+// Gives `t` another shape, row-major from its offset on. Its memory grows where it must and never shrinks, so that
+// other views of it stay inside; new elements are uninitialised.
 void resize_tensor(TensorImpl& t, const Dims& sizes, const char* op);
 
 // Bytes of the storage that the geometry touches, from the first byte; checked.

@@ -83,8 +83,9 @@ int run_matmul(int way, const int64_t* v, const void* a, const void* b, const vo
         if (way == 0) matmul(p, weights);
         else if (way == 1) reference::matmul(p);
         else if (way == 3)
-            generic::gemm({p.dtype, p.m, p.n, p.k, p.a, p.a_row, p.a_column, p.b, p.b_row, p.b_column, p.c, p.c_row, p.bias,
-                           p.accumulate, p.relu});
+            generic::gemm(
+                {p.dtype, p.m, p.n, p.k, p.a, p.a_row, p.a_column, p.b, p.b_row, p.b_column, p.c, p.c_row, p.bias,
+                 p.accumulate, p.relu});
         else onednn::table()->matmul(p, weights);
     });
 }
@@ -99,7 +100,8 @@ int run_forward(int way, const int64_t* v, const void* x, const void* w, const v
     });
 }
 
-int run_backward_input(int way, const int64_t* v, const void* g, const void* w, const void* bias, void* gx, void* packed) {
+int run_backward_input(int way, const int64_t* v, const void* g, const void* w, const void* bias, void* gx,
+                       void* packed) {
     return guarded([&] {
         Convolution p = convolution_from(v);
         auto* weights = static_cast<PackedWeights*>(packed);

@@ -1,4 +1,5 @@
-// The element-wise driver, casts, copies and fills, over random shapes, strides and dtypes, against loops over single elements.
+// The element-wise driver, casts, copies and fills, over random shapes, strides and dtypes, against loops over single
+// elements.
 #include <algorithm>
 #include <cmath>
 #include <complex>
@@ -28,7 +29,9 @@ struct View {
     std::vector<int64_t> strides;
     int64_t start = 0;
     DType dtype;
-    char* element(int64_t offset) { return reinterpret_cast<char*>(storage.data()) + (start + offset) * size_of(dtype); }
+    char* element(int64_t offset) {
+        return reinterpret_cast<char*>(storage.data()) + (start + offset) * size_of(dtype);
+    }
     Operand operand() { return {element(0), dtype, strides.data()}; }
 };
 
@@ -108,7 +111,8 @@ static double get(View& v, int64_t offset) {
         T x;
         std::memcpy(&x, v.element(offset), sizeof(T));
         if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) return double(float(x));
-        else if constexpr (std::is_same_v<T, std::complex<float>> || std::is_same_v<T, std::complex<double>>) return double(x.real());
+        else if constexpr (std::is_same_v<T, std::complex<float>> || std::is_same_v<T, std::complex<double>>)
+            return double(x.real());
         else return double(x);
     });
 }
@@ -116,7 +120,8 @@ static double get(View& v, int64_t offset) {
 static void fill_with_numbers(const std::vector<int64_t>& sizes, View& v) {
     each_element(sizes, {&v}, [&](int64_t, const std::vector<int64_t>& o) { put(v, o[0], double(below(11))); });
 }
-static bool only_elements_changed(const std::vector<int64_t>& sizes, View& v, const std::vector<unsigned char>& before) {
+static bool only_elements_changed(const std::vector<int64_t>& sizes, View& v,
+                                  const std::vector<unsigned char>& before) {
     std::vector<unsigned char> now = v.storage;
     each_element(sizes, {&v}, [&](int64_t, const std::vector<int64_t>& o) {
         size_t at = size_t(v.element(o[0]) - reinterpret_cast<char*>(v.storage.data()));
@@ -211,8 +216,9 @@ static T random_element() {
         x.bits = uint16_t(r);
         return x;
     } else if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) {
-        const double special[] = {0, -0.0, INFINITY, -INFINITY, NAN, 0.5, -0.5, 2147483648.0, -2147483648.0, 9.3e18, 65504, 65519.99, 65520,
-                                  1e-7, 6e-8, 5.9604644775390625e-8, 2.98e-8, 255.5, -1, 256, 1e300, 2147483520, 1e-40};
+        const double special[] = {
+            0, -0.0, INFINITY, -INFINITY, NAN, 0.5, -0.5, 2147483648.0, -2147483648.0, 9.3e18, 65504, 65519.99,
+            65520, 1e-7, 6e-8, 5.9604644775390625e-8, 2.98e-8, 255.5, -1, 256, 1e300, 2147483520, 1e-40};
         if (r % 3 == 0) return T(special[r / 3 % 23]);
         return std::ldexp(T(int64_t(random_bits())), int(r / 3 % 90) - 80);
     } else {
@@ -314,7 +320,9 @@ static void zeros_are_found() {
         View v = make_view(sizes, dtypes[below(6)], true);
         int64_t n = 1, zero = below(3000);
         for (int64_t s : sizes) n *= s;
-        each_element(sizes, {&v}, [&](int64_t i, const std::vector<int64_t>& o) { put(v, o[0], i == zero ? 0 : 1 + double(i % 100)); });
+        each_element(sizes, {&v}, [&](int64_t i, const std::vector<int64_t>& o) {
+            put(v, o[0], i == zero ? 0 : 1 + double(i % 100));
+        });
         CHECK(any_zero(int(sizes.size()), sizes.data(), v.operand()) == (zero < n));
     }
 }

@@ -109,8 +109,8 @@ void check_scaled(DType t) {
             },
             [&](auto p, auto g, auto& state, int) { return reference::rmsprop(p, g, state, s); }, "rmsprop");
     }
-    // The step has the size of the rate however small the gradient is; so that one that the decay nearly cancels keeps its
-    // sign in float32, the decay is a power of two.
+    // The step has the size of the rate however small the gradient is; so that one that the decay nearly cancels keeps
+    // its sign in float32, the decay is a power of two.
     kernels::AdagradStep s{0.1, 0.05, 1.0 / 128};
     auto at = [&](int step) {
         s.step = step;

@@ -1,5 +1,5 @@
-// Every element-wise kernel: instruction sets against each other and against scalar references, at every length and alignment,
-// with memory that ends where the operands end.
+// Every element-wise kernel: instruction sets against each other and against scalar references, at every length and
+// alignment, with memory that ends where the operands end.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -19,18 +19,22 @@
 
 namespace rushlight {
 
-#define OPERATORS(F)                                                                                                     \
-    F(exp) F(exp2) F(expm1) F(log) F(log2) F(log10) F(log1p) F(sqrt) F(rsqrt) F(sin) F(cos) F(tan) F(asin) F(acos)        \
-    F(atan) F(sinh) F(cosh) F(tanh) F(asinh) F(acosh) F(atanh) F(erf) F(erfc) F(erfinv) F(lgamma) F(digamma)              \
-    F(polygamma) F(sinc) F(sigmoid) F(logit) F(logsigmoid) F(abs) F(neg) F(positive) F(sign) F(square) F(reciprocal)      \
-    F(floor) F(ceil) F(trunc) F(round) F(frac) F(deg2rad) F(rad2deg) F(clamp) F(nan_to_num) F(isnan) F(isinf) F(isfinite) \
-    F(isposinf) F(isneginf) F(signbit) F(logical_not) F(bitwise_not) F(relu) F(relu6) F(leaky_relu) F(elu) F(selu)        \
-    F(celu) F(gelu) F(gelu_tanh) F(silu) F(mish) F(softplus) F(softsign) F(hardtanh) F(hardsigmoid) F(hardswish)          \
-    F(tanhshrink) F(softshrink) F(hardshrink) F(threshold) F(add) F(sub) F(mul) F(div) F(floor_divide) F(trunc_divide)    \
-    F(remainder) F(fmod) F(pow) F(atan2) F(hypot) F(maximum) F(minimum) F(fmax) F(fmin) F(copysign) F(nextafter)          \
-    F(logaddexp) F(logaddexp2) F(heaviside) F(xlogy) F(eq) F(ne) F(lt) F(le) F(gt) F(ge) F(logical_and) F(logical_or)     \
-    F(logical_xor) F(bitwise_and) F(bitwise_or) F(bitwise_xor) F(bitwise_left_shift) F(bitwise_right_shift) F(gcd) F(lcm) \
-    F(where) F(addcmul) F(addcdiv) F(lerp) F(clamp_between)
+#define OPERATORS(F)                                                                                                   \
+    F(exp)                                                                                                             \
+    F(exp2) F(expm1) F(log) F(log2) F(log10) F(log1p) F(sqrt) F(rsqrt) F(sin) F(cos) F(tan) F(asin) F(acos) F(atan)    \
+        F(sinh) F(cosh) F(tanh) F(asinh) F(acosh) F(atanh) F(erf) F(erfc) F(erfinv) F(lgamma) F(digamma) F(polygamma)  \
+            F(sinc) F(sigmoid) F(logit) F(logsigmoid) F(abs) F(neg) F(positive) F(sign) F(square) F(reciprocal)        \
+                F(floor) F(ceil) F(trunc) F(round) F(frac) F(deg2rad) F(rad2deg) F(clamp) F(nan_to_num) F(isnan)       \
+                    F(isinf) F(isfinite) F(isposinf) F(isneginf) F(signbit) F(logical_not) F(bitwise_not) F(relu)      \
+                        F(relu6) F(leaky_relu) F(elu) F(selu) F(celu) F(gelu) F(gelu_tanh) F(silu) F(mish) F(softplus) \
+                            F(softsign) F(hardtanh) F(hardsigmoid) F(hardswish) F(tanhshrink) F(softshrink)            \
+                                F(hardshrink) F(threshold) F(add) F(sub) F(mul) F(div) F(floor_divide) F(trunc_divide) \
+                                    F(remainder) F(fmod) F(pow) F(atan2) F(hypot) F(maximum) F(minimum) F(fmax)        \
+                                        F(fmin) F(copysign) F(nextafter) F(logaddexp) F(logaddexp2) F(heaviside)       \
+                                            F(xlogy) F(eq) F(ne) F(lt) F(le) F(gt) F(ge) F(logical_and) F(logical_or)  \
+                                                F(logical_xor) F(bitwise_and) F(bitwise_or) F(bitwise_xor)             \
+                                                    F(bitwise_left_shift) F(bitwise_right_shift) F(gcd) F(lcm)         \
+                                                        F(where) F(addcmul) F(addcdiv) F(lerp) F(clamp_between)
 
 #define DECLARE(NAME) DECLARE_POINTWISE_KERNELS(NAME);
 OPERATORS(DECLARE)
@@ -48,7 +52,8 @@ static std::mt19937_64 random_bits(20240607);
 class Guarded {
 public:
     explicit Guarded(size_t bytes) : page_(size_t(sysconf(_SC_PAGESIZE))), used_((bytes + page_ - 1) / page_ * page_) {
-        base_ = static_cast<char*>(mmap(nullptr, used_ + page_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+        base_ = static_cast<char*>(
+            mmap(nullptr, used_ + page_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
         mprotect(base_ + used_, page_, PROT_NONE);
     }
     ~Guarded() { munmap(base_, used_ + page_); }
@@ -73,7 +78,8 @@ static T random_value() {
         if (r % 8 == 1) return std::ldexp(T(int64_t(random_bits()) >> 20), int(r / 8 % 200) - 143);
         return T(int64_t(random_bits()) >> 32) / T(1 << 28);
     } else {
-        constexpr T special[] = {T(0), T(1), T(-1), T(2), std::numeric_limits<T>::min(), std::numeric_limits<T>::max(), T(7)};
+        constexpr T special[] = {T(0), T(1), T(-1), T(2), std::numeric_limits<T>::min(), std::numeric_limits<T>::max(),
+                                 T(7)};
         return r % 4 == 0 ? special[r / 4 % 7] : r % 4 == 1 ? T(random_bits()) : T(r / 4 % 41) - T(20);
     }
 }
@@ -88,11 +94,11 @@ static void params_of(const std::string& name, double* params) {
     for (int i = 0; i < param_count; i++) set_param(params, i, p[i], std::isnan(p[i]) ? 0 : int64_t(p[i]));
 }
 
-// ---- instruction sets against the baseline, which the references below hold to account -------------------------------------
+// ---- instruction sets against the baseline, which the references below hold to account ------------------------------
 
-// Operators whose results are rounded more than once, or lose digits to cancellation, may differ by this much between sets that
-// fuse multiplications and those that do not, relative to the larger of the result and 1, or the gradient that a slope is
-// multiplied with.
+// Operators whose results are rounded more than once, or lose digits to cancellation, may differ by this much between
+// sets that fuse multiplications and those that do not, relative to the larger of the result and 1, or the gradient
+// that a slope is multiplied with.
 template <class T> static double slack() { return sizeof(T) == 4 ? 3e-6 : 1e-13; }
 
 template <class T>
@@ -111,7 +117,8 @@ static TileFn forward_of(const PointwiseKernels& k, Lane lane) { return k.forwar
 static TileFn backward_of(const PointwiseKernels& k, Lane lane) { return k.backward[lane == Lane::float64]; }
 
 template <class T, class R>
-static void compare_sets(const Named& op, TileFn tile_of(const PointwiseKernels&, Lane), Lane lane, int inputs, bool bool_first) {
+static void compare_sets(const Named& op, TileFn tile_of(const PointwiseKernels&, Lane), Lane lane, int inputs,
+                         bool bool_first) {
     double p[param_slots] = {};
     params_of(op.name, p);
     for (int trial = 0; trial < 40; trial++) {
@@ -144,10 +151,12 @@ static void compare_sets(const Named& op, TileFn tile_of(const PointwiseKernels&
             CHECK(*before == 77);
             for (size_t i = 0; i < n; i++) {
                 const bool slope = tile_of == backward_of;
-                if (agree(y[i], expected[i], slope ? std::fmax(1, std::fabs(double(static_cast<const T*>(in[0])[i]))) : 1)) continue;
+                if (agree(y[i], expected[i],
+                          slope ? std::fmax(1, std::fabs(double(static_cast<const T*>(in[0])[i]))) : 1))
+                    continue;
                 failures++;
-                std::fprintf(stderr, "%s (lane dtype %d): %s gives %.17g, baseline %.17g for", op.name, int(lane), isa_name(Isa(s)),
-                             double(y[i]), double(expected[i]));
+                std::fprintf(stderr, "%s (lane dtype %d): %s gives %.17g, baseline %.17g for", op.name, int(lane),
+                             isa_name(Isa(s)), double(y[i]), double(expected[i]));
                 for (int k = 0; k < inputs; k++)
                     std::fprintf(stderr, " %.17g", k == 0 && bool_first ? double(static_cast<const bool*>(in[k])[i])
                                                                         : double(static_cast<const T*>(in[k])[i]));
@@ -194,7 +203,7 @@ static void instruction_sets_agree() {
     }
 }
 
-// ---- scalar references ---------------------------------------------------------------------------------------------------
+// ---- scalar references ----------------------------------------------------------------------------------------------
 
 using Wide = __int128;
 using IntegerReference = std::function<Wide(Wide, Wide, int bits, bool has_sign)>;
@@ -232,13 +241,15 @@ static const std::map<std::string, IntegerReference> integer_references = {
     {"minimum", [](Wide a, Wide b, int, bool) { return a < b ? a : b; }},
     {"fmax", [](Wide a, Wide b, int, bool) { return a > b ? a : b; }},
     {"fmin", [](Wide a, Wide b, int, bool) { return a < b ? a : b; }},
-    {"heaviside", [](Wide a, Wide b, int, bool) { return a == 0 ? b : a > 0 ? Wide(1) : Wide(0); }},
+    {"heaviside", [](Wide a, Wide b, int, bool) { return a == 0  ? b
+                                                         : a > 0 ? Wide(1)
+                                                                 : Wide(0); }},
     {"bitwise_and", [](Wide a, Wide b, int, bool) { return a & b; }},
     {"bitwise_or", [](Wide a, Wide b, int, bool) { return a | b; }},
     {"bitwise_xor", [](Wide a, Wide b, int, bool) { return a ^ b; }},
     {"bitwise_left_shift", [](Wide a, Wide b, int bits, bool) { return b < 0 || b >= bits ? 0 : a * (Wide(1) << b); }},
-    {"bitwise_right_shift",
-     [](Wide a, Wide b, int bits, bool) { return b < 0 || b >= bits ? Wide(a < 0 ? -1 : 0) : floor_of(a, Wide(1) << b); }},
+    {"bitwise_right_shift", [](Wide a, Wide b, int bits,
+                               bool) { return b < 0 || b >= bits ? Wide(a < 0 ? -1 : 0) : floor_of(a, Wide(1) << b); }},
     {"gcd", [](Wide a, Wide b, int, bool) { return gcd_of(a, b); }},
     {"abs", [](Wide a, Wide, int, bool) { return a < 0 ? -a : a; }},
     {"neg", [](Wide a, Wide, int, bool) { return -a; }},
@@ -277,8 +288,8 @@ static void check_integers(const Named& op, Lane lane) {
         bool good = k.boolean_result ? answer[i] == char(exact) : out[i] == static_cast<T>(exact);
         if (good) continue;
         failures++;
-        std::fprintf(stderr, "%s (lane dtype %d): wrong for %lld, %lld\n", op.name, int(lane), static_cast<long long>(x[i]),
-                     static_cast<long long>(y[i]));
+        std::fprintf(stderr, "%s (lane dtype %d): wrong for %lld, %lld\n", op.name, int(lane),
+                     static_cast<long long>(x[i]), static_cast<long long>(y[i]));
         break;
     }
 }
@@ -293,7 +304,9 @@ static long double remainder_of(long double a, long double b) {
     long double r = fmodl(a, b);
     return r != 0 && (r < 0) != (b < 0) ? r + b : r;
 }
-static long double larger_of(long double a, long double b) { return std::isnan(a) || std::isnan(b) ? NAN : a > b ? a : b; }
+static long double larger_of(long double a, long double b) {
+    return std::isnan(a) || std::isnan(b) ? NAN : a > b ? a : b;
+}
 static const FloatCheck float_checks[] = {
     {"add", [](long double a, long double b) { return a + b; }, 0.51},
     {"sub", [](long double a, long double b) { return a - b; }, 0.51},
@@ -317,7 +330,8 @@ static void check_floats(const Named& op, Lane lane) {
         constexpr size_t n = 40000;
         std::vector<T> x(n), y(n), out(n);
         // The second half in runs of one value, as a number that is broadcast gives them.
-        for (size_t i = 0; i < n; i++) x[i] = random_value<T>(), y[i] = i > n / 2 && i % 64 ? y[i - 1] : random_value<T>();
+        for (size_t i = 0; i < n; i++)
+            x[i] = random_value<T>(), y[i] = i > n / 2 && i % 64 ? y[i - 1] : random_value<T>();
         const void* in[2] = {x.data(), y.data()};
         double p[param_slots] = {};
     set_param(p, 0, 1, 1);
@@ -329,8 +343,9 @@ static void check_floats(const Named& op, Lane lane) {
                 double error = out[i] == 0 && exact == 0 ? 0 : ulp_distance(out[i], exact);
                 if (error <= check.limit) continue;
                 failures++;
-                std::fprintf(stderr, "%s (lane dtype %d) on %s: off by %g units in the last place for %.17g, %.17g: %.17g\n", op.name,
-                             int(lane), isa_name(Isa(s)), error, double(x[i]), double(y[i]), double(out[i]));
+                std::fprintf(stderr,
+                             "%s (lane dtype %d) on %s: off by %g units in the last place for %.17g, %.17g: %.17g\n",
+                             op.name, int(lane), isa_name(Isa(s)), error, double(x[i]), double(y[i]), double(out[i]));
                 break;
             }
         }
@@ -356,10 +371,12 @@ static void slopes_match_differences() {
         if (!k.backward[1]) continue;
         double p[param_slots] = {};
         params_of(op.name, p);
-        const bool inside_one = std::string(op.name).find("erfinv") == 0 || op.name[0] == 'a' || op.name == std::string("logit");
+        const bool inside_one = std::string(op.name).find("erfinv") == 0 || op.name[0] == 'a' ||
+                                op.name == std::string("logit");
         for (int i = 0; i < 200; i++) {
             // Away from the kinks, which lie at multiples of a quarter.
-            double x = double(random_bits() % 12 + (inside_one ? 0 : 12 * (random_bits() % 2))) / 16 + 0.03 + 0.001 * double(i % 20);
+            double x = double(random_bits() % 12 + (inside_one ? 0 : 12 * (random_bits() % 2))) / 16 + 0.03 +
+                       0.001 * double(i % 20);
             if (op.name == std::string("acosh")) x += 1.1;
             if (op.name == std::string("polygamma") || op.name == std::string("lgamma")) x += 0.5;
             constexpr double h = 1e-6;

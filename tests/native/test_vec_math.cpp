@@ -44,27 +44,32 @@ static long double exact_erfinv(long double x) {
     return copysignl((low + high) / 2, x);
 }
 
-#define FUNCTIONS(F)                                                                                                    \
-    F(exp, expl, 2, 2) F(exp2, exp2l, 2, 2) F(expm1, expm1l, 2, 2) F(log, logl, 2, 2) F(log2, log2l, 2, 2)              \
-    F(log10, log10l, 2, 2) F(log1p, log1pl, 2, 2) F(sqrt, sqrtl, 0.5, 0.5) F(rsqrt, exact_rsqrt, 2, 2)                  \
-    F(reciprocal, exact_reciprocal, 0.5, 0.5) F(sin, sinl, 2, 2) F(cos, cosl, 2, 2) F(tan, tanl, 2, 2)                  \
-    F(asin, asinl, 2, 2) F(acos, acosl, 2, 2) F(atan, atanl, 2, 2) F(sinh, sinhl, 2, 2) F(cosh, coshl, 2, 2)            \
-    F(tanh, tanhl, 2, 2) F(asinh, asinhl, 2, 2) F(acosh, acoshl, 2, 2) F(atanh, atanhl, 2, 2) F(erf, erfl, 2, 2)        \
-    F(erfc, erfcl, 2, 3) F(sigmoid, exact_sigmoid, 2, 2) F(logsigmoid, exact_logsigmoid, 2, 2)                          \
-    F(erfinv, exact_erfinv, 2, 4) F(floor, floorl, 0, 0) F(ceil, ceill, 0, 0) F(trunc, truncl, 0, 0)                    \
-    F(round, nearbyintl, 0, 0)
+#define FUNCTIONS(F)                                                                                                   \
+    F(exp, expl, 2, 2)                                                                                                 \
+    F(exp2, exp2l, 2, 2) F(expm1, expm1l, 2, 2) F(log, logl, 2, 2) F(log2, log2l, 2, 2) F(log10, log10l, 2, 2)         \
+        F(log1p, log1pl, 2, 2) F(sqrt, sqrtl, 0.5, 0.5) F(rsqrt, exact_rsqrt, 2, 2)                                    \
+            F(reciprocal, exact_reciprocal, 0.5, 0.5) F(sin, sinl, 2, 2) F(cos, cosl, 2, 2) F(tan, tanl, 2, 2)         \
+                F(asin, asinl, 2, 2) F(acos, acosl, 2, 2) F(atan, atanl, 2, 2) F(sinh, sinhl, 2, 2)                    \
+                    F(cosh, coshl, 2, 2) F(tanh, tanhl, 2, 2) F(asinh, asinhl, 2, 2) F(acosh, acoshl, 2, 2)            \
+                        F(atanh, atanhl, 2, 2) F(erf, erfl, 2, 2) F(erfc, erfcl, 2, 3) F(sigmoid, exact_sigmoid, 2, 2) \
+                            F(logsigmoid, exact_logsigmoid, 2, 2) F(erfinv, exact_erfinv, 2, 4) F(floor, floorl, 0, 0) \
+                                F(ceil, ceill, 0, 0) F(trunc, truncl, 0, 0) F(round, nearbyintl, 0, 0)
 
 #define DECLARE(NAME, EXACT, LIMIT32, LIMIT64) DECLARE_POINTWISE_KERNELS(NAME);
 FUNCTIONS(DECLARE)
 #define LIST(NAME, EXACT, LIMIT32, LIMIT64) {#NAME, &POINTWISE_KERNELS(NAME), EXACT, LIMIT32, LIMIT64},
 static const Function functions[] = {FUNCTIONS(LIST)};
 
-// Every `step`-th bit pattern, so all exponents, signs, subnormals, infinities and NaN; and the special values themselves.
+// Every `step`-th bit pattern, so all exponents, signs, subnormals, infinities and NaN; and the special values
+// themselves.
 template <class T, class Bits>
 static std::vector<T> arguments(Bits step) {
     constexpr T big = std::numeric_limits<T>::max(), tiny = std::numeric_limits<T>::denorm_min();
-    std::vector<T> out = {T(0), T(-0.0), T(1), T(-1), T(0.5), T(-0.5), big, -big, tiny, -tiny, T(INFINITY), T(-INFINITY), T(NAN),
-                          std::numeric_limits<T>::min(), T(88.7), T(-88.7), T(-103.9), T(709.7), T(-745.1), T(2), T(3), T(10)};
+    std::vector<T> out = {
+        T(0),    T(-0.0),  T(1),      T(-1),       T(0.5),       T(-0.5), big,
+        -big,    tiny,     -tiny,     T(INFINITY), T(-INFINITY), T(NAN),  std::numeric_limits<T>::min(),
+        T(88.7), T(-88.7), T(-103.9), T(709.7),    T(-745.1),    T(2),    T(3),
+        T(10)};
     for (Bits b = 0; b <= std::numeric_limits<Bits>::max() - step; b += step) out.push_back(std::bit_cast<T>(b));
     // And where functions change: dense around zero and one.
     for (int i = -4000; i <= 4000; i++) out.push_back(T(i) / 500), out.push_back(T(i) / 50);
@@ -99,8 +104,9 @@ static void measure(const Function& f, Bits step, Lane lane, double limit, bool 
         double error = largest_error(fn, x, exact, &worst);
         if (table) std::printf("  %8.3f at %-16.9g", error, double(worst));
         if (!(error <= limit)) {
-            std::fprintf(stderr, "%s, %s, %s: off by %g units in the last place at %.17g; at most %g expected\n", f.name,
-                         sizeof(T) == 4 ? "float32" : "float64", isa_name(static_cast<Isa>(i)), error, double(worst), limit);
+            std::fprintf(stderr, "%s, %s, %s: off by %g units in the last place at %.17g; at most %g expected\n",
+                         f.name, sizeof(T) == 4 ? "float32" : "float64", isa_name(static_cast<Isa>(i)), error,
+                         double(worst), limit);
             failures++;
         }
     }

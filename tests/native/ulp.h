@@ -16,7 +16,8 @@ double ulp_distance(T got, long double exact) {
         // Next to the largest number, infinity is one step away.
         constexpr T largest = std::numeric_limits<T>::max();
         T finite = std::isinf(got) ? rounded : got;
-        return std::isinf(exact) || std::fabs(finite) != largest || std::signbit(got) != std::signbit(rounded) ? far : 1;
+        return std::isinf(exact) || std::fabs(finite) != largest || std::signbit(got) != std::signbit(rounded) ? far
+                                                                                                               : 1;
     }
     int exponent = std::ilogb(rounded == 0 ? std::numeric_limits<T>::denorm_min() : rounded);
     if (exponent < std::numeric_limits<T>::min_exponent - 1) exponent = std::numeric_limits<T>::min_exponent - 1;

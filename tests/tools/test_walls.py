@@ -63,6 +63,12 @@ def test_wrong_import_is_found(file, source, says):
     assert says in breach
 
 
+def test_wide_lines_are_found():
+    wide = "x" * 121 + "\n"
+    (breach,) = walls.check_columns(walls.ROOT / "core/ops/view.cpp", "short\n" + wide)
+    assert breach == "core/ops/view.cpp:2: 121 columns; the limit is 120"
+
+
 def test_loading_by_name_is_found():
     tree = ast.parse("def f():\n    return import_module('rushlight.io').save")
     assert len(list(walls.check_late_imports(walls.ROOT / "rushlight/nn/init.py", tree))) == 1

@@ -33,7 +33,8 @@ void reverse_row(const char* src, char* dst, int64_t element, int64_t n) {
         case 8: return reverse_elements<uint64_t>(src, dst, n);
         case 16: return reverse_elements<Bytes16>(src, dst, n);
         default:
-            for (int64_t i = 0; i < n; ++i) std::memcpy(dst + i * element, src + (n - 1 - i) * element, size_t(element));
+            for (int64_t i = 0; i < n; ++i)
+                std::memcpy(dst + i * element, src + (n - 1 - i) * element, size_t(element));
     }
 }
 
@@ -107,12 +108,14 @@ void flip(const void* src, void* dst, int64_t element_bytes, const Dims& sizes, 
                 from += (dims >> i & 1 ? sizes[i] - 1 - at : at) * scale;
                 scale *= sizes[i];
             }
-            reverse_row(static_cast<const char*>(src) + from * row_bytes, static_cast<char*>(dst) + r * row_bytes, block, n);
+            reverse_row(static_cast<const char*>(src) + from * row_bytes, static_cast<char*>(dst) + r * row_bytes,
+                        block, n);
         }
     });
 }
 
-void triangle(const void* src, void* dst, int64_t element_bytes, int64_t batch, int64_t rows, int64_t columns, int64_t diagonal, bool lower) {
+void triangle(const void* src, void* dst, int64_t element_bytes, int64_t batch, int64_t rows, int64_t columns,
+              int64_t diagonal, bool lower) {
     int64_t row_bytes = columns * element_bytes;
     if (row_bytes == 0) return;
     diagonal = std::clamp(diagonal, -rows - 1, columns + 1);
@@ -169,7 +172,7 @@ void arange(void* dst, DType t, int64_t n, int64_t start, int64_t step) {
         using T = decltype(zero);
         auto* to = static_cast<T*>(dst);
         parallel_for(n, 1 << 17, [&](int64_t begin, int64_t end) {
-            uint64_t first = uint64_t(start) + uint64_t(begin) * uint64_t(step);           // wraps, as two's complement does
+            uint64_t first = uint64_t(start) + uint64_t(begin) * uint64_t(step);  // wraps, as two's complement does
             count_up(to + begin, end - begin, first, uint64_t(step), [](uint64_t x) {
                 if constexpr (std::is_same_v<T, bool>) return x != 0;
                 else if constexpr (std::is_integral_v<T>) return static_cast<T>(x);
@@ -185,7 +188,8 @@ void arange(void* dst, DType t, int64_t n, double start, double step) {
         auto* to = static_cast<T*>(dst);
         parallel_for(n, 1 << 17, [&](int64_t begin, int64_t end) {
             // Counts are exact in double, so that no error accumulates.
-            count_up(to + begin, end - begin, double(begin), 1.0, [=](double i) { return number<T>(start + i * step); });
+            count_up(to + begin, end - begin, double(begin), 1.0,
+                     [=](double i) { return number<T>(start + i * step); });
         });
     });
 }
@@ -197,7 +201,8 @@ void linspace(void* dst, DType t, int64_t n, double start, double end, bool powe
         auto* to = static_cast<T*>(dst);
         parallel_for(n, 1 << 15, [&](int64_t begin, int64_t stop) {
             for (int64_t i = begin; i < stop; ++i) {
-                double x = i < n / 2 || n == 1 ? start + double(i) * step : end - double(n - 1 - i) * step;   // both ends exact
+                double x = i < n / 2 || n == 1 ? start + double(i) * step
+                                               : end - double(n - 1 - i) * step;  // both ends exact
                 to[i] = number<T>(powers ? std::pow(base, x) : x);
             }
         });
@@ -220,10 +225,13 @@ static std::pair<int64_t, int64_t> triangle_row(int64_t row, int64_t columns, in
 
 int64_t count_triangle(int64_t rows, int64_t columns, int64_t diagonal, bool lower) {
     if (rows == 0 || columns == 0) return 0;
-    if (!lower) return rows * columns - count_triangle(rows, columns, std::clamp(diagonal, -rows - 1, columns + 1) - 1, true);
+    if (!lower)
+        return rows * columns - count_triangle(rows, columns, std::clamp(diagonal, -rows - 1, columns + 1) - 1, true);
     diagonal = std::clamp(diagonal, -rows - 1, columns + 1);
-    // Rows before `first` have nothing, rows from `full` on everything; between them each row has one more than the last.
-    int64_t first = std::clamp<int64_t>(-diagonal, 0, rows), full = std::clamp<int64_t>(columns - diagonal - 1, first, rows);
+    // Rows before `first` have nothing, rows from `full` on everything; between them each row has one more than the
+    // last.
+    int64_t first = std::clamp<int64_t>(-diagonal, 0, rows),
+            full = std::clamp<int64_t>(columns - diagonal - 1, first, rows);
     auto ramp = static_cast<__int128>(full - first) * (first + full + 2 * diagonal + 1) / 2;
     return int64_t(ramp) + (rows - full) * columns;
 }
@@ -234,7 +242,8 @@ void triangle_indices(void* dst, DType t, int64_t rows, int64_t columns, int64_t
         using T = decltype(zero);
         auto* to = static_cast<T*>(dst);
         int64_t i = 0;
-        int64_t first = lower ? std::clamp<int64_t>(-diagonal, 0, rows) : 0, last = lower ? rows : std::clamp<int64_t>(columns - diagonal, 0, rows);
+        int64_t first = lower ? std::clamp<int64_t>(-diagonal, 0, rows) : 0,
+                last = lower ? rows : std::clamp<int64_t>(columns - diagonal, 0, rows);
         for (int64_t r = first; r < last; ++r) {               // the rows that have entries
             auto [begin, end] = triangle_row(r, columns, diagonal, lower);
             for (int64_t k = begin; k < end; ++k, ++i) {

@@ -19,10 +19,13 @@ void join_rows(void* dst, int64_t rows, const std::vector<Part>& parts);
 // dst = src with the dimensions of the mask reversed; both contiguous of this shape.
 void flip(const void* src, void* dst, int64_t element_bytes, const Dims& sizes, uint64_t dims);
 
-// The lower triangle (column - row <= diagonal) or the upper one (>= diagonal) of contiguous [batch, rows, columns]; the rest 0.
-void triangle(const void* src, void* dst, int64_t element_bytes, int64_t batch, int64_t rows, int64_t columns, int64_t diagonal, bool lower);
+// The lower triangle (column - row <= diagonal) or the upper one (>= diagonal) of contiguous [batch, rows, columns];
+// the rest 0.
+void triangle(const void* src, void* dst, int64_t element_bytes, int64_t batch, int64_t rows, int64_t columns,
+              int64_t diagonal, bool lower);
 
-// data[at its strided place] += src, element by element in order; several places may coincide. src is contiguous. bool: or.
+// data[at its strided place] += src, element by element in order; several places may coincide. src is contiguous. bool:
+// or.
 void add_strided(void* data, DType t, const Dims& strides, const void* src, const Dims& sizes);
 
 // dst[i] = start + i * step, computed in int64 or double.

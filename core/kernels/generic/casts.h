@@ -5,8 +5,8 @@
 
 namespace rushlight {
 
-// `out` and `in` must not overlap. Floating to integer saturates and turns NaN into 0, integer to integer wraps, complex to real
-// takes the real part, anything to bool asks whether it is not zero.
+// `out` and `in` must not overlap. Floating to integer saturates and turns NaN into 0, integer to integer wraps,
+// complex to real takes the real part, anything to bool asks whether it is not zero.
 using CastFn = void (*)(int64_t n, void* out, const void* in);
 
 struct CastTable {

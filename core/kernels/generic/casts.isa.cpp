@@ -94,11 +94,13 @@ void stream(int64_t bytes, void* dst, const void* src) {
     const char* from = static_cast<const char*>(src);
     int64_t i = 0;
 #if defined(__AVX512F__)
-    for (; i + 64 <= bytes; i += 64) _mm512_stream_si512(reinterpret_cast<__m512i*>(to + i), _mm512_loadu_si512(from + i));
+    for (; i + 64 <= bytes; i += 64)
+        _mm512_stream_si512(reinterpret_cast<__m512i*>(to + i), _mm512_loadu_si512(from + i));
     _mm_sfence();
 #elif defined(__x86_64__)
     for (; i + 16 <= bytes; i += 16)
-        _mm_stream_si128(reinterpret_cast<__m128i*>(to + i), _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i)));
+        _mm_stream_si128(reinterpret_cast<__m128i*>(to + i),
+                         _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i)));
     _mm_sfence();
 #endif
     __builtin_memcpy(to + i, from + i, size_t(bytes - i));

@@ -14,7 +14,8 @@ static constexpr int64_t block_side = 128;          // of the blocks that a tran
 // A plane of `columns` (contiguous in dst) by `rows` (contiguous in src), repeated over the other dimensions.
 static void copy_transposed(const Geometry& g, int row_dim, char* dst, const char* src, int64_t size) {
     const int64_t columns = g.sizes[0], rows = g.sizes[row_dim];
-    const int64_t column_blocks = (columns + block_side - 1) / block_side, row_blocks = (rows + block_side - 1) / block_side;
+    const int64_t column_blocks = (columns + block_side - 1) / block_side,
+                  row_blocks = (rows + block_side - 1) / block_side;
     Geometry rest = g;                               // the dimensions but those two, from index 0 on
     rest.ndim = 0;
     for (int d = 1; d < g.ndim; d++) {
@@ -76,7 +77,8 @@ static void copy_planes(const Geometry& g, char* dst, const char* src, int64_t s
 }
 
 // Different dtypes, any strides: by tiles that are gathered, converted and scattered.
-static void copy_converted(const Geometry& g, char* dst, int64_t dst_size, const char* src, int64_t src_size, CastFn cast) {
+static void copy_converted(const Geometry& g, char* dst, int64_t dst_size, const char* src, int64_t src_size,
+                           CastFn cast) {
     constexpr int64_t elements = 1024;
     const TileShape shape = choose_tile(g, elements);
     const int64_t grain = std::max<int64_t>(1, copy_grain / (shape.rows * shape.columns * dst_size));
@@ -86,9 +88,11 @@ static void copy_converted(const Geometry& g, char* dst, int64_t dst_size, const
         auto stride = [&](int k, int d) { return d < g.ndim ? g.strides[k][d] : 0; };
         for (int64_t unit = begin; unit < end; unit++, tile.next()) {
             const int64_t rows = tile.rows(), columns = tile.columns();
-            copy_block(src_size, rows, columns, gathered, columns, 1, src + tile.offset(1) * src_size, stride(1, 1), stride(1, 0));
+            copy_block(src_size, rows, columns, gathered, columns, 1, src + tile.offset(1) * src_size, stride(1, 1),
+                       stride(1, 0));
             cast(rows * columns, converted, gathered);
-            copy_block(dst_size, rows, columns, dst + tile.offset(0) * dst_size, stride(0, 1), stride(0, 0), converted, columns, 1);
+            copy_block(dst_size, rows, columns, dst + tile.offset(0) * dst_size, stride(0, 1), stride(0, 0), converted,
+                       columns, 1);
         }
     });
 }

@@ -133,7 +133,8 @@ public:
         rows_ = std::clamp<int64_t>((wanted + fn_.panel_rows - 1) / fn_.panel_rows * fn_.panel_rows, 4 * fn_.panel_rows,
                                     most_block_rows);
         block_columns_ = most_block_columns / fn_.panel_columns * fn_.panel_columns;
-        int64_t widest = std::min(block_columns_, (p.n + fn_.panel_columns - 1) / fn_.panel_columns * fn_.panel_columns);
+        int64_t widest = std::min(block_columns_,
+                                  (p.n + fn_.panel_columns - 1) / fn_.panel_columns * fn_.panel_columns);
         b_ = Scratch(size_t(std::min(depth_, p.k) * widest * size_));
     }
 
@@ -151,8 +152,9 @@ private:
         int64_t step = fn_.panel_columns, panels = (columns + step - 1) / step;
         parallel_for(panels, std::max<int64_t>(1, 16384 / (step * depth)), [&](int64_t begin, int64_t end) {
             for (int64_t panel = begin; panel < end; ++panel)
-                copy_block(size_, depth, std::min(step, columns - panel * step), b_.as<char>() + panel * step * depth * size_,
-                           step, 1, at(p_.b, k * p_.b_row + (j + panel * step) * p_.b_column, size_), p_.b_row, p_.b_column);
+                copy_block(size_, depth, std::min(step, columns - panel * step),
+                           b_.as<char>() + panel * step * depth * size_, step, 1,
+                           at(p_.b, k * p_.b_row + (j + panel * step) * p_.b_column, size_), p_.b_row, p_.b_column);
         });
     }
 
@@ -170,7 +172,8 @@ private:
                 int64_t rows = std::min(rows_, p_.m - block * rows_);
                 if (block != packed) pack_a(a.as<char>(), block * rows_, k, rows, depth);
                 packed = block;
-                multiply_block(a.data(), block * rows_, rows, j, first, std::min(each * step, columns - first), k, depth);
+                multiply_block(a.data(), block * rows_, rows, j, first, std::min(each * step, columns - first), k,
+                               depth);
             }
         });
     }

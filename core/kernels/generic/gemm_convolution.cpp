@@ -111,7 +111,9 @@ public:
         return memory.as<T>();
     }
 
-    bool weights_are_inner() const { return p_.weights_layout == Layout::channels_last || taps_ == 1 || channels_ == 1; }
+    bool weights_are_inner() const {
+        return p_.weights_layout == Layout::channels_last || taps_ == 1 || channels_ == 1;
+    }
     int64_t weights_bytes() const { return p_.out_channels * length_ * int64_t(sizeof(T)); }
     void to_caller(T* to, const T* weights) const { exchange(to, weights, channels_, taps_); }
 
@@ -135,8 +137,8 @@ private:
         g.a_row = row, g.a_column = column;
     }
 
-    void multiply(const T* patches, const T* weights, const T* bias, T* output, int64_t item, int64_t group, int64_t first,
-                  int64_t count) const {
+    void multiply(const T* patches, const T* weights, const T* bias, T* output, int64_t item, int64_t group,
+                  int64_t first, int64_t count) const {
         const T* w = weights + group * outs_ * length_;
         T* to = output + item * p_.out_channels * positions_;
         if (p_.output_layout == Layout::channels_last) {

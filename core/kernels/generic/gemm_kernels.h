@@ -39,7 +39,7 @@ struct GemmTable {
     struct Floating {
         int panel_rows, panel_columns, wide_columns;
         void (*block)(const GemmBlock&);
-        void (*row)(const GemmBlock&);         // m is 1, b unpacked: panels of `wide_columns`, for products bound by memory
+        void (*row)(const GemmBlock&);  // m is 1, b unpacked: panels of `wide_columns`, for products bound by memory
         void (*dots)(const GemmDots&);
     } floating[2];                             // float32, float64
     // Unpacked, by the element's size (1, 2, 4, 8): sums wrap. No relu.

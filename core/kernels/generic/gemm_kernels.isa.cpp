@@ -31,7 +31,8 @@ RUSHLIGHT_INLINE void store_lanes(Vec<T> x, T* p, int64_t lanes) {
 
 // R rows by V registers of the result; `last` lanes of the last register count.
 template <class T, int R, int V>
-void tile(const GemmBlock& g, const T* __restrict a, const T* __restrict b, T* __restrict c, const T* bias, int64_t last) {
+void tile(const GemmBlock& g, const T* __restrict a, const T* __restrict b, T* __restrict c, const T* bias,
+          int64_t last) {
     constexpr int w = Vec<T>::width;
     Vec<T> sum[R][V];
     UNROLL for (int r = 0; r < R; r++)
@@ -77,7 +78,9 @@ void tile(const GemmBlock& g, const T* __restrict a, const T* __restrict b, T* _
 template <class T> using Tile = void (*)(const GemmBlock&, const T*, const T*, T*, const T*, int64_t);
 
 #if defined(__AVX512F__)
-#define ROWS(V) {tile<T, 1, V>, tile<T, 2, V>, tile<T, 3, V>, tile<T, 4, V>, tile<T, 5, V>, tile<T, 6, V>, tile<T, 7, V>, tile<T, 8, V>}
+#define ROWS(V)                                                  \
+    {tile<T, 1, V>, tile<T, 2, V>, tile<T, 3, V>, tile<T, 4, V>, \
+     tile<T, 5, V>, tile<T, 6, V>, tile<T, 7, V>, tile<T, 8, V>}
 #else
 #define ROWS(V) {tile<T, 1, V>, tile<T, 2, V>, tile<T, 3, V>, tile<T, 4, V>}
 #endif
@@ -199,7 +202,8 @@ void dot_tile(const GemmDots& g, int64_t i, int64_t j) {
                 if (k == g.k && finish_four<T>(g, i + p, j + q, four)) continue;
                 T rest[Vec<T>::width];
                 four.store(rest);
-                for (int r = 0; r < 4; r++) finish_dot<T>(g, i + p, j + q + r, rest[r] + tail_dot<T>(g, i + p, j + q + r, k));
+                for (int r = 0; r < 4; r++)
+                    finish_dot<T>(g, i + p, j + q + r, rest[r] + tail_dot<T>(g, i + p, j + q + r, k));
             }
     } else {
         UNROLL for (int p = 0; p < M; p++)

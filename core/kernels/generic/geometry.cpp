@@ -135,7 +135,8 @@ template <class T> static inline Register<T> zip_high(Register<T> a, Register<T>
     else return __builtin_shufflevector(a, b, 1, 3);
 }
 
-// A square of 16 / sizeof(T) elements a side. Interleaving register i with register i + n / 2, as often as n halves, transposes.
+// A square of 16 / sizeof(T) elements a side. Interleaving register i with register i + n / 2, as often as n halves,
+// transposes.
 template <class T>
 static inline void transpose_square(T* dst, int64_t dst_stride, const T* src, int64_t src_stride) {
     constexpr int n = 16 / int(sizeof(T));
@@ -153,7 +154,8 @@ static inline void transpose_square(T* dst, int64_t dst_stride, const T* src, in
 
 // dst[c * dst_stride + r] = src[r * src_stride + c].
 template <class T>
-static void transpose_block(int64_t rows, int64_t columns, T* dst, int64_t dst_stride, const T* src, int64_t src_stride) {
+static void transpose_block(int64_t rows, int64_t columns, T* dst, int64_t dst_stride, const T* src,
+                            int64_t src_stride) {
     int64_t whole_rows = 0, whole_columns = 0;
     if constexpr (sizeof(T) < 16) {
         constexpr int n = 16 / int(sizeof(T));
@@ -206,8 +208,8 @@ static void copy_block_of(int64_t rows, int64_t columns, void* dst_data, int64_t
         copy_rows(rows, columns, dst, dst_rows, dst_columns, src, src_rows, src_columns);
 }
 
-void copy_block(int64_t size, int64_t rows, int64_t columns, void* dst, int64_t dst_rows, int64_t dst_columns, const void* src,
-                int64_t src_rows, int64_t src_columns) {
+void copy_block(int64_t size, int64_t rows, int64_t columns, void* dst, int64_t dst_rows, int64_t dst_columns,
+                const void* src, int64_t src_rows, int64_t src_columns) {
     auto with = [&](auto element) {
         copy_block_of<decltype(element)>(rows, columns, dst, dst_rows, dst_columns, src, src_rows, src_columns);
     };

@@ -23,8 +23,8 @@ struct Geometry {
     }
 };
 
-// Drops dimensions of size 1, puts those with the smallest strides innermost (operand 0 decides first), and joins those which
-// every operand walks as one.
+// Drops dimensions of size 1, puts those with the smallest strides innermost (operand 0 decides first), and joins those
+// which every operand walks as one.
 void make_geometry(Geometry& g, int ndim, const int64_t* sizes, int operands, const int64_t* const* strides);
 
 // Where the elements of an outer index start. Steps through the dimensions from `first` on, like an odometer.
@@ -41,8 +41,8 @@ private:
     int64_t offsets_[max_operands];
 };
 
-// The part of the two innermost dimensions (rows of dimension 1 by columns of dimension 0) that is worked on at a time: at most
-// `elements`, but square where an operand runs along the rows, so that its memory is read in runs too.
+// The part of the two innermost dimensions (rows of dimension 1 by columns of dimension 0) that is worked on at a time:
+// at most `elements`, but square where an operand runs along the rows, so that its memory is read in runs too.
 struct TileShape { int64_t rows, columns; };
 TileShape choose_tile(const Geometry& g, int64_t elements);
 
@@ -67,9 +67,9 @@ private:
     OuterIndex outer_;
 };
 
-// Copies a block of elements of `size` bytes: dst[r * dst_rows + c * dst_columns] = src[r * src_rows + c * src_columns], strides
-// in elements. Rows and columns may be exchanged freely, so it transposes as well.
-void copy_block(int64_t size, int64_t rows, int64_t columns, void* dst, int64_t dst_rows, int64_t dst_columns, const void* src,
-                int64_t src_rows, int64_t src_columns);
+// Copies a block of elements of `size` bytes: dst[r * dst_rows + c * dst_columns] = src[r * src_rows + c *
+// src_columns], strides in elements. Rows and columns may be exchanged freely, so it transposes as well.
+void copy_block(int64_t size, int64_t rows, int64_t columns, void* dst, int64_t dst_rows, int64_t dst_columns,
+                const void* src, int64_t src_rows, int64_t src_columns);
 
 }  // namespace rushlight

@@ -1,8 +1,8 @@
 // The instruction sets that element-wise and reduction kernels are compiled for, and the choice among them.
 //
 // A source listed with `isa_sources` (see core/kernels/CMakeLists.txt) is compiled once per instruction set, with
-// RUSHLIGHT_ISA set to its name. Such a pass exports nothing but constant tables of function pointers, whose names carry
-// the instruction set; everything else lives in a namespace of its own. This header is read by both sides and
+// RUSHLIGHT_ISA set to its name. Such a pass exports nothing but constant tables of function pointers, whose names
+// carry the instruction set; everything else lives in a namespace of its own. This header is read by both sides and
 // includes next to nothing, because an inline function of a standard header that is compiled with AVX-512 could
 // be the copy which the linker keeps for the whole library.
 #pragma once

@@ -38,7 +38,8 @@ static bool is_row_major(int ndim, const int64_t* sizes, const int64_t* strides)
 static bool is_direct(const PointwiseLoop& loop) {
     if (loop.out.dtype != loop.result || !is_row_major(loop.ndim, loop.sizes, loop.out.strides)) return false;
     for (int k = 0; k < loop.inputs; k++)
-        if (loop.in[k].dtype != tile_dtype(loop, k) || !is_row_major(loop.ndim, loop.sizes, loop.in[k].strides)) return false;
+        if (loop.in[k].dtype != tile_dtype(loop, k) || !is_row_major(loop.ndim, loop.sizes, loop.in[k].strides))
+            return false;
     return true;
 }
 
@@ -82,8 +83,8 @@ static void run_direct(const PointwiseLoop& loop, TileFn fn, int64_t n) {
 
 // ---- by tiles ----------------------------------------------------------------------------------------------------
 
-// One operand of a tile walk. Its elements come from memory in any dtype and strides, and go to (or come from) a buffer that
-// is contiguous and of the tile's dtype, unless memory is so already.
+// One operand of a tile walk. Its elements come from memory in any dtype and strides, and go to (or come from) a buffer
+// that is contiguous and of the tile's dtype, unless memory is so already.
 struct TileOperand {
     char* data;
     int64_t size;                         // bytes of an element in memory
@@ -141,7 +142,8 @@ static void prepare(const PointwiseLoop& loop, const Geometry& g, TileOperand* o
     }
 }
 
-static void run_tiles(const PointwiseLoop& loop, const Geometry& g, TileShape shape, TileFn fn, int64_t begin, int64_t end) {
+static void run_tiles(const PointwiseLoop& loop, const Geometry& g, TileShape shape, TileFn fn, int64_t begin,
+                      int64_t end) {
     alignas(64) char buffers[max_operands][tile_elements * 8];
     alignas(64) char staging[tile_elements * 16];
     TileOperand operands[max_operands];

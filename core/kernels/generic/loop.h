@@ -1,5 +1,5 @@
-// The drivers of everything element-wise: they take operands of any strides and dtypes to tile functions, which want contiguous
-// elements of one dtype. Nothing here allocates.
+// The drivers of everything element-wise: they take operands of any strides and dtypes to tile functions, which want
+// contiguous elements of one dtype. Nothing here allocates.
 #pragma once
 
 #include <cstdint>

@@ -52,7 +52,8 @@ static double hurwitz_zeta(double s, double x) {
     double sum = 0;
     for (; x < 20; x += 1) sum += pow(x, -s);
     // Bernoulli numbers over factorials: B2/2!, B4/4!, ...
-    constexpr double b[] = {1.0 / 12, -1.0 / 720, 1.0 / 30240, -1.0 / 1209600, 1.0 / 47900160, -691.0 / 1307674368000.0};
+    constexpr double b[] = {1.0 / 12,       -1.0 / 720,     1.0 / 30240,
+                            -1.0 / 1209600, 1.0 / 47900160, -691.0 / 1307674368000.0};
     double power = pow(x, -s), rising = s / x, tail = 0;
     for (int k = 0; k < 6; k++) {
         tail += b[k] * rising;

@@ -1,7 +1,7 @@
 // Vec<T>: one SIMD register of T, for the passes that compile a kernel once per instruction set (see isa.h).
 //
-// Everything is in an inline namespace named after the instruction set. A comparison gives a Mask<T>; `where(mask, a, b)`
-// selects; numbers convert to Vec<T> by themselves, so that `where(x > 0, x, 0.01 * x)` reads as it would for
+// Everything is in an inline namespace named after the instruction set. A comparison gives a Mask<T>; `where(mask, a,
+// b)` selects; numbers convert to Vec<T> by themselves, so that `where(x > 0, x, 0.01 * x)` reads as it would for
 // tensors. Integer arithmetic wraps. Vec<bool> is a register of bytes that hold 0 or 1.
 #pragma once
 
@@ -167,8 +167,10 @@ struct Vec {
         Raw<Lane> ones = Raw<Lane>{} + Lane(1);
         uint64_t m = (uint64_t(1) << count) - 1;
         if constexpr (sizeof(T) == 8) return raw((Raw<Lane>)_mm512_mask_loadu_epi64((__m512i)ones, __mmask8(m), p));
-        else if constexpr (sizeof(T) == 4) return raw((Raw<Lane>)_mm512_mask_loadu_epi32((__m512i)ones, __mmask16(m), p));
-        else if constexpr (sizeof(T) == 2) return raw((Raw<Lane>)_mm512_mask_loadu_epi16((__m512i)ones, __mmask32(m), p));
+        else if constexpr (sizeof(T) == 4)
+            return raw((Raw<Lane>)_mm512_mask_loadu_epi32((__m512i)ones, __mmask16(m), p));
+        else if constexpr (sizeof(T) == 2)
+            return raw((Raw<Lane>)_mm512_mask_loadu_epi16((__m512i)ones, __mmask32(m), p));
         else return raw((Raw<Lane>)_mm512_mask_loadu_epi8((__m512i)ones, __mmask64(m), p));
 #else
         Vec out(1);

@@ -1,5 +1,5 @@
-// Functions of Vec<T> that are operators of PyTorch rather than of the mathematical library: integer division, remainders,
-// shifts, and the like. No integer operation traps or overflows undefinedly.
+// Functions of Vec<T> that are operators of PyTorch rather than of the mathematical library: integer division,
+// remainders, shifts, and the like. No integer operation traps or overflows undefinedly.
 #pragma once
 
 #include "kernels/generic/vec.h"
@@ -137,7 +137,8 @@ template <class T> RUSHLIGHT_INLINE Vec<T> lcm(Vec<T> x, Vec<T> y) {
 }
 // Integer powers wrap; a negative exponent leaves only the powers of 1 and -1.
 template <class T> inline T power_of_integer(T base, T exponent) {
-    if (is_signed_integer<T> && exponent < 0) return base == 1 ? T(1) : base == T(-1) ? (exponent & 1 ? T(-1) : T(1)) : T(0);
+    if (is_signed_integer<T> && exponent < 0)
+        return base == 1 ? T(1) : base == T(-1) ? (exponent & 1 ? T(-1) : T(1)) : T(0);
     uint64_t result = 1, b = uint64_t(base);
     for (UnsignedFor<T> e = UnsignedFor<T>(exponent); e; e = UnsignedFor<T>(e >> 1)) {
         if (e & 1) result *= b;

@@ -15,7 +15,8 @@ void one(const compute::Matmul& p, const T* a, const T* b, T* c) {
             Sum sum = p.accumulate ? widen(c[i * p.c_row + j]) : Sum(0);
             if (bias) sum = add(sum, widen(bias[j]));
             for (int64_t k = 0; k < p.k; ++k)
-                sum = add(sum, multiply(widen(a[i * p.a_row + k * p.a_column]), widen(b[k * p.b_row + j * p.b_column])));
+                sum = add(sum,
+                          multiply(widen(a[i * p.a_row + k * p.a_column]), widen(b[k * p.b_row + j * p.b_column])));
             if (p.relu && sum < Sum(0)) sum = Sum(0);
             c[i * p.c_row + j] = narrow<T>(sum);
         }

@@ -35,7 +35,8 @@ template <class S> S multiply(S a, S b) {
 // f(T{}) for every dtype but the complex ones.
 template <class F>
 void visit_real(DType dtype, const char* what, F&& f) {
-    require(!is_complex(dtype), ErrorKind::not_implemented, what, ": dtype ", name_of(dtype), "; expected a real dtype");
+    require(!is_complex(dtype), ErrorKind::not_implemented, what, ": dtype ", name_of(dtype),
+            "; expected a real dtype");
     visit_dtype(dtype, [&](auto zero) {
         using T = decltype(zero);
         if constexpr (!std::is_same_v<T, std::complex<float>> && !std::is_same_v<T, std::complex<double>>) f(zero);
