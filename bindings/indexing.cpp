@@ -283,8 +283,14 @@ int indexed_rank(const Taken& taken) {
 }
 
 void assign(const Tensor& view, const Value& number, const Tensor& value) {
-    if (value.defined()) invoke_in_place(ops().copy, view, without_leading_ones(value, view.rank()));
-    else invoke_in_place(ops().fill, view, number);
+    if (value.defined()) {
+        invoke_in_place(ops().copy, view, without_leading_ones(value, view.rank()));
+        return;
+    }
+    // fill_ would take it, as PyTorch's does; x[...] = v is a copy, which does not.
+    require(!overlaps_itself(*view.impl()), ErrorKind::runtime, "index: the tensor that is written, of shape ",
+            view.sizes(), " and stride ", view.strides(), ", has several elements in one place; clone() it first");
+    invoke_in_place(ops().fill, view, number);
 }
 
 void assign_by_index(Taken& taken, const Value& number, const Tensor& value) {

@@ -100,6 +100,8 @@ def test_equal_elements_may_share_a_place():
     assert base.expand(2, 3).zero_().tolist() == [[0] * 3] * 2 and base.tolist() == [[0], [0]]
     with pytest.raises(RuntimeError, match=r"^copy_: .* several elements in one place"):
         rl.zeros(1).expand(3).copy_(X)
+    with pytest.raises(RuntimeError, match=r"^index: .* several elements in one place"):
+        rl.zeros(1).expand(3)[:] = 2.0
 
 
 @pytest.mark.parametrize("factor", [float("nan"), float("inf"), (2.0, float("nan"))])
