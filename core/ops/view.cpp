@@ -433,6 +433,7 @@ void give_parts(Call& c, int dim, const Dims& parts) {
 
 Dims equal_parts(const Call& c, int64_t size, int64_t each) {
     Dims parts;
+    each = std::min(each, std::max<int64_t>(size, 1));
     int64_t count = each == 0 ? 1 : std::max<int64_t>((size + each - 1) / each, 1);
     for (int64_t i = 0; i < count; ++i) parts.push_back(std::min(each, size - i * each));
     return parts;
