@@ -1,5 +1,5 @@
-// Convolutions in one to three dimensions, transposed ones, and their gradients, which are operators themselves so that they
-// can be differentiated again.
+// Convolutions in one to three dimensions, transposed ones, and their gradients, which are operators themselves so that
+// they can be differentiated again.
 #include "kernels/compute/compute.h"
 #include "ops/activation.h"
 #include "ops/algebra.h"
@@ -14,19 +14,19 @@ namespace {
 using compute::Convolution;
 using compute::Layout;
 
-// ---- arguments -----------------------------------------------------------------------------------------------------------
+// ---- arguments ------------------------------------------------------------------------------------------------------
 
 constexpr int64_t largest = int64_t(1) << 40;         // no window, step or border is larger: products stay in range
 
 Dims per_dimension(const Call& c, std::string_view param, int rank, int64_t least) {
     std::span<const int64_t> given = c[param].to_ints();
-    require(given.size() == 1 || int(given.size()) == rank, ErrorKind::runtime, c.name(), ": ", param, "=", to_text(given), " has ", given.size(),
-            " values; expected one or ", rank);
+    require(given.size() == 1 || int(given.size()) == rank, ErrorKind::runtime, c.name(), ": ", param, "=",
+            to_text(given), " has ", given.size(), " values; expected one or ", rank);
     Dims out(rank, 0);
     for (int i = 0; i < rank; ++i) {
         out[i] = given[given.size() == 1 ? 0 : size_t(i)];
-        require(out[i] >= least && out[i] < largest, ErrorKind::runtime, c.name(), ": ", param, "=", to_text(given), " is out of range; expected ",
-                least, " <= ", param, " < 2**40");
+        require(out[i] >= least && out[i] < largest, ErrorKind::runtime, c.name(), ": ", param, "=", to_text(given),
+                " is out of range; expected ", least, " <= ", param, " < 2**40");
     }
     return out;
 }
@@ -37,8 +37,8 @@ struct Window {
 };
 
 Window window_of(const Call& c, int rank) {
-    Window w = {per_dimension(c, "stride", rank, 1), per_dimension(c, "padding", rank, 0), per_dimension(c, "dilation", rank, 1),
-                c["groups"].to_int()};
+    Window w = {per_dimension(c, "stride", rank, 1), per_dimension(c, "padding", rank, 0),
+                per_dimension(c, "dilation", rank, 1), c["groups"].to_int()};
     require(w.groups >= 1, ErrorKind::runtime, c.name(), ": groups=", w.groups, "; expected groups >= 1");
     return w;
 }
@@ -50,21 +50,23 @@ void check_floating(const Call& c, int a, int b) {
 
 // input (N, C, spatial), weight (O, C / groups, kernel)
 void check_shapes(const Call& c, const Dims& x, const Dims& w, int64_t groups, const char* x_name) {
-    require(x.size() == w.size() && x.size() >= 3 && x.size() <= 5, ErrorKind::runtime, c.name(), ": ", x_name, " of shape ", x,
-            " and weight of shape ", w, "; expected both with the same 3 to 5 dimensions");
+    require(x.size() == w.size() && x.size() >= 3 && x.size() <= 5, ErrorKind::runtime, c.name(), ": ", x_name,
+            " of shape ", x, " and weight of shape ", w, "; expected both with the same 3 to 5 dimensions");
     require(w[0] % groups == 0, ErrorKind::runtime, c.name(), ": weight of shape ", w, " has ", w[0],
             " output channels; expected a multiple of groups=", groups);
-    require(x[1] == w[1] * groups, ErrorKind::runtime, c.name(), ": ", x_name, " of shape ", x, " has ", x[1], " channels; weight of shape ", w,
-            " with groups=", groups, " expects ", w[1] * groups);
+    require(x[1] == w[1] * groups, ErrorKind::runtime, c.name(), ": ", x_name, " of shape ", x, " has ", x[1],
+            " channels; weight of shape ", w, " with groups=", groups, " expects ", w[1] * groups);
     for (int i = 2; i < w.size(); ++i)
-        require(w[i] > 0, ErrorKind::runtime, c.name(), ": weight has shape ", w, "; expected a kernel of at least one element");
+        require(w[i] > 0, ErrorKind::runtime, c.name(), ": weight has shape ", w,
+                "; expected a kernel of at least one element");
 }
 
 void check_bias(const Call& c, int param, int64_t channels) {
     if (!c.has(param)) return;
     rules::require_same_dtype(c, 0, param);
     const Dims& b = c.tensor(param).sizes;
-    require(b.size() == 1 && b[0] == channels, ErrorKind::runtime, c.name(), ": bias has shape ", b, "; expected ", Dims{channels});
+    require(b.size() == 1 && b[0] == channels, ErrorKind::runtime, c.name(), ": bias has shape ", b, "; expected ",
+            Dims{channels});
 }
 
 Dims convolved_sizes(const Call& c, const Dims& x, const Dims& w, const Window& v) {
@@ -72,8 +74,9 @@ Dims convolved_sizes(const Call& c, const Dims& x, const Dims& w, const Window& 
     for (int i = 2; i < x.size(); ++i) {
         int64_t padded = checked_add(x[i], 2 * v.padding[i - 2], c.name());
         int64_t kernel = checked_add(checked_mul(v.dilation[i - 2], w[i] - 1, c.name()), 1, c.name());
-        require(padded >= kernel, ErrorKind::runtime, c.name(), ": the kernel spans ", kernel, " elements at dimension ", i, " and the padded input of shape ",
-                x, " has ", padded, "; expected no more than that");
+        require(padded >= kernel, ErrorKind::runtime, c.name(), ": the kernel spans ", kernel,
+                " elements at dimension ", i, " and the padded input of shape ", x, " has ", padded,
+                "; expected no more than that");
         out.push_back((padded - kernel) / v.stride[i - 2] + 1);
     }
     return out;
@@ -103,12 +106,13 @@ Window window_of(const Vjp& d) {
     return {list("stride"), list("padding"), list("dilation"), d["groups"].to_int()};
 }
 
-// ---- convolution ---------------------------------------------------------------------------------------------------------
+// ---- convolution ----------------------------------------------------------------------------------------------------
 
 void infer_convolution(Call& c) {
     check_floating(c, 0, 1);
     const Dims &x = c.tensor(0).sizes, &w = c.tensor(1).sizes;
-    require(x.size() >= 3 && x.size() <= 5, ErrorKind::runtime, c.name(), ": input has shape ", x, "; expected 3 to 5 dimensions");
+    require(x.size() >= 3 && x.size() <= 5, ErrorKind::runtime, c.name(), ": input has shape ", x,
+            "; expected 3 to 5 dimensions");
     Window v = window_of(c, x.size() - 2);
     check_shapes(c, x, w, v.groups, "input");
     check_bias(c, 2, w[0]);
@@ -124,8 +128,8 @@ void run_convolution(Call& c) {
     p.input_layout = in.layout();
     p.output_layout = compute::preferred_layout(p);
     auto packed = packed_weights(w);
-    compute::convolution_forward(p, in.data(), w.data(), bias.defined() ? bias.data() : nullptr, result_memory(y, p.output_layout),
-                                 packed.get());
+    compute::convolution_forward(p, in.data(), w.data(), bias.defined() ? bias.data() : nullptr,
+                                 result_memory(y, p.output_layout), packed.get());
 }
 
 Tensor input_grad(const Tensor& g, const Tensor& w, const Dims& size, const Window& v) {
@@ -159,15 +163,17 @@ void vjp_convolution(Vjp& d) {
     }
 }
 
-// ---- its gradients -------------------------------------------------------------------------------------------------------
+// ---- its gradients --------------------------------------------------------------------------------------------------
 
 // The gradient `g` belongs to the convolution of `x` with `w`.
 void check_gradient(const Call& c, const Dims& x, const Dims& w, const Dims& g) {
-    require(x.size() >= 3 && x.size() <= 5, ErrorKind::runtime, c.name(), ": the input has shape ", x, "; expected 3 to 5 dimensions");
+    require(x.size() >= 3 && x.size() <= 5, ErrorKind::runtime, c.name(), ": the input has shape ", x,
+            "; expected 3 to 5 dimensions");
     Window v = window_of(c, x.size() - 2);
     check_shapes(c, x, w, v.groups, "input");
     Dims expected = convolved_sizes(c, x, w, v);
-    require(g == expected, ErrorKind::runtime, c.name(), ": grad has shape ", g, "; expected ", expected, " for input ", x, " and weight ", w);
+    require(g == expected, ErrorKind::runtime, c.name(), ": grad has shape ", g, "; expected ", expected, " for input ",
+            x, " and weight ", w);
 }
 
 void infer_input_grad(Call& c) {
@@ -201,32 +207,36 @@ void run_weight_grad(Call& c) {
     Activation in(x), out(g);
     p.input_layout = in.layout();
     p.output_layout = out.layout();
-    compute::convolution_backward_weights(p, in.data(), out.data(), w.data(), c[7].to_bool() ? c.out[1].data() : nullptr);
+    compute::convolution_backward_weights(p, in.data(), out.data(), w.data(),
+                                          c[7].to_bool() ? c.out[1].data() : nullptr);
 }
 
-// ---- transposed ----------------------------------------------------------------------------------------------------------
+// ---- transposed -----------------------------------------------------------------------------------------------------
 
 // input (N, I, spatial), weight (I, O / groups, kernel): the gradient of a convolution that maps O channels to I.
 void infer_transposed(Call& c) {
     check_floating(c, 0, 1);
     const Dims &x = c.tensor(0).sizes, &w = c.tensor(1).sizes;
-    require(x.size() >= 3 && x.size() <= 5 && x.size() == w.size(), ErrorKind::runtime, c.name(), ": input of shape ", x, " and weight of shape ", w,
-            "; expected both with the same 3 to 5 dimensions");
+    require(x.size() >= 3 && x.size() <= 5 && x.size() == w.size(), ErrorKind::runtime, c.name(), ": input of shape ",
+            x, " and weight of shape ", w, "; expected both with the same 3 to 5 dimensions");
     int rank = x.size() - 2;
     Window v = window_of(c, rank);
     Dims extra = per_dimension(c, "output_padding", rank, 0);
-    require(x[1] == w[0], ErrorKind::runtime, c.name(), ": input of shape ", x, " has ", x[1], " channels; weight of shape ", w, " expects ", w[0]);
-    require(w[0] % v.groups == 0, ErrorKind::runtime, c.name(), ": weight of shape ", w, " has ", w[0], " input channels; expected a multiple of groups=",
-            v.groups);
+    require(x[1] == w[0], ErrorKind::runtime, c.name(), ": input of shape ", x, " has ", x[1],
+            " channels; weight of shape ", w, " expects ", w[0]);
+    require(w[0] % v.groups == 0, ErrorKind::runtime, c.name(), ": weight of shape ", w, " has ", w[0],
+            " input channels; expected a multiple of groups=", v.groups);
     Dims out = {x[0], checked_mul(w[1], v.groups, c.name())};
     for (int i = 0; i < rank; ++i) {
-        require(w[i + 2] > 0, ErrorKind::runtime, c.name(), ": weight has shape ", w, "; expected a kernel of at least one element");
-        require(extra[i] < std::max(v.stride[i], v.dilation[i]), ErrorKind::runtime, c.name(), ": output_padding=", extra,
-                "; expected less than stride or dilation at dimension ", i);
+        require(w[i + 2] > 0, ErrorKind::runtime, c.name(), ": weight has shape ", w,
+                "; expected a kernel of at least one element");
+        require(extra[i] < std::max(v.stride[i], v.dilation[i]), ErrorKind::runtime, c.name(),
+                ": output_padding=", extra, "; expected less than stride or dilation at dimension ", i);
         int64_t span = checked_mul(v.dilation[i], w[i + 2] - 1, c.name());
-        int64_t size = checked_add(checked_mul(x[i + 2] - 1, v.stride[i], c.name()), span - 2 * v.padding[i] + extra[i] + 1, c.name());
-        require(size > 0 && x[i + 2] > 0, ErrorKind::runtime, c.name(), ": the result of input of shape ", x, " would have size ", size,
-                " at dimension ", i + 2, "; expected a positive size");
+        int64_t size = checked_add(checked_mul(x[i + 2] - 1, v.stride[i], c.name()),
+                                   span - 2 * v.padding[i] + extra[i] + 1, c.name());
+        require(size > 0 && x[i + 2] > 0, ErrorKind::runtime, c.name(), ": the result of input of shape ", x,
+                " would have size ", size, " at dimension ", i + 2, "; expected a positive size");
         out.push_back(size);
     }
     check_bias(c, 2, out[1]);
@@ -257,26 +267,30 @@ void vjp_transposed(Vjp& d) {
     }
 }
 
-// ---- the public functions ------------------------------------------------------------------------------------------------
+// ---- the public functions -------------------------------------------------------------------------------------------
 
 // Adds a batch dimension to a single example and takes it away again; resolves padding='same'.
 template <int rank>
 void compose_convolution(Call& c) {
     Tensor x(&c.tensor(0));
     const Dims& w = c.tensor(1).sizes;
-    require(x.rank() == rank + 2 || x.rank() == rank + 1, ErrorKind::runtime, c.name(), ": input has shape ", x.sizes(), "; expected ", rank + 1, " (one example) or ",
-            rank + 2, " (a batch) dimensions");
-    require(w.size() == rank + 2, ErrorKind::runtime, c.name(), ": weight has shape ", w, "; expected ", rank + 2, " dimensions");
+    require(x.rank() == rank + 2 || x.rank() == rank + 1, ErrorKind::runtime, c.name(), ": input has shape ", x.sizes(),
+            "; expected ", rank + 1, " (one example) or ", rank + 2, " (a batch) dimensions");
+    require(w.size() == rank + 2, ErrorKind::runtime, c.name(), ": weight has shape ", w, "; expected ", rank + 2,
+            " dimensions");
     bool single = x.rank() == rank + 1;
     if (single) x = unsqueeze(x, 0);
-    Dims stride = per_dimension(c, "stride", rank, 1), dilation = per_dimension(c, "dilation", rank, 1), padding(rank, 0);
+    Dims stride = per_dimension(c, "stride", rank, 1), dilation = per_dimension(c, "dilation", rank, 1),
+         padding(rank, 0);
     if (c["padding"].tag == Tag::string) {
         std::string_view mode = c["padding"].to_string();
-        require(mode == "same" || mode == "valid", ErrorKind::runtime, c.name(), ": padding='", mode, "'; expected 'same', 'valid' or ints");
+        require(mode == "same" || mode == "valid", ErrorKind::runtime, c.name(), ": padding='", mode,
+                "'; expected 'same', 'valid' or ints");
         if (mode == "same") {
             Dims uneven;
             for (int i = 0; i < rank; ++i) {
-                require(stride[i] == 1, ErrorKind::runtime, c.name(), ": padding='same' needs stride 1; got stride=", stride);
+                require(stride[i] == 1, ErrorKind::runtime, c.name(),
+                        ": padding='same' needs stride 1; got stride=", stride);
                 int64_t total = checked_mul(dilation[i], w[i + 2] - 1, c.name());
                 padding[i] = total / 2;
                 uneven.push_back(total % 2);
@@ -300,9 +314,10 @@ template <int rank>
 void compose_transposed(Call& c) {
     Tensor x(&c.tensor(0));
     const Dims& w = c.tensor(1).sizes;
-    require(x.rank() == rank + 2 || x.rank() == rank + 1, ErrorKind::runtime, c.name(), ": input has shape ", x.sizes(), "; expected ", rank + 1, " (one example) or ",
-            rank + 2, " (a batch) dimensions");
-    require(w.size() == rank + 2, ErrorKind::runtime, c.name(), ": weight has shape ", w, "; expected ", rank + 2, " dimensions");
+    require(x.rank() == rank + 2 || x.rank() == rank + 1, ErrorKind::runtime, c.name(), ": input has shape ", x.sizes(),
+            "; expected ", rank + 1, " (one example) or ", rank + 2, " (a batch) dimensions");
+    require(w.size() == rank + 2, ErrorKind::runtime, c.name(), ": weight has shape ", w, "; expected ", rank + 2,
+            " dimensions");
     bool single = x.rank() == rank + 1;
     if (single) x = unsqueeze(x, 0);
     static const Op& op = required_op("convolution_transpose");
@@ -312,10 +327,13 @@ void compose_transposed(Call& c) {
 }
 
 #define WINDOW "stride: int[], padding: int[], dilation: int[], groups: int"
-#define CONV(N) "conv" N "d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: int[" N "] = 1, padding: int[" N "] | str = 0, " \
+#define CONV(N) "conv" N "d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: int[" N "] = 1, " \
+                "padding: int[" N "] | str = 0, " \
                 "dilation: int[" N "] = 1, groups: int = 1) -> Tensor"
-#define CONV_TRANSPOSE(N) "conv_transpose" N "d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: int[" N "] = 1, " \
-                "padding: int[" N "] = 0, output_padding: int[" N "] = 0, groups: int = 1, dilation: int[" N "] = 1) -> Tensor"
+#define CONV_TRANSPOSE(N)                                                                            \
+    "conv_transpose" N "d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: int[" N \
+    "] = 1, "                                                                                        \
+    "padding: int[" N "] = 0, output_padding: int[" N "] = 0, groups: int = 1, dilation: int[" N "] = 1) -> Tensor"
 
 }  // namespace
 
@@ -348,7 +366,8 @@ OP(convolution_input_grad) = {
     .doc = "The gradient of a convolution with respect to its input."};
 
 OP(convolution_weight_grad) = {
-    .signature = "convolution_weight_grad(input: Tensor, grad: Tensor, weight_size: int[], " WINDOW ", with_bias: bool) -> "
+    .signature = "convolution_weight_grad(input: Tensor, grad: Tensor, weight_size: int[], " WINDOW
+                 ", with_bias: bool) -> "
                  "(weight: Tensor, bias: Tensor)",
     .names = "_ops.convolution_weight_grad",
     .dtypes = "floating",
@@ -367,42 +386,51 @@ OP(convolution_weight_grad) = {
                            total = total.defined() ? add(total, spread) : spread;
                        }
                        d.to(1, total);
-                   }, "input:grad grad:input"},
+                   },
+                   "input:grad grad:input"},
     .onnx = no_onnx("a gradient"),
     .samples = {.calls = "convolution_weight_grad(T(2, 3, 7), T(2, 4, 7), (4, 3, 3), (1,), (1,), (1,), 1, True)"},
     .doc = "The gradients of a convolution with respect to its weight and bias."};
 
 OP(convolution_transpose) = {
-    .signature = "convolution_transpose(input: Tensor, weight: Tensor, bias: Tensor | None, stride: int[], padding: int[], "
-                 "output_padding: int[], groups: int, dilation: int[]) -> Tensor",
+    .signature =
+        "convolution_transpose(input: Tensor, weight: Tensor, bias: Tensor | None, stride: int[], padding: int[], "
+        "output_padding: int[], groups: int, dilation: int[]) -> Tensor",
     .names = "_ops.convolution_transpose",
     .dtypes = "floating",
     .infer = infer_transposed,
     .kernel = {"compute", run_transposed},
     .derivative = {vjp_transposed, "input:weight weight:input"},
     .onnx = {"ConvTranspose", 11},
-    .samples = {.calls = "convolution_transpose(T(2, 3, 5), T(3, 4, 3), T(4), (2,), (1,), (1,), 1, (1,)); "
-                         "convolution_transpose(T(2, 4, 3, 4), T(4, 2, 3, 2), T(4), (2, 1), (1, 0), (1, 0), 2, (1, 2))"},
-    .doc = "The transposed convolution of a batch in one to three dimensions: the gradient of a convolution with respect to its input."};
+    .samples = {.calls =
+                    "convolution_transpose(T(2, 3, 5), T(3, 4, 3), T(4), (2,), (1,), (1,), 1, (1,)); "
+                    "convolution_transpose(T(2, 4, 3, 4), T(4, 2, 3, 2), T(4), (2, 1), (1, 0), (1, 0), 2, (1, 2))"},
+    .doc =
+        "The transposed convolution of a batch in one to three dimensions: the gradient of a convolution with respect "
+        "to its input."};
 
-#define DEFINE_CONVOLUTION(N, SHAPES, TRANSPOSED_SHAPES)                                                                          \
-    OP(conv##N##d) = {                                                                                                            \
-        .signature = CONV(#N),                                                                                                    \
-        .names = "conv" #N "d nn.functional.conv" #N "d",                                                                         \
-        .dtypes = "floating",                                                                                                     \
-        .compose = compose_convolution<N>,                                                                                        \
-        .samples = {.calls = SHAPES},                                                                                             \
-        .doc = "The convolution of `input` (N, C, spatial) with `weight` (O, C / groups, kernel); padding may be 'same' or 'valid'."}; \
-    OP(conv_transpose##N##d) = {                                                                                                  \
-        .signature = CONV_TRANSPOSE(#N),                                                                                          \
-        .names = "conv_transpose" #N "d nn.functional.conv_transpose" #N "d",                                                     \
-        .dtypes = "floating",                                                                                                     \
-        .compose = compose_transposed<N>,                                                                                         \
-        .samples = {.calls = TRANSPOSED_SHAPES},                                                                                  \
+#define DEFINE_CONVOLUTION(N, SHAPES, TRANSPOSED_SHAPES)                                                               \
+    OP(conv##N##d) = {                                                                                                 \
+        .signature = CONV(#N),                                                                                         \
+        .names = "conv" #N "d nn.functional.conv" #N "d",                                                              \
+        .dtypes = "floating",                                                                                          \
+        .compose = compose_convolution<N>,                                                                             \
+        .samples = {.calls = SHAPES},                                                                                  \
+        .doc = "The convolution of `input` (N, C, spatial) with `weight` (O, C / groups, kernel); padding may be " \
+               "'same' or 'valid'."}; \
+    OP(conv_transpose##N##d) = {                                                                                       \
+        .signature = CONV_TRANSPOSE(#N),                                                                               \
+        .names = "conv_transpose" #N "d nn.functional.conv_transpose" #N "d",                                          \
+        .dtypes = "floating",                                                                                          \
+        .compose = compose_transposed<N>,                                                                              \
+        .samples = {.calls = TRANSPOSED_SHAPES},                                                                       \
         .doc = "The transposed convolution of `input` (N, I, spatial) with `weight` (I, O / groups, kernel)."}
 
-DEFINE_CONVOLUTION(1, "conv1d(T(2, 3, 8), T(4, 3, 3), T(4), padding='same')", "conv_transpose1d(T(2, 3, 5), T(3, 4, 3), T(4), 2)");
-DEFINE_CONVOLUTION(2, "conv2d(T(2, 3, 6, 6), T(4, 3, 3, 3), T(4), 2, 1)", "conv_transpose2d(T(2, 3, 4, 4), T(3, 2, 2, 2), T(2), 2)");
-DEFINE_CONVOLUTION(3, "conv3d(T(1, 2, 4, 4, 4), T(3, 2, 2, 2, 2), T(3))", "conv_transpose3d(T(1, 2, 3, 3, 3), T(2, 3, 2, 2, 2), T(3))");
+DEFINE_CONVOLUTION(1, "conv1d(T(2, 3, 8), T(4, 3, 3), T(4), padding='same')",
+                   "conv_transpose1d(T(2, 3, 5), T(3, 4, 3), T(4), 2)");
+DEFINE_CONVOLUTION(2, "conv2d(T(2, 3, 6, 6), T(4, 3, 3, 3), T(4), 2, 1)",
+                   "conv_transpose2d(T(2, 3, 4, 4), T(3, 2, 2, 2), T(2), 2)");
+DEFINE_CONVOLUTION(3, "conv3d(T(1, 2, 4, 4, 4), T(3, 2, 2, 2, 2), T(3))",
+                   "conv_transpose3d(T(1, 2, 3, 3, 3), T(2, 3, 2, 2, 2), T(3))");
 
 }  // namespace rushlight

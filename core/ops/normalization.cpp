@@ -5,6 +5,7 @@
 
 #include "ops/activation.h"
 #include "ops/algebra.h"
+#include "ops/put_off.h"
 #include "registry/rules.h"
 #include "registry/vjp.h"
 
@@ -98,19 +99,22 @@ void run_batch_norm(Call& c) {
     DType s = statistics_dtype(x.dtype()), param = parameter_dtype(c, 1, 2);
     Tensor weight = optional_tensor(c, 1), bias = optional_tensor(c, 2);
     Activation in(x);
-    void* out = result_memory(y, in.layout());
+    bool later = in.channels_last() && may_be_put_off(y, x);
+    kernels::ChannelAffine affine, *put_off = later ? &affine : nullptr;
+    void* out = later ? nullptr : result_memory(y, in.layout());
     ChannelShape shape = channel_shape(x.sizes(), in.layout());
     Running mean(c, 3, s), var(c, 4, s);
     if (c[5].to_bool()) {
         kernels::batch_norm_training(in.data(), x.dtype(), out, shape, data_or_null(weight), data_or_null(bias), param,
                                      writable_or_null(mean.work), writable_or_null(var.work), c[6].to_double(),
-                                     c[7].to_double(), false, c.out[1].data(), c.out[2].data());
+                                     c[7].to_double(), false, c.out[1].data(), c.out[2].data(), put_off);
         mean.finish();
         var.finish();
-        return;
+    } else {
+        kernels::batch_norm_inference(in.data(), x.dtype(), out, shape, data_or_null(weight), data_or_null(bias), param,
+                                      mean.work.data(), var.work.data(), c[7].to_double(), false, put_off);
     }
-    kernels::batch_norm_inference(in.data(), x.dtype(), out, shape, data_or_null(weight), data_or_null(bias), param,
-                                  mean.work.data(), var.work.data(), c[7].to_double(), false);
+    if (later) put_off_affine(y, x, shape, std::move(affine));
 }
 
 // Differentiable again: everything in terms of x, the statistics included.

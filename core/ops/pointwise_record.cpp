@@ -9,6 +9,7 @@
 
 #include "kernels/generic/loop.h"
 #include "ops/activation.h"
+#include "ops/put_off.h"
 #include "registry/rules.h"
 
 namespace rushlight {
@@ -132,6 +133,17 @@ bool has_zero(const Value& v) {
     return any_zero(t.rank(), t.sizes.data(), {t.data(), t.dtype, t.strides.data()});
 }
 
+// Whether this becomes part of work on an operand that is put off.
+bool joins(const Call& c, int inputs, const double* p) {
+    auto put_off = [&](int i) { return i < inputs && c.args[i].is_tensor() && c.tensor(i).storage->entangled(); };
+    if (!put_off(0) && !put_off(1)) return false;
+    static const Op &relu = required_op("relu"), &add = required_op("add");
+    if (&c.op == &relu) return relu_joins(Tensor(&c.tensor(0)), c.out[0]);
+    if (&c.op != &add || p[0] != 1 || !c.args[0].is_tensor() || !c.args[1].is_tensor()) return false;
+    Tensor a(&c.tensor(0)), b(&c.tensor(1));
+    return add_joins(a, b, c.out[0]) || add_joins(b, a, c.out[0]);
+}
+
 void run_forward(Call& c) {
     const Definition& d = definition_of(c.op);
     const PointwiseKernels& k = d.kernels.active();
@@ -145,6 +157,7 @@ void run_forward(Call& c) {
         require(c.args[1].to_int() >= 0, ErrorKind::runtime, c.name(), ": other=", c.args[1].to_int(),
                 " and input has dtype ", name_of(c.compute),
                 "; expected other >= 0, or a floating dtype: integers have no negative powers");
+    if (c.compute == DType::float32 && joins(c, d.inputs, p)) return;
     run_tiles(k.forward[int(c.compute)], c.out[0], c.args, d.inputs, c.compute,
               k.boolean_result ? DType::boolean : c.compute, p, k.boolean_first_input);
 }
@@ -183,7 +196,8 @@ void run_gradient(Call& c) {
 }
 
 Op* gradient_op(const std::string& name, const PointwiseFields& fields, const Definition* definition) {
-    Op* op = new Op;
+    static std::deque<Op> made;
+    Op* op = &made.emplace_back();
     op->signature = keep(name + "_grad(grad: Tensor, input: Tensor | None, result: Tensor | None" +
                          (*fields.attributes ? std::string(", ") + fields.attributes : "") + ") -> Tensor");
     op->names = keep("_ops." + name + "_grad");

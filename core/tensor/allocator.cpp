@@ -75,6 +75,8 @@ using FreeList = std::vector<void*>;
 struct SharedLists {
     std::mutex lock;
     FreeList lists[class_count];
+    uint64_t used[class_count] = {};                  // when a block of the class last came or went
+    uint64_t now = 0;
 };
 alignas(SharedLists) unsigned char shared_memory[sizeof(SharedLists)];
 
@@ -116,9 +118,23 @@ Block take_cached(int c, size_t bytes) {
         void* p = list.back();
         list.pop_back();
         counters.cached.fetch_sub(class_size(k), std::memory_order_relaxed);
+        shared.used[k] = ++shared.now;
         return {p, class_size(k)};
     }
+    shared.used[c] = ++shared.now;
     return {};
+}
+
+// Gives one block of the class that has rested longest to the system; false where there is none but of class `c`.
+bool drop_stale(SharedLists& shared, int c) {
+    int stale = -1;
+    for (int k = 0; k < class_count; ++k)
+        if (k != c && !shared.lists[k].empty() && (stale < 0 || shared.used[k] < shared.used[stale])) stale = k;
+    if (stale < 0) return false;
+    to_system(shared.lists[stale].back(), class_size(stale));
+    shared.lists[stale].pop_back();
+    counters.cached.fetch_sub(class_size(stale), std::memory_order_relaxed);
+    return true;
 }
 
 bool keep(void* data, size_t bytes) {
@@ -128,12 +144,14 @@ bool keep(void* data, size_t bytes) {
         thread_lists.lists[c].push_back(data);
         return true;
     }
-    // Hold about as much for later as was ever in use at once: a program whose blocks fall into many classes needs some
-    // more.
-    if (counters.cached.load(std::memory_order_relaxed) + bytes > counters.peak.load(std::memory_order_relaxed) + slack)
-        return false;
     SharedLists& shared = shared_lists();
     std::lock_guard guard(shared.lock);
+    // Hold about as much for later as was ever in use at once; a program whose blocks fall into many classes needs some
+    // more. What the program no longer asks for goes first.
+    const uint64_t most = counters.peak.load(std::memory_order_relaxed) + slack;
+    while (counters.cached.load(std::memory_order_relaxed) + bytes > most)
+        if (!drop_stale(shared, c)) return false;
+    shared.used[c] = ++shared.now;
     shared.lists[c].push_back(data);
     counters.cached.fetch_add(bytes, std::memory_order_relaxed);
     return true;

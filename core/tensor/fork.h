@@ -9,6 +9,7 @@ namespace rushlight {
 void lock_generators();
 void unlock_generators();
 std::mutex& watching_lock();
+std::mutex& deferring_lock();
 std::mutex& rearranging_lock();
 std::mutex& deriving_lock();
 std::mutex& allocator_lock();

@@ -29,6 +29,7 @@ Ref<Storage> Storage::wrap(void* data, size_t bytes, void (*free)(void*), void* 
 }
 
 void Storage::destroy(Storage* s) {
+    if (s->entangled()) [[unlikely]] s->give_up();
     if (s->free_) s->free_(s->context_);
     else deallocate(s->block_);
     deallocate(s->retired_);
@@ -77,6 +78,7 @@ std::mutex rearranging;
 std::mutex& rearranging_lock() { return rearranging; }
 
 void Storage::rearrange_to_plain() {
+    settle();
     std::lock_guard guard(rearranging);
     if (arrangement() == Arrangement::plain) return;     // another thread did it meanwhile
     Block plain = allocate(bytes_);
@@ -101,6 +103,7 @@ void Storage::rearrange_to_plain() {
 
 void* Storage::hold_arranged() {
     if (arrangement() == Arrangement::plain) return nullptr;
+    settle();
     std::lock_guard guard(rearranging);
     if (arrangement() == Arrangement::plain) return nullptr;
     holders_.fetch_add(1);

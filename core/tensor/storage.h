@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "base/ref.h"
 #include "tensor/allocator.h"
@@ -14,6 +15,19 @@ namespace rushlight {
 // How the bytes of a storage are arranged. `channels_last` is a private matter between kernels: a storage that holds
 // exactly one contiguous (N, C, H, W) tensor may keep it as (N, H, W, C) until somebody asks for the plain bytes.
 enum class Arrangement : uint8_t { plain, channels_last };
+
+class Storage;
+
+// Bytes that are worked out when somebody first asks for them, from the arranged bytes of other storages.
+class Deferred {
+public:
+    Deferred();
+    Deferred(const Deferred&);
+    virtual ~Deferred();
+    virtual void fill(void* bytes, const void* const* sources) const = 0;
+    std::vector<Ref<Storage>> sources;                 // at most max_sources
+    static constexpr int max_sources = 2;
+};
 
 class Storage : public RefCounted {
 public:
@@ -54,12 +68,24 @@ public:
     // Declares that the bytes hold an (n, c, spatial) tensor of `element` bytes as (n, spatial, c).
     void set_channels_last(int64_t n, int64_t c, int64_t spatial, int element);
 
+    // Puts off what these bytes will be; they and the sources keep channels last. Asking for these bytes, or for those
+    // of a source (which may then change), does the work first. Takes the place of `before`; false where that is done.
+    bool defer(std::shared_ptr<const Deferred> work, const Deferred* before = nullptr);
+    std::shared_ptr<const Deferred> deferred();        // null where the bytes are there
+    bool entangled() const { return entangled_.load(std::memory_order_acquire); }
+
     // Something that a kernel derives from the contents, such as weights in another layout: kept until the version
     // changes. Every caller passes the same `make`.
     std::shared_ptr<void> derived(std::shared_ptr<void> (*make)());
     void forget_derived() { if (has_derived_.load(std::memory_order_relaxed)) [[unlikely]] drop_derived(); }
 
 private:
+    using Finished = std::vector<std::shared_ptr<const Deferred>>;
+    void settle() { if (entangled()) [[unlikely]] settle_now(); }
+    void settle_now();
+    void give_up();                                    // nobody will ask for these bytes any more
+    void settle_locked(Finished& finished);
+    void disentangle(Finished& finished);
     void drop_derived();
     void rearrange_to_plain();
     void compare_print();
@@ -74,6 +100,9 @@ private:
     int64_t n_ = 0, c_ = 0, spatial_ = 0;
     void (*free_)(void*) = nullptr;
     void* context_ = nullptr;
+    std::shared_ptr<const Deferred> deferred_;
+    std::vector<Storage*> waiting_;                    // whose deferred work reads these bytes
+    std::atomic<bool> entangled_{false};               // either of the two
     std::shared_ptr<void> derived_;
     uint32_t derived_version_ = 0;
     std::atomic<bool> has_derived_{false};

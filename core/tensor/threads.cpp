@@ -1,5 +1,5 @@
-// The thread pool. Threads claim chunks from a shared counter, so the caller never waits for a helper that has not started:
-// it finishes the work alone when the other cores are taken. Idle helpers spin briefly, then sleep.
+// The thread pool. Threads claim chunks from a shared counter, so the caller never waits for a helper that has not
+// started: it finishes the work alone when the other cores are taken. Idle helpers spin briefly, then sleep.
 #include <pthread.h>
 #include <unistd.h>
 
@@ -117,7 +117,7 @@ private:
     }
 
     void wait_for_change(uint64_t seen) {
-        constexpr int spins = 2000;        // some tens of microseconds: longer than the gap between two kernels of a program
+        constexpr int spins = 2000; // some tens of microseconds: longer than the gap between two kernels of a program
         for (int i = 0; i < spins; ++i) {
             if (epoch_.load(std::memory_order_acquire) != seen) return;
             pause_briefly();
@@ -136,8 +136,8 @@ private:
     int started_ = 0;
 };
 
-// Never destroyed: helpers may still look at it while the process exits. A forked child gets a fresh one in the same place,
-// since its helper threads do not exist.
+// Never destroyed: helpers may still look at it while the process exits. A forked child gets a fresh one in the same
+// place, since its helper threads do not exist.
 alignas(Pool) unsigned char pool_memory[sizeof(Pool)];
 
 Pool& pool() {

@@ -42,7 +42,8 @@ void note(const Convolution& p, const char* what, const char* who, const char* w
     std::string sizes;
     for (int i = 0; i < p.rank; ++i) sizes += (i ? "x" : " at ") + std::to_string(p.input[i]);
     log_line(Channel::dispatch, std::string(what) + " " + name_of(p.dtype) + " " + std::to_string(p.batch) + " x " +
-             std::to_string(p.in_channels) + " -> " + std::to_string(p.out_channels) + sizes + ": " + who + " (" + why + ")");
+                                    std::to_string(p.in_channels) + " -> " + std::to_string(p.out_channels) + sizes +
+                                    ": " + who + " (" + why + ")");
 }
 
 // Why oneDNN does not get this convolution; null when it does.
@@ -147,20 +148,23 @@ bool is_first_layer(const Convolution& p) { return p.groups == 1 && p.in_channel
 // oneDNN brings a gradient of fewer channels than a register's into blocks of this many, slowly: they arrive padded.
 constexpr int64_t padded_channels = 16;
 
-void backward_padded_weights(const Convolution& p, const Sizes& sizes, const void* input, const float* grad, void* grad_weights,
-                             void* grad_bias) {
+void backward_padded_weights(const Convolution& p, const Sizes& sizes, const void* input, const float* grad,
+                             void* grad_weights, void* grad_bias) {
     Convolution q = p;
     q.out_channels = padded_channels;
     Scratch padded(size_t(p.batch * sizes.outputs * padded_channels) * sizeof(float));
-    Scratch weights(size_t(sizes.weights / p.out_channels * padded_channels) * sizeof(float)), bias(padded_channels * sizeof(float));
+    Scratch weights(size_t(sizes.weights / p.out_channels * padded_channels) * sizeof(float)),
+        bias(padded_channels * sizeof(float));
     auto* to = padded.as<float>();
     // What follows a position's channels serves as padding: the rows of weights that it leads to are thrown away.
     const int64_t channels = p.out_channels, positions = p.batch * sizes.outputs;
     parallel_for(positions, 4096, [&](int64_t begin, int64_t end) {
         int64_t whole = std::clamp((positions * channels - padded_channels) / channels, begin, end), i = begin;
-        for (; i < whole; ++i) std::memcpy(to + i * padded_channels, grad + i * channels, padded_channels * sizeof(float));
+        for (; i < whole; ++i)
+            std::memcpy(to + i * padded_channels, grad + i * channels, padded_channels * sizeof(float));
         for (; i < end; ++i)
-            for (int64_t c = 0; c < padded_channels; ++c) to[i * padded_channels + c] = c < channels ? grad[i * channels + c] : 0;
+            for (int64_t c = 0; c < padded_channels; ++c)
+                to[i * padded_channels + c] = c < channels ? grad[i * channels + c] : 0;
     });
     onednn::table()->convolution_backward_weights(q, input, to, weights.data(), grad_bias ? bias.data() : nullptr);
     std::memcpy(grad_weights, weights.data(), size_t(sizes.weights) * sizeof(float));
@@ -182,8 +186,8 @@ bool onednn_takes(F&& f) {
 
 }  // namespace
 
-void convolution_forward(const Convolution& given, const void* input, const void* weights, const void* bias, void* output,
-                         PackedWeights* packed) {
+void convolution_forward(const Convolution& given, const void* input, const void* weights, const void* bias,
+                         void* output, PackedWeights* packed) {
     Sizes sizes(given);
     const char* reason = why_own(given, sizes);
     note(given, "convolution_forward", reason ? "own" : "onednn", reason ? reason : "float");
@@ -211,8 +215,8 @@ void convolution_forward(const Convolution& given, const void* input, const void
     y.write(output);
 }
 
-void convolution_backward_input(const Convolution& given, const void* grad_output, const void* weights, const void* bias,
-                                void* grad_input, PackedWeights* packed) {
+void convolution_backward_input(const Convolution& given, const void* grad_output, const void* weights,
+                                const void* bias, void* grad_input, PackedWeights* packed) {
     Sizes sizes(given);
     const char* reason = why_own(given, sizes);
     note(given, "convolution_backward_input", reason ? "own" : "onednn", reason ? reason : "float");
@@ -243,8 +247,8 @@ void convolution_backward_input(const Convolution& given, const void* grad_outpu
     x.write(grad_input);
 }
 
-void convolution_backward_weights(const Convolution& given, const void* input, const void* grad_output, void* grad_weights,
-                                  void* grad_bias) {
+void convolution_backward_weights(const Convolution& given, const void* input, const void* grad_output,
+                                  void* grad_weights, void* grad_bias) {
     Sizes sizes(given);
     const char* reason = grad_weights ? why_own(given, sizes) : "no weights";
     note(given, "convolution_backward_weights", reason ? "own" : "onednn", reason ? reason : "float");
@@ -261,7 +265,8 @@ void convolution_backward_weights(const Convolution& given, const void* input, c
         else onednn::table()->convolution_backward_weights(best, from, grad, grad_weights, grad_bias);
     });
     if (done) return;
-    if (!is_reduced(p.dtype)) return generic::convolution_backward_weights(p, input, grad_output, grad_weights, grad_bias);
+    if (!is_reduced(p.dtype))
+        return generic::convolution_backward_weights(p, input, grad_output, grad_weights, grad_bias);
     Widened x(grad_weights ? input : nullptr, p.dtype, sizes.input), g(grad_output, p.dtype, sizes.output);
     Widened w(grad_weights, p.dtype, sizes.weights), b(grad_bias, p.dtype, p.out_channels);
     p.dtype = DType::float32;

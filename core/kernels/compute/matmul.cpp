@@ -67,7 +67,8 @@ struct Batch {
 void note(const Matmul& p, int64_t batch, const char* who, const char* why) {
     if (!logging(Channel::dispatch)) [[likely]] return;
     log_line(Channel::dispatch, std::string("matmul ") + name_of(p.dtype) + " " + std::to_string(batch) + " x " +
-             std::to_string(p.m) + "x" + std::to_string(p.k) + "x" + std::to_string(p.n) + ": " + who + " (" + why + ")");
+                                    std::to_string(p.m) + "x" + std::to_string(p.k) + "x" + std::to_string(p.n) + ": " +
+                                    who + " (" + why + ")");
 }
 
 // oneDNN takes matrices that run along their rows or their columns and do not overlap themselves.
@@ -75,7 +76,8 @@ bool is_regular(int64_t rows, int64_t columns, int64_t row, int64_t column) {
     return (column == 1 && (row >= columns || rows == 1)) || (row == 1 && (column >= rows || columns == 1));
 }
 
-const void* regular(const void* data, DType t, int64_t rows, int64_t columns, int64_t& row, int64_t& column, Scratch& memory) {
+const void* regular(const void* data, DType t, int64_t rows, int64_t columns, int64_t& row, int64_t& column,
+                    Scratch& memory) {
     if (is_regular(rows, columns, row, column)) return data;
     memory = Scratch(size_t(rows * columns * size_of(t)));
     const int64_t sizes[] = {rows, columns}, from[] = {row, column}, to[] = {columns, 1};

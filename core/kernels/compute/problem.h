@@ -49,7 +49,7 @@ struct Convolution {
     int64_t batch = 0, in_channels = 0, out_channels = 0, groups = 1;
     int64_t input[3] = {1, 1, 1}, kernel[3] = {1, 1, 1}, output[3] = {1, 1, 1};
     int64_t stride[3] = {1, 1, 1}, dilation[3] = {1, 1, 1};        // a dilation of 1 has no holes
-    int64_t padding[3] = {0, 0, 0};            // zeros before the first element; those after the last follow from `output`
+    int64_t padding[3] = {0, 0, 0}; // zeros before the first element; those after the last follow from `output`
 };
 
 }  // namespace rushlight::compute

@@ -39,7 +39,8 @@ inline void change_layout(void* dst, Layout to, const void* src, DType dtype, in
     const int64_t sizes[] = {batch, channels, positions};
     const int64_t plain[] = {channels * positions, positions, 1}, last[] = {channels * positions, 1, channels};
     bool to_plain = to == Layout::plain;
-    copy_strided(3, sizes, {dst, dtype, to_plain ? plain : last}, {const_cast<void*>(src), dtype, to_plain ? last : plain});
+    copy_strided(3, sizes, {dst, dtype, to_plain ? plain : last},
+                 {const_cast<void*>(src), dtype, to_plain ? last : plain});
 }
 
 }  // namespace rushlight::compute

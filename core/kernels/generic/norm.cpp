@@ -57,8 +57,7 @@ private:
     const void* data_;
 };
 
-// ---- batch norm
-// --------------------------------------------------------------------------------------------------
+// ---- batch norm -----------------------------------------------------------------------------------------------------
 
 struct BatchNorm {
     int64_t batch, channels, inner, size, stat_size;
@@ -142,19 +141,27 @@ void column_moments(const BatchNorm& b, const void* src, Moments* dst) {
     }
 }
 
-void column_apply(const BatchNorm& b, const void* src, void* dst, void* scale, void* shift, bool relu) {
+void column_apply(const BatchNorm& b, const void* src, const void* addend, void* dst, void* scale, void* shift,
+                  bool relu) {
     Columns c(b.rows(), b.channels);
     auto apply = norm_table.active().columns_apply[b.kind];
     repeat(scale, b.channels, c.times, b.stat_size);
     repeat(shift, b.channels, c.times, b.stat_size);
     c.visit([&](int64_t offset, NormBlock block, int64_t j, int64_t) {
-        apply(at(src, offset, b.size), at(dst, offset, b.size), block, at(scale, j, b.stat_size),
-              at(shift, j, b.stat_size), relu);
+        apply(at(src, offset, b.size), at(addend, offset, b.size), at(dst, offset, b.size), block,
+              at(scale, j, b.stat_size), at(shift, j, b.stat_size), relu);
     });
 }
 
 // Room for the repeated factors of Columns.
 size_t factor_bytes(int64_t channels) { return size_t(channels + 512) * 8; }
+
+void store_affine(ChannelAffine& to, int64_t channels, const void* scale, const void* shift) {
+    auto copied = [&](const void* from) {
+        return std::vector<float>(static_cast<const float*>(from), static_cast<const float*>(from) + channels);
+    };
+    to = {copied(scale), copied(shift)};
+}
 
 struct Affine { double scale, shift; };
 
@@ -170,9 +177,18 @@ void update_running(void* running, DType stat, int64_t k, double value, double m
 
 }  // namespace
 
+void apply_affine(const float* src, const float* addend, float* dst, ChannelShape shape, const ChannelAffine& affine,
+                  bool relu) {
+    BatchNorm b(DType::float32, shape);
+    Scratch scale(factor_bytes(b.channels)), shift(factor_bytes(b.channels));
+    std::memcpy(scale.as<void>(), affine.scale.data(), size_t(b.channels) * sizeof(float));
+    std::memcpy(shift.as<void>(), affine.shift.data(), size_t(b.channels) * sizeof(float));
+    column_apply(b, src, addend, dst, scale.as<void>(), shift.as<void>(), relu);
+}
+
 void batch_norm_training(const void* src, DType t, void* dst, ChannelShape shape, const void* weight,
                          const void* bias, DType param, void* running_mean, void* running_var,
-                         double momentum, double eps, bool relu, void* mean, void* invstd) {
+                         double momentum, double eps, bool relu, void* mean, void* invstd, ChannelAffine* put_off) {
     BatchNorm b(t, shape);
     double count = double(b.rows());
     auto settle = [&](int64_t k, const Moments& m) {
@@ -192,7 +208,8 @@ void batch_norm_training(const void* src, DType t, void* dst, ChannelShape shape
             store_number(scale.as<void>(), b.stat, k, a.scale);
             store_number(shift.as<void>(), b.stat, k, a.shift);
         }
-        return column_apply(b, src, dst, scale.as<void>(), shift.as<void>(), relu);
+        if (put_off) return store_affine(*put_off, b.channels, scale.as<void>(), shift.as<void>());
+        return column_apply(b, src, nullptr, dst, scale.as<void>(), shift.as<void>(), relu);
     }
     const NormTable& table = norm_table.active();
     parallel_for(b.channels, b.channel_grain(), [&](int64_t from, int64_t to) {
@@ -208,7 +225,7 @@ void batch_norm_training(const void* src, DType t, void* dst, ChannelShape shape
 
 void batch_norm_inference(const void* src, DType t, void* dst, ChannelShape shape, const void* weight,
                           const void* bias, DType param, const void* mean, const void* var, double eps,
-                          bool relu) {
+                          bool relu, ChannelAffine* put_off) {
     BatchNorm b(t, shape);
     auto affine = [&](int64_t k) {
         double inverse = 1 / std::sqrt(load_number(var, b.stat, k) + eps);
@@ -221,7 +238,8 @@ void batch_norm_inference(const void* src, DType t, void* dst, ChannelShape shap
         store_number(scale.as<void>(), stored, k, a.scale);
         store_number(shift.as<void>(), stored, k, a.shift);
     }
-    if (b.columns) return column_apply(b, src, dst, scale.as<void>(), shift.as<void>(), relu);
+    if (put_off) return store_affine(*put_off, b.channels, scale.as<void>(), shift.as<void>());
+    if (b.columns) return column_apply(b, src, nullptr, dst, scale.as<void>(), shift.as<void>(), relu);
     // Runs of channels of one sample, short enough to share out.
     auto apply = norm_table.active().channel_apply[b.kind];
     int64_t run = std::min(b.channels, per_thread(b.inner)), runs = (b.channels + run - 1) / run;
@@ -329,8 +347,7 @@ void batch_norm_backward(const void* grad, const void* src, const void* output, 
     });
 }
 
-// ---- layer and RMS norm
-// ------------------------------------------------------------------------------------------
+// ---- layer and RMS norm ---------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -403,8 +420,7 @@ void rms_norm_backward(const void* grad, const void* src, DType t, void* grad_sr
     rows_backward(false, grad, src, t, grad_src, rows, n, weight, param, nullptr, rstd, grad_weight, nullptr);
 }
 
-// ---- group norm
-// --------------------------------------------------------------------------------------------------
+// ---- group norm -----------------------------------------------------------------------------------------------------
 
 void group_norm(const void* src, DType t, void* dst, int64_t batch, int64_t channels, int64_t inner,
                 int64_t groups, const void* weight, const void* bias, DType param, double eps, void* mean,

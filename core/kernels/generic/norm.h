@@ -6,6 +6,8 @@
 // be null where it is absent or unwanted.
 #pragma once
 
+#include <vector>
+
 #include "base/dtype.h"
 
 namespace rushlight::kernels {
@@ -16,15 +18,25 @@ struct ChannelShape {
     bool channels_last = false;
 };
 
+// y = x * scale + shift, per channel: the last pass of batch norm over channels-last float32 data, which a caller may
+// put off to join it with what follows: y += addend (null for none), y = max(0, y).
+struct ChannelAffine {
+    std::vector<float> scale, shift;
+};
+void apply_affine(const float* src, const float* addend, float* dst, ChannelShape shape, const ChannelAffine& affine,
+                  bool relu);
+
 // mean, invstd: [channels], acc, written. running_mean, running_var: acc, may be null, updated by `momentum`
-// with the unbiased variance. relu: max(0, y) in the same pass. dst may be src.
+// with the unbiased variance. relu: max(0, y) in the same pass. dst may be src. Where `put_off` is given (channels-last
+// float32), it receives the last pass and dst is not written.
 void batch_norm_training(const void* src, DType t, void* dst, ChannelShape shape, const void* weight,
                          const void* bias, DType param, void* running_mean, void* running_var,
-                         double momentum, double eps, bool relu, void* mean, void* invstd);
+                         double momentum, double eps, bool relu, void* mean, void* invstd,
+                         ChannelAffine* put_off = nullptr);
 // With given mean and variance (acc).
 void batch_norm_inference(const void* src, DType t, void* dst, ChannelShape shape, const void* weight,
                           const void* bias, DType param, const void* mean, const void* var, double eps,
-                          bool relu);
+                          bool relu, ChannelAffine* put_off = nullptr);
 // training: mean and invstd are the batch's, and the gradient flows through them; otherwise they are
 // constants (invstd is 1 / sqrt(running_var + eps)). `output` is the forward's result where relu was fused
 // (its zeros stop the gradient), else null.

@@ -37,7 +37,7 @@ RUSHLIGHT_INLINE Vec<Compute<S>> sum_row(int64_t n, F term) {
 }
 
 template <class T> RUSHLIGHT_INLINE Vec<T> relu_of(Vec<T> x) {
-    return where(x < 0, Vec<T>(0), x);
+    return where(x <= 0, Vec<T>(0), x);
 }  // a NaN stays
 
 // Where `output` is given, the gradient passes only where it is positive.
@@ -48,8 +48,7 @@ RUSHLIGHT_INLINE Vec<Compute<S>> load_gradient(const S* g, const S* output, Io i
 }
 template <class S> RUSHLIGHT_INLINE const S* moved(const S* p, int64_t by) { return p ? p + by : nullptr; }
 
-// ---- one channel per block
-// ---------------------------------------------------------------------------------------
+// ---- one channel per block ------------------------------------------------------------------------------------------
 
 // Groups of rows that stay in the second cache: their mean, then their distances from it.
 template <class S>
@@ -163,23 +162,27 @@ void channel_gradient(const void* grad, const void* src, const void* output, voi
     }
 }
 
-// ---- a channel per column
-// ----------------------------------------------------------------------------------------
+// ---- a channel per column -------------------------------------------------------------------------------------------
+
+template <class S, bool adds>
+void apply_columns(const S* src, const S* addend, S* dst, NormBlock b, const Compute<S>* s, const Compute<S>* t,
+                   bool relu) {
+    using V = Vec<Compute<S>>;
+    for (int64_t r = 0; r < b.rows; ++r, src += b.stride, dst += b.stride, addend = moved(addend, b.stride))
+        over_row<S>(b.n, [&](int64_t j, auto io) {
+            V v = multiply_add(V(io.load(src + j)), V(io.get(s + j)), V(io.get(t + j)));
+            if constexpr (adds) v = v + io.load(addend + j);
+            io.store(dst + j, relu ? relu_of(v) : v);
+        });
+}
 
 template <class S>
-void columns_apply(const void* src, void* dst, NormBlock b, const void* scale, const void* shift, bool relu) {
+void columns_apply(const void* src, const void* addend, void* dst, NormBlock b, const void* scale, const void* shift,
+                   bool relu) {
     using T = Compute<S>;
-    using V = Vec<T>;
-    const T* s = static_cast<const T*>(scale);
-    const T* t = static_cast<const T*>(shift);
-    for (int64_t r = 0; r < b.rows; ++r) {
-        const S* x = static_cast<const S*>(src) + r * b.stride;
-        S* y = static_cast<S*>(dst) + r * b.stride;
-        over_row<S>(b.n, [&](int64_t j, auto io) {
-            V v = multiply_add(V(io.load(x + j)), V(io.get(s + j)), V(io.get(t + j)));
-            io.store(y + j, relu ? relu_of(v) : v);
-        });
-    }
+    auto apply = addend ? apply_columns<S, true> : apply_columns<S, false>;
+    apply(static_cast<const S*>(src), static_cast<const S*>(addend), static_cast<S*>(dst), b,
+          static_cast<const T*>(scale), static_cast<const T*>(shift), relu);
 }
 
 template <class S>
@@ -233,8 +236,7 @@ void columns_gradient(const void* grad, const void* src, const void* output, voi
     }
 }
 
-// ---- each row by its own moments
-// ---------------------------------------------------------------------------------
+// ---- each row by its own moments ------------------------------------------------------------------------------------
 
 template <class T> RUSHLIGHT_INLINE T root_of(T x) { return sqrt(Vec<T>(x))[0]; }
 

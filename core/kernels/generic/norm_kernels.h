@@ -30,9 +30,10 @@ struct NormTable {
                       double a, double b, double c)>
         channel_gradient;
 
-    // The same with a channel per column; the factors are arrays of T, one per column. n <= norm_width.
-    PerFloat<void (*)(const void* src, void* dst, NormBlock b, const void* scale, const void* shift,
-                      bool relu)>
+    // The same with a channel per column; the factors are arrays of T, one per column. n <= norm_width. `addend`,
+    // where not null, is added before relu.
+    PerFloat<void (*)(const void* src, const void* addend, void* dst, NormBlock b, const void* scale,
+                      const void* shift, bool relu)>
         columns_apply;
     PerFloat<void (*)(const void* grad, const void* src, const void* output, NormBlock b, const void* mean,
                       double* sum, double* product)>

@@ -5,9 +5,10 @@
 //     BINARY(atan2, float_result, (x, y), atan2(x, y), SLOPES(y / (x * x + y * y), -x / (x * x + y * y)), .doc = "...")
 //     TERNARY(addcmul, same, (x, y, z, p), x + p[0] * y * z, SLOPES(1, p[0] * z, p[0] * y), .doc = "...")
 //
-// The operands are called x, y and z, the scalar attributes p[0] to p[3]; in the slope of UNARY, y is the output. A slope that is a
-// comparison lets the gradient through or stops it. The family says which dtypes an operator computes in. The record fields at the end are read by the record pass only, which expands the
-// same macros with tensors (registry/).
+// The operands are called x, y and z, the scalar attributes p[0] to p[3]; in the slope of UNARY, y is the output. A
+// slope that is a comparison lets the gradient through or stops it. The family says which dtypes an operator computes
+// in. The record fields at the end are read by the record pass only, which expands the same macros with tensors
+// (registry/).
 #pragma once
 
 #include "kernels/generic/pointwise_kernels.h"

@@ -5,12 +5,12 @@
 
 namespace rushlight {
 
-// Computes n elements. Every operand is contiguous and of the compute dtype (or bool, where the table says so); `out` may
-// be one of the inputs and must not overlap them otherwise. `params` is null or what set_param fills.
+// Computes n elements. Every operand is contiguous and of the compute dtype (or bool, where the table says so); `out`
+// may be one of the inputs and must not overlap them otherwise. `params` is null or what set_param fills.
 using TileFn = void (*)(int64_t n, void* out, const void* const* in, const double* params);
 
-// The numbers that a definition calls p[0] to p[3], and the same as the bits of int64, which doubles do not hold exactly: an array
-// of param_slots, to start with all zero. NaN stands for an attribute that is None.
+// The numbers that a definition calls p[0] to p[3], and the same as the bits of int64, which doubles do not hold
+// exactly: an array of param_slots, to start with all zero. NaN stands for an attribute that is None.
 inline constexpr int param_count = 4, param_slots = 8;
 inline void set_param(double* params, int i, double value, int64_t exact) {
     params[i] = value;
@@ -40,6 +40,7 @@ struct PointwiseSet : PerIsa<PointwiseKernels> {};
 
 #ifndef RUSHLIGHT_ISA
 // At namespace rushlight, before POINTWISE_KERNELS(NAME) names the PointwiseSet of that operator.
-#define DECLARE_POINTWISE_KERNELS(NAME) DECLARE_ISA_TABLES_AS(::rushlight::PointwiseSet, PointwiseKernels, pointwise_##NAME)
+#define DECLARE_POINTWISE_KERNELS(NAME) \
+    DECLARE_ISA_TABLES_AS(::rushlight::PointwiseSet, PointwiseKernels, pointwise_##NAME)
 #define POINTWISE_KERNELS(NAME) (::rushlight::pointwise_##NAME)
 #endif

@@ -9,8 +9,7 @@ namespace rushlight {
 inline namespace RUSHLIGHT_ISA_SPACE {
 namespace {
 
-// ---- planes
-// ------------------------------------------------------------------------------------------------------
+// ---- planes ---------------------------------------------------------------------------------------------------------
 
 // For each column of one output row: the largest value in the window's rows, and its row (as its first
 // element's place).
@@ -269,8 +268,7 @@ void avg_back_planes(const PoolWindows& w, const void* grad, void* grad_in, int6
             }
 }
 
-// ---- channels-last
-// -----------------------------------------------------------------------------------------------
+// ---- channels-last --------------------------------------------------------------------------------------------------
 
 template <class Index, int width>
 RUSHLIGHT_INLINE void store_places(int64_t* p, Vec<Index> x, int64_t count) {

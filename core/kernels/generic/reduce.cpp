@@ -150,8 +150,7 @@ void reduce_floating(Reduction op, const void* src, DType in, void* dst, DType o
     });
 }
 
-// ---- integers and bool
-// -------------------------------------------------------------------------------------------
+// ---- integers and bool ----------------------------------------------------------------------------------------------
 
 // int64 results of a fold over integers; sums and products wrap.
 struct IntegerSum {
@@ -295,8 +294,7 @@ void reduce(Reduction op, const void* src, DType in, void* dst, DType out, Exten
     visit_integer(src, in, [&](const auto* p) { reduce_integers(op, p, dst, out, e); });
 }
 
-// ---- arg-extrema
-// -------------------------------------------------------------------------------------------------
+// ---- arg-extrema ----------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -390,8 +388,7 @@ void arg_reduce(bool largest, const void* src, DType t, int64_t* index, void* va
                     size_t(size));
 }
 
-// ---- norms, moments, logsumexp
-// -----------------------------------------------------------------------------------
+// ---- norms, moments, logsumexp --------------------------------------------------------------------------------------
 
 void norm(const void* src, DType t, void* dst, Extent e, double p) {
     Fold op = p == 0          ? Fold::nonzero
@@ -534,8 +531,7 @@ void logsumexp(const void* src, DType t, void* dst, Extent e) {
         });
 }
 
-// ---- order statistics
-// --------------------------------------------------------------------------------------------
+// ---- order statistics -----------------------------------------------------------------------------------------------
 
 namespace {
 

@@ -181,8 +181,7 @@ void back_columns(const void* grad, const void* output, void* dst, int64_t n, in
         });
 }
 
-// ---- losses
-// ------------------------------------------------------------------------------------------------------
+// ---- losses ---------------------------------------------------------------------------------------------------------
 
 template <class S>
 RUSHLIGHT_INLINE double weighted_sum(const S* x, const S* weight, int64_t n) {

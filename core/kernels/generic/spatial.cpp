@@ -65,8 +65,7 @@ private:
     int64_t n_;
 };
 
-// ---- padding
-// -----------------------------------------------------------------------------------------------------
+// ---- padding --------------------------------------------------------------------------------------------------------
 
 // The input index of a padded index, -1 for the constant.
 inline int64_t source_of(PadMode mode, int64_t o, int64_t before, int64_t in) {
@@ -171,8 +170,7 @@ void pad_backward(const void* grad, DType t, void* grad_in, const Pad& p) {
     });
 }
 
-// ---- resizing
-// ----------------------------------------------------------------------------------------------------
+// ---- resizing -------------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -381,8 +379,7 @@ void resize_backward(const void* grad, DType t, void* grad_in, const Resize& r) 
     });
 }
 
-// ---- columns
-// -----------------------------------------------------------------------------------------------------
+// ---- columns --------------------------------------------------------------------------------------------------------
 
 int64_t block_count(int64_t in, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation) {
     int64_t span = in + 2 * pad - dilation * (kernel - 1) - 1;

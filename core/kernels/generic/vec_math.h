@@ -10,7 +10,8 @@
 namespace rushlight {
 inline namespace RUSHLIGHT_ISA_SPACE {
 
-// c + c1 x + c2 x^2 + ..., by Horner's rule. Recursive, so that the coefficients become constants: a loop may stay a loop.
+// c + c1 x + c2 x^2 + ..., by Horner's rule. Recursive, so that the coefficients become constants: a loop may stay a
+// loop.
 template <class T>
 RUSHLIGHT_INLINE Vec<T> polynomial(Vec<T>, double c) { return Vec<T>(T(c)); }
 template <class T, class... C>
@@ -18,8 +19,8 @@ RUSHLIGHT_INLINE Vec<T> polynomial(Vec<T> x, double c, C... more) {
     return multiply_add(polynomial(x, more...), x, Vec<T>(T(c)));
 }
 
-// The numbers that the exponent and logarithm code needs per type. `magic` is 1.5 * 2^(mantissa bits): adding it rounds a
-// small number to an integer that can then be read from the low bits.
+// The numbers that the exponent and logarithm code needs per type. `magic` is 1.5 * 2^(mantissa bits): adding it rounds
+// a small number to an integer that can then be read from the low bits.
 template <class T> struct Format;
 template <> struct Format<float> {
     static constexpr int mantissa_bits = 23, bias = 127;
@@ -32,8 +33,8 @@ template <> struct Format<double> {
     static constexpr int mantissa_bits = 52, bias = 1023;
     static constexpr double magic = 6755399441055744.0, ln2_high = 6.93147180369123816490e-01,
                             ln2_low = 1.90821492927058770002e-10;
-    static constexpr uint64_t three_quarters = 0x3fe8000000000000, one = 0x3ff0000000000000, mantissa = 0x000fffffffffffff,
-                              two_to_mantissa = 0x4330000000000000;
+    static constexpr uint64_t three_quarters = 0x3fe8000000000000, one = 0x3ff0000000000000,
+                              mantissa = 0x000fffffffffffff, two_to_mantissa = 0x4330000000000000;
     static constexpr double smallest_normal = 0x1p-1022, lift = 0x1p54, lift_bits = 54, safe_exponent = -900;
 };
 
@@ -76,9 +77,11 @@ RUSHLIGHT_INLINE Vec<T> clamp_keeping_nan(Vec<T> x, T low, T high) {
 #if defined(__AVX512F__)
     // The instructions return their second operand when one is NaN.
     if constexpr (same_type<T, float>)
-        return Vec<T>::raw((Raw<T>)_mm512_min_ps(_mm512_set1_ps(high), _mm512_max_ps(_mm512_set1_ps(low), (__m512)x.v)));
+        return Vec<T>::raw(
+            (Raw<T>)_mm512_min_ps(_mm512_set1_ps(high), _mm512_max_ps(_mm512_set1_ps(low), (__m512)x.v)));
     else
-        return Vec<T>::raw((Raw<T>)_mm512_min_pd(_mm512_set1_pd(high), _mm512_max_pd(_mm512_set1_pd(low), (__m512d)x.v)));
+        return Vec<T>::raw(
+            (Raw<T>)_mm512_min_pd(_mm512_set1_pd(high), _mm512_max_pd(_mm512_set1_pd(low), (__m512d)x.v)));
 #else
     return where(x < low, Vec<T>(low), where(x > high, Vec<T>(high), x));
 #endif
@@ -290,8 +293,8 @@ RUSHLIGHT_INLINE Vec<double> atanh(Vec<double> x) { return lanes(x, [](double a)
 
 // ---- trigonometric functions -------------------------------------------------------------------------------------
 
-// x = quadrant * pi/2 + r with |r| <= pi/4, for |x| <= trig_limit; pi/2 is split into three parts of 33 bits, whose products
-// with the quadrant are exact.
+// x = quadrant * pi/2 + r with |r| <= pi/4, for |x| <= trig_limit; pi/2 is split into three parts of 33 bits, whose
+// products with the quadrant are exact.
 inline constexpr double trig_limit = 1.0e6;
 struct TrigReduction { Vec<double> r; Raw<uint64_t> quadrant; };
 RUSHLIGHT_INLINE TrigReduction reduce_for_trig(Vec<double> x) {
@@ -352,13 +355,16 @@ RUSHLIGHT_INLINE Vec<double> sin(Vec<double> x) {
                                             [](double a) { return __builtin_sin(a); }));
 }
 RUSHLIGHT_INLINE Vec<double> cos(Vec<double> x) {
-    return with_huge_arguments(x, [](Vec<double> a) { return cos_in_range(a); }, [](double a) { return __builtin_cos(a); });
+    return with_huge_arguments(
+        x, [](Vec<double> a) { return cos_in_range(a); }, [](double a) { return __builtin_cos(a); });
 }
 __attribute__((noinline)) inline Vec<float> sin_by_double(Vec<float> x) {
-    return with_huge_arguments(x, [](Vec<double> a) { return sin_in_range(a); }, [](double a) { return __builtin_sin(a); });
+    return with_huge_arguments(
+        x, [](Vec<double> a) { return sin_in_range(a); }, [](double a) { return __builtin_sin(a); });
 }
 __attribute__((noinline)) inline Vec<float> cos_by_double(Vec<float> x) {
-    return with_huge_arguments(x, [](Vec<double> a) { return cos_in_range(a); }, [](double a) { return __builtin_cos(a); });
+    return with_huge_arguments(
+        x, [](Vec<double> a) { return cos_in_range(a); }, [](double a) { return __builtin_cos(a); });
 }
 
 #if defined(__FMA__)
@@ -405,10 +411,10 @@ RUSHLIGHT_INLINE Vec<double> tan(Vec<double> x) { return lanes(x, [](double a) {
 // atan on [0, 1], to float32's precision.
 RUSHLIGHT_INLINE Vec<double> atan_near_zero(Vec<double> x) {
     Vec<double> z = x * x;
-    Vec<double> p = polynomial(z, -0.333333322352704931, 0.199999321968006299, -0.14284250868674885, 0.110952025384704834,
-                               -0.0898879266661807072, 0.0726938637928113213, -0.0547045323492964577,
-                               0.0347047180281329553, -0.0164715052891964652, 0.00499933842376193747,
-                               -0.000711308912193059154);
+    Vec<double> p =
+        polynomial(z, -0.333333322352704931, 0.199999321968006299, -0.14284250868674885, 0.110952025384704834,
+                   -0.0898879266661807072, 0.0726938637928113213, -0.0547045323492964577, 0.0347047180281329553,
+                   -0.0164715052891964652, 0.00499933842376193747, -0.000711308912193059154);
     return multiply_add(x * z, p, x);
 }
 inline constexpr double half_pi = 1.57079632679489661923, whole_pi = 3.14159265358979323846;
@@ -423,7 +429,8 @@ RUSHLIGHT_INLINE Vec<double> atan2_for_float(Vec<double> y, Vec<double> x) {
     Vec<double> b = abs(y), a = abs(x);
     Mask<double> steep = b > a;
     Vec<double> large = where(steep, b, a), small = where(steep, a, b);
-    Vec<double> ratio = where(large == 0, Vec<double>(0), where(small == infinity<double>, Vec<double>(1), small / large));
+    Vec<double> ratio =
+        where(large == 0, Vec<double>(0), where(small == infinity<double>, Vec<double>(1), small / large));
     Vec<double> p = atan_near_zero(ratio);
     p = where(steep, half_pi - p, p);
     p = where(signbit(x), whole_pi - p, p);
@@ -458,8 +465,8 @@ RUSHLIGHT_INLINE Vec<double> atan2(Vec<double> y, Vec<double> x) {
 // ---- error function and its relatives ----------------------------------------------------------------------------
 
 #if defined(__AVX512F__)
-// Around the centres 1/8, 3/8, ... 31/8: the coefficients of a polynomial in the distance, looked up in registers. Below 1 it
-// gives erf(x) / x, from 1 on erf(x).
+// Around the centres 1/8, 3/8, ... 31/8: the coefficients of a polynomial in the distance, looked up in registers.
+// Below 1 it gives erf(x) / x, from 1 on erf(x).
 alignas(64) inline constexpr float erf_coefficients[6][16] = {
     {1.12252964, 1.07764509, 0.997185413, 0.896085786, 0.888388234, 0.948170075, 0.978443735, 0.991990058, 0.99734597,
      0.999217061, 0.999794624, 0.999952145, 0.999990103, 0.999998185, 0.999999705, 0.999999957},
@@ -480,7 +487,7 @@ alignas(64) inline constexpr float erf_coefficients[6][16] = {
      4.05842497e-5, 8.46233405e-6},
 };
 RUSHLIGHT_INLINE Vec<float> erf(Vec<float> x) {
-    Vec<float> a = abs(x), b = where(a < 3.99f, a, Vec<float>(3.99f));        // NaN goes there too, and comes back below
+    Vec<float> a = abs(x), b = where(a < 3.99f, a, Vec<float>(3.99f)); // NaN goes there too, and comes back below
     __m512i index = _mm512_cvttps_epi32((__m512)(b * 4).v);
     Vec<float> d = b - (Vec<float>::raw((Raw<float>)_mm512_cvtepi32_ps(index)) * 0.25f + 0.125f);
     auto coefficient = [&](int k) {
@@ -494,8 +501,10 @@ RUSHLIGHT_INLINE Vec<float> erf(Vec<float> x) {
 #else
 RUSHLIGHT_INLINE Vec<float> erf(Vec<float> x) {
     Vec<float> a = abs(x), z = x * x;
-    Vec<float> near = multiply_add(x, polynomial(z, 0.1283791666, -0.376126337, 0.1128369394, -0.0268592708, 0.005200634304,
-                                                 -0.0008137437216, 8.345222618e-5), x);
+    Vec<float> near = multiply_add(x,
+                                   polynomial(z, 0.1283791666, -0.376126337, 0.1128369394, -0.0268592708,
+                                              0.005200634304, -0.0008137437216, 8.345222618e-5),
+                                   x);
     // log(erfc(a)) is smooth: a polynomial, then 1 - exp of it.
     Vec<float> b = where(a > 4.0f, Vec<float>(4.0f), a);
     Vec<float> q = polynomial(b, -0.1285517519, -0.6356252504, -0.1052627476, 0.0226741935, -0.002930194729,

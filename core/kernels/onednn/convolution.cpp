@@ -43,7 +43,8 @@ Desc activation(const dnnl::memory::dims& dims, DType dtype, int rank, Layout la
 
 Desc plain_weights(const Geometry& g, const Convolution& p) {
     constexpr Tag plain[] = {Tag::oiw, Tag::oihw, Tag::oidhw}, last[] = {Tag::owi, Tag::ohwi, Tag::odhwi};
-    constexpr Tag grouped[] = {Tag::goiw, Tag::goihw, Tag::goidhw}, grouped_last[] = {Tag::gowi, Tag::gohwi, Tag::godhwi};
+    constexpr Tag grouped[] = {Tag::goiw, Tag::goihw, Tag::goidhw},
+                  grouped_last[] = {Tag::gowi, Tag::gohwi, Tag::godhwi};
     bool is_plain = p.weights_layout == Layout::plain;
     int i = p.rank - 1;
     Tag tag = p.groups > 1 ? (is_plain ? grouped[i] : grouped_last[i]) : (is_plain ? plain[i] : last[i]);
@@ -121,8 +122,9 @@ std::unique_ptr<Call> make_backward_weights(const Convolution& p, bool has_bias)
     // Few channels in plain order come with the library's own blocks of the other side.
     bool mixed = p.input_layout != p.output_layout;
     Desc output = mixed ? any(d.output) : d.output;
-    dnnl::convolution_forward::primitive_desc hint(engine(), dnnl::prop_kind::forward_training, direct, d.input, any(d.weights),
-                                                   output, d.g.stride, d.g.dilation, d.g.before, d.g.after);
+    dnnl::convolution_forward::primitive_desc hint(engine(), dnnl::prop_kind::forward_training, direct, d.input,
+                                                   any(d.weights), output, d.g.stride, d.g.dilation, d.g.before,
+                                                   d.g.after);
     dnnl::convolution_backward_weights::primitive_desc pd(
         engine(), direct, d.input, any(d.weights), has_bias ? d.bias : Desc(), output, d.g.stride,
         d.g.dilation, d.g.before, d.g.after, hint, attributes());
@@ -140,22 +142,25 @@ std::unique_ptr<Call> make_backward_weights(const Convolution& p, bool has_bias)
 void convolution_forward(const Convolution& p, const void* input, const void* weights, const void* bias, void* output,
                          PackedWeights* packed) {
     Key key = key_of(Kind::forward, p, bias != nullptr, members_for_call());
-    auto call = cache().take(key, [&] { return prepare("convolution", [&] { return make_forward(p, bias != nullptr); }); });
+    auto call =
+        cache().take(key, [&] { return prepare("convolution", [&] { return make_forward(p, bias != nullptr); }); });
     call->run(input, weights, output, bias, packed);
 }
 
 void convolution_backward_input(const Convolution& p, const void* grad_output, const void* weights, void* grad_input,
                                 PackedWeights* packed) {
     Key key = key_of(Kind::backward_input, p, false, members_for_call());
-    auto call = cache().take(key, [&] { return prepare("convolution gradient", [&] { return make_backward_input(p); }); });
+    auto call =
+        cache().take(key, [&] { return prepare("convolution gradient", [&] { return make_backward_input(p); }); });
     call->run(grad_output, weights, grad_input, nullptr, packed);
 }
 
 void convolution_backward_weights(const Convolution& p, const void* input, const void* grad_output, void* grad_weights,
                                   void* grad_bias) {
     Key key = key_of(Kind::backward_weights, p, grad_bias != nullptr, members_for_call());
-    auto call = cache().take(
-        key, [&] { return prepare("convolution gradient", [&] { return make_backward_weights(p, grad_bias != nullptr); }); });
+    auto call = cache().take(key, [&] {
+        return prepare("convolution gradient", [&] { return make_backward_weights(p, grad_bias != nullptr); });
+    });
     call->run(input, grad_output, grad_weights, grad_bias, nullptr);
 }
 

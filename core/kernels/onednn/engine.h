@@ -111,8 +111,8 @@ private:
     }
 
     void describe(const dnnl::memory::desc& wanted) {
-        for (const auto& list : {wanted.get_dims(), wanted.get_padded_dims(), wanted.get_strides(), wanted.get_inner_blks(),
-                                 wanted.get_inner_idxs()}) {
+        for (const auto& list : {wanted.get_dims(), wanted.get_padded_dims(), wanted.get_strides(),
+                                 wanted.get_inner_blks(), wanted.get_inner_idxs()}) {
             tag_.push_back(int64_t(list.size()));
             tag_.insert(tag_.end(), list.begin(), list.end());
         }
@@ -155,7 +155,8 @@ struct Call {
         c.receive(c_data, c_scratch);
         if (extra) point(extra, extra_data);
         if (scratchpad_bytes) point(scratchpad, pad.data());
-        check(dnnl_primitive_execute(primitive.get(), stream.get(), int(arguments.size()), arguments.data()), "execute");
+        check(dnnl_primitive_execute(primitive.get(), stream.get(), int(arguments.size()), arguments.data()),
+              "execute");
         c.deliver(c_data, stream);
     }
 };
@@ -168,7 +169,7 @@ inline dnnl::primitive_attr attributes() {
 
 CallCache<Call>& cache();                  // adapter.cpp
 bool uses_own_team();
-int members_for_call();                    // how many threads this call gets; makes OpenMP's runtime agree where it is used
+int members_for_call(); // how many threads this call gets; makes OpenMP's runtime agree where it is used
 
 void matmul(const Matmul& p, PackedWeights* packed);
 void convolution_forward(const Convolution& p, const void* input, const void* weights, const void* bias, void* output,

@@ -10,7 +10,8 @@ using Tag = dnnl::memory::format_tag;
 
 // A stride that a dimension of one element never uses is given the value that oneDNN's pattern matching
 // expects.
-Desc matrix(DType dtype, int64_t batch, int64_t rows, int64_t columns, int64_t batch_stride, int64_t row, int64_t column) {
+Desc matrix(DType dtype, int64_t batch, int64_t rows, int64_t columns, int64_t batch_stride, int64_t row,
+            int64_t column) {
     if (rows == 1) row = column == 1 ? columns : 1;
     if (columns == 1) column = row == 1 && rows > 1 ? rows : 1;
     if (batch == 1) batch_stride = rows * columns;
@@ -20,7 +21,8 @@ Desc matrix(DType dtype, int64_t batch, int64_t rows, int64_t columns, int64_t b
 struct Batch {
     int64_t size = 1, a = 0, b = 0, c = 0;
     explicit Batch(const Matmul& p) {
-        require(p.batch_rank <= 1, ErrorKind::runtime, "onednn: matmul: ", p.batch_rank, " batch dimensions; expected 0 or 1");
+        require(p.batch_rank <= 1, ErrorKind::runtime, "onednn: matmul: ", p.batch_rank,
+                " batch dimensions; expected 0 or 1");
         if (p.batch_rank == 1) size = p.batch[0], a = p.a_batch[0], b = p.b_batch[0], c = p.c_batch[0];
     }
 };
@@ -60,8 +62,8 @@ void matmul(const Matmul& p, PackedWeights* packed) {
     Key key;
     key.add(int64_t(0) | int64_t(p.dtype) << 4 | int64_t(p.accumulate) << 8 | int64_t(p.relu) << 9 |
             int64_t(p.bias != nullptr) << 10 | int64_t(pack) << 11 | int64_t(members_for_call()) << 20);
-    for (int64_t value : {p.m, p.n, p.k, p.a_row, p.a_column, p.b_row, p.b_column, p.c_row, batch.size, batch.a, batch.b,
-                          batch.c})
+    for (int64_t value :
+         {p.m, p.n, p.k, p.a_row, p.a_column, p.b_row, p.b_column, p.c_row, batch.size, batch.a, batch.b, batch.c})
         key.add(value);
     auto call = cache().take(key, [&] { return prepare("matmul", [&] { return make(p, batch, pack); }); });
     call->run(p.a, p.b, p.c, p.bias, pack ? packed : nullptr);
