@@ -126,6 +126,33 @@ bool to_int(PyObject* o, int64_t* out) {
     return true;
 }
 
+// Arrays and other containers have one; NumPy's scalars are mappings to Python too, but without a length.
+static bool has_length(PyObject* o) {
+    PySequenceMethods* sequence = Py_TYPE(o)->tp_as_sequence;
+    PyMappingMethods* mapping = Py_TYPE(o)->tp_as_mapping;
+    return (sequence && sequence->sq_length) || (mapping && mapping->mp_length);
+}
+
+// NumPy's scalars, which keep their kind: a complex one or a bool converts to float as well.
+static bool numpy_scalar(PyObject* o, Value* v) {
+    if (!PyObject_HasAttrString(o, "dtype")) return false;
+    PyObject* item = PyObject_CallMethod(o, "item", nullptr);
+    if (!item) {
+        PyErr_Clear();
+        return false;
+    }
+    bool is_plain = PyFloat_CheckExact(item) || PyBool_Check(item) || PyLong_CheckExact(item) ||
+                    PyComplex_CheckExact(item);
+    try {
+        is_plain = is_plain && to_number(item, v);
+    } catch (...) {
+        Py_DECREF(item);
+        throw;
+    }
+    Py_DECREF(item);
+    return is_plain;
+}
+
 bool to_number(PyObject* o, Value* v) {
     if (PyFloat_CheckExact(o)) {
         *v = Value(PyFloat_AS_DOUBLE(o));
@@ -149,8 +176,9 @@ bool to_number(PyObject* o, Value* v) {
         return true;
     }
     if (is_tensor(o)) return false;
-    PyNumberMethods* m = Py_TYPE(o)->tp_as_number;        // NumPy's scalars and their like
-    if (!m || PySequence_Check(o) || PyMapping_Check(o)) return false;
+    PyNumberMethods* m = Py_TYPE(o)->tp_as_number;
+    if (!m || has_length(o)) return false;
+    if (numpy_scalar(o, v)) return true;
     if (m->nb_index) {
         int64_t i;
         if (!to_int(o, &i)) return false;

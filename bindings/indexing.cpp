@@ -40,7 +40,8 @@ struct Entry {
          "; expected integers, slices, `...`, None, bools, or arrays of integers or bools");
 }
 
-// Lists and NumPy arrays become tensors.
+}  // namespace
+
 Tensor tensor_from(PyObject* o) {
     static PyObject* as_tensor = [] {
         PyObject* module = PyImport_ImportModule("rushlight._C");
@@ -55,6 +56,8 @@ Tensor tensor_from(PyObject* o) {
     bool empty_list = t.numel() == 0 && !PyObject_CheckBuffer(o);
     return empty_list ? cast(t, DType::int64) : t;
 }
+
+namespace {
 
 bool is_numpy_bool(PyObject* o) {
     std::string_view name = Py_TYPE(o)->tp_name;

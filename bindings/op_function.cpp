@@ -376,6 +376,19 @@ PyType_Spec op_spec = {
         Py_TPFLAGS_DISALLOW_INSTANTIATION,
     op_slots};
 
+// As PyTorch prints them: each result on a line of its own.
+PyObject* result_repr(PyObject* self, PyObject*) {
+    PyObject* out = PyUnicode_FromFormat("%s(\n", Py_TYPE(self)->tp_name);
+    Py_ssize_t n = PyTuple_GET_SIZE(self);
+    for (Py_ssize_t i = 0; out && i < n; ++i) {
+        const char* field = Py_TYPE(self)->tp_members[i].name;
+        PyObject* line = PyUnicode_FromFormat("%s=%R%s", field, PyTuple_GET_ITEM(self, i), i + 1 < n ? ",\n" : ")");
+        if (!line) Py_CLEAR(out);
+        else PyUnicode_AppendAndDel(&out, line);
+    }
+    return out;
+}
+
 // The named tuple of an operator whose first result is called `values`: one for all its names. New reference, or null.
 PyObject* result_type_of(const Op& op) {
     size_t n = op.parsed.return_names.size();
@@ -388,6 +401,11 @@ PyObject* result_type_of(const Op& op) {
     auto* name = new std::string("rushlight.return_types." + op.parsed.name);
     PyStructSequence_Desc description = {name->c_str(), nullptr, fields, int(n)};
     type = reinterpret_cast<PyObject*>(PyStructSequence_NewType(&description));
+    if (!type) return nullptr;
+    static PyMethodDef repr = {"__repr__", result_repr, METH_NOARGS, nullptr};
+    PyObject* method = PyDescr_NewMethod(reinterpret_cast<PyTypeObject*>(type), &repr);
+    if (!method || PyObject_SetAttrString(type, "__repr__", method) != 0) Py_CLEAR(type);
+    Py_XDECREF(method);
     return Py_XNewRef(type);
 }
 

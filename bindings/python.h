@@ -110,6 +110,7 @@ auto reading(const char* op, const char* param, F&& f) {
 bool to_number(PyObject* o, Value* v);                    // int, float, bool, complex, NumPy scalars
 bool to_int(PyObject* o, int64_t* out);
 bool to_ints(PyObject* o, Dims* out);                     // a sequence of ints
+Tensor tensor_from(PyObject* o);                          // a list or a NumPy array as a tensor
 Value item_of(const TensorImpl& t, const char* op);       // the one element of a tensor
 PyObject* wrap_number(const Value& v);
 

@@ -117,6 +117,14 @@ PyObject* call_binary(const Op& op, PyObject* a, PyObject* b) {
 }
 
 PyObject* compare(PyObject* a, PyObject* b, int how) {
+    // Otherwise Python would compare by identity, and a tensor would silently differ from an array that equals it.
+    if ((how == Py_EQ || how == Py_NE) && !is_tensor(b) && PyObject_HasAttrString(b, "__array_interface__"))
+        return guarded([&]() -> PyObject* {
+            PyObject* array = wrap(tensor_from(b));
+            PyObject* result = array ? compare(a, array, how) : nullptr;
+            Py_XDECREF(array);
+            return result;
+        });
     switch (how) {
         case Py_LT: return call_binary(cached<name_lt>(), a, b);
         case Py_LE: return call_binary(cached<name_le>(), a, b);

@@ -13,6 +13,11 @@ def _reversed(self):
     return self if self.dim() == 0 else self.flip(0)
 
 
+def _array_wrap(self, array, context=None, return_scalar=False):
+    """What NumPy's functions of a tensor return: a tensor over the array's memory."""
+    return _C.from_numpy(array)
+
+
 def legacy_type(name, dtype):
     """A stand-in for an older tensor type: `FloatTensor(2, 3)`, `isinstance(x, FloatTensor)`."""
 
@@ -34,6 +39,7 @@ Tensor._repr = _repr
 Tensor.__format__ = _printing.tensor_format
 Tensor.__reversed__ = _reversed
 Tensor.__array_priority__ = 1000
+Tensor.__array_wrap__ = _array_wrap
 Tensor.__copy__ = _tensor_pickle.tensor_copy
 Tensor.__deepcopy__ = _tensor_pickle.tensor_deepcopy
 Tensor.__reduce_ex__ = _tensor_pickle.tensor_reduce_ex
