@@ -7,6 +7,8 @@
 #include "registry/rules.h"
 #include "registry/vjp.h"
 
+#include <algorithm>
+
 namespace rushlight {
 
 namespace {
@@ -256,10 +258,24 @@ void run_transposed(Call& c) {
                                         result_memory(y, p.input_layout), packed.get());
 }
 
+// An output_padding of a stride or more (less than the dilation) leaves room for windows past the last input.
 void vjp_transposed(Vjp& d) {
     Window v = window_of(d);
-    if (d.needs(0)) d.to(0, forward(d.grad(), d.input(1), v));
-    if (d.needs(1)) d.to(1, weight_grad(d.grad(), d.input(0), d.sizes(1), v));
+    const Dims x = d.sizes(0);
+    Dims past, pads;
+    auto extra = d["output_padding"].to_ints();
+    for (int i = 0; i < x.size() - 2; ++i) past.push_back(extra[extra.size() == 1 ? 0 : size_t(i)] / v.stride[i]);
+    for (int i = past.size() - 1; i >= 0; --i) pads.push_back(0), pads.push_back(past[i]);
+    bool any = std::ranges::any_of(past, [](int64_t n) { return n > 0; });
+    if (d.needs(0)) {
+        Tensor g = forward(d.grad(), d.input(1), v);
+        for (int i = 2; any && i < x.size(); ++i) g = narrow(g, i, 0, x[i]);
+        d.to(0, g);
+    }
+    if (d.needs(1)) {
+        Tensor in = any ? invoke(required_op("pad"), d.input(0), pads) : d.input(0);
+        d.to(1, weight_grad(d.grad(), in, d.sizes(1), v));
+    }
     if (d.needs(2)) {
         Dims others = {0};
         for (int i = 2; i < d.sizes(0).size(); ++i) others.push_back(i);
@@ -404,7 +420,8 @@ OP(convolution_transpose) = {
     .onnx = {"ConvTranspose", 11},
     .samples = {.calls =
                     "convolution_transpose(T(2, 3, 5), T(3, 4, 3), T(4), (2,), (1,), (1,), 1, (1,)); "
-                    "convolution_transpose(T(2, 4, 3, 4), T(4, 2, 3, 2), T(4), (2, 1), (1, 0), (1, 0), 2, (1, 2))"},
+                    "convolution_transpose(T(2, 4, 3, 4), T(4, 2, 3, 2), T(4), (2, 1), (1, 0), (1, 0), 2, (1, 2)); "
+                    "convolution_transpose(T(1, 2, 4), T(2, 3, 2), None, (2,), (3,), (2,), 1, (3,))"},
     .doc =
         "The transposed convolution of a batch in one to three dimensions: the gradient of a convolution with respect "
         "to its input."};

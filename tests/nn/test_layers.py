@@ -244,6 +244,16 @@ def test_transposed_convolution_output_size(size):
         tuple(theirs(torch.zeros(2, 4, 4, 4), output_size=size).shape)
 
 
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("channels", [(1, 1), (2, 5), (3, 8), (3, 15), (3, 17)])
+def test_weight_gradients_of_pointwise_first_layers(rank, channels):
+    layer = getattr(rl.nn, f"Conv{rank}d")(*channels, 1)
+    x, grad = rl.randn(3, channels[0], *[5] * rank), rl.randn(3, channels[1], *[5] * rank)
+    layer(x).backward(grad)
+    expected = np.einsum("nos,nis->oi", grad.flatten(2).numpy(), x.flatten(2).numpy())
+    np.testing.assert_allclose(layer.weight.grad.flatten(1).numpy(), expected, rtol=1e-4, atol=1e-4)
+
+
 def test_transposed_convolution_refuses_impossible_sizes():
     layer = rl.nn.ConvTranspose2d(4, 2, 3, stride=2)
     with pytest.raises(ValueError, match="output_size"):

@@ -148,6 +148,10 @@ bool is_first_layer(const Convolution& p) { return p.groups == 1 && p.in_channel
 // oneDNN brings a gradient of fewer channels than a register's into blocks of this many, slowly: they arrive padded.
 constexpr int64_t padded_channels = 16;
 
+bool is_padded(const Convolution& p) {
+    return is_first_layer(p) && p.out_channels < padded_channels && p.dtype == DType::float32;
+}
+
 void backward_padded_weights(const Convolution& p, const Sizes& sizes, const void* input, const float* grad,
                              void* grad_weights, void* grad_bias) {
     Convolution q = p;
@@ -256,11 +260,12 @@ void convolution_backward_weights(const Convolution& given, const void* input, c
     bool done = !reason && onednn_takes([&] {
         Convolution best = in_best_layout(p);
         if (is_first_layer(p)) best.input_layout = Layout::plain;
+        if (is_padded(p)) best.output_layout = Layout::channels_last;
         Activation x(p, true, p.input_layout, best.input_layout), g(p, false, p.output_layout, best.output_layout);
         x.reserve(p.batch);
         g.reserve(p.batch);
         const void *from = x.read(input, 0, p.batch), *grad = g.read(grad_output, 0, p.batch);
-        if (is_first_layer(p) && p.out_channels < padded_channels && p.dtype == DType::float32)
+        if (is_padded(p))
             backward_padded_weights(best, sizes, from, static_cast<const float*>(grad), grad_weights, grad_bias);
         else onednn::table()->convolution_backward_weights(best, from, grad, grad_weights, grad_bias);
     });
