@@ -26,6 +26,8 @@ void infer_scan(Call& c) {
     rules::require_not_complex(c, 0);
     dim_of(c);
     DType t = c.has(2) ? c[2].dtype_ : is_floating(c.tensor(0).dtype) ? c.tensor(0).dtype : DType::int64;
+    require(!is_complex(t), ErrorKind::runtime, c.name(), ": dtype=", name_of(t),
+            "; complex numbers are not supported here");
     c.result(c.tensor(0).sizes, t);
 }
 

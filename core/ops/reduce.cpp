@@ -35,6 +35,13 @@ void infer_sum(Call& c) {
     infer_reduction(c, wanted_dtype(c, is_floating(t) ? t : DType::int64));
 }
 
+void infer_prod(Call& c) {
+    infer_sum(c);
+    DType t = wanted_dtype(c, c.tensor(0).dtype);
+    require(!is_complex(t), ErrorKind::runtime, c.name(), ": dtype=", name_of(t),
+            "; complex numbers are not supported here");
+}
+
 void infer_mean(Call& c) {
     DType t = wanted_dtype(c, c.tensor(0).dtype);
     require(is_floating(t), ErrorKind::runtime, c.name(), ": input has dtype ", name_of(t),
@@ -73,7 +80,7 @@ void infer_count(Call& c) {
 // ---- running --------------------------------------------------------------------------------------------------------
 
 // Reduces runs of adjacent dimensions from the last to the first, so that no input needs to be copied into another
-// order. Between the runs 16-bit floats stay float32: the result is rounded once.
+// order. Between the runs 16-bit floats stay float32: the result is rounded once. Integers are added up in int64.
 void run_blocks(Call& c, Reduction op) {
     Tensor x(&c.tensor(0));
     Tensor out = c.out[0];
@@ -82,10 +89,11 @@ void run_blocks(Call& c, Reduction op) {
         x = cast(x, op == Reduction::sum || op == Reduction::prod || op == Reduction::mean ? out.dtype() : x.dtype());
     x = contiguous(x);
     Dims sizes = x.sizes();
-    if (sizes.empty()) return kernels::reduce(op, x.data(), x.dtype(), out.data(), out.dtype(), {1, 1, 1});
+    if (sizes.empty()) sizes.push_back(1), mask = 1;
     bool rounds = op == Reduction::sum || op == Reduction::mean || op == Reduction::prod;
     bool half = out.dtype() == DType::float16 || out.dtype() == DType::bfloat16;
-    DType between = rounds && half ? DType::float32 : out.dtype();
+    bool exact = is_integral(out.dtype()) || out.dtype() == DType::boolean;
+    DType between = rounds && half ? DType::float32 : rounds && exact ? DType::int64 : out.dtype();
     int last = sizes.size();
     while (true) {
         while (last > 0 && !(mask >> (last - 1) & 1)) --last;
@@ -233,7 +241,7 @@ OP(prod) = {
     .names = "prod Tensor.prod out",
     .kind = Kind::reduction,
     .dtypes = "floating integral bool",
-    .infer = infer_sum,
+    .infer = infer_prod,
     .kernel = {"generic", run<Reduction::prod>},
     .derivative = {vjp_prod, "input"},
     .onnx = {"ReduceProd", 13},

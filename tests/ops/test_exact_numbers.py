@@ -1,5 +1,5 @@
 """Integer attributes beyond 2**53 stay exact, nan_to_num stays within a dtype's own range, sums of 16-bit values are
-rounded once."""
+rounded once, sums and products of integers fit the dtype asked for."""
 import numpy as np
 import pytest
 
@@ -84,3 +84,22 @@ def test_gradients_of_values_that_are_read_often(dtype, read):
     x = rl.ones(2, dtype=dtype, requires_grad=True)
     read(x, rl.zeros(MANY, dtype=rl.int64)).sum().backward()
     assert x.grad.tolist() == rounded(np.array([MANY, 0]), dtype)
+
+
+@pytest.mark.parametrize("wanted", ["bool", "uint8", "int8", "int16", "int32", "int64"])
+@pytest.mark.parametrize("given", ["bool", "int16", "int64", "float32"])
+@pytest.mark.parametrize("name", ["sum", "prod"])
+def test_reductions_into_narrow_integers(name, given, wanted):
+    values = np.random.default_rng(3).integers(1, 3, (4, 70, 5)).astype(given)
+    x = rl.tensor(values)
+    for dim in (0, 1, 2):
+        exact = getattr(np, name)(values.astype(wanted).astype(np.int64), axis=dim)
+        assert getattr(x, name)(dim, dtype=getattr(rl, wanted)).tolist() == exact.astype(wanted).tolist()
+    assert getattr(x[2, 3, 1], name)(dtype=getattr(rl, wanted)).item() == values[2, 3, 1].astype(wanted)
+
+
+@pytest.mark.parametrize("call", [lambda x: x.prod(dtype=rl.complex64), lambda x: x.cumsum(0, dtype=rl.complex64),
+                                  lambda x: x.cumprod(0, dtype=rl.complex128)], ids=["prod", "cumsum", "cumprod"])
+def test_no_complex_products_and_scans(call):
+    with pytest.raises(RuntimeError, match="dtype=complex"):
+        call(rl.ones(3))
