@@ -47,11 +47,18 @@ void vjp_softmax(Vjp& d) {
     else d.to(0, mul(y, sub(g, sum(mul(g, y), dim, true))));
 }
 
+void infer_softmax_grad(Call& c) {
+    rules::same_as_first_floating(c);
+    rules::require_same_dtype(c, 0, 1);
+    rules::require_same_shape(c, 0, 1);
+    rules::dim(c, c[2].to_int(), c.tensor(0).sizes);
+}
+
 template <bool log>
 void run_softmax_grad(Call& c) {
     Tensor g = contiguous(Tensor(&c.tensor(0))), y = contiguous(Tensor(&c.tensor(1)));
-    kernels::softmax_backward(g.data(), y.data(), g.dtype(), c.out[0].data(), extent_of(y.sizes(), int(c[2].to_int())),
-                              log);
+    kernels::softmax_backward(g.data(), y.data(), g.dtype(), c.out[0].data(),
+                              extent_of(y.sizes(), softmax_dim(c[2], y.rank())), log);
 }
 
 #define SOFTMAX(NAME) NAME "(input: Tensor, dim: int | None = None, dtype: dtype | None = None) -> Tensor"
@@ -87,7 +94,7 @@ OP(softmax_grad) = {
     .names = "_ops.softmax_grad",
     .kind = Kind::reduction,
     .dtypes = "floating",
-    .infer = rules::same_as_first_floating,
+    .infer = infer_softmax_grad,
     .kernel = {"generic", run_softmax_grad<false>},
     .derivative = fused_gradient,
     .onnx = no_onnx("a gradient"),
@@ -99,7 +106,7 @@ OP(log_softmax_grad) = {
     .names = "_ops.log_softmax_grad",
     .kind = Kind::reduction,
     .dtypes = "floating",
-    .infer = rules::same_as_first_floating,
+    .infer = infer_softmax_grad,
     .kernel = {"generic", run_softmax_grad<true>},
     .derivative = fused_gradient,
     .onnx = no_onnx("a gradient"),
@@ -132,21 +139,42 @@ ClassLoss spec_of(const Dims& scores, const Tensor& target, const Tensor& weight
     return s;
 }
 
-void check_class_loss(const Call& c) {
-    rules::require_floating(c, 0);
-    const Dims &x = c.tensor(0).sizes, &y = c.tensor(1).sizes;
+// `x` are the sizes of the scores.
+void check_classes(const Call& c, const Dims& x, int target_at, int weight_at) {
+    const Dims& y = c.tensor(target_at).sizes;
     require(!x.empty(), ErrorKind::runtime, c.name(), ": input has shape ", x, "; expected (C,) or (N, C, ...)");
     Dims expected = x;
     expected.erase(class_dim(x));
     require(y == expected, ErrorKind::value, c.name(), ": target has shape ", y, " and input ", x,
             "; expected target of shape ", expected);
-    rules::require_index(c, 1);
+    rules::require_index(c, target_at);
     int64_t classes = x[class_dim(x)];
-    if (c.has(2)) {
-        rules::require_same_dtype(c, 0, 2);
-        require(c.tensor(2).sizes == Dims{classes}, ErrorKind::runtime, c.name(), ": weight has shape ",
-                c.tensor(2).sizes, "; expected ", Dims{classes}, ", one per class");
+    if (c.has(weight_at)) {
+        rules::require_same_dtype(c, 0, weight_at);
+        require(c.tensor(weight_at).sizes == Dims{classes}, ErrorKind::runtime, c.name(), ": weight has shape ",
+                c.tensor(weight_at).sizes, "; expected ", Dims{classes}, ", one per class");
     }
+}
+
+void check_class_loss(const Call& c) {
+    rules::require_floating(c, 0);
+    check_classes(c, c.tensor(0).sizes, 1, 2);
+}
+
+// What a loss has kept for its gradient: `expected` elements of the dtype that sums are formed in.
+void check_kept(const Call& c, int param, const Dims& expected) {
+    const TensorImpl& t = c.tensor(param);
+    DType wide = c.tensor(0).dtype == DType::float64 ? DType::float64 : DType::float32;
+    require(t.sizes == expected && t.dtype == wide, ErrorKind::runtime, c.name(), ": ", rules::param_name(c, param),
+            " has shape ", t.sizes, " and dtype ", name_of(t.dtype), "; expected ", expected, " and ", name_of(wide));
+}
+
+void check_loss_grad(const Call& c, const Dims& target) {
+    rules::require_floating(c, 0);
+    bool none = reduction_of(c.name(), c["reduction"]) == kernels::LossReduction::none;
+    Dims expected = none ? target : Dims{};
+    require(c.tensor(0).sizes == expected, ErrorKind::runtime, c.name(), ": grad has shape ", c.tensor(0).sizes,
+            "; expected ", expected, " for this reduction");
 }
 
 void check_targets(const Call& c, const ClassLoss& s) {
@@ -224,12 +252,21 @@ void vjp_cross_entropy(Vjp& d) {
                    d["reduction"], d["label_smoothing"]));
 }
 
-void infer_cross_entropy_grad(Call& c) { c.result(c.tensor(1).sizes, c.tensor(1).dtype); }
+void infer_cross_entropy_grad(Call& c) {
+    const Dims &x = c.tensor(1).sizes, &target = c.tensor(2).sizes;
+    rules::require_same_dtype(c, 0, 1);
+    check_classes(c, x, 2, 3);
+    check_loss_grad(c, target);
+    check_kept(c, 4, target);
+    check_kept(c, 5, {});
+    c.result(x, c.tensor(1).dtype);
+}
 
 void run_cross_entropy_grad(Call& c) {
     LossArguments a(c, 1, 2, 3, c["label_smoothing"].to_double());
-    Tensor g = contiguous(Tensor(&c.tensor(0)));
-    kernels::cross_entropy_backward(g.data(), a.scores.data(), a.scores.dtype(), a.spec, c.tensor(4).data(),
+    check_targets(c, a.spec);
+    Tensor g = contiguous(Tensor(&c.tensor(0))), lse = contiguous(Tensor(&c.tensor(4)));
+    kernels::cross_entropy_backward(g.data(), a.scores.data(), a.scores.dtype(), a.spec, lse.data(),
                                     c.tensor(5).data(), c.out[0].data());
 }
 
@@ -244,13 +281,20 @@ void vjp_nll_loss(Vjp& d) {
     d.to(0, invoke(op, d.grad(), d.input(1), d.input(2), d.result(1), d.sizes(0), d["ignore_index"], d["reduction"]));
 }
 
-void infer_nll_loss_grad(Call& c) { c.result(Dims(c["input_size"].to_ints()), c.tensor(0).dtype); }
+void infer_nll_loss_grad(Call& c) {
+    Dims x(c["input_size"].to_ints());
+    check_classes(c, x, 1, 2);
+    check_loss_grad(c, c.tensor(1).sizes);
+    check_kept(c, 3, {});
+    c.result(x, c.tensor(0).dtype);
+}
 
 void run_nll_loss_grad(Call& c) {
     Tensor g = contiguous(Tensor(&c.tensor(0))), target = cast(Tensor(&c.tensor(1)), DType::int64);
     Tensor weight = c.has(2) ? contiguous(Tensor(&c.tensor(2))) : Tensor();
     ClassLoss s = spec_of(c.out[0].sizes(), target, weight, c["ignore_index"].to_int(), 0,
                           reduction_of(c.name(), c["reduction"]));
+    check_targets(c, s);
     kernels::nll_loss_backward(g.data(), g.dtype(), s, c.tensor(3).data(), c.out[0].data());
 }
 

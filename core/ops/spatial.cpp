@@ -85,7 +85,13 @@ void vjp_pad(Vjp& d) {
     d.to(0, invoke(op, d.grad(), d.sizes(0), d[1], d[2]));
 }
 
-void infer_pad_grad(Call& c) { c.result(Dims(c[1].to_ints()), c.tensor(0).dtype); }
+void infer_pad_grad(Call& c) {
+    rules::require_floating(c, 0);
+    Dims x(c[1].to_ints()), expected = padded_sizes(c, x, c[2].to_ints(), mode_of(c, c[3]));
+    require(c.tensor(0).sizes == expected, ErrorKind::runtime, c.name(), ": grad has shape ", c.tensor(0).sizes,
+            "; expected ", expected, " for input_size=", x);
+    c.result(x, c.tensor(0).dtype);
+}
 
 void run_pad_grad(Call& c) {
     Tensor g = contiguous(Tensor(&c.tensor(0)));
@@ -122,6 +128,12 @@ kernels::Resize resize_of(const Call& c, const Dims& x, const Dims& y, std::span
     return r;
 }
 
+void check_scales(const Call& c, int rank) {
+    size_t given = c[2].to_reals().size();
+    require(given == 0 || int(given) == rank, ErrorKind::value, c.name(), ": scales has ", given,
+            " values; expected none or ", rank);
+}
+
 // Arguments: 0 input, 1 size, 2 scales (may be empty), 3 mode, 4 align_corners.
 void infer_resize(Call& c) {
     const Dims& x = c.tensor(0).sizes;
@@ -135,6 +147,7 @@ void infer_resize(Call& c) {
     std::span<const int64_t> size = c[1].to_ints();
     require(int(size.size()) == x.size() - 2, ErrorKind::value, c.name(), ": size=", to_text(size),
             " does not fit input of shape ", x, "; expected ", x.size() - 2, " values");
+    check_scales(c, x.size() - 2);
     Dims out = {x[0], x[1]};
     for (size_t i = 0; i < size.size(); ++i) {
         require(size[i] > 0 && x[int(i) + 2] > 0, ErrorKind::runtime, c.name(), ": input of shape ", x,
@@ -155,7 +168,18 @@ void vjp_resize(Vjp& d) {
     d.to(0, invoke(op, d.grad(), d.sizes(0), d[2], d[3], d[4]));
 }
 
-void infer_resize_grad(Call& c) { c.result(Dims(c[1].to_ints()), c.tensor(0).dtype); }
+void infer_resize_grad(Call& c) {
+    rules::require_floating(c, 0);
+    Dims x(c[1].to_ints());
+    const Dims& g = c.tensor(0).sizes;
+    bool fits = x.size() >= 3 && x.size() <= 5 && g.size() == x.size() && x[0] == g[0] && x[1] == g[1];
+    for (int i = 2; fits && i < x.size(); ++i) fits = x[i] > 0 && g[i] > 0;
+    require(fits, ErrorKind::runtime, c.name(), ": grad has shape ", g, " and input_size=", x,
+            "; expected (N, C, spatial...) with equal N and C and no empty dimension");
+    resize_mode(c, c[3].to_string(), x.size() - 2);
+    check_scales(c, x.size() - 2);
+    c.result(x, c.tensor(0).dtype);
+}
 
 void run_resize_grad(Call& c) {
     Tensor g = contiguous(Tensor(&c.tensor(0)));

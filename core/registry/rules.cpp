@@ -105,6 +105,12 @@ void require_same_dtype(const Call& c, int a, int b) {
             param_name(c, b), " has dtype ", name_of(y), "; expected the same dtype");
 }
 
+void require_same_shape(const Call& c, int a, int b) {
+    const Dims &x = c.tensor(a).sizes, &y = c.tensor(b).sizes;
+    require(x == y, ErrorKind::runtime, c.name(), ": ", param_name(c, a), " has shape ", x, " and ",
+            param_name(c, b), " ", y, "; expected equal shapes");
+}
+
 void require_rank(const Call& c, int param, int rank) {
     const Dims& sizes = c.tensor(param).sizes;
     require(sizes.size() == rank, ErrorKind::runtime, c.name(), ": ", param_name(c, param), " has shape ", sizes,

@@ -28,6 +28,7 @@ std::string expected_between(int64_t low, const char* what, int64_t high);
 
 void require_floating(const Call& c, int param);
 void require_same_dtype(const Call& c, int a, int b);
+void require_same_shape(const Call& c, int a, int b);
 void require_rank(const Call& c, int param, int rank);
 void require_not_complex(const Call& c, int param);
 void require_index(const Call& c, int param);               // int64 or int32

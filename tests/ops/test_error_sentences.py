@@ -124,3 +124,49 @@ def test_size_and_stride_know_one_keyword():
     for call in (lambda: x.size(2), lambda: x.stride(-3), lambda: rl.tensor(1.0).size(0)):
         with pytest.raises(IndexError):
             call()
+
+
+O = rl.ones
+CLASSES = rl.tensor([0, 2])
+INCONSISTENT = {
+    "softmax_grad": [
+        (O(3, 4), O(3), 1),
+        (O(3, 4), O(3, 4), 2),
+        (O(3, 4), O(3, 4).double(), 1),
+        (O(3, 4), O(3, 4), 2**31),
+    ],
+    "log_softmax_grad": [(O(3, 4), O(0, 4), 1), (O(3, 4).long(), O(3, 4).long(), 1)],
+    "pad_grad": [
+        (O(3, 5), (3, 4), (1, 2), "reflect"),
+        (O(3, 7), (3, 4), (1,), "reflect"),
+        (O(3, 7).long(), (3, 4), (1, 2), "reflect"),
+    ],
+    "resize_grad": [
+        (O(1, 2, 7), (1, 64, 4), (), "linear", False),
+        (O(1, 2, 7), (1, 2, 4), (1.0, 2.0), "linear", False),
+        (O(7), (4,), (), "linear", False),
+        (O(1, 2, 7), (1, 2, -4), (), "linear", False),
+    ],
+    "resize": [(O(1, 2, 3, 3), (4, 4), (2.0,), "bilinear", False)],
+    "nll_loss_grad": [
+        (O(()), rl.tensor([0, 9]), None, O(()), (2, 3), -100, "mean"),
+        (O(5), CLASSES, None, O(()), (2, 3), -100, "none"),
+        (O(()), CLASSES, O(2), O(()), (2, 3), -100, "mean"),
+        (O(()), CLASSES, None, O(0), (2, 3), -100, "mean"),
+        (O(()), CLASSES, None, O(()), (-2, 3), -100, "mean"),
+    ],
+    "cross_entropy_grad": [
+        (O(()), O(2, 3), CLASSES, None, O(1), O(()), -100, "mean", 0.0),
+        (O(()), O(2, 3), rl.tensor([0, 9]), None, O(2), O(()), -100, "mean", 0.0),
+        (O(()), O(2, 3), CLASSES, O(2), O(2), O(()), -100, "mean", 0.0),
+        (O(()), O(2, 3), CLASSES, None, O(2), O(()).double(), -100, "mean", 0.0),
+        (O(2), O(2, 3), CLASSES, None, O(2), O(()), -100, "mean", 0.0),
+    ],
+}
+CALLS = [(op, arguments) for op, calls in INCONSISTENT.items() for arguments in calls]
+
+
+@pytest.mark.parametrize("op, arguments", CALLS, ids=lambda v: str(v)[:20])
+def test_gradients_called_by_name_check_their_arguments(op, arguments):
+    with pytest.raises((RuntimeError, ValueError, IndexError), match=f"^{op}: "):
+        rl._C.operator(op)(*arguments)
