@@ -579,3 +579,10 @@ def test_a_stream_that_yields_more_than_it_says():
 
     with pytest.warns(UserWarning, match="reported to be 4"):
         list(DataLoader(Claims(9), batch_size=None))
+
+
+def test_persistent_workers_draw_one_seed_for_all_iterations():
+    rl.manual_seed(0)
+    loader = DataLoader(list(range(8)), batch_size=4, shuffle=True, num_workers=1, persistent_workers=True)
+    orders = [[batch.tolist() for batch in loader] for _ in range(2)]
+    assert orders == [[[2, 0, 5, 3], [1, 4, 7, 6]], [[7, 2, 0, 5], [3, 4, 6, 1]]]     # PyTorch's

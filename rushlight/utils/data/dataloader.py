@@ -260,7 +260,8 @@ class Iterator:
         self._loader_length = loader.__len__ if loader._streams else None
         self._index_sampler = loader._index_sampler
         self._yielded = 0
-        self.base_seed = draw_base_seed(loader)
+        if not hasattr(self, "base_seed"):              # persistent workers keep the seed of their first iteration
+            self.base_seed = draw_base_seed(loader)
         self._indices = iter(self._index_sampler)
 
     def __iter__(self):
