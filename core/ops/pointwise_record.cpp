@@ -23,7 +23,7 @@ struct Definition {
     int inputs;
     PointwiseSet kernels;
     Slopes slopes;
-    bool finite_limits, natural_exponent;
+    bool finite_limits, attributes_promote, natural_exponent;
     Op* gradient = nullptr;              // the fused g * slope(x, y) of a unary operator
 };
 
@@ -45,7 +45,10 @@ void infer_pointwise(Call& c) {
     const Definition& d = definition_of(c.op);
     int first = d.family == family::select ? 1 : 0;
     DType t = rules::result_type(c, first, d.inputs);
-    if (d.family == family::float_result && !is_differentiable(t)) t = default_dtype();
+    bool real = d.family == family::float_result;
+    for (int i = d.inputs; d.attributes_promote && i < int(c.op.parsed.params.size()); ++i)
+        real = real || c.args[i].tag == Tag::real;
+    if (real && !is_differentiable(t)) t = default_dtype();
     c.compute = compute_dtype(t);
     const PointwiseKernels& k = d.kernels.active();
     if (!k.forward[int(c.compute)]) refuse_dtype(c, t);
@@ -396,7 +399,8 @@ void run_tiles(TileFn fn, const Tensor& out, const Value* inputs, int count, DTy
 
 Op pointwise_op(const Op& self, const char* name, family::Family family, int inputs, const PointwiseSet& kernels,
                 const Slopes& slopes, const PointwiseFields& fields) {
-    definitions().push_back({family, inputs, kernels, slopes, fields.finite_limits, fields.natural_exponent});
+    definitions().push_back({family, inputs, kernels, slopes, fields.finite_limits, fields.attributes_promote,
+                             fields.natural_exponent});
     Op op;
     std::string n = name, attributes = *fields.attributes ? std::string(", ") + fields.attributes : "";
     op.signature = fields.signature

@@ -53,6 +53,7 @@ struct PointwiseFields {
     Onnx onnx = {nullptr, 0, "ONNX has no operator for it"};
     int version = 1;
     bool finite_limits = false;           // p[1] and p[2], where None, are the dtype's largest and smallest numbers
+    bool attributes_promote = false;      // a real attribute makes the computation on integers a real one
     bool natural_exponent = false;        // argument 1, a number, must not be negative in integer arithmetic
     bool inplace = false;                 // nn.functional.name takes a last argument `inplace`
 };

@@ -124,3 +124,14 @@ def test_every_dtype_moves_unchanged(dtype):
     ]:
         assert moved.dtype == dtype
         assert back(moved).tolist() == x.tolist()
+
+
+@pytest.mark.parametrize("bounds", [{"max": 1.5}, {"min": 0.5}, {"min": 0.5, "max": 1.5}, {"max": rl.tensor(1.5)}])
+def test_clamp_of_integers_by_reals_is_real(bounds):
+    result = rl.arange(3).clamp(**bounds)
+    low, high = float(bounds.get("min", -9)), float(bounds.get("max", 9))
+    assert result.dtype is rl.float32
+    np.testing.assert_array_equal(result.numpy(), np.clip(np.arange(3.0), low, high))
+    assert rl.arange(3).clamp(1, 2).dtype is rl.int64
+    with pytest.raises(RuntimeError):
+        rl.arange(3).clamp_(**bounds)
