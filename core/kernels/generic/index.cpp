@@ -784,7 +784,7 @@ IndexFault index_add(void* dst, DType t, const int64_t* index, int64_t count, co
 
 IndexFault one_hot(const int64_t* index, int64_t count, int64_t classes, int64_t* dst) {
     if (IndexFault fault = check_indices(index, count, 0, classes)) return fault;
-    std::memset(dst, 0, size_t(count) * size_t(classes) * sizeof(int64_t));
+    std::fill_n(dst, count * classes, 0);
     for (int64_t i = 0; i < count; ++i) dst[i * classes + index[i]] = 1;
     return {};
 }
