@@ -94,10 +94,17 @@ struct Running {
     }
 };
 
+// Nothing to normalise: statistics and gradients of nothing are zero.
+void clear(std::initializer_list<Tensor> results) {
+    for (const Tensor& t : results)
+        if (t.numel() > 0) std::memset(t.data(), 0, size_t(t.numel() * size_of(t.dtype())));
+}
+
 void run_batch_norm(Call& c) {
     Tensor x(&c.tensor(0)), y = c.out[0];
     DType s = statistics_dtype(x.dtype()), param = parameter_dtype(c, 1, 2);
     Tensor weight = optional_tensor(c, 1), bias = optional_tensor(c, 2);
+    if (x.numel() == 0) return clear({c.out[1], c.out[2]});
     Activation in(x);
     bool later = in.channels_last() && may_be_put_off(y, x);
     kernels::ChannelAffine affine, *put_off = later ? &affine : nullptr;
@@ -188,6 +195,7 @@ void run_batch_norm_grad(Call& c) {
         GradMode off(false);
         inverse = rsqrt(add(inverse, c[6].to_double()));
     }
+    if (x.numel() == 0) return clear({c.out[1], c.out[2]});
     Activation in(x), out(g, in.layout());
     kernels::batch_norm_backward(out.data(), in.data(), nullptr, t, result_memory(c.out[0], in.layout()),
                                  channel_shape(x.sizes(), in.layout()), data_or_null(weight), param, mu.data(),

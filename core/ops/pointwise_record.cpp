@@ -182,6 +182,9 @@ bool mentions(const char* text, char name) {
 
 // One pass over memory when nobody differentiates again: an operator of its own, so that captured graphs see it.
 void infer_gradient(Call& c) {
+    rules::require_floating(c, 0);
+    for (int i : {1, 2})
+        if (c.has(i)) rules::require_same_dtype(c, 0, i);
     for (int i : {1, 2})
         require(!c.has(i) || c.tensor(i).sizes == c.tensor(0).sizes, ErrorKind::runtime, c.name(), ": ",
                 rules::param_name(c, i), " does not have shape ", c.tensor(0).sizes, ", the shape of grad");
