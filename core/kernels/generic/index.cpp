@@ -488,7 +488,7 @@ void masked_select(const void* src, DType t, const void* mask, int64_t n, void* 
                     kept[count] = in[i];
                     count += keep[i] != 0;
                 }
-                std::memcpy(out, kept, size_t(count) * sizeof(U));
+                if (count) std::memcpy(out, kept, size_t(count) * sizeof(U));   // dst is null where nothing is kept
                 out += count;
             }
         });
