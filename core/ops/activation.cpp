@@ -22,9 +22,12 @@ Tensor moved_channels(const Tensor& t) {
 
 }  // namespace
 
+bool is_whole_storage(const TensorImpl& t) {
+    return t.contiguous && t.offset == 0 && size_t(t.numel * size_of(t.dtype)) == t.storage->bytes();
+}
+
 bool keeps_channels_last(const TensorImpl& t) {
-    return t.storage->arrangement() == Arrangement::channels_last && t.rank() >= 3 && t.contiguous && t.offset == 0 &&
-           size_t(t.numel * size_of(t.dtype)) == t.storage->bytes() &&
+    return t.storage->arrangement() == Arrangement::channels_last && t.rank() >= 3 && is_whole_storage(t) &&
            t.storage->arranged_as(t.sizes[0], t.sizes[1], spatial_of(t));
 }
 

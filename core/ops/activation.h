@@ -7,6 +7,9 @@
 
 namespace rushlight {
 
+// Does `t` hold all of its storage's bytes, in row-major order?
+bool is_whole_storage(const TensorImpl& t);
+
 // Is `t` exactly the tensor that its storage keeps with channels last?
 bool keeps_channels_last(const TensorImpl& t);
 

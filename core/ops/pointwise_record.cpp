@@ -329,9 +329,7 @@ bool run_tiles_channels_last(TileFn fn, const Tensor& out, const Value* inputs, 
             if (&t != out.impl() || !keeps_channels_last(t)) return false;
         }
     }
-    bool whole = out.contiguous() && out->offset == 0 &&
-                 size_t(out.numel() * size_of(out.dtype())) == out->storage->bytes();
-    if (!found || !whole || out.rank() < 3 || size_of(out.dtype()) == 1) return false;
+    if (!found || !is_whole_storage(*out.impl()) || out.rank() < 3 || size_of(out.dtype()) == 1) return false;
     const int64_t one = 1, none = 0, numel = out.numel();
     std::optional<Activation> held[4];
     Cell cells[4];

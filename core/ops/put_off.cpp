@@ -35,8 +35,7 @@ std::shared_ptr<const PutOffAffine> work_on(const Tensor& t) {
 bool is_fresh(const Tensor& out, const Tensor& like) {
     Storage& storage = *out->storage;
     return storage.arrangement() == Arrangement::plain && storage.resizable() && storage.use_count() == 1 &&
-           out->contiguous && out->offset == 0 && out.sizes() == like.sizes() && out.dtype() == like.dtype() &&
-           size_t(out.numel() * size_of(out.dtype())) == storage.bytes();
+           is_whole_storage(*out.impl()) && out.sizes() == like.sizes() && out.dtype() == like.dtype();
 }
 
 // `work`, which takes in what `before` was, becomes the work on `out`.

@@ -1,14 +1,13 @@
 #include "ops/weights.h"
 
+#include "ops/activation.h"
 #include "registry/mode.h"
 
 namespace rushlight {
 
 std::shared_ptr<compute::PackedWeights> packed_weights(const Tensor& weight) {
     Storage& storage = *weight->storage;
-    bool whole = weight.contiguous() && weight->offset == 0 &&
-                 size_t(weight.numel() * size_of(weight.dtype())) == storage.bytes();
-    if (mode.grad || !whole || storage.written_elsewhere()) {
+    if (mode.grad || !is_whole_storage(*weight.impl()) || storage.written_elsewhere()) {
         storage.forget_derived();
         return nullptr;
     }
