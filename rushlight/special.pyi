@@ -11,6 +11,8 @@ Number = builtins.int | builtins.float | builtins.bool | builtins.complex
 from rushlight._C import Generator
 from rushlight._C import Tensor
 from rushlight._C import dtype as _dtype
+from rushlight.functional.arithmetic import float_power as float_power
+from rushlight.functional.arithmetic import mvlgamma as multigammaln
 
 def digamma(input: Tensor, *, out: Any = None) -> Tensor: ...
 def entr(input: Tensor, *, out: Any = None) -> Tensor: ...

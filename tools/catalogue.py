@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import rushlight
 from rushlight import _C
@@ -140,6 +141,15 @@ def public_names(module: ModuleType) -> dict[str, object]:
         if not (foreign or machinery or elsewhere):
             found[name] = value
     return found
+
+
+def signature_of(value: Any) -> inspect.Signature:
+    """A Python function's signature, with the `out=` that a composite may take besides its own."""
+    shown = inspect.signature(value)
+    if not getattr(value, "takes_out", False):
+        return shown
+    listed = [*shown.parameters.values(), inspect.Parameter("out", inspect.Parameter.KEYWORD_ONLY, default=None)]
+    return shown.replace(parameters=sorted(listed, key=lambda p: p.kind))
 
 
 def home(value: object) -> str:

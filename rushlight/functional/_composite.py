@@ -2,12 +2,11 @@
 
 A composite is one decorated function with a docstring and an example. Its public names are given as paths, as in
 an operator's record: "pixel_shuffle nn.functional.pixel_shuffle" appears in two namespaces, "Tensor.unflatten" is
-a method.
+a method, "Tensor.renorm_" the method that overwrites the tensor; "out" lets the functions take `out=`.
 """
-
 from rushlight.functional._core import core, native
 
-#: Every composite, in order of definition: (function, paths).
+#: Every composite, in order of definition: (function, {path: what stands there}).
 COMPOSITES = []
 
 _PLACES = {"": core, "nn.functional": native}
@@ -20,25 +19,85 @@ def composite(paths):
         paths (str): its public paths, separated by spaces.
 
     Returns:
-        callable: a decorator that returns the function itself.
+        callable: a decorator that returns the function, with `out=` where the paths say so.
 
     Example:
         >>> from rushlight.functional._composite import composite, in_namespace
         >>> "glu" in in_namespace("nn.functional")
         True
     """
+    words = [word for word in paths.split() if word != "out"]
+    name = words[0].rpartition(".")[2]
+
     def register(function):
-        if function.__code__.co_name != function.__name__:
-            # One of several made by the same lines: its errors and tracebacks bear its own name.
-            function.__code__ = function.__code__.replace(co_name=function.__name__, co_qualname=function.__qualname__)
-        COMPOSITES.append((function, tuple(paths.split())))
-        core._name_composite(function, paths.split()[0].rpartition(".")[2])
-        for path in paths.split():
-            place, _, name = path.rpartition(".")
+        _speak(function, name)
+        public = _taking_out(function, name) if "out" in paths.split() else function
+        found = {}
+        for path in words:
+            place, _, last = path.rpartition(".")
+            in_place = last[-1] == "_" != last[-2] and function.__name__[-1] != "_"
+            found[path] = _overwriting(function, last) if in_place else function if place == "Tensor" else public
             if place in _PLACES:
-                setattr(_PLACES[place], name, function)
-        return function
+                setattr(_PLACES[place], last, found[path])
+        COMPOSITES.append((public, found))
+        return public
     return register
+
+
+def _speak(function, name):
+    """Errors of what `function` calls bear this name."""
+    if function.__code__.co_name != function.__name__:
+        # One of several made by the same lines: its errors and tracebacks bear its own name.
+        function.__code__ = function.__code__.replace(co_name=function.__name__, co_qualname=function.__qualname__)
+    core._name_composite(function, name)
+
+
+def write(name, out, result):
+    """Puts results where `out=` says: a tensor, or a tuple of them. Returns `out`."""
+    targets, values = (out, result) if isinstance(out, (tuple, list)) else ((out,), (result,))
+    if any(value.requires_grad for value in values):
+        raise RuntimeError(
+            f"{name}: out= can't be differentiated, but an argument requires grad; leave out= away, or call it "
+            "under no_grad()"
+        )
+    for target, value in zip(targets, values, strict=True):
+        _check_cast(name, value, target, "out")
+        target.resize_(value.shape).copy_(value)
+    return out
+
+
+def _check_cast(name, value, target, what):
+    if not core._can_cast(value.dtype, target.dtype):
+        raise RuntimeError(
+            f"{name}: the result type {value.dtype} can't be cast to {target.dtype}, the dtype of {what}")
+
+
+def _taking_out(function, name):
+    def form(*args, out=None, **named):
+        result = function(*args, **named)
+        return result if out is None else write(name, out, result)
+
+    form.__wrapped__, form.takes_out = function, True          # what tools/catalogue.py makes the signature of
+    return _like(form, function, function.__name__, function.__doc__, name)
+
+
+def _like(form, function, own_name, doc, speaker):
+    form.__name__ = form.__qualname__ = own_name
+    form.__module__, form.__doc__ = function.__module__, doc
+    _speak(form, speaker)
+    return form
+
+
+def _overwriting(function, name):
+    def form(self, *args, **named):
+        result = function(self, *args, **named)
+        _check_cast(name, result, self, "the tensor changed in place")
+        if result.shape != self.shape:
+            raise RuntimeError(f"{name}: the result has shape {tuple(result.shape)}; expected {tuple(self.shape)}, "
+                               "the shape of the tensor changed in place")
+        return self.copy_(result)
+
+    return _like(form, function, name, f"`{name[:-1]}` that overwrites the tensor and returns it.", name)
 
 
 def in_namespace(namespace):
@@ -56,8 +115,8 @@ def in_namespace(namespace):
         'glu'
     """
     found = {}
-    for function, paths in COMPOSITES:
-        for path in paths:
+    for _, paths in COMPOSITES:
+        for path, function in paths.items():
             place, _, name = path.rpartition(".")
             if place == namespace:
                 found[name] = function

@@ -1,5 +1,5 @@
 """Reductions whose meaning depends on the arguments given: max, min, median, var, std, norm."""
-from rushlight.functional._composite import composite
+from rushlight.functional._composite import composite, write
 from rushlight.functional._core import Tensor, core
 
 ops = core._groups["_ops"]
@@ -18,22 +18,6 @@ def _extreme(name, overall, along, pairwise, input, dim, keepdim, other):
             raise RuntimeError(f"{name}: input of shape {tuple(input.shape)} is empty; expected at least one element")
         return overall(input)
     return along(input, dim, keepdim)
-
-
-@composite("trapezoid trapz")
-def trapezoid(y, x=None, *, dx=1.0, dim=-1):
-    """The area under `y` by the trapezoidal rule, along `dim`, at places `x` or `dx` apart.
-
-    Example:
-        >>> import rushlight as rl
-        >>> rl.trapezoid(rl.tensor([1.0, 3.0, 2.0]), dx=2.0).item()
-        9.0
-    """
-    y = y.movedim(dim, -1)
-    if x is not None:
-        x = x if x.dim() == 1 else x.movedim(dim, -1)
-        dx = x[..., 1:] - x[..., :-1]
-    return ((y[..., 1:] + y[..., :-1]) * dx).sum(-1) / 2
 
 
 @composite("max Tensor.max")
@@ -55,7 +39,7 @@ def max(input, dim=None, keepdim=False, *, other=None, out=None):
         [1, 0]
     """
     result = _extreme("max", core.amax, ops["max_dim"], core.maximum, input, dim, keepdim, other)
-    return result if out is None else _write("max", out, result)
+    return result if out is None else write("max", out, result)
 
 
 @composite("min Tensor.min")
@@ -78,19 +62,7 @@ def min(input, dim=None, keepdim=False, *, other=None, out=None):
         1.0
     """
     result = _extreme("min", core.amin, ops["min_dim"], core.minimum, input, dim, keepdim, other)
-    return result if out is None else _write("min", out, result)
-
-
-def _write(name, out, result):
-    targets, values = (out, result) if isinstance(out, tuple) else ((out,), (result,))
-    if any(value.requires_grad for value in values):
-        raise RuntimeError(
-            f"{name}: out= can't be differentiated, but an argument requires grad; leave out= away, or call it "
-            "under no_grad()"
-        )
-    for target, value in zip(targets, values, strict=True):
-        target.resize_(value.shape).copy_(value)
-    return out
+    return result if out is None else write("min", out, result)
 
 
 def _median(along, input, dim, keepdim):
