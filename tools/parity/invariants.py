@@ -1,7 +1,7 @@
 """Results that are only fixed up to a choice: what both sides compare instead.
 
-Eigenvectors may be scaled, permuted bases are as good: each function turns a result into what every right answer shares.
-It runs on PyTorch's result when exporting and on Rushlight's when replaying, in methods that both have.
+Eigenvectors may be scaled, permuted bases are as good: each function turns a result into what every right answer
+shares. It runs on PyTorch's result when exporting and on Rushlight's when replaying, in methods that both have.
 """
 
 
