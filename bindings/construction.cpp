@@ -3,6 +3,7 @@
 
 #include "autograd/variable.h"
 #include "bindings/python.h"
+#include "registry/rules.h"
 
 namespace rushlight::python {
 
@@ -34,7 +35,8 @@ bool dtype_of_format(const char* format, Py_ssize_t size, DType* out) {
     else if (is("d")) *out = DType::float64;
     else if (is("bhilqn"))
         *out = size == 1 ? DType::int8 : size == 2 ? DType::int16 : size == 4 ? DType::int32 : DType::int64;
-    else if (is("B")) *out = DType::uint8;
+    else if (is("BHILQN"))
+        *out = size == 1 ? DType::uint8 : size == 2 ? DType::uint16 : size == 4 ? DType::uint32 : DType::uint64;
     else return false;
     return true;
 }
@@ -56,7 +58,7 @@ Tensor share_buffer(PyObject* o, const char* op) {
         DType dtype;
         require(dtype_of_format(b.format, b.itemsize, &dtype) && b.itemsize == size_of(dtype), ErrorKind::type, op,
                 ": data of format '", b.format ? b.format : "",
-                "' has no dtype here; expected bool, uint8, int8/16/32/64, float16/32/64 "
+                "' has no dtype here; expected bool, uint8/16/32/64, int8/16/32/64, float16/32/64 "
                 "or complex64/128 in native byte order");
         Dims sizes, strides;
         for (int i = 0; i < b.ndim; ++i) {
@@ -142,8 +144,7 @@ struct Nested {
         require(reading("tensor", "data", [&] { return to_number(o, &v); }), ErrorKind::type, "tensor: data of type ",
                 Py_TYPE(o)->tp_name,
                 " can't become an element; expected numbers, sequences of numbers, tensors or arrays");
-        see(v.tag == Tag::boolean ? DType::boolean : v.tag == Tag::integer ? DType::int64
-            : v.tag == Tag::complex ? to_complex(default_dtype()) : default_dtype());
+        see(rules::number_dtype(v));
         leaf(depth);
     }
 
@@ -174,6 +175,8 @@ void store(const Value& v, char* to, DType dtype) {
             x = v.tag == Tag::complex ? v.complex_.re != 0 || v.complex_.im != 0 : v.to_bool();
         else if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) x = T(float(v.to_double()));
         else if constexpr (std::is_integral_v<T>) {
+            require(v.tag != Tag::natural || std::is_same_v<T, uint64_t>, ErrorKind::overflow, "tensor: the value ",
+                    uint64_t(v.integer_), " does not fit into ", name_of(dtype));
             int64_t whole = v.tag == Tag::real ? (std::abs(v.real_) < 9.2e18 ? int64_t(v.real_) : 0) : v.to_int();
             require(v.tag == Tag::real || whole == int64_t(T(whole)), ErrorKind::runtime, "tensor: the value ", whole,
                     " does not fit into ", name_of(dtype));

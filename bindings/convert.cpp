@@ -126,6 +126,17 @@ bool to_int(PyObject* o, int64_t* out) {
     return true;
 }
 
+// A Python integer: beyond int64, what uint64 holds.
+static Value whole_number(PyObject* o) {
+    int overflow = 0;
+    long long x = PyLong_AsLongLongAndOverflow(o, &overflow);
+    if (overflow <= 0) return Value(overflow ? checked_long(o) : int64_t(x));
+    unsigned long long large = PyLong_AsUnsignedLongLong(o);
+    if (!PyErr_Occurred()) return Value(uint64_t(large));
+    PyErr_Clear();
+    return Value(checked_long(o));
+}
+
 // Arrays and other containers have one; NumPy's scalars are mappings to Python too, but without a length.
 static bool has_length(PyObject* o) {
     PySequenceMethods* sequence = Py_TYPE(o)->tp_as_sequence;
@@ -163,7 +174,7 @@ bool to_number(PyObject* o, Value* v) {
         return true;
     }
     if (PyLong_Check(o)) {
-        *v = Value(checked_long(o));
+        *v = whole_number(o);
         return true;
     }
     if (PyFloat_Check(o)) {
@@ -218,6 +229,7 @@ Value item_of(const TensorImpl& t, const char* op) {
         T x = *static_cast<const T*>(p);
         if constexpr (std::is_same_v<T, bool>) return Value(x);
         else if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) return Value(double(float(x)));
+        else if constexpr (std::is_same_v<T, uint64_t>) return Value(x);
         else if constexpr (std::is_integral_v<T>) return Value(int64_t(x));
         else if constexpr (std::is_floating_point_v<T>) return Value(double(x));
         else return Value(std::complex<double>(double(x.real()), double(x.imag())));
@@ -228,6 +240,7 @@ PyObject* wrap_number(const Value& v) {
     switch (v.tag) {
         case Tag::boolean: return PyBool_FromLong(v.boolean_);
         case Tag::integer: return PyLong_FromLongLong(v.integer_);
+        case Tag::natural: return PyLong_FromUnsignedLongLong(uint64_t(v.integer_));
         case Tag::real: return PyFloat_FromDouble(v.real_);
         case Tag::complex: return PyComplex_FromDoubles(v.complex_.re, v.complex_.im);
         default: Py_RETURN_NONE;

@@ -1,4 +1,4 @@
-// rushlight.dtype and its twelve values; rushlight.Size.
+// rushlight.dtype and its values; rushlight.Size.
 #include "bindings/python.h"
 
 namespace rushlight::python {

@@ -195,7 +195,7 @@ struct Exported {
 
 DLDataType dl_type(DType t) {
     uint8_t code = t == DType::boolean ? kDLBool : t == DType::bfloat16 ? kDLBfloat : is_complex(t) ? kDLComplex
-                   : is_floating(t) ? kDLFloat : t == DType::uint8 ? kDLUInt : kDLInt;
+                   : is_floating(t) ? kDLFloat : is_unsigned(t) ? kDLUInt : kDLInt;
     return {code, uint8_t(size_of(t) * 8), 1};
 }
 

@@ -101,6 +101,11 @@ bool convert_number(const Param& p, PyObject* o, Value* v) {
         }
         return false;
     }
+    if (v->tag == Tag::natural) {
+        int64_t i;
+        if (!(p.types & type_float)) to_int(o, &i);                     // says that it does not fit
+        *v = Value(v->to_double());
+    }
     return v->tag == Tag::real && (p.types & type_float);
 }
 

@@ -100,6 +100,7 @@ PyObject* nested_list(const TensorImpl& t, const char* data, int d) {
             if constexpr (std::is_same_v<T, bool>) return PyBool_FromLong(x);
             else if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>)
                 return PyFloat_FromDouble(float(x));
+            else if constexpr (std::is_same_v<T, uint64_t>) return PyLong_FromUnsignedLongLong(x);
             else if constexpr (std::is_integral_v<T>) return PyLong_FromLongLong(x);
             else if constexpr (std::is_floating_point_v<T>) return PyFloat_FromDouble(double(x));
             else return PyComplex_FromDoubles(double(x.real()), double(x.imag()));

@@ -8,7 +8,7 @@ from rushlight._C import (  # noqa: F401
     Generator, Size, Tensor, UntypedStorage, as_tensor, bfloat16, complex64, complex128, default_generator,
     device, dtype, float16, float32, float64, from_dlpack, from_numpy, frombuffer, get_default_dtype,
     get_num_threads, int8, int16, int32, int64, is_grad_enabled, is_inference_mode_enabled, set_num_threads,
-    tensor, uint8,
+    tensor, uint8, uint16, uint32, uint64,
 )
 from rushlight._dtype_info import finfo, iinfo  # noqa: F401
 

@@ -52,6 +52,9 @@ from rushlight._C import is_inference_mode_enabled as is_inference_mode_enabled
 from rushlight._C import newaxis as newaxis
 from rushlight._C import set_num_threads as set_num_threads
 from rushlight._C import tensor as tensor
+from rushlight._C import uint16 as uint16
+from rushlight._C import uint32 as uint32
+from rushlight._C import uint64 as uint64
 from rushlight._C import uint8 as uint8
 from rushlight._dtype_info import finfo as finfo
 from rushlight._dtype_info import iinfo as iinfo

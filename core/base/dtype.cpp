@@ -9,6 +9,8 @@ const DTypeInfo dtype_table[dtype_count] = {
     {"float32", 4, true, false, true, 'f'},    {"float64", 8, true, false, true, 'f'},
     {"complex64", 8, false, true, true, 'c'},  {"complex128", 16, false, true, true, 'c'},
     {"bool", 1, false, false, false, 'b'},     {"bfloat16", 2, true, false, true, 'V'},
+    {"uint16", 2, false, false, false, 'u'},   {"uint32", 4, false, false, false, 'u'},
+    {"uint64", 8, false, false, false, 'u'},
 };
 
 DType to_complex(DType t) {
@@ -20,12 +22,12 @@ DType to_real(DType t) {
 }
 
 static DType promote_integers(DType a, DType b) {
-    // uint8 meets a signed type: the smallest signed type that holds both.
-    if (a == DType::uint8 || b == DType::uint8) {
-        DType other = a == DType::uint8 ? b : a;
-        return other == DType::int8 ? DType::int16 : other;
-    }
-    return size_of(a) >= size_of(b) ? a : b;
+    if (is_unsigned(a) == is_unsigned(b)) return size_of(a) >= size_of(b) ? a : b;
+    DType u = is_unsigned(a) ? a : b, s = is_unsigned(a) ? b : a;
+    if (size_of(s) > size_of(u)) return s;
+    require(u != DType::uint64, ErrorKind::runtime, "promotion: uint64 and ", name_of(s),
+            " have no common integer dtype; expected one of them converted with .to()");
+    return u == DType::uint8 ? DType::int16 : u == DType::uint16 ? DType::int32 : DType::int64;
 }
 
 DType promote(DType a, DType b) {

@@ -10,9 +10,10 @@
 namespace rushlight {
 
 enum class DType : uint8_t {
-    uint8, int8, int16, int32, int64, float16, float32, float64, complex64, complex128, boolean, bfloat16
+    uint8, int8, int16, int32, int64, float16, float32, float64, complex64, complex128, boolean, bfloat16,
+    uint16, uint32, uint64
 };
-inline constexpr int dtype_count = 12;
+inline constexpr int dtype_count = 15;
 
 struct DTypeInfo {
     const char* name;      // as in `rushlight.float32`
@@ -29,10 +30,12 @@ inline const char* name_of(DType t) { return info(t).name; }
 inline bool is_floating(DType t) { return info(t).floating; }
 inline bool is_complex(DType t) { return info(t).complex; }
 inline bool is_integral(DType t) { return !info(t).floating && !info(t).complex && t != DType::boolean; }
+inline bool is_unsigned(DType t) { return info(t).kind == 'u'; }
 inline bool is_differentiable(DType t) { return info(t).floating || info(t).complex; }
 inline bool is_reduced(DType t) { return t == DType::float16 || t == DType::bfloat16; }
 
-// PyTorch's promotion lattice for two tensors with dimensions.
+// PyTorch's promotion lattice for two tensors with dimensions; where PyTorch refuses unsigned integers, the
+// smallest dtype that holds both. uint64 and a signed integer have none: an error.
 DType promote(DType a, DType b);
 // 0: bool, 1: integer, 2: floating, 3: complex; the category decides who wins between tensors and numbers.
 inline int category(DType t) { return is_complex(t) ? 3 : is_floating(t) ? 2 : t == DType::boolean ? 0 : 1; }
@@ -54,6 +57,9 @@ template <> struct DTypeOf<std::complex<float>> { static constexpr DType value =
 template <> struct DTypeOf<std::complex<double>> { static constexpr DType value = DType::complex128; };
 template <> struct DTypeOf<bool> { static constexpr DType value = DType::boolean; };
 template <> struct DTypeOf<BFloat16> { static constexpr DType value = DType::bfloat16; };
+template <> struct DTypeOf<uint16_t> { static constexpr DType value = DType::uint16; };
+template <> struct DTypeOf<uint32_t> { static constexpr DType value = DType::uint32; };
+template <> struct DTypeOf<uint64_t> { static constexpr DType value = DType::uint64; };
 
 // Calls `f(T{})` with the C++ type of `t`.
 template <class F>
@@ -71,6 +77,9 @@ decltype(auto) visit_dtype(DType t, F&& f) {
         case DType::complex128: return f(std::complex<double>{});
         case DType::boolean: return f(bool{});
         case DType::bfloat16: return f(BFloat16{});
+        case DType::uint16: return f(uint16_t{});
+        case DType::uint32: return f(uint32_t{});
+        case DType::uint64: return f(uint64_t{});
     }
     __builtin_unreachable();
 }

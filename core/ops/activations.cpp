@@ -41,7 +41,7 @@ UNARY(softplus, floating_only, (x, p), where(x * p[0] > p[1], x, log1p(exp(x * p
       .doc = "log(1 + exp(beta * x)) / beta of each element, and x itself where beta * x is above the threshold.");
 UNARY(softsign, floating_only, (x), x / (1 + abs(x)), SLOPE(1 / square(1 + abs(x))),
       .names = "nn.functional.softsign", .doc = "x / (1 + |x|) of each element.");
-UNARY(hardtanh, same, (x, p), minimum(maximum(x, p[0]), p[1]), SLOPE((x > p[0]) & (x < p[1])),
+UNARY(hardtanh, same, (x, p), minimum(maximum(x, p.bound(0)), p.bound(1)), SLOPE((x > p[0]) & (x < p[1])),
       .attributes = "min_val: Number = -1.0, max_val: Number = 1.0", .names = "nn.functional.hardtanh_",
       .doc = "Each element clamped to `min_val` and `max_val`.", .inplace = true);
 UNARY(hardsigmoid, floating_only, (x), minimum(maximum(x + 3, 0), 6) / 6, SLOPE(where((x > -3) & (x < 3), 1.0 / 6, 0)),

@@ -18,9 +18,17 @@ namespace {
 template <class T>
 bool fits_integer(const Value& v) {
     constexpr double limit = double(std::numeric_limits<T>::max()) + 1;  // a negative number may wrap, as PyTorch's
+    if (v.tag == Tag::natural) return std::is_same_v<T, uint64_t>;
     if (v.tag == Tag::integer) return sizeof(T) == 8 || (double(v.integer_) < limit && double(v.integer_) >= -limit);
     double x = v.to_double();
     return x < limit && x >= -limit;
+}
+
+// Of a real number that fits; uint64 goes beyond int64.
+template <class T>
+auto whole_number(double x) {
+    if constexpr (std::is_same_v<T, uint64_t>) return x < 0 ? uint64_t(int64_t(x)) : uint64_t(x);
+    else return int64_t(x);
 }
 
 void copy_same_layout(void* to, const void* from, int64_t bytes) {
@@ -59,7 +67,7 @@ Element as_element(const Value& v, DType t, const char* op) {
             if constexpr (std::is_integral_v<T>) {
                 require(fits_integer<T>(v), ErrorKind::runtime, op, ": the number ", v.to_double(),
                         " can't be stored as ", name_of(t), " without overflow");
-                to = static_cast<T>(v.tag == Tag::integer ? v.integer_ : int64_t(v.to_double()));
+                to = static_cast<T>(v.tag == Tag::real ? whole_number<T>(v.real_) : v.to_int());
             } else if constexpr (std::is_same_v<T, double>) {
                 to = v.to_double();
             } else {

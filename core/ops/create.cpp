@@ -112,7 +112,7 @@ int64_t range_length(const Call& c, const Range& r) {
             " to ", end, " is not finite");
     require(step > 0 ? end >= start : end <= start, ErrorKind::runtime, c.name(), ": a step of ", step,
             " does not lead from start=", start, " to end=", end);
-    if (r.whole && r.dtype == DType::int64) {
+    if (r.whole && size_of(r.dtype) == 8 && is_integral(r.dtype)) {
         int64_t a = r.start.to_int(), b = r.end.to_int(), s = r.step.to_int();
         require(s != 0, ErrorKind::runtime, c.name(), ": step=", step, " is 0 as an integer; expected another step");
         uint64_t distance = s > 0 ? uint64_t(b) - uint64_t(a) : uint64_t(a) - uint64_t(b);

@@ -218,7 +218,8 @@ Value neutral_of(std::string_view reduce, DType t) {
     return visit_dtype(t, [&](auto zero) -> Value {
         using T = decltype(zero);
         if constexpr (std::is_integral_v<T>)
-            return Value(int64_t(largest ? std::numeric_limits<T>::min() : std::numeric_limits<T>::max()));
+            return Value(std::conditional_t<std::is_unsigned_v<T>, uint64_t, int64_t>(
+                largest ? std::numeric_limits<T>::min() : std::numeric_limits<T>::max()));
         else return Value(0);
     });
 }

@@ -21,7 +21,7 @@ Value number_for(const Value& v, DType t, const char* op) {
     Element e = as_element(v, t, op);                      // raises when it does not fit
     if (t == DType::boolean) return Value(e.bytes[0] != 0);
     if (is_integral(t))
-        return Value(v.tag == Tag::integer || v.tag == Tag::boolean ? v.to_int() : int64_t(v.to_double()));
+        return v.tag == Tag::natural ? v : Value(v.to_int());
     return v;
 }
 

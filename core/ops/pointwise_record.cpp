@@ -34,7 +34,11 @@ std::deque<Definition>& definitions() {
 
 const Definition& definition_of(const Op& op) { return *static_cast<const Definition*>(op.family); }
 
-DType compute_dtype(DType t) { return is_reduced(t) ? DType::float32 : t; }
+// The narrower unsigned integers compute in int64, which holds all their values and wraps as they do once cut off.
+DType compute_dtype(DType t) {
+    if (t == DType::uint16 || t == DType::uint32) return DType::int64;
+    return is_reduced(t) ? DType::float32 : t;
+}
 
 [[noreturn]] void refuse_dtype(const Call& c, DType t) {
     fail(is_complex(t) ? ErrorKind::not_implemented : ErrorKind::runtime, c.name(), ": dtype ", name_of(t),
@@ -52,6 +56,7 @@ void infer_pointwise(Call& c) {
     c.compute = compute_dtype(t);
     const PointwiseKernels& k = d.kernels.active();
     if (!k.forward[int(c.compute)]) refuse_dtype(c, t);
+    if (is_integral(c.compute) && c.compute != DType::uint64) rules::require_small_numbers(c, t);
     if (k.boolean_first_input && c.args[0].is_tensor() && c.tensor(0).dtype != DType::boolean &&
         c.tensor(0).dtype != DType::uint8)
         fail(ErrorKind::runtime, c.name(), ": ", rules::param_name(c, 0), " has dtype ", name_of(c.tensor(0).dtype),
@@ -157,8 +162,8 @@ void run_forward(Call& c) {
         fail(ErrorKind::zero_division, c.name(), ": argument '", rules::param_name(c, 1),
              "' contains 0; expected integers other than 0");
     if (d.natural_exponent && !is_floating(c.compute) && c.args[1].is_number())
-        require(c.args[1].to_int() >= 0, ErrorKind::runtime, c.name(), ": other=", c.args[1].to_int(),
-                " and input has dtype ", name_of(c.compute),
+        require(c.args[1].tag == Tag::natural || c.args[1].to_int() >= 0, ErrorKind::runtime, c.name(), ": other=",
+                c.args[1].to_int(), " and input has dtype ", name_of(c.compute),
                 "; expected other >= 0, or a floating dtype: integers have no negative powers");
     if (c.compute == DType::float32 && joins(c, d.inputs, p)) return;
     run_tiles(k.forward[int(c.compute)], c.out[0], c.args, d.inputs, c.compute,

@@ -52,10 +52,16 @@ Dims broadcast(const Call& c, const Dims& a, const Dims& b) {
 DType number_dtype(const Value& v) {
     switch (v.tag) {
         case Tag::boolean: return DType::boolean;
-        case Tag::integer: return DType::int64;
+        case Tag::integer: case Tag::natural: return DType::int64;
         case Tag::complex: return to_complex(default_dtype());
         default: return default_dtype();
     }
+}
+
+void require_small_numbers(const Call& c, DType t) {
+    for (int i = 0, n = int(c.op.parsed.params.size()); i < n; ++i)
+        require(c.args[i].tag != Tag::natural, ErrorKind::overflow, c.name(), ": ", param_name(c, i), "=",
+                uint64_t(c.args[i].integer_), " does not fit into ", name_of(t));
 }
 
 DType result_type(std::span<const Value> values) {

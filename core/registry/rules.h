@@ -22,6 +22,7 @@ inline DType result_type(const Call& c, int first, int last) {              // o
     return result_type({c.args + first, size_t(last - first)});
 }
 DType number_dtype(const Value& v);                         // bool, int64, the default dtype, or its complex partner
+void require_small_numbers(const Call& c, DType t);         // none beyond int64, which only uint64 holds
 
 // "expected -3 <= index <= 2" for [low, high), or that there is nothing to index.
 std::string expected_between(int64_t low, const char* what, int64_t high);

@@ -14,14 +14,14 @@ namespace rushlight {
 class Generator;
 
 enum class Tag : uint8_t {
-    none, boolean, integer, real, complex, dtype, string, ints, reals, tensor, tensors, generator
+    none, boolean, integer, natural, real, complex, dtype, string, ints, reals, tensor, tensors, generator
 };
 
 struct Value {
     Tag tag = Tag::none;
     union {
         bool boolean_;
-        int64_t integer_;
+        int64_t integer_;                  // of a natural number the bits: it is larger than any int64, for uint64
         double real_;
         struct { double re, im; } complex_;
         DType dtype_;
@@ -38,6 +38,7 @@ struct Value {
     Value(bool x) : tag(Tag::boolean), boolean_(x) {}
     Value(int64_t x) : tag(Tag::integer), integer_(x) {}
     Value(int x) : Value(int64_t(x)) {}
+    Value(uint64_t x) : tag(x >> 63 ? Tag::natural : Tag::integer), integer_(int64_t(x)) {}
     Value(double x) : tag(Tag::real), real_(x) {}
     Value(std::complex<double> x) : tag(Tag::complex) { complex_.re = x.real(); complex_.im = x.imag(); }
     Value(DType x) : tag(Tag::dtype), integer_(0) { dtype_ = x; }
@@ -61,13 +62,15 @@ struct Value {
         switch (tag) {
             case Tag::real: return real_;
             case Tag::integer: return double(integer_);
+            case Tag::natural: return double(uint64_t(integer_));
             case Tag::boolean: return double(boolean_);
             case Tag::complex: return complex_.re;
             default: return 0;
         }
     }
     int64_t to_int() const {
-        return tag == Tag::integer ? integer_ : tag == Tag::boolean ? int64_t(boolean_) : int64_t(to_double());
+        if (tag == Tag::integer || tag == Tag::natural) return integer_;
+        return tag == Tag::boolean ? int64_t(boolean_) : int64_t(to_double());
     }
     bool to_bool() const {
         return tag == Tag::boolean ? boolean_ : tag == Tag::integer ? integer_ != 0 : to_double() != 0;

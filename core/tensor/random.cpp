@@ -247,11 +247,16 @@ template <class T> void fit_limits(int64_t& from, int64_t* to) {
     }
 }
 
+// Limits are int64, also for uint64.
+template <class T> constexpr int64_t largest_drawn() {
+    if constexpr (std::is_same_v<T, uint64_t>) return std::numeric_limits<int64_t>::max();
+    else return int64_t(std::numeric_limits<T>::max());
+}
+
 template <class T> void check_limits(int64_t from, int64_t last, const char* op) {
     auto inside = [&](int64_t v) {
         if constexpr (is_floating_type<T>) return double(v) >= lowest<T>() && double(v) <= -lowest<T>();
-        else return v >= int64_t(std::numeric_limits<T>::lowest())
-                    && v <= int64_t(std::numeric_limits<T>::max());
+        else return v >= int64_t(std::numeric_limits<T>::lowest()) && v <= largest_drawn<T>();
     };
     require(inside(from), ErrorKind::runtime, op, ": from=", from, " is out of bounds for ",
             name_of(DTypeOf<T>::value));
@@ -287,7 +292,7 @@ void integers_from(Generator& g, void* data, int64_t n, DType t, int64_t from, c
         }
         int64_t low = from, last;
         if constexpr (is_floating_type<T>) last = int64_t(1) << digits<T>;
-        else last = int64_t(std::numeric_limits<T>::max());
+        else last = largest_drawn<T>();
         if (low < last) fit_limits<T>(low, nullptr);
         require(!is_floating_type<T> || low < last, ErrorKind::runtime, op, ": from=", from,
                 " is not less than 2^",
@@ -305,8 +310,8 @@ void integers(Generator& g, void* data, int64_t n, DType t) {
         if constexpr (std::is_same_v<T, double>) {
             constexpr uint64_t count = (uint64_t(1) << 53) + 1;
             each64(g, n, [=](int64_t i, uint64_t word) { out[i] = double(word % count); });
-        } else if constexpr (std::is_same_v<T, int64_t>) {
-            each64(g, n, [=](int64_t i, uint64_t word) { out[i] = int64_t(word & INT64_MAX); });
+        } else if constexpr (std::is_integral_v<T> && sizeof(T) == 8) {
+            each64(g, n, [=](int64_t i, uint64_t word) { out[i] = T(word & INT64_MAX); });
         } else if constexpr (is_floating_type<T>) {
             Remainder remainder((uint32_t(1) << digits<T>) + 1);
             each32(g, n, [=](int64_t i, uint32_t word) { out[i] = narrow<T>(remainder(word)); });

@@ -195,9 +195,9 @@ def _with_state(maker, made, state):
 def _rebuilders(maker):
     """The functions that make tensors, by the names PyTorch gives them."""
 
-    def rebuild(storage, offset, size, stride, requires_grad=False, hooks=None, metadata=None):
+    def rebuild(storage, offset, size, stride, requires_grad=False, hooks=None, dtype=None, metadata=None):
         expect(
-            isinstance(storage, LoadedStorage) and storage.kind.dtype is not None,
+            isinstance(storage, LoadedStorage) and (storage.kind.dtype is None) == isinstance(dtype, _tensors.dtype),
             "a tensor's storage is not one",
         )
         expect(
@@ -210,7 +210,7 @@ def _rebuilders(maker):
         )
         try:
             return maker.tensor(
-                storage, storage.kind.dtype, offset, tuple(size), tuple(stride), requires_grad
+                storage, dtype or storage.kind.dtype, offset, tuple(size), tuple(stride), requires_grad
             )
         except (RuntimeError, ValueError, OverflowError) as error:
             raise RecordError(
@@ -225,6 +225,10 @@ def _rebuilders(maker):
 
     def tensor_v2(*arguments):
         expect(len(arguments) in (6, 7), "_rebuild_tensor_v2: expected six or seven arguments")
+        return rebuild(*arguments[:6])
+
+    def tensor_v3(*arguments):
+        expect(len(arguments) in (7, 8), "_rebuild_tensor_v3: expected seven or eight arguments")
         return rebuild(*arguments)
 
     def parameter(*arguments):
@@ -256,6 +260,7 @@ def _rebuilders(maker):
     known = {
         "torch._utils._rebuild_tensor": tensor_v1,
         "torch._utils._rebuild_tensor_v2": tensor_v2,
+        "torch._utils._rebuild_tensor_v3": tensor_v3,
         "torch._utils._rebuild_parameter": parameter,
         "torch._utils._rebuild_parameter_with_state": parameter_with_state,
     }
@@ -287,6 +292,7 @@ def admitted_globals(maker):
         table[f"builtins.{kind.__name__}"] = Admitted(f"builtins.{kind.__name__}", None, kind)
     for name, dtype in _tensors.DTYPES.items():
         table[f"torch.{name}"] = dtype
-        table[f"torch.{_tensors.STORAGE_NAMES[name]}"] = StorageType(dtype, dtype.itemsize)
+        if name in _tensors.STORAGE_NAMES:
+            table[f"torch.{_tensors.STORAGE_NAMES[name]}"] = StorageType(dtype, dtype.itemsize)
     table["torch.storage.UntypedStorage"] = StorageType(None, 1)
     return table

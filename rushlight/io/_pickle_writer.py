@@ -299,11 +299,16 @@ class Pickler:
 
     def _plain_tensor(self, value, path):
         key, count = self._add_storage(value, path)
-        self._global("torch._utils", "_rebuild_tensor_v2")
+        dtype = _tensors.dtype_name(value.dtype)
+        typed = dtype in _tensors.STORAGE_NAMES
+        self._global("torch._utils", "_rebuild_tensor_v2" if typed else "_rebuild_tensor_v3")
         self._out.append(b"((")
         for text in ("storage", None, key, "cpu"):
             if text is None:
-                self._global("torch", _tensors.STORAGE_NAMES[_tensors.dtype_name(value.dtype)])
+                if typed:
+                    self._global("torch", _tensors.STORAGE_NAMES[dtype])
+                else:
+                    self._global("torch.storage", "UntypedStorage")
             else:
                 self._text(text, path, 0)
         self._out.append(_encode_int(count))
@@ -316,7 +321,10 @@ class Pickler:
             self._out.append(b"t")
         self._out.append(_PLAIN[bool](value.requires_grad))
         self._global("collections", "OrderedDict")
-        self._out.append(b")RtR")
+        self._out.append(b")R")
+        if not typed:
+            self._global("torch", dtype)
+        self._out.append(b"tR")
 
 
 def _shown(path):

@@ -19,10 +19,13 @@ DTYPES = {
         "float64",
         "complex64",
         "complex128",
+        "uint16",
+        "uint32",
+        "uint64",
     )
 }
 
-# The storage classes by which PyTorch's files name dtypes.
+# The storage classes by which PyTorch's files name dtypes; the others stand beside storages of plain bytes.
 STORAGE_NAMES = {
     "bool": "BoolStorage",
     "uint8": "ByteStorage",
@@ -42,6 +45,11 @@ STORAGE_NAMES = {
 def dtype_name(value):
     """The name of a dtype without the package."""
     return str(value).rpartition(".")[2]
+
+
+def storage_itemsize(value):
+    """The bytes of what a file counts in a storage that holds this dtype."""
+    return value.itemsize if dtype_name(value) in STORAGE_NAMES else 1
 
 
 def storage_of(tensor):

@@ -78,7 +78,7 @@ class _Storages:
         if key == str(len(self.views)):
             self.views.append(view)
             self._kept.append(tensor)
-        return key, len(view) // tensor.dtype.itemsize
+        return key, len(view) // _tensors.storage_itemsize(tensor.dtype)
 
 
 def _write_archive(write, folder, pickle, storages):

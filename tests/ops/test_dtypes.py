@@ -13,10 +13,10 @@ TINY = {rl.float16: 2.0**-24, rl.bfloat16: 2.0**-133}
 LARGEST = {rl.float16: 65504 + 16, rl.bfloat16: (2 - 2.0**-8) * 2.0**127}        # rounds to infinity from there on
 FLOATING = [(op, text) for op in ORACLES if op in RECORDS and "floating" in RECORDS[op]["dtypes"]
             for text in expressions(RECORDS[op])]
-INTEGERS = [rl.uint8, rl.int8, rl.int16, rl.int32, rl.int64]
+INTEGERS = [rl.uint8, rl.int8, rl.int16, rl.int32, rl.int64, rl.uint16, rl.uint32, rl.uint64]
 # What NumPy refuses, or where it wraps and int64 does not.
-NO_REFERENCE = {("threshold", rl.uint8), ("absolute_error", rl.uint8), ("sign", rl.bool), ("sort", rl.bool),
-                ("topk", rl.bool)}
+NO_REFERENCE = {("threshold", rl.uint8), ("absolute_error", rl.uint8), ("absolute_error", rl.uint64), ("sign", rl.bool),
+                ("sort", rl.bool), ("topk", rl.bool)}
 INTEGRAL = [(op, text, dtype) for op in ORACLES if op in RECORDS and "integral" in RECORDS[op]["dtypes"]
             for dtype in [*INTEGERS, *([rl.bool] if "bool" in RECORDS[op]["dtypes"] else [])]
             if (op, dtype) not in NO_REFERENCE for text in expressions(RECORDS[op])]

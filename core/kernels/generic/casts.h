@@ -10,7 +10,7 @@ namespace rushlight {
 using CastFn = void (*)(int64_t n, void* out, const void* in);
 
 struct CastTable {
-    CastFn fn[12][12];          // [to][from], by the numbers of base/dtype.h
+    CastFn fn[15][15];          // [to][from], by the numbers of base/dtype.h
     // Copies past the caches, for results too large to stay in them. `dst` is aligned to 64 bytes.
     void (*stream)(int64_t bytes, void* dst, const void* src);
 };

@@ -109,7 +109,7 @@ void stream(int64_t bytes, void* dst, const void* src) {
 #define CASTS_TO(TO)                                                                                              \
     {&cast<TO, uint8_t>, &cast<TO, int8_t>, &cast<TO, int16_t>, &cast<TO, int32_t>, &cast<TO, int64_t>,            \
      &cast<TO, Half>, &cast<TO, float>, &cast<TO, double>, &cast<TO, Complex<float>>, &cast<TO, Complex<double>>,  \
-     &cast<TO, Bool>, &cast<TO, BFloat16>}
+     &cast<TO, Bool>, &cast<TO, BFloat16>, &cast<TO, uint16_t>, &cast<TO, uint32_t>, &cast<TO, uint64_t>}
 
 }  // namespace
 }  // namespace isa
@@ -117,7 +117,7 @@ void stream(int64_t bytes, void* dst, const void* src) {
 EXPORT_ISA_TABLE(CastTable, cast_table) = {{
     CASTS_TO(uint8_t), CASTS_TO(int8_t), CASTS_TO(int16_t), CASTS_TO(int32_t), CASTS_TO(int64_t), CASTS_TO(Half),
     CASTS_TO(float), CASTS_TO(double), CASTS_TO(Complex<float>), CASTS_TO(Complex<double>), CASTS_TO(Bool),
-    CASTS_TO(BFloat16),
+    CASTS_TO(BFloat16), CASTS_TO(uint16_t), CASTS_TO(uint32_t), CASTS_TO(uint64_t),
 }, &stream};
 
 }  // namespace rushlight

@@ -10,7 +10,7 @@ static_assert(int(Lane::uint8) == int(DType::uint8) && int(Lane::int8) == int(DT
               int(Lane::int16) == int(DType::int16) && int(Lane::int32) == int(DType::int32) &&
               int(Lane::int64) == int(DType::int64) && int(Lane::float32) == int(DType::float32) &&
               int(Lane::float64) == int(DType::float64) && int(Lane::boolean) == int(DType::boolean) &&
-              lane_dtypes == dtype_count);
+              int(Lane::uint64) == int(DType::uint64) && lane_dtypes == dtype_count);
 
 // Elements that are packed at a time: five operands of four bytes then take 20 KB, which the first-level cache holds.
 static constexpr int64_t tile_elements = 1024;

@@ -47,16 +47,19 @@ struct select : same_or_bool { static constexpr bool boolean_first_input = true;
 template <class T>
 struct Params {
     typename LaneFor<T>::type values[param_count];
-    bool is_given[param_count];
-    explicit Params(const double* p) : values{}, is_given{} {
+    bool is_given[param_count], is_negative[param_count];
+    explicit Params(const double* p) : values{}, is_given{}, is_negative{} {
         if (!p) return;
         for (int i = 0; i < param_count; i++) {
-            if constexpr (same_type<T, int64_t>) __builtin_memcpy(&values[i], &p[param_count + i], sizeof(T));
+            if constexpr (sizeof(T) == 8 && !is_real<T>) __builtin_memcpy(&values[i], &p[param_count + i], sizeof(T));
             else values[i] = number_as<T>(p[i]);
             is_given[i] = p[i] == p[i];
+            is_negative[i] = p[i] < 0;
         }
     }
     RUSHLIGHT_INLINE T operator[](int i) const { return T(values[i]); }
+    // For comparisons: what lies below an unsigned type is its least number, and does not wrap.
+    RUSHLIGHT_INLINE T bound(int i) const { return T(0) < T(-1) && is_negative[i] ? T(0) : T(values[i]); }
     // An attribute that is None arrives as NaN.
     RUSHLIGHT_INLINE T get(int i, T otherwise) const { return is_given[i] ? T(values[i]) : otherwise; }
 };
@@ -156,6 +159,7 @@ constexpr PointwiseKernels kernels_of() {
     k.forward[int(Lane::float32)] = forward_tile<float, Family, Definition>();
     k.forward[int(Lane::float64)] = forward_tile<double, Family, Definition>();
     k.forward[int(Lane::boolean)] = forward_tile<bool, Family, Definition>();
+    k.forward[int(Lane::uint64)] = forward_tile<uint64_t, Family, Definition>();
     k.backward[0] = backward_tile<float, Definition>();
     k.backward[1] = backward_tile<double, Definition>();
     k.inputs = Definition::inputs;

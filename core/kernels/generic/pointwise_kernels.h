@@ -18,11 +18,14 @@ inline void set_param(double* params, int i, double value, int64_t exact) {
 }
 
 // A dtype's place in the tables: its number in base/dtype.h, which loop.cpp checks.
-enum class Lane : int { uint8 = 0, int8 = 1, int16 = 2, int32 = 3, int64 = 4, float32 = 6, float64 = 7, boolean = 10 };
-inline constexpr int lane_dtypes = 12;
+enum class Lane : int {
+    uint8 = 0, int8 = 1, int16 = 2, int32 = 3, int64 = 4, float32 = 6, float64 = 7, boolean = 10, uint64 = 14
+};
+inline constexpr int lane_dtypes = 15;
 
 struct PointwiseKernels {
-    // By compute dtype; null where the family does not compute in it. float16 and bfloat16 compute in float32.
+    // By compute dtype; null where the family does not compute in it. float16 and bfloat16 compute in float32, uint16
+    // and uint32 in int64.
     TileFn forward[lane_dtypes];
     // Unary operators with a slope, float32 and float64: out = g * slope(x, y) with in = {g, x, y}. What the slope does
     // not read may be null.

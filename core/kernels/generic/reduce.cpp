@@ -166,14 +166,19 @@ struct IntegerProduct {
     template <class T> static int64_t take(T x) { return int64_t(x); }
     static int64_t join(int64_t a, int64_t b) { return int64_t(uint64_t(a) * uint64_t(b)); }
 };
+// An int64 in the order of the T's, and back.
+template <class T> int64_t ordered(T x) {
+    if constexpr (std::is_same_v<T, uint64_t>) return int64_t(x ^ (uint64_t(1) << 63));
+    else return int64_t(x);
+}
 struct IntegerMax {
     static constexpr int64_t neutral = std::numeric_limits<int64_t>::min();
-    template <class T> static int64_t take(T x) { return int64_t(x); }
+    template <class T> static int64_t take(T x) { return ordered(x); }
     static int64_t join(int64_t a, int64_t b) { return a > b ? a : b; }
 };
 struct IntegerMin {
     static constexpr int64_t neutral = std::numeric_limits<int64_t>::max();
-    template <class T> static int64_t take(T x) { return int64_t(x); }
+    template <class T> static int64_t take(T x) { return ordered(x); }
     static int64_t join(int64_t a, int64_t b) { return a < b ? a : b; }
 };
 
@@ -245,7 +250,7 @@ void fold_integer_array(const T* src, Extent e, F&& finish) {
 template <class T>
 void reduce_integers(Reduction op, const T* src, void* dst, DType out, Extent e) {
     auto to_int64 = [&](int64_t x, int64_t i) { static_cast<int64_t*>(dst)[i] = x; };
-    auto to_same = [&](int64_t x, int64_t i) { static_cast<T*>(dst)[i] = T(x); };
+    auto to_same = [&](int64_t x, int64_t i) { static_cast<T*>(dst)[i] = T(ordered(T(x))); };
     auto to_any = [&](int64_t x, int64_t i) { static_cast<uint8_t*>(dst)[i] = x > 0; };
     auto to_all = [&](int64_t x, int64_t i) { static_cast<uint8_t*>(dst)[i] = x == e.n; };
     switch (op) {

@@ -23,7 +23,7 @@ RUSHLIGHT_INLINE typename LaneFor<T>::type number_as(double d) {
     else {
         constexpr bool has_sign = T(-1) < T(0);
         constexpr int value_bits = 8 * int(sizeof(T)) - (has_sign ? 1 : 0);
-        constexpr double end = value_bits == 63 ? 0x1p63 : double(uint64_t(1) << value_bits);
+        constexpr double end = double(uint64_t(1) << (value_bits - 1)) * 2;
         constexpr T highest = T(UnsignedFor<T>(-1) >> (has_sign ? 1 : 0));
         if (!(d == d)) return 0;
         if (d >= end) return highest;
@@ -207,8 +207,8 @@ template <class T, class P> RUSHLIGHT_INLINE Vec<T> nan_to_num(Vec<T> x, const P
 }
 // p: the limits, of which one may be missing.
 template <class T, class P> RUSHLIGHT_INLINE Vec<T> clamp_to(Vec<T> x, const P& p) {
-    if (p.is_given[0]) x = maximum(x, Vec<T>(p[0]));
-    if (p.is_given[1]) x = minimum(x, Vec<T>(p[1]));
+    if (p.is_given[0]) x = maximum(x, Vec<T>(p.bound(0)));
+    if (p.is_given[1]) x = minimum(x, Vec<T>(p.bound(1)));
     return x;
 }
 // p: how far from 0 and 1 the argument is kept, if at all.

@@ -19,6 +19,9 @@ struct Values {
             case DType::int16: return static_cast<const int16_t*>(data)[i];
             case DType::int32: return static_cast<const int32_t*>(data)[i];
             case DType::int64: return static_cast<const int64_t*>(data)[i];
+            case DType::uint16: return static_cast<const uint16_t*>(data)[i];
+            case DType::uint32: return static_cast<const uint32_t*>(data)[i];
+            case DType::uint64: return static_cast<const uint64_t*>(data)[i];
             case DType::float16: return float(static_cast<const Half*>(data)[i]);
             case DType::bfloat16: return float(static_cast<const BFloat16*>(data)[i]);
             case DType::float32: return static_cast<const float*>(data)[i];
@@ -41,6 +44,9 @@ struct MutableValues {
             case DType::int16: static_cast<int16_t*>(data)[i] = int16_t(x); return;
             case DType::int32: static_cast<int32_t*>(data)[i] = int32_t(x); return;
             case DType::int64: static_cast<int64_t*>(data)[i] = int64_t(x); return;
+            case DType::uint16: static_cast<uint16_t*>(data)[i] = uint16_t(x); return;
+            case DType::uint32: static_cast<uint32_t*>(data)[i] = uint32_t(x); return;
+            case DType::uint64: static_cast<uint64_t*>(data)[i] = uint64_t(x); return;
             case DType::float16: static_cast<Half*>(data)[i] = Half(float(x)); return;
             case DType::bfloat16: static_cast<BFloat16*>(data)[i] = BFloat16(float(x)); return;
             case DType::float32: static_cast<float*>(data)[i] = float(x); return;
