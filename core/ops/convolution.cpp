@@ -128,7 +128,7 @@ void run_convolution(Call& c) {
     Convolution p = problem(x.sizes(), w.sizes(), y.sizes(), window_of(c, x.rank() - 2), x.dtype());
     Activation in(x);
     p.input_layout = in.layout();
-    p.output_layout = compute::preferred_layout(p);
+    p.output_layout = compute::output_layout(p);
     auto packed = packed_weights(w);
     compute::convolution_forward(p, in.data(), w.data(), bias.defined() ? bias.data() : nullptr,
                                  result_memory(y, p.output_layout), packed.get());
@@ -191,7 +191,7 @@ void run_input_grad(Call& c) {
     Convolution p = problem(x.sizes(), w.sizes(), g.sizes(), window_of(c, x.rank() - 2), x.dtype());
     Activation out(g);
     p.output_layout = out.layout();
-    p.input_layout = out.channels_last() ? Layout::channels_last : Layout::plain;
+    p.input_layout = out.channels_last() ? compute::input_layout(p) : Layout::plain;
     compute::convolution_backward_input(p, out.data(), w.data(), nullptr, result_memory(x, p.input_layout));
 }
 
@@ -252,7 +252,7 @@ void run_transposed(Call& c) {
     Convolution p = problem(y.sizes(), w.sizes(), x.sizes(), window_of(c, x.rank() - 2), x.dtype());
     Activation in(x);
     p.output_layout = in.layout();
-    p.input_layout = compute::preferred_layout(p);
+    p.input_layout = compute::input_layout(p);
     auto packed = packed_weights(w);
     compute::convolution_backward_input(p, in.data(), w.data(), bias.defined() ? bias.data() : nullptr,
                                         result_memory(y, p.input_layout), packed.get());

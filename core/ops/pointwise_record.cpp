@@ -220,7 +220,7 @@ Op* gradient_op(const std::string& name, const PointwiseFields& fields, const De
     op->onnx = no_onnx("a gradient");
     op->doc = keep("The gradient of " + name + ": grad times the slope, in one pass.");
     op->family = definition;
-    new Registrar(op, keep(name + "_grad"));
+    Registrar{op, keep(name + "_grad")};
     return op;
 }
 
@@ -236,7 +236,8 @@ void compose_activation(Call& c) {
 
 void add_activation_form(const Op& plain, const std::string& name, const std::string& attributes, const Op& record,
                          const PointwiseFields& fields) {
-    Op* op = new Op;
+    static std::deque<Op> made;
+    Op* op = &made.emplace_back();
     std::string id = name + "_or_in_place";
     op->signature = keep(name + "(input: Tensor" + attributes + ", inplace: bool = False) -> Tensor");
     op->names = keep("nn.functional." + name);
@@ -246,7 +247,7 @@ void add_activation_form(const Op& plain, const std::string& name, const std::st
     op->samples = {
         fields.domain.low, fields.domain.high, keep(id + "(T(3, 4)" + (fields.samples ? fields.samples + 2 : ")"))};
     op->doc = fields.doc;
-    new Registrar(op, keep(id));
+    Registrar{op, keep(id)};
 }
 
 Tensor fused_slope(const Vjp& d, const Op& op, int attributes_from) {

@@ -179,6 +179,12 @@ CASES = [
     Case(1, 8, 4, (6, 6, 6), 2, stride=2),
     Case(1, 4, 8, (5, 7, 6), (1, 3, 2), padding=(0, 1, 1), dilation=(1, 2, 1), groups=2),
     Case(2, 64, 64, (20, 20), 3, padding=1),
+    # Few channels in wide rows: several strips, kernels that stick out of the image, one slice of sums and many.
+    Case(2, 40, 3, (70, 31), 3, padding=1),
+    Case(2, 3, 6, (20, 28), 7, padding=(8, 9)),
+    Case(37, 1, 9, (11, 12), (2, 4)),
+    Case(2, 2, 5, (13, 14), (4, 5), padding=(6, 1)),
+    Case(1, 6, 16, (14, 14), 5),
 ]
 LAYOUTS = [(0, 0, 0), (1, 1, 0), (1, 1, 1), (0, 1, 0), (1, 0, 1)]
 ROUTES = [("float32", "room"), ("float32", "reference"), ("float64", "room"), ("bfloat16", "room"), ("float16", "room")]
@@ -218,7 +224,7 @@ def test_convolution(compute, case, dtype, route):
 def test_convolution_extras(compute, dtype, layout):
     """relu and accumulate in the forward, a bias for the transposed convolution, gradients that are not wanted."""
     rng = np.random.default_rng(4)
-    for case in (CASES[0], CASES[3], CASES[11], CASES[16]):
+    for case in (CASES[0], CASES[3], CASES[11], CASES[16], CASES[-2]):
         x, w, bias, g = (decode(encode(t, dtype), dtype) for t in case.arrays(rng))
         size = case.forward(np.abs(x), np.abs(w), np.abs(bias)) + np.abs(g)
         fan_in = int(np.prod(w.shape[1:]))

@@ -26,8 +26,9 @@ void convolution_backward_input(const Convolution& p, const void* grad_output, c
 void convolution_backward_weights(const Convolution& p, const void* input, const void* grad_output, void* grad_weights,
                                   void* grad_bias);
 
-// Which layout a convolution of this problem runs fastest in, all else equal: what a network's activations
-// should use.
-Layout preferred_layout(const Convolution& p);
+// The layout to make a result in, all else equal: of the convolution's output, given its input's layout, and of its
+// input's gradient.
+Layout output_layout(const Convolution& p);
+Layout input_layout(const Convolution& p);
 
 }  // namespace rushlight::compute

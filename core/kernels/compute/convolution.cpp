@@ -9,6 +9,7 @@
 #include "kernels/compute/compute.h"
 #include "kernels/compute/widen.h"
 #include "kernels/generic/gemm_convolution.h"
+#include "kernels/generic/narrow_convolution.h"
 #include "kernels/onednn/api.h"
 
 namespace rushlight::compute {
@@ -175,6 +176,16 @@ void backward_padded_weights(const Convolution& p, const Sizes& sizes, const voi
     if (grad_bias) std::memcpy(grad_bias, bias.data(), size_t(p.out_channels) * sizeof(float));
 }
 
+bool is_plain(Layout layout, int64_t channels) { return layout == Layout::plain || channels == 1; }
+
+// Whether a gradient with respect to the output is plain, or soon made so.
+bool soon_plain(const Convolution& p) { return is_plain(p.output_layout, p.out_channels) || p.out_channels <= 16; }
+
+bool is_narrow(const Convolution& p) {
+    return generic::narrow_forward_takes(p) && is_plain(p.input_layout, p.in_channels) &&
+           is_plain(p.output_layout, p.out_channels);
+}
+
 // Runs f and tells whether oneDNN has a kernel for it that is not its own last resort.
 template <class F>
 bool onednn_takes(F&& f) {
@@ -193,6 +204,11 @@ bool onednn_takes(F&& f) {
 void convolution_forward(const Convolution& given, const void* input, const void* weights, const void* bias,
                          void* output, PackedWeights* packed) {
     Sizes sizes(given);
+    if (!sizes.empty() && is_narrow(given)) {
+        note(given, "convolution_forward", "own", "few channels");
+        return generic::narrow_forward(given, static_cast<const float*>(input), static_cast<const float*>(weights),
+                                       static_cast<const float*>(bias), static_cast<float*>(output));
+    }
     const char* reason = why_own(given, sizes);
     note(given, "convolution_forward", reason ? "own" : "onednn", reason ? reason : "float");
     Convolution p = with_free_layouts(given, sizes);
@@ -222,6 +238,15 @@ void convolution_forward(const Convolution& given, const void* input, const void
 void convolution_backward_input(const Convolution& given, const void* grad_output, const void* weights,
                                 const void* bias, void* grad_input, PackedWeights* packed) {
     Sizes sizes(given);
+    if (!sizes.empty() && generic::narrow_backward_input_takes(given) && soon_plain(given) &&
+        is_plain(given.input_layout, given.in_channels)) {
+        note(given, "convolution_backward_input", "own", "few channels");
+        Activation g(given, false, given.output_layout, Layout::plain);
+        g.reserve(given.batch);
+        return generic::narrow_backward_input(
+            given, static_cast<const float*>(g.read(grad_output, 0, given.batch)), static_cast<const float*>(weights),
+            static_cast<const float*>(bias), static_cast<float*>(grad_input));
+    }
     const char* reason = why_own(given, sizes);
     note(given, "convolution_backward_input", reason ? "own" : "onednn", reason ? reason : "float");
     Convolution p = with_free_layouts(given, sizes);
@@ -254,6 +279,15 @@ void convolution_backward_input(const Convolution& given, const void* grad_outpu
 void convolution_backward_weights(const Convolution& given, const void* input, const void* grad_output,
                                   void* grad_weights, void* grad_bias) {
     Sizes sizes(given);
+    if (grad_weights && !sizes.empty() && generic::narrow_backward_weights_takes(given) && soon_plain(given) &&
+        is_plain(given.input_layout, given.in_channels)) {
+        note(given, "convolution_backward_weights", "own", "few channels");
+        Activation g(given, false, given.output_layout, Layout::plain);
+        g.reserve(given.batch);
+        return generic::narrow_backward_weights(
+            given, static_cast<const float*>(input), static_cast<const float*>(g.read(grad_output, 0, given.batch)),
+            static_cast<float*>(grad_weights), static_cast<float*>(grad_bias));
+    }
     const char* reason = grad_weights ? why_own(given, sizes) : "no weights";
     note(given, "convolution_backward_weights", reason ? "own" : "onednn", reason ? reason : "float");
     Convolution p = given;
@@ -280,6 +314,13 @@ void convolution_backward_weights(const Convolution& given, const void* input, c
     b.write(grad_bias);
 }
 
-Layout preferred_layout(const Convolution&) { return Layout::channels_last; }
+Layout output_layout(const Convolution& p) {
+    bool narrow = generic::narrow_forward_takes(p) && is_plain(p.input_layout, p.in_channels);
+    return narrow ? Layout::plain : Layout::channels_last;
+}
+
+Layout input_layout(const Convolution& p) {
+    return generic::narrow_backward_input_takes(p) && soon_plain(p) ? Layout::plain : Layout::channels_last;
+}
 
 }  // namespace rushlight::compute
