@@ -30,6 +30,8 @@ def tree(got, want, blob, lib, sample, where="result"):
     elif isinstance(want, dict) and "again" in want:
         if not isinstance(got, lib.Tensor):
             raise Differs(f"{where}: {_kind(got)}; PyTorch gives a tensor")
+    elif isinstance(got, lib.Tensor):
+        raise Differs(f"{where}: Tensor; PyTorch gives {decoded(want, lib, blob)!r}")
     else:
         _plain(got, decoded(want, lib, blob), sample, where)
 
@@ -59,10 +61,38 @@ def tensor(got, want, blob, sample, where):
         raise Differs(f"{where}: strides {got.stride()} of a view; PyTorch gives {tuple(strides)}")
     if sample.get("random"):
         return
+    rtol, atol = tolerance(dtype, sample)
+    _close(as_array(got), wire.as_array(want, blob), rtol, atol, where)
+
+
+def tolerance(dtype, sample):
     rtol, atol = DEFAULTS.get(dtype, (0, 0))
     if dtype in DEFAULTS:
         rtol, atol = max(rtol, sample.get("rtol", 0)), max(atol, sample.get("atol", 0))
-    _close(as_array(got), wire.as_array(want, blob), rtol, atol, where)
+    return rtol, atol
+
+
+def nearer(got, want, exact, blob, sample):
+    """Whether every tensor of `got` is within the tolerance of the `exact` one, or no further from it than `want`."""
+    for g, w, e in zip(got, tensors(want), tensors(exact), strict=True):
+        rtol, atol = tolerance(w[0], sample)
+        g, w, e = as_array(g), wire.as_array(w, blob), wire.as_array(e, blob)
+        if g.shape != e.shape or g.dtype != w.dtype:
+            return False
+        with np.errstate(all="ignore"):
+            allowed = np.where(np.isfinite(w - e), np.abs(w - e) / (atol + rtol * np.abs(e)), 0).max(initial=1)
+            if not _within(g.astype(e.dtype), e, rtol * allowed, atol * allowed).all():
+                return False
+    return True
+
+
+def tensors(tree):
+    """The tensors' records in an encoded result."""
+    if isinstance(tree, list):
+        return [t for v in tree for t in tensors(v)]
+    if not isinstance(tree, dict):
+        return []
+    return [tree["tensor"]] if "tensor" in tree else tensors(tree.get("tuple", []))
 
 
 def as_array(tensor):

@@ -8,7 +8,7 @@ import torch
 from torch.testing._internal import common_methods_invocations as database
 from torch.testing._internal.common_device_type import toleranceOverride
 from torch.testing._internal.opinfo.core import DecorateInfo
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_leaves, tree_map
 
 from tools.parity import wire
 from tools.parity.invariants import INVARIANTS
@@ -16,6 +16,9 @@ from tools.parity.invariants import INVARIANTS
 #: What they leave in memory is chance even when two runs agree.
 UNINITIALISED = ("empty", "empty_like", "empty_permuted", "empty_strided", "new_empty", "new_empty_strided", "resize_",
                  "resize_as_")
+#: So many samples of each operator and dtype are also called as method, in place and with out=.
+FORMS = 8
+_WIDE = {torch.float32: torch.float64, torch.complex64: torch.complex128}
 
 
 def _draw_freely():
@@ -71,7 +74,11 @@ def _one(op, dtype_name, limit):
         torch.manual_seed(0)
         for i, sample in enumerate(op.sample_inputs("cpu", dtype, requires_grad=with_grad)):
             if limit is None or i < limit:
-                content["samples"].append(_sample(op, sample, with_grad, blob))
+                exact = _widened(sample, with_grad) if dtype in _WIDE else None
+                record = _sample(op, sample, with_grad, blob, exact)
+                if i < FORMS and "want" in record:
+                    record["forms"] = _forms(op, sample, record["random"])
+                content["samples"].append(record)
     if dtype_name == "float32" and op.error_inputs_func is not None:
         torch.manual_seed(0)
         content["errors"] = [_error(op, case, blob) for case in op.error_inputs("cpu")]
@@ -91,7 +98,17 @@ def _tolerance(op, dtype):
     return rtol, atol
 
 
-def _sample(op, sample, with_grad, blob):
+def _widened(sample, with_grad):
+    """The same call in double precision."""
+    def wide(v):
+        if isinstance(v, torch.Tensor) and v.layout == torch.strided:
+            return v.detach().to(_WIDE.get(v.dtype, v.dtype), copy=True).requires_grad_(with_grad and v.requires_grad)
+        return _WIDE.get(v, v) if isinstance(v, torch.dtype) else v
+
+    return tuple(tree_map(wide, part) for part in (sample.input, sample.args, sample.kwargs))
+
+
+def _sample(op, sample, with_grad, blob, exact=None):
     seen = {}
     try:
         call = wire.encode((sample.input, sample.args, sample.kwargs), torch, blob, seen)
@@ -114,7 +131,59 @@ def _sample(op, sample, with_grad, blob):
     leaves = [t for t in given if t.requires_grad]
     if with_grad and leaves and not record["random"]:
         record["grads"] = _gradients(settled, leaves, blob)
+    if exact is not None and not record["random"]:
+        record |= _exact(op, exact, settle, settled, leaves if "grads" in record else [], blob)
     return record
+
+
+def _exact(op, call, settle, result, leaves, blob):
+    """What double precision gives, where single precision strays from it: the judge where both sides differ."""
+    try:
+        torch.manual_seed(1)
+        wide = settle(op.op(call[0], *call[1], **call[2]))
+        if not leaves:
+            return {} if _near(result, wide) else {"exact": wire.encode(wide, torch, blob, {})}
+        wide_leaves = [t for t in dict.fromkeys(tree_leaves(call)) if isinstance(t, torch.Tensor) and t.requires_grad]
+        if len(wide_leaves) != len(leaves):
+            return {}
+        return {"exact": wire.encode(wide, torch, blob, {}), "exact_grads": _gradients(wide, wide_leaves, blob)}
+    except Exception:  # not every operator takes double precision
+        return {}
+
+
+def _near(result, wide):
+    return all(not isinstance(a, torch.Tensor) or (a.shape == b.shape and torch.allclose(
+        a.to(b.dtype), b, 1.3e-7, 1e-6, equal_nan=True)) for a, b in zip(tree_leaves(result), tree_leaves(wide)))
+
+
+def _forms(op, sample, random):
+    """Which other forms of the call PyTorch has; in place also what becomes of it: same, raises."""
+    forms = {}
+    if not isinstance(sample.input, torch.Tensor):
+        return forms
+    with torch.no_grad():
+        if op.method_variant is not None and getattr(torch.Tensor, op.name, None) is not None:
+            forms["method"] = _outcome(lambda: getattr(sample.input, op.name)(*sample.args, **sample.kwargs))
+        if op.inplace_variant is not None and getattr(torch.Tensor, op.name + "_", None) is not None and not random:
+            forms["inplace"] = _outcome(
+                lambda: getattr(sample.input.clone(), op.name + "_")(*sample.args, **sample.kwargs))
+        if op.supports_out and not random:
+            forms["out"] = _outcome(lambda: _with_out(op, sample))
+    return forms
+
+
+def _outcome(call):
+    try:
+        call()
+        return "same"
+    except Exception as e:
+        return f"raises {str(e)[:120]}"
+
+
+def _with_out(op, sample):
+    first = op.op(sample.input, *sample.args, **sample.kwargs)
+    out = torch.empty_like(first) if isinstance(first, torch.Tensor) else tuple(torch.empty_like(t) for t in first)
+    return op.op(sample.input, *sample.args, **sample.kwargs, out=out)
 
 
 def _is_view(result, given):

@@ -1,16 +1,16 @@
 """What an error must say: the operator, the argument, and the offending value, shape or dtype."""
+import inspect
 import re
 
-_ARGUMENT = re.compile(r"\b[A-Za-z_]\w*=|argument '\w+'|'\w+'|\b(?:input|inputs|tensors|other|weight|bias|target)\b")
-_VALUE = re.compile(r"\d|=|\(\)|\bNone\b|\bshape\b|\b(?:b?float|int|uint|bool|complex)\d*\b|'[^']*'")
+_VALUE = re.compile(r"\d|=|\(\)|\bNone\b|\bshape\b|\b(?:b?float|int|uint|bool|complex)\d*\b|'[^']*'|\bempty\b")
 
 
-def complaint(message, names):
+def complaint(message, names, arguments):
     """What is missing from an error's sentence, or None."""
     speaker, colon, rest = message.partition(": ")
     if not colon or speaker not in names:
         return f"does not start with the operator ({min(names)}: ...)"
-    if not _ARGUMENT.search(rest):
+    if not set(re.findall(r"[A-Za-z_]\w*", rest)) & arguments:
         return "names no argument"
     if not _VALUE.search(rest):
         return "shows no value, shape or dtype"
@@ -23,3 +23,16 @@ def speakers(name, aliases):
     names |= {n.rpartition(".")[2] for n in names}
     names |= {n.strip("_").removeprefix("r") for n in names if n.startswith("__")}
     return names | {n + "_" for n in names} | {n.strip("_") for n in names}
+
+
+def arguments(lib, call, name):
+    """The names of an operator's arguments."""
+    found = {"out"}
+    for record in lib._C.operators():
+        if name in record["names"] or f"Tensor.{name}" in record["names"] or record["name"] in speakers(name, ()):
+            found |= {p["name"] for p in record["params"]}
+    try:
+        found |= set(inspect.signature(call).parameters)
+    except (TypeError, ValueError):
+        pass
+    return found

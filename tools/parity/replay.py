@@ -1,5 +1,6 @@
 """The Rushlight side: one child process per operator, so that whatever a sample does is laid at its door."""
 import contextlib
+import faulthandler
 import json
 import os
 import resource
@@ -47,12 +48,18 @@ def supervise(paths):
     return records + rest[len(records):]
 
 
+def _steps(content):
+    """What a file asks for, in order: ({what the record says}, check, arguments)."""
+    for kind, check in (("samples", check_sample), ("errors", check_error)):
+        for i, sample in enumerate(content[kind]):
+            name = {"dtype": content["dtype"], "kind": kind, "index": i, "call": _described(sample)}
+            yield name, check, sample
+            for form, outcome in sample.get("forms", {}).items():
+                yield name | {"kind": "forms", "form": form}, FORMS[form], sample | {"outcome": outcome}
+
+
 def _names(paths):
-    for path in paths:
-        content, _ = wire.read(path)
-        for kind in ("samples", "errors"):
-            for i, sample in enumerate(content[kind]):
-                yield {"dtype": content["dtype"], "kind": kind, "index": i, "call": _described(sample)}
+    return [name for path in paths for name, *_ in _steps(wire.read(path)[0])]
 
 
 def _watch(paths, records):
@@ -94,6 +101,7 @@ def _limit():
 
 
 def _run(paths, skip, pipe):
+    faulthandler.disable()
     warnings.simplefilter("ignore")
     with contextlib.suppress(OSError):
         _limit()
@@ -101,15 +109,13 @@ def _run(paths, skip, pipe):
     for path in paths:
         content, blob = wire.read(path)
         call = calls.find(rl, content["operator"], content["formatted"])
-        for kind, check in (("samples", check_sample), ("errors", check_error)):
-            for i, sample in enumerate(content[kind]):
-                position += 1
-                if position <= skip:
-                    continue
-                name = {"dtype": content["dtype"], "kind": kind, "index": i, "call": _described(sample)}
-                print(json.dumps(name), file=pipe, flush=True)
-                status, detail = check(call, sample, content, blob)
-                print(json.dumps(name | {"status": status, "detail": detail}), file=pipe, flush=True)
+        for name, check, sample in _steps(content):
+            position += 1
+            if position <= skip:
+                continue
+            print(json.dumps(name), file=pipe, flush=True)
+            status, detail = check(call, sample, content, blob)
+            print(json.dumps(name | {"status": status, "detail": detail}), file=pipe, flush=True)
 
 
 def _described(sample):
@@ -142,35 +148,105 @@ def check_sample(call, sample, content, blob):
         args, kwargs, leaves = arguments(sample, blob)
         step = "call"
         rl.manual_seed(1)
-        result = call(*args, **kwargs)
-        result = INVARIANTS.get(content["operator"], lambda r: r)(result)
-        compare.tree(result, sample["want"], blob, rl, sample)
+        result = INVARIANTS.get(content["operator"], lambda r: r)(call(*args, **kwargs))
+        status = _judge(result, sample["want"], sample.get("exact"), sample, blob, "result")
         if isinstance(sample.get("grads"), list):
             step = "gradient"
-            _check_gradients(result, leaves, sample, blob)
+            grads = _gradients(result, leaves, sample)
+            plain = sample | {"view": False}
+            judged = _judge(grads, sample["grads"], sample.get("exact_grads"), plain, blob, "gradient")
+            status = judged if status == "match" else status
     except compare.Differs as e:
         return "differs", str(e)
     except Exception as e:
         return "raised", f"{'' if step == 'call' else step + ': '}{type(e).__name__}: {e}"[:400]
-    return "match", ""
+    return status, ""
 
 
-def _check_gradients(result, leaves, sample, blob):
+def _judge(got, want, exact, sample, blob, where):
+    """match, or nearer: not PyTorch's result within the tolerance, but the exact one, or no further from it."""
+    try:
+        compare.tree(got, want, blob, rl, sample, where)
+    except compare.Differs as e:
+        if exact is None or " values, first at " not in str(e):
+            raise
+        if not compare.nearer(_leaves(got), want, exact, blob, sample):
+            raise
+        return "nearer"
+    return "match"
+
+
+def _gradients(result, leaves, sample):
     outputs = [t for t in _leaves(result) if t.requires_grad]
     if not outputs:
         if any(g is not None for g in sample["grads"]):
             raise compare.Differs("gradient: the result has none; PyTorch gives one")
-        return
+        return [None] * len(leaves)
     weights = [rl.from_numpy(wire.cotangent(tuple(t.shape), t.is_complex())).to(t.dtype) for t in outputs]
-    grads = rl.autograd.grad(outputs, leaves, weights, allow_unused=True)
-    plain = sample | {"view": False}
-    for k, (got, want) in enumerate(zip(grads, sample["grads"])):
-        got = rl.zeros_like(leaves[k]) if got is None and want is not None else got
-        if want is None:
-            if got is not None and bool((got != 0).any()):
-                raise compare.Differs(f"gradient {k}: PyTorch gives none")
-        else:
-            compare.tree(got, want, blob, rl, plain, f"gradient {k}")
+    grads = list(rl.autograd.grad(outputs, leaves, weights, allow_unused=True))
+    for k, (got, want) in enumerate(zip(grads, sample["grads"])):  # no gradient is a gradient of zeros
+        if got is None and want is not None:
+            grads[k] = rl.zeros_like(leaves[k])
+        elif want is None and got is not None and not bool((got != 0).any()):
+            grads[k] = None
+    return grads
+
+
+def _check_form(sample, blob, content, make):
+    """(status, detail) of another form of the call: it gives what the function gives, or raises where PyTorch does."""
+    sample = sample | {k: content[k] for k in ("rtol", "atol") if k in content} | {"view": False}
+    try:
+        args, kwargs, _ = arguments(sample, blob)
+        with rl.no_grad():
+            rl.manual_seed(1)
+            result = make(args, kwargs)
+            if sample["outcome"] != "same":
+                return "differs", f"accepted; PyTorch {sample['outcome']}"
+            result = INVARIANTS.get(content["operator"], lambda r: r)(result)
+            return _judge(result, sample["want"], sample.get("exact"), sample, blob, "result"), ""
+    except compare.Differs as e:
+        return "differs", str(e)
+    except Exception as e:
+        if sample["outcome"] != "same":
+            return "match", ""
+        return "raised", f"{type(e).__name__}: {e}"[:400]
+
+
+def check_method(call, sample, content, blob):
+    if call is None:
+        return "absent", ""
+    name = content["operator"]
+    return _check_form(sample, blob, content, lambda args, kwargs: getattr(args[0], name)(*args[1:], **kwargs))
+
+
+def check_inplace(call, sample, content, blob):
+    if call is None:
+        return "absent", ""
+    want = sample["want"].get("tensor") if isinstance(sample["want"], dict) else None
+    if want is not None and sample["outcome"] == "same":  # the result is cast to what it is written to
+        first = sample["call"]["tuple"][0]["tensor"]
+        if first[0] != want[0]:
+            sample = sample | {"random": True, "want": {"tensor": [first[0], *want[1:]]}}
+    return _check_form(sample, blob, content,
+                       lambda args, kwargs: getattr(args[0].clone(), content["operator"] + "_")(*args[1:], **kwargs))
+
+
+def check_out(call, sample, content, blob):
+    if call is None:
+        return "absent", ""
+
+    def with_out(args, kwargs):
+        places = [rl.empty(t[1], dtype=getattr(rl, t[0])) for t in compare.tensors(sample["want"])]
+        out = places[0] if "tensor" in sample["want"] else tuple(places)
+        result = call(*args, **kwargs, out=out)
+        if result is not out and not (isinstance(result, tuple) and all(r is o for r, o in zip(result, out))):
+            raise compare.Differs("result is not out")
+        return result
+
+    return _check_form(sample, blob, content, with_out)
+
+
+FORMS = {"method": check_method, "inplace": check_inplace, "out": check_out}
 
 
 def _leaves(value):
@@ -197,7 +273,8 @@ def check_error(call, case, content, blob):
         mro = {c.__name__ for c in type(e).__mro__}
         if not mro & set(case["types"]):
             return "differs", f"{type(e).__name__}: {e}; {_expected(case)}"[:500]
-        wrong = lint.complaint(str(e), lint.speakers(content["operator"], content["aliases"]))
+        wrong = lint.complaint(str(e), lint.speakers(content["operator"], content["aliases"]),
+                               lint.arguments(rl, call, content["operator"]))
         return ("lint", f"{wrong}: {e}"[:400]) if wrong else ("match", "")
     return "differs", f"accepted; {_expected(case)}"[:500]
 

@@ -7,7 +7,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 HERE = Path(__file__).parent
-RUN = ("match", "excepted", "differs", "lint", "raised", "crashed", "timeout")
+RUN = ("match", "nearer", "excepted", "differs", "lint", "raised", "crashed", "timeout")
+BAD = RUN[3:]
 
 
 def load(folder, wanted=lambda name: True):
@@ -25,7 +26,7 @@ def load(folder, wanted=lambda name: True):
         for record in records:
             if reason and record["status"] == "absent":
                 record |= {"status": "outside", "detail": reason}
-            elif record["status"] in RUN[2:]:
+            elif record["status"] in BAD:
                 _except(operator, record, exceptions, used)
     return table, [e for k, e in enumerate(exceptions) if k not in used]
 
@@ -51,13 +52,13 @@ def _except(operator, record, exceptions, used):
             return
 
 
-def totals(table):
-    """Coverage and correctness, apart."""
-    portable = {o: r for o, r in table.items() if any(x["status"] != "outside" for x in r)}
-    claimed = {o: r for o, r in portable.items() if any(x["status"] in RUN for x in r)}
-    values = Counter(x["status"] for r in table.values() for x in r if x["kind"] == "samples")
-    errors = Counter(x["status"] for r in table.values() for x in r if x["kind"] == "errors")
-    return portable, claimed, values, errors
+def _count(records, kind):
+    """The statuses of one kind of record, with the sums that the tables show."""
+    n = Counter(x["status"] for x in records if x["kind"] == kind)
+    n["run"] = sum(n[s] for s in RUN)
+    n["agree"] = n["match"] + n["nearer"]
+    n["fail"] = sum(n[s] for s in BAD)
+    return n
 
 
 def _share(part, whole):
@@ -65,21 +66,25 @@ def _share(part, whole):
 
 
 def summary(table):
-    portable, claimed, values, errors = totals(table)
-    run = sum(values[s] for s in RUN)
-    failing = run - values["match"] - values["excepted"]
-    refused = sum(errors[s] for s in RUN)
-    wrong = errors["differs"] + errors["raised"]
-    clean = [o for o, r in claimed.items() if not any(x["status"] in RUN[2:] and x["kind"] == "samples" for x in r)]
+    """Coverage and correctness, apart."""
+    portable = {o: r for o, r in table.items() if any(x["status"] != "outside" for x in r)}
+    claimed = {o: r for o, r in portable.items() if _count(r, "samples")["run"]}
+    everything = [x for r in table.values() for x in r]
+    samples, forms, errors = (_count(everything, kind) for kind in ("samples", "forms", "errors"))
+    clean = [o for o, r in claimed.items() if not _count(r, "samples")["fail"]]
     return [
         f"- Coverage: {_share(len(claimed), len(portable))} portable operators are there; "
         f"{len(table) - len(portable)} of {len(table)} entries are outside.",
-        f"- Correctness: {_share(values['match'], run)} samples of those agree, {values['excepted']} differ with a "
-        f"reason given below, {failing} fail; {_share(len(clean), len(claimed))} operators have no failing sample.",
-        f"- Refusals: {_share(errors['match'], refused)} error inputs raise PyTorch's exception type in a sentence "
-        f"that names operator, argument and value; {errors['lint']} raise it in a poorer sentence, "
-        f"{errors['excepted']} are excepted, {wrong} are accepted or raise another type.",
-        f"- Not counted above: {values['absent']} samples of absent operators, {values['outside']} samples outside.",
+        f"- Correctness: {_share(samples['agree'], samples['run'])} samples of those agree, {samples['nearer']} of "
+        "them because Rushlight's single precision is as near to the double precision result as PyTorch's; "
+        f"{samples['excepted']} differ with a reason given below, {samples['fail']} fail. "
+        f"{_share(len(clean), len(claimed))} operators have no failing sample.",
+        f"- Forms: {_share(forms['agree'], forms['run'])} calls as a method, in place or with `out=` agree, "
+        f"{forms['excepted']} are excepted, {forms['fail']} fail.",
+        f"- Refusals: {_share(errors['match'], errors['run'])} error inputs raise PyTorch's exception type in a "
+        f"sentence that names operator, argument and value; {errors['lint']} raise it in a poorer sentence, "
+        f"{errors['excepted']} are excepted, {errors['fail'] - errors['lint']} are accepted or raise another type.",
+        f"- Not counted above: {samples['absent']} samples of absent operators, {samples['outside']} samples outside.",
     ]
 
 
@@ -93,16 +98,14 @@ def page(table, unused, dtypes):
         "results are compared by dtype and shape. `python -m tools.parity failures` lists what fails, and",
         "`python -m tools.parity show OPERATOR DTYPE INDEX` shows one sample in full.", "",
         f"dtypes: {', '.join(dtypes)}.", "", *summary(table), "",
-        "| operator | samples | agree | excepted | fail | absent | outside | refusals |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
+        "| operator | samples | agree | excepted | fail | absent | outside | forms | refusals |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
     for operator, records in table.items():
-        n = Counter(x["status"] for x in records if x["kind"] == "samples")
-        e = Counter(x["status"] for x in records if x["kind"] == "errors")
-        run = sum(n[s] for s in RUN)
-        refused = sum(e[s] for s in RUN)
-        lines.append(f"| {operator} | {sum(n.values())} | {n['match']} | {n['excepted'] or ''} | "
-                     f"{run - n['match'] - n['excepted'] or ''} | {n['absent'] or ''} | {n['outside'] or ''} | "
-                     + (f"{e['match'] + e['excepted']}/{refused} |" if refused else "|"))
+        n, forms, errors = (_count(records, kind) for kind in ("samples", "forms", "errors"))
+        total = n["run"] + n["absent"] + n["outside"]
+        parts = [n["agree"], *(n[s] or "" for s in ("excepted", "fail", "absent", "outside")),
+                 *(f"{k['agree'] + k['excepted']}/{k['run']}" if k["run"] else "" for k in (forms, errors))]
+        lines.append(f"| {operator} | {total} | " + " | ".join(map(str, parts)) + " |")
     lines += ["", "## Where Rushlight differs with a reason", ""]
     reasons = Counter((x["reason"], o) for o, r in table.items() for x in r if x["status"] == "excepted")
     for reason in dict.fromkeys(r for r, _ in reasons):
@@ -127,16 +130,17 @@ def _outside(table):
 def failures(table, limit=3):
     """The failing samples, most failures first: `limit` of each operator, one of each complaint."""
     lines = []
-    bad = {o: [x for x in r if x["status"] in RUN[2:]] for o, r in table.items()}
+    bad = {o: [x for x in r if x["status"] in BAD] for o, r in table.items()}
     for operator, records in sorted(bad.items(), key=lambda item: -len(item[1])):
         if not records:
             continue
-        counts = Counter(f"{x['dtype']} {x['kind'] if x['kind'] == 'errors' else x['status']}" for x in records)
+        counts = Counter(f"{x['dtype']} {x['status'] if x['kind'] == 'samples' else x['kind']}" for x in records)
         lines.append(f"{operator}: " + ", ".join(f"{n} {what}" for what, n in counts.most_common()))
         shown = {}
         for x in records:
             shown.setdefault((x["status"], re.sub(r"[\d.,e+-]+", "#", x["detail"])[:80]), x)
         for x in list(shown.values())[:limit]:
-            lines.append(f"    {x['kind'][:-1]} {x['dtype']} {x['index']}: ({x['call']}) {x['status']}: {x['detail']}")
+            kind = x.get("form", x["kind"].removesuffix("s"))
+            lines.append(f"    {kind} {x['dtype']} {x['index']}: ({x['call']}) {x['status']}: {x['detail']}")
     absent = [o for o, r in table.items() if any(x["status"] == "absent" for x in r)]
     return [*lines, "", f"absent ({len(absent)}): {', '.join(absent)}"]

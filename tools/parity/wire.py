@@ -11,7 +11,7 @@ import zlib
 import numpy as np
 
 #: Part of the cache's path: a new number makes old files be exported anew.
-FORMAT = 4
+FORMAT = 5
 DTYPES = ("float32", "float64", "int64", "bool", "complex64")
 _NUMPY = {"bfloat16": np.uint16, "bool": np.bool_}
 _CONSTANTS = ("dtype", "layout", "memory_format")
@@ -88,8 +88,8 @@ def encode(value, lib, blob, seen):
     if isinstance(value, lib.device):
         return {"device": str(value)}
     for kind in _CONSTANTS:
-        if isinstance(value, getattr(lib, kind)):
-            return {kind: str(value).removeprefix("torch.")}
+        if isinstance(value, getattr(lib, kind, ())):
+            return {kind: str(value).rpartition(".")[2]}
     raise Unportable(type(value).__name__)
 
 
@@ -104,15 +104,17 @@ def _sequence_fields(value):
 
 
 def _encode_tensor(value, lib, blob, seen):
-    if value.layout != lib.strided:
+    if getattr(value, "layout", lib.strided) != lib.strided:
         raise Unportable(f"{str(value.layout).removeprefix('torch.')} tensor")
-    if value.is_quantized or value.device.type != "cpu":
+    if getattr(value, "is_quantized", False) or value.device.type != "cpu":
         raise Unportable("tensor of another device or kind")
     if id(value) in seen:
         return {"again": seen[id(value)][0]}
     seen[id(value)] = (len(seen), value)  # holding it keeps its id from being given away
-    plain = value.detach().resolve_conj().resolve_neg()
-    dtype = str(plain.dtype).removeprefix("torch.")
+    plain = value.detach()
+    for step in ("resolve_conj", "resolve_neg"):
+        plain = getattr(plain, step)() if hasattr(plain, step) else plain
+    dtype = str(plain.dtype).rpartition(".")[2]
     offset, extent = plain.storage_offset(), 0
     if plain.numel():
         extent = offset + 1 + sum((n - 1) * s for n, s in zip(plain.shape, plain.stride()))

@@ -1,0 +1,110 @@
+"""Parity with PyTorch's samples: the harness notices what it must, and a short form of the run agrees."""
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import rushlight as rl
+from tools.parity import calls, compare, lint, replay, report, wire
+
+ROOT = Path(__file__).parents[2]
+
+#: One or two operators of each kind; the whole is `make parity`.
+SHORT = ("add,sub,mul,pow,exp,erf,where,sum,cumsum,unique,cat,index_select,__getitem__,expand,permute,reshape,unfold,"
+         "einsum,softmax,nn_functional_conv2d,nn_functional_max_pool2d,nn_functional_layer_norm,"
+         "nn_functional_cross_entropy,nn_functional_interpolate_bilinear,nn_functional_pad_reflect,rand_like")
+
+
+def written(path, call, want, **more):
+    """A file with one sample, as the exporting side writes it."""
+    blob = wire.Blob()
+    sample = {"call": wire.encode(call, rl, blob, {}), "want": wire.encode(want, rl, blob, {}), "random": False, **more}
+    content = {"operator": "mul", "formatted": "mul", "aliases": [], "dtype": "float32", "samples": [sample],
+               "errors": [], "rtol": 0, "atol": 0}
+    wire.write(path, content, blob)
+    return path
+
+
+def outcome(path):
+    return [(r["status"], r["detail"]) for r in replay.supervise([path])]
+
+
+def test_a_sample_keeps_its_strides(tmp_path):
+    x = rl.arange(24.0).reshape(4, 6)[1:, ::2].t().requires_grad_()
+    content, blob = wire.read(written(tmp_path / "mul", (x, ((1.5, x),), {"k": [rl.float64, slice(1, None), 2j]}), x * x))
+    args, kwargs, leaves = replay.arguments(content["samples"][0], blob)
+    assert args[0] is args[1][1] and args[0].stride() == x.stride() and args[0].storage_offset() == 6
+    assert rl.equal(args[0], x) and args[1][0] == 1.5 and kwargs == {"k": [rl.float64, slice(1, None), 2j]}
+    assert leaves == [args[0]]
+
+
+@pytest.mark.parametrize("want, says", [
+    (rl.tensor([1.0, 4.0]), ""), (rl.tensor([1.0, 4.5]), "1 of 2 values, first at (1,)"),
+    (rl.tensor([1, 4]), "dtype float32"), (rl.tensor([[1.0, 4.0]]), "shape (2,)"), (4.0, "Tensor; PyTorch gives 4.0"),
+    ([rl.tensor([1.0, 4.0])], "Tensor; PyTorch gives 1 of them"),
+])
+def test_differences_are_noticed(tmp_path, want, says):
+    x = rl.tensor([1.0, 2.0])
+    ((status, detail),) = outcome(written(tmp_path / "mul", (x, (x,), {}), want))
+    assert status == ("differs" if says else "match") and says in detail
+
+
+def test_wrong_gradients_are_noticed(tmp_path):
+    x = rl.tensor([1.0, 2.0]).requires_grad_()
+    blob = wire.Blob()
+    weights = rl.from_numpy(wire.cotangent((2,), False)).float()
+    for factor, status in ((6.0, "match"), (5.9, "differs")):
+        sample = {"call": wire.encode((x, (3.0 * rl.ones(2),), {}), rl, blob, {}), "view": False, "random": False,
+                  "want": wire.encode(x.detach() * 3, rl, blob, {}),
+                  "grads": wire.encode([weights * factor / 2], rl, blob, {})}
+        content = {"operator": "mul", "formatted": "mul"}
+        blob.data = b"".join(blob.parts)
+        assert replay.check_sample(rl.mul, sample, content, blob)[0] == status
+
+
+@pytest.mark.parametrize("deed, status", [
+    (lambda *a: os.kill(os.getpid(), signal.SIGSEGV), "crashed"), (lambda *a: time.sleep(60), "timeout"),
+    (lambda *a: rl.empty(2**33).fill_(1), "raised"),
+])
+def test_a_child_that_ends_is_reported(tmp_path, monkeypatch, deed, status):
+    monkeypatch.setattr(calls, "find", lambda *a: deed)
+    monkeypatch.setattr(replay, "SECONDS", 3)
+    assert outcome(written(tmp_path / "mul", (rl.ones(2), (), {}), 1.0))[0][0] == status
+
+
+def test_absent_operators_are_no_failures(tmp_path, monkeypatch):
+    monkeypatch.setattr(calls, "find", lambda *a: None)
+    assert outcome(written(tmp_path / "mul", (rl.ones(2), (), {}), 1.0)) == [("absent", "")]
+
+
+def test_sentences():
+    arguments = {"dim", "input"}
+    assert lint.complaint("add: dim=3 is out of range; expected 0", {"add"}, arguments) is None
+    assert "operator" in lint.complaint("dim=3 is out of range", {"add"}, arguments)
+    assert "argument" in lint.complaint("add: 3 is too much", {"add"}, arguments)
+    assert "value" in lint.complaint("add: dim is bad", {"add"}, arguments)
+
+
+def test_single_precision_is_judged_by_double():
+    blob = wire.Blob()
+    want, exact = (wire.encode(v, rl, blob, {}) for v in (rl.tensor([1.001]), rl.tensor([1.0], dtype=rl.float64)))
+    blob.data = b"".join(blob.parts)
+    assert compare.nearer([rl.tensor([1.0009])], want, exact, blob, {})
+    assert not compare.nearer([rl.tensor([1.002])], want, exact, blob, {})
+
+
+def test_short_form(tmp_path):
+    pytest.importorskip("torch", reason="PyTorch is not installed: its samples can't be exported")
+    pytest.importorskip("expecttest", reason="expecttest is not installed: PyTorch's operator database needs it")
+    subprocess.run([sys.executable, "-m", "tools.parity", "export", "--cache", tmp_path, "--only", SHORT, "--jobs", "1",
+                    "--dtypes", "float32", "--samples", "8"], cwd=ROOT, check=True)
+    files = {p.name.split(".")[0]: [p] for p in (tmp_path / f"samples-{wire.FORMAT}").glob("*.float32.parity")}
+    replay.replay(files, tmp_path / "results", 1)
+    table, _ = report.load(tmp_path / "results")
+    assert len(table) >= 25
+    bad = [line for line in report.failures(table) if line.startswith("    ")]
+    assert not bad, "\n".join(bad)
