@@ -35,7 +35,8 @@ def outcome(path):
 
 def test_a_sample_keeps_its_strides(tmp_path):
     x = rl.arange(24.0).reshape(4, 6)[1:, ::2].t().requires_grad_()
-    content, blob = wire.read(written(tmp_path / "mul", (x, ((1.5, x),), {"k": [rl.float64, slice(1, None), 2j]}), x * x))
+    call = (x, ((1.5, x),), {"k": [rl.float64, slice(1, None), 2j]})
+    content, blob = wire.read(written(tmp_path / "mul", call, x * x))
     args, kwargs, leaves = replay.arguments(content["samples"][0], blob)
     assert args[0] is args[1][1] and args[0].stride() == x.stride() and args[0].storage_offset() == 6
     assert rl.equal(args[0], x) and args[1][0] == 1.5 and kwargs == {"k": [rl.float64, slice(1, None), 2j]}
@@ -72,7 +73,7 @@ def test_wrong_gradients_are_noticed(tmp_path):
 ])
 def test_a_child_that_ends_is_reported(tmp_path, monkeypatch, deed, status):
     monkeypatch.setattr(calls, "find", lambda *a: deed)
-    monkeypatch.setattr(replay, "SECONDS", 3)
+    monkeypatch.setattr(replay, "WALL", 3)
     assert outcome(written(tmp_path / "mul", (rl.ones(2), (), {}), 1.0))[0][0] == status
 
 

@@ -13,7 +13,8 @@ import rushlight as rl
 from tools.parity import calls, compare, lint, wire
 from tools.parity.invariants import INVARIANTS
 
-SECONDS = 30
+SECONDS = 30        # of processor time, for all samples of an operator
+WALL = 10 * SECONDS  # of waiting, on a busy machine
 BYTES = 2 << 30
 RESTARTS = 3
 
@@ -72,7 +73,7 @@ def _watch(paths, records):
             _run(paths, len(records), pipe)
         os._exit(0)
     os.close(into)
-    deadline, text = time.monotonic() + SECONDS, b""
+    deadline, text = time.monotonic() + WALL, b""
     while (left := deadline - time.monotonic()) > 0:
         if select.select([out], [], [], left)[0]:
             piece = os.read(out, 1 << 16)
@@ -88,7 +89,9 @@ def _watch(paths, records):
     records += [line for line in lines if "status" in line]
     if status == 0:
         return None, {}
-    if left <= 0:
+    if not begun:
+        begun = _names(paths)[len(records)]
+    if left <= 0 or os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU:
         return "timeout", begun | {"detail": f"not done after {SECONDS} s"}
     return "crashed", begun | {"detail": f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "exit"}
 
@@ -97,6 +100,7 @@ def _limit():
     with open("/proc/self/statm") as f:
         now = int(f.read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (now + BYTES, now + BYTES))
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 1))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
