@@ -5,11 +5,13 @@ from rushlight import accelerator as accelerator
 from rushlight import autograd as autograd
 from rushlight import backends as backends
 from rushlight import cuda as cuda
+from rushlight import fft as fft
 from rushlight import functional as functional
 from rushlight import io as io
 from rushlight import linalg as linalg
 from rushlight import nn as nn
 from rushlight import optim as optim
+from rushlight import signal as signal
 from rushlight import special as special
 from rushlight import testing as testing
 from rushlight import utils as utils
@@ -187,6 +189,8 @@ from rushlight.functional.shapes import meshgrid as meshgrid
 from rushlight.functional.shapes import nonzero as nonzero
 from rushlight.functional.shapes import vsplit as vsplit
 from rushlight.functional.shapes import where as where
+from rushlight.functional.spectrograms import istft as istft
+from rushlight.functional.spectrograms import stft as stft
 from rushlight.functional.statistics import aminmax as aminmax
 from rushlight.functional.statistics import corrcoef as corrcoef
 from rushlight.functional.statistics import cov as cov
@@ -197,6 +201,10 @@ from rushlight.functional.statistics import nanquantile as nanquantile
 from rushlight.functional.statistics import nansum as nansum
 from rushlight.functional.statistics import quantile as quantile
 from rushlight.functional.statistics import renorm as renorm
+from rushlight.functional.taper import bartlett_window as bartlett_window
+from rushlight.functional.taper import blackman_window as blackman_window
+from rushlight.functional.taper import hamming_window as hamming_window
+from rushlight.functional.taper import hann_window as hann_window
 from rushlight.functional.windows import max_pool1d as max_pool1d
 from rushlight.functional.windows import max_pool2d as max_pool2d
 from rushlight.functional.windows import max_pool3d as max_pool3d

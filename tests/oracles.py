@@ -285,6 +285,7 @@ ORACLES = {
 _TENSOR = "tests/tensor"
 _GRADIENT = "a gradient: held against finite differences of its forward operator"
 ELSEWHERE = {
+    **dict.fromkeys(["fft_c2c", "fft_r2c", "fft_c2r"], "tests/ops/test_fft.py and tests/native"),
     **dict.fromkeys(
         [
             "view",

@@ -14,6 +14,7 @@ from types import ModuleType
 
 import rushlight
 from rushlight import _C
+from rushlight.functional._composite import COMPOSITES
 from tools.catalogue import (
     ROOT,
     Callable,
@@ -306,11 +307,12 @@ def stubs() -> dict[Path, str]:
     package = ROOT / "rushlight"
     front_page = namespace_stub(rushlight, all_groups.get("", []))
     files = {package / "_C.pyi": native_stub(all_groups), package / "__init__.pyi": front_page}
-    for group, operators in all_groups.items():
-        source = source_of(group) if group not in ("", "Tensor") else None
+    of_composites = {path.rpartition(".")[0] for _, paths in COMPOSITES for path in paths}
+    for group in sorted({*all_groups, *of_composites} - {"", "Tensor"}):
+        source = source_of(group)
         if source is not None:
             module = importlib.import_module(f"rushlight.{group}")
-            files[source.with_suffix(".pyi")] = namespace_stub(module, operators)
+            files[source.with_suffix(".pyi")] = namespace_stub(module, all_groups.get(group, []))
     return files
 
 
