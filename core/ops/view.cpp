@@ -624,6 +624,13 @@ void infer_view_as_real(Call& c) {
     g.dtype = to_real(t.dtype);
 }
 
+// A pair must not begin in the middle of a complex number.
+void vjp_view_as_real(Vjp& d) {
+    Tensor pairs = invoke(op_contiguous, d.grad());
+    if (pairs->offset % 2) pairs = invoke(op_clone, pairs);
+    d.to(0, invoke(op_view_as_complex, pairs));
+}
+
 void infer_view_as_complex(Call& c) {
     TensorImpl& t = c.tensor(0);
     require(t.dtype == DType::float32 || t.dtype == DType::float64, ErrorKind::runtime, c.name(), ": input has dtype ",
@@ -963,7 +970,7 @@ Example:
 OP(view_as_real) = {.signature = "view_as_real(input: Tensor) -> Tensor", .names = "view_as_real", .kind = Kind::view,
     .dtypes = "complex",
     .infer = infer_view_as_real,
-    .derivative = {.vjp = [](Vjp& d) { d.to(0, invoke(op_view_as_complex, invoke(op_contiguous, d.grad()))); }},
+    .derivative = {.vjp = vjp_view_as_real},
     .onnx = no_onnx("ONNX has no complex views"), .samples = {.calls = "view_as_real(view_as_complex(T(3, 2)))"},
     .doc = "A view of complex numbers as pairs of real ones, in a new last dimension."};
 

@@ -400,7 +400,7 @@ void real_line(const Transform<T>& t, const T* src, T* dst, int64_t n, int64_t s
         for (int64_t k = from; k < to; ++k) {
             C a = z[k], c = z[k ? m - k : 0].conjugate(), even = a + c, odd = (c - a).times_i() * roots[k];
             put(k, even + odd);
-            put(m - k, (even - odd).conjugate());
+            put(m - k, {even.re - odd.re, odd.im - even.im});
         }
     });
 }

@@ -365,7 +365,7 @@ void run_real_even(const FftBlock<T>& b, T* x, T* y) {
     for (int64_t k = 0; k <= m / 2; ++k) {
         Pair<T> a = Pair<T>::load(z + k * point<T>), c = Pair<T>::load(z + (k ? m - k : 0) * point<T>).conjugate();
         Pair<T> even = a + c, odd = (c - a).times_i() * Pair<T>::of(b.half_roots + 2 * k);
-        Pair<T> low = even + odd, high = (even - odd).conjugate();
+        Pair<T> low = even + odd, high = {even.re - odd.re, odd.im - even.im};
         Pair<T>{low.re * half, low.im * half}.store(out + k * point<T>);
         Pair<T>{high.re * half, high.im * half}.store(out + (m - k) * point<T>);
     }
