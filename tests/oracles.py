@@ -91,6 +91,19 @@ def _median(x, dim, keepdim=False):
     return _kthvalue(x, (x.shape[dim] + 1) // 2, dim, keepdim)
 
 
+def _polynomial(f):
+    """Of whole degrees; 0 where the degree is negative."""
+    return lambda x, n: np.where(np.trunc(n) < 0, 0, f(np.maximum(np.trunc(n), 0).astype(int), np.asarray(x, float)))
+
+
+def _third_kind(n, x):
+    return special.eval_chebyu(n, x) - special.eval_chebyu(n - 1, x)
+
+
+def _fourth_kind(n, x):
+    return special.eval_chebyu(n, x) + special.eval_chebyu(n - 1, x)
+
+
 def _log_softmax(x, dim):
     return np.log(_softmax(x, dim))
 
@@ -143,6 +156,39 @@ ORACLES = {
     "lgamma": special.gammaln,
     "digamma": special.digamma,
     "entr": special.entr,
+    "erfcx": special.erfcx,
+    "ndtr": special.ndtr,
+    "log_ndtr": special.log_ndtr,
+    "ndtri": special.ndtri,
+    "i0": special.i0,
+    "i0e": special.i0e,
+    "i1": special.i1,
+    "i1e": special.i1e,
+    "modified_bessel_k0": special.k0,
+    "modified_bessel_k1": special.k1,
+    "scaled_modified_bessel_k0": special.k0e,
+    "scaled_modified_bessel_k1": special.k1e,
+    "bessel_j0": special.j0,
+    "bessel_j1": special.j1,
+    "bessel_y0": special.y0,
+    "bessel_y1": special.y1,
+    "spherical_bessel_j0": lambda x: special.spherical_jn(0, x),
+    "airy_ai": lambda x: special.airy(x)[0],
+    "zeta": special.zeta,
+    "igamma": special.gammainc,
+    "igammac": special.gammaincc,
+    "chebyshev_polynomial_t": _polynomial(special.eval_chebyt),
+    "chebyshev_polynomial_u": _polynomial(special.eval_chebyu),
+    "chebyshev_polynomial_v": _polynomial(_third_kind),
+    "chebyshev_polynomial_w": _polynomial(_fourth_kind),
+    "shifted_chebyshev_polynomial_t": _polynomial(special.eval_sh_chebyt),
+    "shifted_chebyshev_polynomial_u": _polynomial(special.eval_sh_chebyu),
+    "shifted_chebyshev_polynomial_v": _polynomial(lambda n, x: _third_kind(n, 2 * x - 1)),
+    "shifted_chebyshev_polynomial_w": _polynomial(lambda n, x: _fourth_kind(n, 2 * x - 1)),
+    "hermite_polynomial_h": _polynomial(special.eval_hermite),
+    "hermite_polynomial_he": _polynomial(special.eval_hermitenorm),
+    "laguerre_polynomial_l": _polynomial(special.eval_laguerre),
+    "legendre_polynomial_p": _polynomial(special.eval_legendre),
     "polygamma": lambda x, n: special.polygamma(n, x),
     "sinc": np.sinc,
     "floor": np.floor,
@@ -200,6 +246,7 @@ ORACLES = {
     "logaddexp2": np.logaddexp2,
     "heaviside": np.heaviside,
     "xlogy": special.xlogy,
+    "xlog1py": special.xlog1py,
     "floor_divide": np.floor_divide,
     "trunc_divide": lambda x, y: np.trunc(x / y),
     "remainder": np.mod,

@@ -51,5 +51,9 @@ BINARY(heaviside, same_or_bool, (x, y), heaviside(x, y), NO_SLOPE("the step has 
        .doc = "0 where `input` is negative, 1 where it is positive, `other` where it is zero.");
 BINARY(xlogy, float_result, (x, y), xlogy(x, y), SLOPES(where((x == 0) & (y <= 0), 0, log(y)), x / y),
        .aliases = "special.xlogy", .doc = "input * log(other), and 0 where input is 0.", .domain = {0.2, 5});
+BINARY(xlog1py, float_result, (x, y), where((x == 0) & (y == y), 0, x * log1p(y)),
+       SLOPES(where((x == 0) & (y <= -1), 0, log1p(y)), x / (1 + y)),
+       .signature = "xlog1py(input: Tensor | Number, other: Tensor | Number) -> Tensor", .names = "special.xlog1py out",
+       .doc = "input * log(1 + other), and 0 where input is 0.", .domain = {0.2, 5});
 
 }  // namespace rushlight

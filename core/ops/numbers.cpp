@@ -23,7 +23,7 @@ UNARY(ceil, same, (x), ceil(x), SLOPE(0.0),
 UNARY(trunc, same, (x), trunc(x), SLOPE(0.0),
       .aliases = "fix Tensor.fix Tensor.fix_", .doc = "Each element without its fraction.");
 UNARY(round, same, (x, p), round_decimals(x, p), SLOPE(0.0),
-      .attributes = "*, decimals: int = 0",
+      .attributes = "*, decimals: int = 0", .aliases = "special.round",
     .doc = "Each element rounded to that many decimals, halves to the even neighbour.");
 UNARY(frac, floating_only, (x), x - trunc(x), SLOPE(1.0),
       .doc = "The fraction of each element, with its sign.");

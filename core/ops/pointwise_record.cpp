@@ -70,6 +70,8 @@ void infer_pointwise(Call& c) {
         else if (!(mine == sizes)) sizes = rules::broadcast(c, sizes, mine);
         any = true;
     }
+    require(any, ErrorKind::type, c.name(), ": ", rules::param_name(c, 0), " and ", rules::param_name(c, 1),
+            " are numbers; expected at least one Tensor");
     Geometry& g = c.result(sizes, k.boolean_result ? DType::boolean : t);
     // A dense input with permuted dimensions passes its order on, as PyTorch's results do.
     for (int i = 0; i < d.inputs; ++i) {
@@ -285,7 +287,7 @@ void vjp_pointwise(Vjp& d) {
 std::string saves_of(const Slopes& s, int inputs, const std::vector<std::string>& params) {
     std::string out;
     if (inputs == 1)
-        return std::string(mentions(s.text[0], 'x') ? "input " : "") + (mentions(s.text[0], 'y') ? "result" : "");
+        return (mentions(s.text[0], 'x') ? params[0] + " " : "") + (mentions(s.text[0], 'y') ? "result" : "");
     for (int i = 0; i < inputs; ++i)
         for (int k = 0; k < inputs; ++k)
             if (mentions(s.text[i], "xyz"[k])) out += params[size_t(k)] + ":" + params[size_t(i)] + " ";

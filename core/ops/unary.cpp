@@ -6,9 +6,9 @@ namespace rushlight {
 UNARY(exp, float_result, (x), exp(x), SLOPE(y),
       .doc = "e to the power of each element.", .domain = {-20, 20});
 UNARY(exp2, float_result, (x), exp2(x), SLOPE(0.69314718055994530942 * y),
-      .doc = "2 to the power of each element.", .domain = {-20, 20});
+      .aliases = "special.exp2", .doc = "2 to the power of each element.", .domain = {-20, 20});
 UNARY(expm1, float_result, (x), expm1(x), SLOPE(y + 1),
-      .doc = "exp(x) - 1 of each element, exact near zero.", .domain = {-20, 20});
+      .aliases = "special.expm1", .doc = "exp(x) - 1 of each element, exact near zero.", .domain = {-20, 20});
 UNARY(log, float_result, (x), log(x), SLOPE(1 / x),
       .doc = "Natural logarithm of each element.", .domain = {0.01, 20});
 UNARY(log2, float_result, (x), log2(x), SLOPE(1.44269504088896340736 / x),
@@ -16,7 +16,7 @@ UNARY(log2, float_result, (x), log2(x), SLOPE(1.44269504088896340736 / x),
 UNARY(log10, float_result, (x), log10(x), SLOPE(0.43429448190325182765 / x),
       .doc = "Logarithm to base 10 of each element.", .domain = {0.01, 20});
 UNARY(log1p, float_result, (x), log1p(x), SLOPE(1 / (1 + x)),
-      .doc = "log(1 + x) of each element, exact near zero.", .domain = {-0.9, 20});
+      .aliases = "special.log1p", .doc = "log(1 + x) of each element, exact near zero.", .domain = {-0.9, 20});
 UNARY(sqrt, float_result, (x), sqrt(x), SLOPE(0.5 / y),
       .doc = "Square root of each element.", .domain = {0.01, 20});
 UNARY(rsqrt, float_result, (x), rsqrt(x), SLOPE(-0.5 * y / x),

@@ -68,12 +68,13 @@ def test_values(op, expression, dtype):
     assert_equal(got, want, *TOLERANCE[dtype])
 
 
+BESSEL = {"bessel_j0", "bessel_j1", "bessel_y0", "bessel_y1", "i0", "i1", "i1e"}         # SciPy's have no limit at inf
 SPECIAL = [0.0, -0.0, 1.0, -1.0, float("inf"), float("-inf"), float("nan"), 5e-324, 1e308, -1e308]
 
 
 @pytest.mark.parametrize("op", UNARY)
 def test_special_values(op):
-    if op in {"polygamma", "lgamma", "digamma", "frac", "sinc"}:
+    if op in {"polygamma", "lgamma", "digamma", "frac", "sinc", "spherical_bessel_j0", "airy_ai"} | BESSEL:
         pytest.skip("its edge cases differ between references; tests/native holds them against the C library")
     x = rl.tensor(SPECIAL, dtype=rl.float64)
     with np.errstate(all="ignore"):
