@@ -104,8 +104,8 @@ def main():
         ("airy_cosine", chebyshev(airy_phase(1), 0, mp.mpf(9) / 256), "the factor of -cos(zeta + pi / 4), times zeta"),
         ("zeta_less_one", [(mp.zeta(k) - 1) / k for k in range(2, 34)], "(zeta(k) - 1) / k from k = 2 (DLMF 5.7.3)"),
     ]
-    print("// Coefficients of special functions: Chebyshev series over the ranges named, unless said otherwise. Written\n"
-          "// by tools/special_coefficients.py, which computes them from the functions' definitions.\n#pragma once\n\n"
+    print("// Coefficients of special functions: Chebyshev series over the ranges named, unless said otherwise. "
+          "Written\n// by tools/special_coefficients.py, which computes them from the functions' definitions.\n#pragma once\n\n"
           "namespace rushlight::scalar::tables {\n")
     for one in tables:
         print(array(*one))

@@ -40,8 +40,8 @@ FUNCTION(zeta)
 
 // The derivative that neither PyTorch nor the books have in closed form.
 [[noreturn]] Tensor no_derivative(const char* op, const char* argument) {
-    fail(ErrorKind::not_implemented, op, ": the derivative for '", argument, "' is not implemented; expected ", argument,
-         " without requires_grad");
+    fail(ErrorKind::not_implemented, op, ": the derivative for '", argument, "' is not implemented; expected ",
+         argument, " without requires_grad");
 }
 
 // x^(a - 1) exp(-x) / gamma(a), the slope of the incomplete gamma function.
@@ -58,7 +58,8 @@ SCALAR_UNARY(log_ndtr, log_ndtr, SLOPE(0.79788456080286535588 / erfcx(-0.7071067
              .names = "special.log_ndtr out",
              .doc = "The logarithm of ndtr of each element, exact where that vanishes.", .domain = {-20, 3});
 SCALAR_UNARY(ndtri, ndtri, SLOPE(2.50662827463100050242 * exp(0.5 * y * y)), .names = "special.ndtri out",
-             .doc = "The inverse of ndtr of each element, by Halley's method on its logarithm.", .domain = {0.02, 0.98});
+             .doc = "The inverse of ndtr of each element, by Halley's method on its logarithm.",
+             .domain = {0.02, 0.98});
 
 SCALAR_UNARY(i0, i0, SLOPE(i1(x)), .aliases = "special.i0 special.modified_bessel_i0",
              .doc = "The modified Bessel function of the first kind of order 0 of each element (DLMF 10.25).",

@@ -170,10 +170,8 @@ def test_multivariate_gamma():
     y = rl.tensor(x)
     assert y.mvlgamma_(4) is y and np.array_equal(y.numpy(), found)
     assert rl.autograd.gradcheck(lambda t: rl.mvlgamma(t, 3), [rl.tensor(x).requires_grad_()])
-    with pytest.raises(RuntimeError, match=r"mvlgamma: p=0 is out of range; expected p >= 1"):
+    with pytest.raises(RuntimeError, match=r"mvlgamma: p=0; expected p >= 1"):
         rl.mvlgamma(y, 0)
-    with pytest.raises(RuntimeError, match="mvlgamma: input has dtype bool"):
-        rl.mvlgamma(y > 0, 2)
 
 
 def test_derivatives_that_do_not_exist():
