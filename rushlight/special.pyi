@@ -12,7 +12,7 @@ from rushlight._C import Generator
 from rushlight._C import Tensor
 from rushlight._C import dtype as _dtype
 from rushlight.functional.arithmetic import float_power as float_power
-from rushlight.functional.special import mvlgamma as multigammaln
+from rushlight.functional.arithmetic import mvlgamma as multigammaln
 from rushlight.functional.special import polygamma as polygamma
 
 def airy_ai(x: Tensor, *, out: Any = None) -> Tensor: ...

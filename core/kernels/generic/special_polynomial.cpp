@@ -1,4 +1,4 @@
-// Orthogonal polynomials by their recurrences (DLMF 18.9), of Chebyshev's by angles where the degree is high (DLMF 18.5).
+// Orthogonal polynomials by their recurrences (DLMF 18.9); Chebyshev's of high degree by angles (DLMF 18.5).
 #include <math.h>
 
 #include <cstdint>
