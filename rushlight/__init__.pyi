@@ -189,6 +189,7 @@ from rushlight.functional.shapes import meshgrid as meshgrid
 from rushlight.functional.shapes import nonzero as nonzero
 from rushlight.functional.shapes import vsplit as vsplit
 from rushlight.functional.shapes import where as where
+from rushlight.functional.special import polygamma as polygamma
 from rushlight.functional.spectrograms import istft as istft
 from rushlight.functional.spectrograms import stft as stft
 from rushlight.functional.statistics import aminmax as aminmax
@@ -323,6 +324,9 @@ from rushlight._C import heaviside as heaviside
 from rushlight._C import histc as histc
 from rushlight._C import hstack as hstack
 from rushlight._C import hypot as hypot
+from rushlight._C import i0 as i0
+from rushlight._C import igamma as igamma
+from rushlight._C import igammac as igammac
 from rushlight._C import imag as imag
 from rushlight._C import index_add as index_add
 from rushlight._C import index_copy as index_copy
