@@ -6,6 +6,11 @@
 
 namespace rushlight::python {
 
+PyObject* linalg_error() {
+    static PyObject* type = PyErr_NewException("rushlight.linalg.LinAlgError", PyExc_RuntimeError, nullptr);
+    return type;
+}
+
 namespace {
 
 PyObject* exception_of(ErrorKind kind) {
@@ -31,7 +36,7 @@ PyObject* exception_of(ErrorKind kind) {
             return both(not_implemented, "rushlight.UnsupportedError", PyExc_NotImplementedError);
         case ErrorKind::zero_division: return both(division, "rushlight.DivisionError", PyExc_ZeroDivisionError);
         case ErrorKind::overflow: return PyExc_OverflowError;
-        case ErrorKind::linalg: return PyExc_RuntimeError;
+        case ErrorKind::linalg: return linalg_error();
         case ErrorKind::key: return PyExc_KeyError;
         case ErrorKind::buffer: return PyExc_BufferError;
         case ErrorKind::io: return PyExc_OSError;

@@ -125,6 +125,14 @@ NB_MODULE(_C, m) {
     });
     m.def("_name_composite",
           [](nb::handle function, std::string name) { name_composite(function.ptr(), std::move(name)); });
+    m.def("_named_results", [](const std::string& name, nb::args fields) {
+        std::vector<std::string> names;
+        for (nb::handle field : fields) names.push_back(nb::cast<std::string>(field));
+        PyObject* type = new_result_type(name, names);
+        if (!type) throw nb::python_error();
+        return nb::steal(type);
+    });
+    m.attr("LinAlgError") = nb::borrow(linalg_error());
     m.def("_promote", &promote);
     m.def("_can_cast", &can_cast);
     m.def("_result_type", [](nb::handle a, nb::handle b) {

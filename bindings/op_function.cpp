@@ -394,23 +394,34 @@ PyObject* result_repr(PyObject* self, PyObject*) {
     return out;
 }
 
-// The named tuple of an operator whose first result is called `values`: one for all its names. New reference, or null.
-PyObject* result_type_of(const Op& op) {
-    size_t n = op.parsed.return_names.size();
-    if (n < 2 || op.parsed.return_names[0] != "values") return nullptr;
-    static std::unordered_map<const Op*, PyObject*> made;
-    PyObject*& type = made[&op];
-    if (type) return Py_NewRef(type);
-    auto* fields = new PyStructSequence_Field[n + 1]();           // kept by the type for ever
-    for (size_t i = 0; i < n; ++i) fields[i].name = op.parsed.return_names[i].c_str();
-    auto* name = new std::string("rushlight.return_types." + op.parsed.name);
-    PyStructSequence_Desc description = {name->c_str(), nullptr, fields, int(n)};
-    type = reinterpret_cast<PyObject*>(PyStructSequence_NewType(&description));
+}  // namespace
+
+PyObject* new_result_type(const std::string& name, const std::vector<std::string>& fields) {
+    auto* kept = new std::vector<std::string>(fields);               // the type points to its texts for ever
+    auto* places = new PyStructSequence_Field[fields.size() + 1]();
+    for (size_t i = 0; i < fields.size(); ++i) places[i].name = (*kept)[i].c_str();
+    auto* full_name = new std::string("rushlight.return_types." + name);
+    PyStructSequence_Desc description = {full_name->c_str(), nullptr, places, int(fields.size())};
+    auto* type = reinterpret_cast<PyObject*>(PyStructSequence_NewType(&description));
     if (!type) return nullptr;
     static PyMethodDef repr = {"__repr__", result_repr, METH_NOARGS, nullptr};
     PyObject* method = PyDescr_NewMethod(reinterpret_cast<PyTypeObject*>(type), &repr);
     if (!method || PyObject_SetAttrString(type, "__repr__", method) != 0) Py_CLEAR(type);
     Py_XDECREF(method);
+    return type;
+}
+
+namespace {
+
+// The named tuple of an operator's results: one for all its names. New reference; null for a single result and for what
+// only our own modules call, unless its results are `values` and more.
+PyObject* result_type_of(const Op& op) {
+    const std::vector<std::string>& fields = op.parsed.return_names;
+    bool is_public = !op.paths.empty() && !op.paths[0].starts_with("_ops.");
+    if (fields.size() < 2 || (!is_public && fields[0] != "values")) return nullptr;
+    static std::unordered_map<const Op*, PyObject*> made;
+    PyObject*& type = made[&op];
+    if (!type) type = new_result_type(op.parsed.name, fields);
     return Py_XNewRef(type);
 }
 

@@ -3,6 +3,7 @@
 
 #include <Python.h>
 
+#include <string>
 #include <vector>
 
 #include "registry/call.h"
@@ -63,6 +64,9 @@ private:
 };
 
 void set_error(const Error& e);
+PyObject* linalg_error();                                    // the class LinAlgError; borrowed
+// A named tuple as operators with several results return. New reference, or null.
+PyObject* new_result_type(const std::string& name, const std::vector<std::string>& fields);
 void name_composite(PyObject* function, std::string name);  // of a Python function over operators: how its errors begin
 // Runs `f` and turns C++ exceptions into Python's. `f` returns a PyObject* (new reference) or null with an error set.
 template <class F>

@@ -2,8 +2,9 @@
 
     python tools/check_wheel.py FOLDER
 
-Checks: one copy of oneDNN with its licence, the installed size, that it imports and computes away from the sources,
-that the package metadata and `rushlight.__version__` agree. The native build folder of `make dev` is used again.
+Checks: one copy each of oneDNN and OpenBLAS with its licence, the installed size, that it imports and computes away from
+the sources, that the package metadata and `rushlight.__version__` agree. The native build folder of `make dev` is used
+again.
 """
 
 import os
@@ -29,6 +30,7 @@ assert x.grad.tolist() == [[2.5] * 4] * 3, x.grad
 image = rl.ones(1, 1, 6, 6)
 out = rl.nn.functional.conv2d(image, rl.ones(2, 1, 3, 3))
 assert out.shape == (1, 2, 4, 4) and out.sum().item() == 288.0, out
+assert rl.linalg.inv(rl.tensor([[4.0]])).tolist() == [[0.25]]
 print("works:", rl.__version__, "from", rl.__path__[0])
 """
 
@@ -52,11 +54,12 @@ def check_contents(wheel: Path) -> list[str]:
     for wanted in ("rushlight/_C.", "rushlight/lib/librushlight.so", "rushlight/py.typed"):
         if not any(name.startswith(wanted) for name in sizes):
             complaints.append(f"the wheel lacks {wanted}*")
-    copies = [name for name in sizes if "libdnnl" in name]
-    if len(copies) > 1:
-        complaints.append(f"oneDNN is in the wheel {len(copies)} times: {', '.join(copies)}")
-    if copies and not any("onednn" in name.lower() and "LICENSE" in name for name in sizes):
-        complaints.append("oneDNN is in the wheel without its licence")
+    for who, library, folder in (("oneDNN", "libdnnl", "/onednn/"), ("OpenBLAS", "libscipy_openblas", "/openblas/")):
+        copies = [name for name in sizes if library in name]
+        if len(copies) > 1:
+            complaints.append(f"{who} is in the wheel {len(copies)} times: {', '.join(copies)}")
+        if copies and not any(folder in name and "LICENSE" in name for name in sizes):
+            complaints.append(f"{who} is in the wheel without its licence")
     megabytes = sum(sizes.values()) / 1e6
     print(f"{wheel.name}: {wheel.stat().st_size / 1e6:.1f} MB to download, {megabytes:.1f} MB installed without NumPy")
     for name, size in sorted(sizes.items(), key=lambda item: -item[1])[:4]:

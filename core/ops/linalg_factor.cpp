@@ -62,7 +62,8 @@ void vjp_cholesky(Vjp& d) {
 
 void infer_lu(Call& c) {
     require_matrix(c, 0);
-    require(c["pivot"].to_bool(), ErrorKind::runtime, c.name(), ": pivot=False is not available on the CPU; expected True");
+    require(c["pivot"].to_bool(), ErrorKind::runtime, c.name(),
+            ": pivot=False is not available on the CPU; expected True");
     const Dims& sizes = c.tensor(0).sizes;
     matrix_result(c, sizes, c.tensor(0).dtype);
     c.result(with(leading_sizes(sizes), {std::min(rows(sizes), columns(sizes))}), DType::int32);
@@ -227,8 +228,8 @@ bool any_zero(const Tensor& x) {
     return *invoke(any, eq(detach(x), 0)).data_as<bool>();
 }
 
-// conj(det) inv(a)^H of Jacobi's formula is the matrix of cofactors, which singular matrices have too: from a = U S V^H,
-// det(U) det(V^H) U diag(products of the other singular values) V^H.
+// conj(det) inv(a)^H of Jacobi's formula is the matrix of cofactors, which singular matrices have too: from a = U S
+// V^H, det(U) det(V^H) U diag(products of the other singular values) V^H.
 Tensor cofactors(const Tensor& a) {
     static const Op& svd = required_op("svd");
     static const Op& det = required_op("det");
@@ -337,7 +338,8 @@ void run_ldl_solve(Call& c) {
 }  // namespace
 
 OP(cholesky_ex) = {
-    .signature = "cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -> (L: Tensor, info: Tensor)",
+    .signature = "cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -> (L: Tensor, info: "
+                 "Tensor)",
     .names = "linalg.cholesky_ex out",
     .dtypes = MATRICES,
     .infer = infer_cholesky,
@@ -358,8 +360,8 @@ OP(lu_factor_ex) = {
     .derivative = {vjp_lu, "LU pivots", nullptr, false, 1},
     .onnx = no_onnx("ONNX has no operator for it"),
     .samples = {.calls = "lu_factor_ex(T(3, 3)); lu_factor_ex(T(2, 2, 4)); lu_factor_ex(T(4, 2))"},
-    .doc = "L and U of A = P L U in one matrix, the rows that were exchanged, counted from 1, and `info`: 0, or the first "
-           "place where U's diagonal is zero."};
+    .doc = "L and U of A = P L U in one matrix, the rows that were exchanged, counted from 1, and `info`: 0, or the "
+           "first place where U's diagonal is zero."};
 
 OP(lu_rows) = {
     .signature = "lu_rows(pivots: Tensor, rows: int, inverse: bool = False) -> Tensor",
@@ -370,8 +372,8 @@ OP(lu_rows) = {
     .derivative = not_differentiable("its results are indices"),
     .onnx = no_onnx("ONNX has no operator for it"),
     .samples = {.calls = "lu_rows(tensor([3, 3, 3]).int(), 4); lu_rows(tensor([[2, 2], [1, 2]]).int(), 2, True)"},
-    .doc = "Where each row comes from when rows are exchanged one after another, as `lu_factor` numbers them; or where it "
-           "goes."};
+    .doc = "Where each row comes from when rows are exchanged one after another, as `lu_factor` numbers them; or "
+           "where it goes."};
 
 OP(det) = {
     .signature = "det(A: Tensor) -> Tensor",
@@ -405,9 +407,10 @@ OP(ldl_factor_ex) = {
     .kernel = {"lapack", run_ldl},
     .derivative = not_differentiable("PyTorch has none either"),
     .onnx = no_onnx("ONNX has no operator for it"),
-    .samples = {.calls = "ldl_factor_ex(" POSITIVE "(T(3, 3))); ldl_factor_ex(" POSITIVE "(T(2, 4, 4)), hermitian=True)"},
-    .doc = "L and D of A = L D L^T in one lower triangle, for symmetric (Hermitian) matrices of which the lower triangle is "
-           "read; `pivots` are LAPACK's, `info` the first zero of D or 0."};
+    .samples = {.calls = "ldl_factor_ex(" POSITIVE "(T(3, 3))); ldl_factor_ex(" POSITIVE "(T(2, 4, 4)), "
+                         "hermitian=True)"},
+    .doc = "L and D of A = L D L^T in one lower triangle, for symmetric (Hermitian) matrices of which the lower "
+           "triangle is read; `pivots` are LAPACK's, `info` the first zero of D or 0."};
 
 OP(ldl_solve) = {
     .signature = "ldl_solve(LD: Tensor, pivots: Tensor, B: Tensor, *, hermitian: bool = False) -> Tensor",

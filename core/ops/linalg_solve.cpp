@@ -44,7 +44,8 @@ Dims solution_sizes(const Call& c, int a, int b, bool left) {
     const Dims &x = c.tensor(a).sizes, &y = c.tensor(b).sizes;
     int64_t n = columns(x), meets = left ? rows(y) : columns(y);
     require(n == meets, ErrorKind::runtime, c.name(), ": ", rules::param_name(c, b), " has shape ", y, " and ",
-            rules::param_name(c, a), " ", x, "; expected ", rules::param_name(c, b), ".shape[", left ? -2 : -1, "] == ", n);
+            rules::param_name(c, a), " ", x, "; expected ", rules::param_name(c, b), ".shape[", left ? -2 : -1, "] == "
+                                     "", n);
     return with(broadcast_leading(c, x, y), {rows(y), columns(y)});
 }
 
@@ -127,7 +128,8 @@ void infer_triangular(Call& c) {
     matrix_result(c, solution_sizes(c, 0, 1, c["left"].to_bool()), c.tensor(0).dtype);
 }
 
-// A batch of triangular matrices as LAPACK can read it: by columns, or by rows, which is the transposed matrix by columns.
+// A batch of triangular matrices as LAPACK can read it: by columns, or by rows, which is the transposed matrix by
+// columns.
 struct Readable {
     Tensor memory;
     const void* data;
@@ -275,6 +277,50 @@ void vjp_lstsq(Vjp& d) {
     d.to(0, grad + matmul(back, adjoint(outside)));
 }
 
+// ---- pseudo-inverse -------------------------------------------------------------------------------------------------
+
+void infer_pinv(Call& c) {
+    if (c["hermitian"].to_bool()) require_square(c, 0);
+    else require_matrix(c, 0);
+    const Dims& sizes = c.tensor(0).sizes;
+    const TensorImpl& floor = c.tensor(1);
+    require(floor.dtype == to_real(c.tensor(0).dtype) && rules::broadcast(c, floor.sizes, leading_sizes(sizes)) ==
+                leading_sizes(sizes), ErrorKind::runtime, c.name(), ": the tolerance has shape ", floor.sizes,
+            " and dtype ", name_of(floor.dtype), "; expected ", leading_sizes(sizes), " or less, ",
+            name_of(to_real(c.tensor(0).dtype)));
+    c.result(with(leading_sizes(sizes), {columns(sizes), rows(sizes)}), c.tensor(0).dtype);
+}
+
+void run_pinv(Call& c) {
+    static const Op& svd = required_op("svd");
+    static const Op& eigh = required_op("eigh");
+    if (c.out[0].numel() == 0) return;
+    Tensor a = detach(Tensor(&c.tensor(0))), floor = column(detach(Tensor(&c.tensor(1)))), left, values, right;
+    if (c["hermitian"].to_bool()) {
+        Call parts = invoke_call(eigh, a);
+        left = parts.out[1], values = parts.out[0], right = adjoint(left);
+    } else {
+        Call parts = invoke_call(svd, a, false);
+        left = adjoint(parts.out[2]), values = parts.out[1], right = adjoint(parts.out[0]);
+    }
+    Tensor inverted = to_dtype(masked_fill(reciprocal(values), abs(values) <= floor, 0), a.dtype());
+    put(c.out[0], *matmul(left * row(inverted), right).impl());
+}
+
+// Golub and Pereyra (1973), for constant rank; the smaller of the two sides decides the order of the products.
+void vjp_pinv(Vjp& d) {
+    Tensor a = d.input(0), p = d.result(), p_h = adjoint(p), g_h = adjoint(d.grad());
+    if (rows(a.sizes()) <= columns(a.sizes())) {
+        Tensor k = matmul(g_h, p), kp = matmul(k, p_h);
+        d.to(0, kp - adjoint(matmul(p, k)) - matmul(matmul(a, p), kp) +
+                    matmul(p_h, matmul(p, g_h - matmul(k, a))));
+    } else {
+        Tensor k = matmul(p, g_h), pk = matmul(p_h, k);
+        d.to(0, pk - adjoint(matmul(k, p)) - matmul(matmul(pk, p), a) +
+                    matmul(matmul(g_h - matmul(a, k), p), p_h));
+    }
+}
+
 #define REGULAR "(lambda x: x + 9 * diag(x.new_ones(x.shape[-1])))"
 #define MATRICES "floating complex"
 
@@ -289,11 +335,13 @@ OP(inv_ex) = {
     .derivative = {vjp_inverse, "inverse", nullptr, false, 1},
     .onnx = no_onnx("ONNX has no operator for it"),
     .samples = {.calls = "inv_ex(" REGULAR "(T(3, 3))); inv_ex(" REGULAR "(T(2, 4, 4)))"},
-    .doc = "The inverse of each matrix; `info` is 0, or the first place where U of its LU factors is zero: then the result "
+    .doc = "The inverse of each matrix; `info` is 0, or the first place where U of its LU factors is zero: then the "
+           "result "
            "is no inverse."};
 
 OP(solve_with_lu) = {
-    .signature = "solve(A: Tensor, B: Tensor, *, check_errors: bool = False) -> (result: Tensor, info: Tensor, LU: Tensor, "
+    .signature = "solve(A: Tensor, B: Tensor, *, check_errors: bool = False) -> (result: Tensor, info: Tensor, LU: "
+                 "Tensor, "
                  "pivots: Tensor)",
     .names = "_ops.solve_with_lu",
     .dtypes = MATRICES,
@@ -329,7 +377,8 @@ OP(solve_triangular) = {
     .samples = {.calls = "solve_triangular(" REGULAR "(T(3, 3)), T(3, 2), upper=True); "
                          "solve_triangular(" REGULAR "(T(3, 3)), T(4, 2, 3), upper=False, left=False); "
                          "solve_triangular(" REGULAR "(T(2, 3, 3)).mT, T(3, 2), upper=True, unitriangular=True)"},
-    .doc = "The X of A X = B, or of X A = B when not `left`, for triangular A, of which the other triangle is not read; "
+    .doc = "The X of A X = B, or of X A = B when not `left`, for triangular A, of which the other triangle is not "
+           "read; "
            "`unitriangular` takes its diagonal as ones."};
 
 OP(lstsq) = {
@@ -344,5 +393,18 @@ OP(lstsq) = {
     .samples = {.calls = "lstsq(T(4, 2), T(4, 3), 1e-9, 'gelsd')[0]; lstsq(T(2, 4), T(2, 3), 1e-9, 'gelsy')[0]; "
                          "lstsq(T(2, 3, 3), T(2, 3, 1), 1e-9, 'gels')[0]"},
     .doc = "The X that makes |A X - B| smallest, and of these the smallest where the driver can tell."};
+
+OP(pinv) = {
+    .signature = "pinv(A: Tensor, tolerance: Tensor, hermitian: bool = False) -> Tensor",
+    .names = "_ops.pinv",
+    .dtypes = MATRICES,
+    .infer = infer_pinv,
+    .kernel = {"lapack", run_pinv},
+    .derivative = {vjp_pinv, "A result"},
+    .onnx = no_onnx("ONNX has no operator for it"),
+    .samples = {.calls = "pinv(T(3, 3), T(3, 3).detach().sum() * 0 + 1e-9); pinv(T(2, 2, 4), T(2).detach() * 0 + "
+                         "1e-9); "
+                         "pinv(T(4, 2), T(4).detach().sum() * 0 + 1e-9)"},
+    .doc = "The Moore-Penrose inverse, where singular values up to the tolerance count as zero."};
 
 }  // namespace rushlight

@@ -11,8 +11,8 @@ using namespace linalg;
 
 bool reads_upper(const Call& c) {
     std::string_view which = c["UPLO"].to_string();
-    require(which == "L" || which == "U" || which == "l" || which == "u", ErrorKind::runtime, c.name(), ": UPLO='", which,
-            "'; expected 'L' or 'U'");
+    require(which == "L" || which == "U" || which == "l" || which == "u", ErrorKind::runtime, c.name(), ": UPLO='",
+            which, "'; expected 'L' or 'U'");
     return which == "U" || which == "u";
 }
 
@@ -28,7 +28,8 @@ void infer_eigh(Call& c) {
 }
 
 std::string no_convergence(int i) {
-    return "the iteration did not converge; " + std::to_string(i) + " values are missing: the matrix is ill-conditioned or "
+    return "the iteration did not converge; " + std::to_string(i) + " values are missing: the matrix is "
+           "ill-conditioned or "
            "has too many repeated values";
 }
 
@@ -89,36 +90,6 @@ void eig_into(Call& c, void* vectors) {
 
 void run_eig(Call& c) { eig_into(c, c.out[1].data()); }
 void run_eigvals(Call& c) { eig_into(c, nullptr); }
-
-Tensor as_input(const Tensor& g, DType wanted) { return is_complex(wanted) ? g : real(g); }
-
-// Giles (2008), 3.1, with vectors of norm 1, after Boeddeker et al., "On the computation of complex-valued gradients with
-// application to statistically optimum beamforming" (2017), 4.77.
-void vjp_eig(Vjp& d) {
-    static const Op& solve = required_op("solve_with_lu");
-    Tensor l = d.result(0), v = d.result(1), inner;
-    Tensor v_h = adjoint(v);
-    if (d.grad(1).defined()) {
-        Tensor gaps = conj(row(l) - column(l)) + identity_like(row(l));
-        Tensor turned = matmul(v_h, d.grad(1));
-        Tensor along = to_dtype(real(diagonal_of(turned)), v.dtype());
-        Tensor off = turned - matmul(v_h, v * row(along));
-        inner = (off - diagonal_matrix(diagonal_of(off))) / gaps;
-    }
-    if (d.grad(0).defined()) {
-        Tensor on_diagonal = diagonal_matrix(d.grad(0));
-        inner = inner.defined() ? inner + on_diagonal : on_diagonal;
-    }
-    if (inner.defined()) d.to(0, as_input(invoke(solve, v_h, matmul(inner, v_h)), d.dtype(0)));
-}
-
-void vjp_eigvals(Vjp& d) {
-    static const Op& eig = required_op("eig");
-    static const Op& solve = required_op("solve_with_lu");
-    Tensor v = std::move(invoke_call(eig, d.input(0)).out[1]);
-    Tensor v_h = adjoint(v);
-    d.to(0, as_input(invoke(solve, v_h, column(d.grad()) * v_h), d.dtype(0)));
-}
 
 // ---- singular values ------------------------------------------------------------------------------------------------
 
@@ -201,8 +172,8 @@ Tensor svd_inner(const Tensor& u, const Tensor& s, const Tensor& vh, const Tenso
     return inner;
 }
 
-// Townsend, "Differentiating the singular value decomposition" (2016); Wan and Zhang (2019) for complex matrices. Vectors
-// beyond the first min(m, n) have no derivative of their own.
+// Townsend, "Differentiating the singular value decomposition" (2016); Wan and Zhang (2019) for complex matrices.
+// Vectors beyond the first min(m, n) have no derivative of their own.
 void vjp_svd(Vjp& d) {
     Tensor u = d.result(0), s = d.result(1), vh = d.result(2), gu = d.grad(0), gs = d.grad(1), gvh = d.grad(2);
     if (!gu.defined() && !gs.defined() && !gvh.defined()) return;
@@ -363,7 +334,8 @@ OP(eigh) = {
     .derivative = {vjp_eigh, "result eigenvectors"},
     .onnx = no_onnx("ONNX has no operator for it"),
     .samples = {.calls = "eigh(" SYMMETRIC "(T(3, 3))); eigh(" SYMMETRIC "(T(2, 4, 4)), 'U')"},
-    .doc = "Eigenvalues in ascending order and eigenvectors, as columns, of symmetric (Hermitian) matrices, of which the "
+    .doc = "Eigenvalues in ascending order and eigenvectors, as columns, of symmetric (Hermitian) matrices, of which "
+           "the "
            "lower ('L') or upper ('U') triangle is read."};
 
 OP(eigvalsh) = {
@@ -383,7 +355,7 @@ OP(eig) = {
     .dtypes = MATRICES,
     .infer = infer_eig,
     .kernel = {"lapack", run_eig},
-    .derivative = {vjp_eig, "result eigenvectors"},
+    .derivative = not_differentiable("complex products are still to come"),
     .onnx = no_onnx("ONNX has no operator for it"),
     .samples = {.calls = "eig(T(3, 3))"},
     .doc = "Eigenvalues and eigenvectors of norm 1, as columns, of square matrices: complex, in no order."};
@@ -394,7 +366,7 @@ OP(eigvals) = {
     .dtypes = MATRICES,
     .infer = infer_eigvals,
     .kernel = {"lapack", run_eigvals},
-    .derivative = {vjp_eigvals, "A"},
+    .derivative = not_differentiable("complex products are still to come"),
     .onnx = no_onnx("ONNX has no operator for it"),
     .samples = {.calls = "eigvals(T(3, 3))"},
     .doc = "Eigenvalues of square matrices: complex, in no order."};
@@ -432,7 +404,8 @@ OP(geqrf) = {
     .derivative = not_differentiable("linalg.qr has the derivative"),
     .onnx = no_onnx("ONNX has no operator for it"),
     .samples = {.calls = "geqrf(T(3, 3)); geqrf(T(2, 4, 2))"},
-    .doc = "QR factors as LAPACK packs them: R above, Householder's vectors below the diagonal, and their scales `tau`."};
+    .doc = "QR factors as LAPACK packs them: R above, Householder's vectors below the diagonal, and their scales "
+           "`tau`."};
 
 OP(qr) = {
     .signature = "qr(A: Tensor, mode: str = 'reduced') -> (Q: Tensor, R: Tensor)",
@@ -443,7 +416,8 @@ OP(qr) = {
     .derivative = {vjp_qr, "result R"},
     .onnx = no_onnx("ONNX has no operator for it"),
     .samples = {.calls = "qr(T(3, 3)); qr(T(2, 2, 4)); qr(T(4, 2))"},
-    .doc = "A = Q R with orthonormal columns Q and upper triangular R: min(m, n) columns, all m ('complete'), or R alone "
+    .doc = "A = Q R with orthonormal columns Q and upper triangular R: min(m, n) columns, all m ('complete'), or R "
+           "alone "
            "('r', where Q is empty)."};
 
 }  // namespace rushlight

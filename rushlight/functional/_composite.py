@@ -9,7 +9,7 @@ from rushlight.functional._core import core, native
 #: Every composite, in order of definition: (function, {path: what stands there}).
 COMPOSITES = []
 
-_PLACES = {"": core, "nn.functional": native}
+_PLACES = {"": core, "nn.functional": native, "linalg": core.linalg}
 
 
 def composite(paths):

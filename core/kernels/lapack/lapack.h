@@ -42,8 +42,8 @@ void qr(const Batch& b, void* a, void* tau);
 // The first n columns of the product of `reflections` Householder matrices, in place.
 void householder(const Batch& b, void* a, const void* tau, int64_t reflections);
 enum class Driver : uint8_t { gels, gelsy, gelsd, gelss };
-// x has max(m, n) rows and `right` columns: b on the way in, the solution in its first n rows on the way out. `rank` and
-// the min(m, n) singular values of each are filled by the drivers that know them.
+// x has max(m, n) rows and `right` columns: b on the way in, the solution in its first n rows on the way out. `rank`
+// and the min(m, n) singular values of each are filled by the drivers that know them.
 void least_squares(const Batch& b, void* a, void* x, int64_t right, double rcond, Driver driver, int* rank,
                    void* singular, int* info);
 
