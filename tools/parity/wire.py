@@ -4,6 +4,7 @@ A call is a tree of plain values; what JSON has no word for is an object of one 
 storage, strides and offset, so that a sample that was a view stays one.
 """
 import json
+import mmap
 import re
 import struct
 import zlib
@@ -11,7 +12,7 @@ import zlib
 import numpy as np
 
 #: Part of the cache's path: a new number makes old files be exported anew.
-FORMAT = 5
+FORMAT = 6
 DTYPES = ("float32", "float64", "int64", "bool", "complex64")
 _NUMPY = {"bfloat16": np.uint16, "bool": np.bool_}
 _CONSTANTS = ("dtype", "layout", "memory_format")
@@ -22,21 +23,24 @@ class Unportable(Exception):
 
 
 class Blob:
-    """Raw bytes beside the JSON, addressed by (start, length)."""
+    """Bytes beside the JSON: each tensor's compressed on its own, addressed by (start, length)."""
 
-    def __init__(self, data=b""):
+    def __init__(self, data=None, start=0):
         self.parts = []
         self.size = 0
         self.data = data
+        self.start = start
 
     def put(self, raw):
-        start = self.size
-        self.parts.append(raw)
-        self.size += len(raw)
-        return [start, len(raw)]
+        packed = zlib.compress(raw, 1) if raw else b""
+        self.parts.append(packed)
+        self.size += len(packed)
+        return [self.size - len(packed), len(packed)]
 
     def get(self, place):
-        return self.data[place[0]:place[0] + place[1]]
+        data = b"".join(self.parts) if self.data is None else self.data
+        start = self.start + place[0]
+        return zlib.decompress(data[start:start + place[1]]) if place[1] else b""
 
 
 def write(path, content, blob):
@@ -45,14 +49,15 @@ def write(path, content, blob):
     with open(temporary, "wb") as f:
         f.write(struct.pack("<q", len(head)))
         f.write(head)
-        f.write(zlib.compress(b"".join(blob.parts), 1))
+        f.writelines(blob.parts)
     temporary.rename(path)
 
 
 def read(path):
-    data = path.read_bytes()
+    with open(path, "rb") as f:
+        data = mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ)
     (size,) = struct.unpack_from("<q", data)
-    return json.loads(data[8:8 + size]), Blob(zlib.decompress(data[8 + size:]))
+    return json.loads(data[8:8 + size]), Blob(data, 8 + size)
 
 
 def file_name(operator, dtype):
