@@ -1,22 +1,25 @@
 """Fourier transforms: PyTorch's functions over the three of the core (complex, real to half, half to real)."""
-from math import inf, prod, sqrt
+from math import inf, sqrt
 
 from rushlight.functional._composite import composite, write
 from rushlight.functional._core import core, native
 
 ops = core._groups["_ops"]
+_SHORT = (core.float16, core.bfloat16)
 
 
 # ---- what the functions share ---------------------------------------------------------------------------------------
 
 def _numbers(name, input, real=False):
     """The input as the core takes it: integers become the default dtype."""
-    if input.dtype in (core.float16, core.bfloat16):
-        raise RuntimeError(f"{name}: input has dtype {input.dtype}; expected float32, float64, complex64 or complex128")
-    if real and input.is_complex():
-        raise RuntimeError(f"{name}: input has dtype {input.dtype}; expected a real dtype")
-    if not input.is_floating_point() and not input.is_complex():
+    if input.is_complex():
+        if real:
+            raise RuntimeError(f"{name}: input has dtype {input.dtype}; expected a real dtype")
+        return input
+    if not input.is_floating_point():
         return input.to(core.get_default_dtype())
+    if input.dtype in _SHORT:
+        raise RuntimeError(f"{name}: input has dtype {input.dtype}; expected float32, float64, complex64 or complex128")
     return input
 
 
@@ -81,22 +84,30 @@ def _dims_and_sizes(name, s, dim, input):
 
 
 def _fit(name, input, dims, sizes):
-    """The input cut, or filled up with zeros, to these sizes (None: as it is)."""
-    padding = [0] * (2 * input.dim() - 2 * min(dims, default=input.dim()))
+    """The input cut, or filled up with zeros, to these sizes (None: as it is); and how many points there are."""
+    points, same = 1, True
     for dim, n in zip(dims, sizes, strict=True):
         size = input.shape[dim]
         n = size if n is None else n
         _check_points(name, n, input)
-        if n < size:
+        points, same = points * n, same and n == size
+    return (input if same else _resized(input, dims, sizes)), points
+
+
+def _resized(input, dims, sizes):
+    padding = [0] * (2 * input.dim() - 2 * min(dims))
+    for dim, n in zip(dims, sizes, strict=True):
+        size = input.shape[dim]
+        if n is not None and n < size:
             input = input.narrow(dim, 0, n)
-        padding[2 * (input.dim() - 1 - dim) + 1] = max(0, n - size)
+        padding[2 * (input.dim() - 1 - dim) + 1] = 0 if n is None else max(0, n - size)
     return native.pad(input, padding) if any(padding) else input
 
 
 def _transform(name, input, dims, sizes, norm, forward):
     """All coefficients, of complex numbers or real ones."""
-    input = _fit(name, _numbers(name, input), dims, sizes)
-    scale = _scale(name, norm, prod(input.shape[d] for d in dims), forward)
+    input, points = _fit(name, _numbers(name, input), dims, sizes)
+    scale = _scale(name, norm, points, forward)
     if not dims:
         return _complex(input).clone()
     if input.is_complex():
@@ -107,8 +118,8 @@ def _transform(name, input, dims, sizes, norm, forward):
 def _halve(name, input, dims, sizes, norm, forward):
     """Real numbers to the half of the coefficients that says everything."""
     _need_one(name, dims, input)
-    input = _fit(name, _numbers(name, input, real=True), dims, sizes)
-    scale = _scale(name, norm, prod(input.shape[d] for d in dims), forward)
+    input, points = _fit(name, _numbers(name, input, real=True), dims, sizes)
+    scale = _scale(name, norm, points, forward)
     return ops["fft_r2c"](input, dims, scale, forward, True)
 
 
@@ -117,8 +128,9 @@ def _unhalve(name, input, dims, sizes, norm, forward):
     _need_one(name, dims, input)
     last = 2 * (input.shape[dims[-1]] - 1) if sizes[-1] is None else sizes[-1]
     _check_points(name, last, input)
-    input = _fit(name, _numbers(name, input), dims, [*sizes[:-1], last // 2 + 1])
-    scale = _scale(name, norm, prod(input.shape[d] for d in dims[:-1]) * last, forward)
+    half = last // 2 + 1
+    input, points = _fit(name, _numbers(name, input), dims, [*sizes[:-1], half])
+    scale = _scale(name, norm, points // half * last, forward)
     return ops["fft_c2r"](_complex(input), dims, last, scale, forward)
 
 

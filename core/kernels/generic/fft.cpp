@@ -165,6 +165,7 @@ Lanes<T>::Lanes(int64_t n) {
         return;
     }
     int64_t groups = n, span = 1;
+    for (; groups % 8 == 0 && (groups % 16 || groups % 32 == 0); span *= 8) add_stage(8, groups /= 8, span);
     for (int64_t radix : {4, 2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47})
         for (; groups % radix == 0; span *= radix) add_stage(radix, groups /= radix, span);
 }

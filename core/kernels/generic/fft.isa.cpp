@@ -87,6 +87,7 @@ struct Pair {
         return {multiply_add(a.re, b.re, -(a.im * b.im)), multiply_add(a.re, b.im, a.im * b.re)};
     }
     RUSHLIGHT_INLINE Pair times_i() const { return {-im, re}; }
+    RUSHLIGHT_INLINE Pair over_i() const { return {im, -re}; }
 };
 
 template <class T> inline constexpr int64_t point = 2 * Vec<T>::width;       // numbers from one point to the next
@@ -109,6 +110,16 @@ void stage_2(const FftStage<T>& s, const T* x, T* y) {
     }
 }
 
+// The four coefficients of a, b, c, d, in order.
+template <class T>
+RUSHLIGHT_INLINE void four(Pair<T> a, Pair<T> b, Pair<T> c, Pair<T> d, Pair<T>* out) {
+    const Pair<T> even = a + c, odd = b + d, over = a - c, turn = (b - d).over_i();
+    out[0] = even + odd;
+    out[1] = over + turn;
+    out[2] = even - odd;
+    out[3] = over - turn;
+}
+
 template <class T, bool turned>
 void stage_4(const FftStage<T>& s, const T* x, T* y) {
     int64_t jump = s.groups * s.span * point<T>, hop = s.span * point<T>;
@@ -120,16 +131,42 @@ void stage_4(const FftStage<T>& s, const T* x, T* y) {
         for (int64_t q = 0; q < s.span; ++q, from += point<T>, to += point<T>) {
             Pair<T> a = Pair<T>::load(from), b = Pair<T>::load(from + jump), c = Pair<T>::load(from + 2 * jump),
                     d = Pair<T>::load(from + 3 * jump);
-            Pair<T> even = a + c, odd = b + d, over = a - c, turn = (b - d).times_i();
-            (even + odd).store(to);
-            if constexpr (turned) {
-                ((over - turn) * w1).store(to + hop);
-                ((even - odd) * w2).store(to + 2 * hop);
-                ((over + turn) * w3).store(to + 3 * hop);
-            } else {
-                (over - turn).store(to + hop);
-                (even - odd).store(to + 2 * hop);
-                (over + turn).store(to + 3 * hop);
+            Pair<T> found[4];
+            four(a, b, c, d, found);
+            found[0].store(to);
+            (turned ? found[1] * w1 : found[1]).store(to + hop);
+            (turned ? found[2] * w2 : found[2]).store(to + 2 * hop);
+            (turned ? found[3] * w3 : found[3]).store(to + 3 * hop);
+        }
+    }
+}
+
+template <class T, bool turned>
+void stage_8(const FftStage<T>& s, const T* x, T* y) {
+    const int64_t jump = s.groups * s.span * point<T>, hop = s.span * point<T>;
+    const Vec<T> diagonal(T(0.70710678118654752440));
+    for (int64_t p = 0; p < s.groups; ++p) {
+        const T* w = s.twiddle + 14 * p;
+        const T* from = x + p * hop;
+        T* to = y + 8 * p * hop;
+        for (int64_t q = 0; q < s.span; ++q, from += point<T>, to += point<T>) {
+            Pair<T> a[8], b[8];
+#pragma GCC unroll 4
+            for (int k = 0; k < 4; ++k) {
+                Pair<T> u = Pair<T>::load(from + k * jump), v = Pair<T>::load(from + (k + 4) * jump);
+                a[k] = u + v;
+                a[k + 4] = u - v;
+            }
+            a[5] = {(a[5].re + a[5].im) * diagonal, (a[5].im - a[5].re) * diagonal};
+            a[6] = a[6].over_i();
+            a[7] = {(a[7].im - a[7].re) * diagonal, -((a[7].re + a[7].im) * diagonal)};
+            four(a[0], a[1], a[2], a[3], b);
+            four(a[4], a[5], a[6], a[7], b + 4);
+            b[0].store(to);
+#pragma GCC unroll 8
+            for (int k = 1; k < 8; ++k) {
+                const Pair<T> found = b[k / 2 + k % 2 * 4];
+                (turned ? found * Pair<T>::of(w + 2 * (k - 1)) : found).store(to + k * hop);
             }
         }
     }
@@ -189,6 +226,7 @@ T* stages(const FftPlan<T>& plan, T* x, T* y) {
             case 4: turned ? stage_4<T, true>(s, x, y) : stage_4<T, false>(s, x, y); break;
             case 5: stage_odd<T, 5>(s, x, y); break;
             case 7: stage_odd<T, 7>(s, x, y); break;
+            case 8: turned ? stage_8<T, true>(s, x, y) : stage_8<T, false>(s, x, y); break;
             default: stage_odd<T, 0>(s, x, y);
         }
         T* old = x;
