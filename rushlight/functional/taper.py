@@ -57,6 +57,16 @@ def _triangle(M, sym):
     return core.ones(M, dtype=core.float64) if M == 1 else 1 - (2 * _steps(M, sym) - 1).abs()
 
 
+def _bessel(beta):
+    """The shape of Kaiser's window."""
+    def shape(M, sym):
+        if M == 1:
+            return core.ones(1, dtype=core.float64)
+        x = 2 * _steps(M, sym) - 1
+        return core.i0(beta * (1 - x * x).clamp(min=0).sqrt()) / core.i0(core.tensor(float(beta), dtype=core.float64))
+    return shape
+
+
 # ---- of the top namespace -------------------------------------------------------------------------------------------
 
 @composite("hann_window")
@@ -154,6 +164,31 @@ def bartlett_window(window_length, periodic=True, *, dtype=None, layout=None, de
     """
     options = dict(dtype=dtype, layout=layout, device=device, pin_memory=pin_memory, requires_grad=requires_grad)
     return _old("bartlett_window", window_length, periodic, _triangle, options)
+
+
+@composite("kaiser_window")
+def kaiser_window(window_length, periodic=True, beta=12.0, *, dtype=None, layout=None, device=None, pin_memory=False,
+                  requires_grad=False):
+    """Kaiser's window, I0(beta sqrt(1 - (2 t - 1)^2)) / I0(beta).
+
+    Args:
+        window_length (int): how many weights.
+        periodic (bool): one period of a longer signal; False makes the weights symmetric.
+        beta (float): the larger, the narrower.
+        dtype (dtype, optional): floating. Default: the default dtype.
+        layout, device, pin_memory (optional): as of other factories.
+        requires_grad (bool): whether gradients are wanted.
+
+    Raises:
+        RuntimeError: the length is negative, or the dtype not floating.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.kaiser_window(2)[1].item()
+        1.0
+    """
+    options = dict(dtype=dtype, layout=layout, device=device, pin_memory=pin_memory, requires_grad=requires_grad)
+    return _old("kaiser_window", window_length, periodic, _bessel(beta), options)
 
 
 # ---- of signal.windows ----------------------------------------------------------------------------------------------
@@ -269,3 +304,12 @@ def gaussian(M, *, std=1.0, sym=True, dtype=None, layout=None, device=None, requ
         return (-((core.arange(M, dtype=core.float64) - middle) / (std * sqrt(2))).square()).exp()
     return _new("gaussian", M, sym, shape, dict(dtype=dtype, layout=layout, device=device,
                                                 requires_grad=requires_grad))
+
+
+@_publish("Kaiser's window, I0(beta sqrt(1 - (2 t - 1)^2)) / I0(beta).", "5, beta=4.0",
+          "beta (float): the larger, the narrower. Default: 12.0.", ", or beta negative")
+def kaiser(M, *, beta=12.0, sym=True, dtype=None, layout=None, device=None, requires_grad=False):
+    if beta < 0:
+        raise ValueError(f"kaiser: beta={beta} is negative; expected 0 or more")
+    return _new("kaiser", M, sym, _bessel(beta), dict(dtype=dtype, layout=layout, device=device,
+                                                      requires_grad=requires_grad))

@@ -289,7 +289,7 @@ def test_gradients_of_spectrograms():
 
 # ---- windows --------------------------------------------------------------------------------------------------------
 
-OLD = {"hann": {}, "hamming": {}, "blackman": {}, "bartlett": {}}
+OLD = {"hann": {}, "hamming": {}, "blackman": {}, "bartlett": {}, "kaiser": {"beta": 12.0}}
 NEW = {
     **OLD, "cosine": {}, "nuttall": {}, "exponential": {"tau": 1.5}, "gaussian": {"std": 0.9},
     "general_cosine": {"a": [0.46, 0.23, 0.31]}, "general_hamming": {"alpha": 0.6},
@@ -297,7 +297,7 @@ NEW = {
 
 
 def scipy_window(name, length, symmetric, arguments):
-    names = {"gaussian": "std", "general_cosine": "a", "general_hamming": "alpha"}
+    names = {"kaiser": "beta", "gaussian": "std", "general_cosine": "a", "general_hamming": "alpha"}
     given = {names.get(name, key): value for key, value in arguments.items()}
     return getattr(scipy.signal.windows, name)(length, sym=symmetric, **given)
 
@@ -332,6 +332,7 @@ def test_window_options():
     (lambda: rl.signal.windows.gaussian(5, std=0), ValueError, "gaussian: std=0; expected a positive"),
     (lambda: rl.signal.windows.exponential(5, tau=0), ValueError, "exponential: tau=0"),
     (lambda: rl.signal.windows.exponential(5, center=1), ValueError, "exponential: center=1 is for sym=False"),
+    (lambda: rl.signal.windows.kaiser(5, beta=-1), ValueError, "kaiser: beta=-1 is negative"),
 ])
 def test_window_errors(call, error, words):
     with pytest.raises(error, match=words):

@@ -280,15 +280,23 @@ void load_lines(const FftPlace<T>& in, int64_t count, int64_t rows, T* buffer, i
 template <class T>
 void store_lines(const FftPlace<T>& out, int64_t count, int64_t rows, const T* buffer, int64_t step, int64_t flip,
                  const T* scale) {
-    constexpr int w = Vec<T>::width;
+    constexpr int w = Vec<T>::width, tiles = 4;
+    alignas(64) T lines[w][tiles * w];                       // so that each line gets several cache lines at a time
     int64_t r = 0;
-    for (; r + w <= rows; r += w) {
-        Vec<T> tile[w];
+    for (; r + w <= rows;) {
+        int64_t first = r;
+        for (int t = 0; t < tiles && r + w <= rows; ++t, r += w) {
+            Vec<T> tile[w];
 #pragma GCC unroll 16
-        for (int i = 0; i < w; ++i)
-            tile[i] = Vec<T>::load(buffer + ((r + i) ^ flip) * step * w) * Vec<T>(scale[i & 1]);
-        transpose(tile);
-        for (int l = 0; l < count; ++l) tile[l].store(out.data + out.lane[l] + r);
+            for (int i = 0; i < w; ++i)
+                tile[i] = Vec<T>::load(buffer + ((r + i) ^ flip) * step * w) * Vec<T>(scale[i & 1]);
+            transpose(tile);
+#pragma GCC unroll 16
+            for (int l = 0; l < w; ++l) tile[l].store(lines[l] + t * w);
+        }
+        for (int l = 0; l < count; ++l)
+            for (int64_t t = 0; t < r - first; t += w)
+                Vec<T>::load(lines[l] + t).store(out.data + out.lane[l] + first + t);
     }
     for (; r < rows; ++r)
         for (int l = 0; l < count; ++l)
