@@ -231,6 +231,7 @@ from rushlight.functional.taper import bartlett_window as bartlett_window
 from rushlight.functional.taper import blackman_window as blackman_window
 from rushlight.functional.taper import hamming_window as hamming_window
 from rushlight.functional.taper import hann_window as hann_window
+from rushlight.functional.taper import kaiser_window as kaiser_window
 from rushlight.functional.windows import max_pool1d as max_pool1d
 from rushlight.functional.windows import max_pool2d as max_pool2d
 from rushlight.functional.windows import max_pool3d as max_pool3d

@@ -20,5 +20,6 @@ from rushlight.functional.taper import general_cosine as general_cosine
 from rushlight.functional.taper import general_hamming as general_hamming
 from rushlight.functional.taper import hamming as hamming
 from rushlight.functional.taper import hann as hann
+from rushlight.functional.taper import kaiser as kaiser
 from rushlight.functional.taper import nuttall as nuttall
 
