@@ -5,7 +5,9 @@ from rushlight import accelerator as accelerator
 from rushlight import autograd as autograd
 from rushlight import backends as backends
 from rushlight import cuda as cuda
+from rushlight import distributions as distributions
 from rushlight import fft as fft
+from rushlight import func as func
 from rushlight import functional as functional
 from rushlight import io as io
 from rushlight import linalg as linalg
@@ -81,6 +83,7 @@ from rushlight.autograd.grad_mode import enable_grad as enable_grad
 from rushlight.autograd.grad_mode import inference_mode as inference_mode
 from rushlight.autograd.grad_mode import no_grad as no_grad
 from rushlight.autograd.grad_mode import set_grad_enabled as set_grad_enabled
+from rushlight.func._vmap import vmap as vmap
 from rushlight.functional.activation import clamp_max as clamp_max
 from rushlight.functional.activation import clamp_max_ as clamp_max_
 from rushlight.functional.activation import clamp_min as clamp_min
@@ -237,6 +240,10 @@ from rushlight.functional.windows import max_pool2d as max_pool2d
 from rushlight.functional.windows import max_pool3d as max_pool3d
 from rushlight.io.serialization import load as load
 from rushlight.io.serialization import save as save
+from rushlight._C import _dirichlet_grad as _dirichlet_grad
+from rushlight._C import _sample_dirichlet as _sample_dirichlet
+from rushlight._C import _standard_gamma as _standard_gamma
+from rushlight._C import _standard_gamma_grad as _standard_gamma_grad
 from rushlight._C import abs as abs
 from rushlight._C import absolute as absolute
 from rushlight._C import acos as acos
@@ -267,6 +274,7 @@ from rushlight._C import atan2 as atan2
 from rushlight._C import atanh as atanh
 from rushlight._C import bernoulli as bernoulli
 from rushlight._C import bincount as bincount
+from rushlight._C import binomial as binomial
 from rushlight._C import bitwise_and as bitwise_and
 from rushlight._C import bitwise_left_shift as bitwise_left_shift
 from rushlight._C import bitwise_not as bitwise_not

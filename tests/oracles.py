@@ -435,6 +435,10 @@ ELSEWHERE = {
         "tests/random",
     ),
     **dict.fromkeys(
+        ["standard_gamma", "standard_gamma_grad", "sample_dirichlet", "dirichlet_grad", "binomial"],
+        "tests/distributions",
+    ),
+    **dict.fromkeys(
         [
             "cholesky_ex",
             "lu_factor_ex",

@@ -36,7 +36,7 @@ PYTHON_STOREYS = [
     [{"functional", "linalg", "fft", "special", "signal"}],
     [{"autograd"}],
     [{"nn"}],
-    [{"optim"}, {"utils"}, {"jit"}, {"distributions"}, {"testing"}, {"cuda", "backends", "accelerator"}],
+    [{"optim"}, {"utils"}, {"jit"}, {"distributions"}, {"func"}, {"testing"}, {"cuda", "backends", "accelerator"}],
     [{"io"}, {"onnx"}, {"quantization"}, {"distributed"}, {"profiler"}, {"hub"}, {"serialization"}],
     [{"vision"}, {"text"}, {"audio"}, {"rl"}],
     [{"serve"}, {"compat"}, {"cli", "__main__"}],

@@ -495,6 +495,123 @@ void poisson(Generator& g, void* data, const void* rate, int64_t n, DType t, con
     });
 }
 
+// ---- gamma and binomial ---------------------------------------------------------------------------------------------
+
+namespace {
+
+// A gamma number of scale 1 (Marsaglia and Tsang, 2000). A is the type of the shape parameter: PyTorch rounds to it
+// on the way, and so the streams agree.
+template <class A> double gamma_variate(Generator& g, A alpha) {
+    using W = Wide<A>;
+    double scale = 1;
+    if (W(alpha) < 1) {                                  // drawn for alpha + 1 and scaled down
+        if (W(alpha) == 0) return 0;
+        scale = std::pow(1 - unit64(g), double(W(1) / W(alpha)));
+        alpha = narrow<A>(W(alpha) + W(1));
+    }
+    double d = double(W(alpha) - W(1.0f / 3.0f)), c = 1 / std::sqrt(9 * d);
+    while (true) {
+        double x, cube_root;
+        do {
+            x = g.normal();
+            cube_root = 1 + c * x;
+        } while (cube_root <= 0);
+        double v = cube_root * cube_root * cube_root, u = 1 - unit64(g), square = x * x;
+        if (u < 1 - double(0.0331f) * square * square) return scale * d * v;
+        if (std::log(u) < 0.5 * square + d * (1 - v + std::log(v))) return scale * d * v;
+    }
+}
+
+template <class T> void check_alpha(const T* alpha, int64_t n, const char* op) {
+    for (int64_t i = 0; i < n; ++i)
+        require(double(Wide<T>(alpha[i])) >= 0, ErrorKind::runtime, op, ": input holds ", double(Wide<T>(alpha[i])),
+                " at position ", i, "; expected shape parameters >= 0");
+}
+
+// Few successes: trials skipped from one success to the next are geometric.
+template <class W> double binomial_by_gaps(Generator& g, W count, W p) {
+    double log_failure = std::log1p(-double(p)), used = 0, successes = 0;
+    while (true) {
+        used += std::ceil(std::log(unit64(g)) / log_failure);
+        if (used > double(count)) return successes;
+        successes += 1;
+    }
+}
+
+// Ten expected successes and more, p <= 1/2: the transformed rejection method BTRS (W. Hoermann, 1993).
+template <class W> double binomial_by_rejection(Generator& g, W count, W p) {
+    double deviation = double(std::sqrt(count * p * (1 - p)));
+    double b = 1.15 + 2.53 * deviation;
+    double a = -0.0873 + 0.0248 * b + 0.01 * double(p);
+    double centre = double(count * p) + 0.5;
+    double v_bound = 0.92 - 4.2 / b;
+    double log_odds = std::log(double(p / (1 - p)));
+    double alpha = (2.83 + 5.1 / b) * deviation;
+    double n = double(count), mode = std::floor(double((count + 1) * p));
+    double at_mode = std::lgamma(mode + 1) + std::lgamma(n - mode + 1);
+    while (true) {
+        double u = unit64(g) - 0.5;
+        double v = unit64(g);
+        double distance = 0.5 - std::fabs(u);
+        double k = double(W(std::floor((2 * a / distance + b) * u + centre)));
+        if (k < 0 || k > n) continue;
+        if (distance >= 0.07 && v <= v_bound) return k;
+        if (std::log(v * alpha / (a / (distance * distance) + b))
+            <= at_mode - std::lgamma(k + 1) - std::lgamma(n - k + 1) + (k - mode) * log_odds)
+            return k;
+    }
+}
+
+template <class W> double binomial_variate(Generator& g, W count, W p) {
+    if (std::isnan(count) || std::isnan(p)) return std::numeric_limits<double>::quiet_NaN();
+    if (count <= 0 || p <= 0) return 0;
+    if (p >= 1) return double(count);
+    if (p > W(0.5)) return double(count) - binomial_variate<W>(g, count, W(1) - p);
+    return count * p >= 10 ? binomial_by_rejection(g, count, p) : binomial_by_gaps(g, count, p);
+}
+
+}  // namespace
+
+void standard_gamma(Generator& g, void* data, const void* alpha, int64_t n, DType t, const char* op) {
+    visit_floating(t, op, [&](auto tag) {
+        using T = decltype(tag);
+        const T* shapes = static_cast<const T*>(alpha);
+        check_alpha(shapes, n, op);
+        T* out = static_cast<T*>(data);
+        // Never 0, whose logarithm would be needed.
+        T least = narrow<T>(std::is_same_v<T, Half> ? 0x1p-14 : std::is_same_v<T, double> ? 0x1p-1022 : 0x1p-126);
+        std::lock_guard lock(g.mutex());
+        for (int64_t i = 0; i < n; ++i) {
+            T value = narrow<T>(gamma_variate(g, shapes[i]));
+            out[i] = Wide<T>(value) < Wide<T>(least) ? least : value;
+        }
+    });
+}
+
+void standard_gamma_wide(Generator& g, double* data, const void* alpha, int64_t n, DType t, const char* op) {
+    visit_floating(t, op, [&](auto tag) {
+        const auto* shapes = static_cast<const decltype(tag)*>(alpha);
+        check_alpha(shapes, n, op);
+        std::lock_guard lock(g.mutex());
+        for (int64_t i = 0; i < n; ++i) data[i] = gamma_variate<double>(g, double(Wide<decltype(tag)>(shapes[i])));
+    });
+}
+
+void binomial(Generator& g, void* data, const void* count, const void* p, int64_t n, DType t, const char* op) {
+    visit_floating(t, op, [&](auto tag) {
+        using T = decltype(tag);
+        using W = Wide<T>;
+        const T *counts = static_cast<const T*>(count), *probabilities = static_cast<const T*>(p);
+        T* out = static_cast<T*>(data);
+        std::lock_guard lock(g.mutex());
+        for (int64_t i = 0; i < n; ++i) {
+            require(std::isfinite(W(counts[i])), ErrorKind::runtime, op, ": count holds ", double(W(counts[i])),
+                    " at position ", i, "; expected finite counts");
+            out[i] = narrow<T>(binomial_variate<W>(g, W(counts[i]), W(probabilities[i])));
+        }
+    });
+}
+
 void multinomial_with_replacement(Generator& g, int64_t* out, int64_t rows, int64_t samples,
                                   const void* weights,
                                   int64_t categories, DType t) {

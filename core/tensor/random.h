@@ -50,6 +50,15 @@ void log_normal(Generator& g, void* data, int64_t n, DType t, double mean, doubl
                 const char* op = "log_normal_");
 void poisson(Generator& g, void* data, const void* rate, int64_t n, DType t, const char* op = "poisson");
 
+// Gamma numbers of scale 1, each with the shape parameter at its place in `alpha`. `standard_gamma_wide` writes
+// doubles whatever `t` is, the dtype of `alpha`.
+void standard_gamma(Generator& g, void* data, const void* alpha, int64_t n, DType t, const char* op);
+void standard_gamma_wide(Generator& g, double* data, const void* alpha, int64_t n, DType t, const char* op);
+
+// Successes among `count` trials of probability `p`, both of dtype `t`.
+void binomial(Generator& g, void* data, const void* count, const void* p, int64_t n, DType t,
+              const char* op = "binomial");
+
 // Draws `samples` categories per row with replacement, into `out` of rows x samples. The other kind, and a
 // single sample, are `topk(weights / exponential)` and `argmax(weights / exponential)`: compose them of
 // operators.

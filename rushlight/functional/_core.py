@@ -13,3 +13,4 @@ __all__ = ["Tensor", "core", "native"]
 core = SimpleNamespace(**vars(_C))
 native = SimpleNamespace(**_C._groups["nn.functional"])
 core.linalg = SimpleNamespace(**_C._groups["linalg"])
+core.special = SimpleNamespace(**_C._groups["special"])
