@@ -150,3 +150,32 @@ def bilinear(input1, input2, weight, bias=None):
     paired = rows.reshape(-1, features, size2) * input2.reshape(-1, 1, size2)
     result = paired.sum(-1).reshape(*input1.shape[:-1], features)
     return result if bias is None else result + bias
+
+
+@composite("pdist nn.functional.pdist")
+def pdist(input, p=2.0):
+    """The p-norm distances of every pair of rows: those of `cdist` right of its diagonal, row by row.
+
+    Args:
+        input (Tensor): floating, (N, M).
+        p (float): the norm, 0 or more. Default: 2.
+
+    Returns:
+        Tensor: N (N - 1) / 2 distances.
+
+    Raises:
+        RuntimeError: wrong number of dimensions, dtype, or a negative `p`.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.pdist(rl.tensor([[0., 0.], [3., 4.], [0., 1.]]))
+        tensor([5.0000, 1.0000, 4.2426])
+    """
+    if input.dim() != 2:
+        raise RuntimeError(f"pdist: input has shape {tuple(input.shape)}; expected 2 dimensions")
+    if not input.dtype.is_floating_point:
+        raise RuntimeError(f"pdist: input has dtype {input.dtype}; expected a floating dtype")
+    if not p >= 0:
+        raise RuntimeError(f"pdist: p={p}; expected p >= 0")
+    first, second = core.triu_indices(len(input), len(input), 1).unbind()
+    return core.linalg.vector_norm(input[first] - input[second], p, -1)

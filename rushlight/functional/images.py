@@ -65,7 +65,8 @@ def pixel_unshuffle(input, downscale_factor):
     return parts.reshape(*batch, channels * r * r, height, width)
 
 
-@composite("channel_shuffle nn.functional.channel_shuffle")
+@composite("channel_shuffle native_channel_shuffle nn.functional.channel_shuffle "
+           "nn.functional.native_channel_shuffle")
 def channel_shuffle(input, groups):
     """Interleave the channels of `groups` groups.
 

@@ -433,3 +433,122 @@ def multilabel_soft_margin_loss(input, target, weight=None, size_average=None, r
     loss = -(target * native.logsigmoid(input) + (1 - target) * native.logsigmoid(-input))
     loss = loss if weight is None else loss * weight
     return _reduced(loss.mean(-1), "multilabel_soft_margin_loss", size_average, reduce, reduction)
+
+
+_REDUCTIONS = ("none", "mean", "sum")
+_ctc = core._groups["_ops"]["ctc_loss_forward"]
+
+
+def _lengths(name, lengths, batch):
+    if not hasattr(lengths, "dtype"):
+        lengths = core.tensor(list(lengths), dtype=core.int64)
+    if lengths.is_floating_point() or lengths.dtype == core.bool:
+        raise RuntimeError(f"ctc_loss: {name} has dtype {lengths.dtype}; expected an integral dtype")
+    lengths = lengths.to(core.int64).reshape(-1)
+    if len(lengths) != batch:
+        raise RuntimeError(f"ctc_loss: {name} has {len(lengths)} values; expected {batch}, one for each sample")
+    return lengths
+
+
+def _label_rows(targets, lengths):
+    """Labels one after another, as one row for each sample."""
+    counts = lengths.tolist()
+    if min(counts, default=0) < 0 or sum(counts) > len(targets):
+        raise RuntimeError(f"ctc_loss: target_lengths={counts} for {len(targets)} targets; expected lengths of 0 or "
+                           "more that add up to no more than that")
+    rows = core.zeros(len(counts), max(counts, default=0), dtype=core.int64)
+    start = 0
+    for row, count in zip(rows, counts, strict=True):
+        row[:count] = targets[start:start + count]
+        start += count
+    return rows
+
+
+@composite("ctc_loss nn.functional.ctc_loss")
+def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reduction="mean", zero_infinity=False):
+    """Connectionist temporal classification: minus the log-likelihood of each labelling (Graves et al., 2006).
+
+    Args:
+        log_probs (Tensor): floating, (T, N, C) or (T, C): log-probabilities, such as log_softmax gives.
+        targets (Tensor): integral, (N, S) or (S), or the labels of all samples one after another.
+        input_lengths (Tensor or tuple): (N): how many steps of each sample count.
+        target_lengths (Tensor or tuple): (N): how many labels each sample has.
+        blank (int): the class that stands for no label. Default: 0.
+        reduction (str or int): "none" (0), "mean" (1): of the losses divided by the labels' numbers, or "sum" (2).
+            Default: "mean".
+        zero_infinity (bool): count impossible labellings as 0, with no gradient. Default: False.
+
+    Raises:
+        RuntimeError: shapes, lengths, dtypes or `blank` do not fit.
+        IndexError: a label is no class.
+        ValueError: unknown reduction.
+
+    Example:
+        >>> import rushlight as rl
+        >>> x = rl.zeros(2, 1, 2).log_softmax(2)
+        >>> rl.nn.functional.ctc_loss(x, rl.tensor([[1]]), [2], [1])
+        tensor(0.2877)
+    """
+    if log_probs.dim() not in (2, 3):
+        raise RuntimeError(f"ctc_loss: log_probs has shape {tuple(log_probs.shape)}; expected (T, N, C) or (T, C)")
+    if targets.is_floating_point() or targets.dtype == core.bool:
+        raise RuntimeError(f"ctc_loss: targets has dtype {targets.dtype}; expected an integral dtype")
+    if not isinstance(reduction, str):
+        reduction = _REDUCTIONS[reduction]
+    single = log_probs.dim() == 2
+    if single:
+        log_probs = log_probs.unsqueeze(1)
+    batch = log_probs.shape[1]
+    input_lengths = _lengths("input_lengths", input_lengths, batch)
+    target_lengths = _lengths("target_lengths", target_lengths, batch)
+    if targets.dim() == 1:
+        targets = _label_rows(targets, target_lengths)
+    loss = _ctc(log_probs, targets, input_lengths, target_lengths, blank, zero_infinity)[0]
+    if zero_infinity:
+        loss = core.where(loss == math.inf, core.zeros_like(loss), loss)
+    if reduction == "mean":
+        loss = loss / target_lengths.clamp(min=1).to(loss.dtype)
+    elif single and reduction == "none":
+        return loss.squeeze(0)
+    return _reduced(loss, "ctc_loss", None, None, reduction)
+
+
+@composite("nn.functional.linear_cross_entropy")
+def linear_cross_entropy(input, linear_weight, target, *, linear_bias=None, weight=None, reduction="mean",
+                         ignore_index=None, label_smoothing=0.0, options=None):
+    """`cross_entropy` of `linear`.
+
+    Args:
+        input (Tensor): floating, (N, features) or (features).
+        linear_weight (Tensor): (classes, ..., features), for a loss of several dimensions.
+        target (Tensor): classes, (N, ...), or probabilities, (N, classes, ...).
+        linear_bias (Tensor, optional): (classes, ...).
+        weight, reduction, label_smoothing: see `cross_entropy`.
+        ignore_index (int, optional): see `cross_entropy`; -100 when None. For targets that are classes.
+        options: accepted; the result does not depend on it.
+
+    Raises:
+        RuntimeError: shapes do not fit, or `ignore_index` is given for probabilities.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.functional.linear_cross_entropy(rl.zeros(1, 2), rl.ones(2, 2), rl.tensor([0]))
+        tensor(0.6931)
+    """
+    if input.dim() not in (1, 2):
+        raise RuntimeError(f"linear_cross_entropy: input has shape {tuple(input.shape)}; expected 1 or 2 dimensions")
+    if linear_weight.dim() < 2 or linear_weight.shape[-1] != input.shape[-1]:
+        raise RuntimeError(f"linear_cross_entropy: linear_weight has shape {tuple(linear_weight.shape)}; expected "
+                           f"(classes, ..., {input.shape[-1]})")
+    if linear_weight.dim() > 2 and input.dim() == 1:
+        raise RuntimeError(f"linear_cross_entropy: linear_weight has shape {tuple(linear_weight.shape)} for input of "
+                           f"shape {tuple(input.shape)}; expected a batch, (N, {input.shape[0]})")
+    if target.is_floating_point() and ignore_index is not None:
+        raise RuntimeError(f"linear_cross_entropy: ignore_index={ignore_index} for targets that are probabilities; "
+                           "expected None")
+    *outputs, features = linear_weight.shape
+    bias = None if linear_bias is None else linear_bias.reshape(-1)
+    scores = native.linear(input, linear_weight.reshape(-1, features), bias)
+    return native.cross_entropy(scores.reshape(*input.shape[:-1], *outputs), target, weight,
+                                ignore_index=-100 if ignore_index is None else ignore_index,
+                                reduction=reduction, label_smoothing=label_smoothing)

@@ -1,6 +1,6 @@
 """Matrix products composed of `matmul`: addmm and its family, einsum, tensordot."""
 from rushlight.functional._composite import composite
-from rushlight.functional._core import core
+from rushlight.functional._core import core, native
 
 
 def _add_product(input, product, beta, alpha):
@@ -200,3 +200,30 @@ def _contract(a, a_labels, b, b_labels, later):
     right = matrix(b, b_labels, batch + summed + only_b, [count(batch), count(summed), count(only_b)])
     labels = batch + only_a + only_b
     return core.bmm(left, right).reshape([size[x] for x in labels]), labels
+
+
+@composite("conv_tbc nn.functional.conv_tbc")
+def conv_tbc(input, weight, bias, pad=0):
+    """`conv1d` of sequences whose first dimension is time.
+
+    Args:
+        input (Tensor): floating, (time, batch, in_channels).
+        weight (Tensor): (kernel, in_channels, out_channels).
+        bias (Tensor): (out_channels).
+        pad (int): zeros at both ends. Default: 0.
+
+    Returns:
+        Tensor: (time, batch, out_channels).
+
+    Raises:
+        RuntimeError: numbers of dimensions do not fit.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.conv_tbc(rl.ones(3, 1, 2), rl.ones(2, 2, 1), rl.zeros(1)).flatten()
+        tensor([4., 4.])
+    """
+    if not input.dim() == weight.dim() == 3 or bias.dim() != 1:
+        raise RuntimeError(f"conv_tbc: input, weight and bias have {input.dim()}, {weight.dim()} and {bias.dim()} "
+                           "dimensions; expected 3, 3 and 1")
+    return native.conv1d(input.permute(1, 2, 0), weight.permute(2, 1, 0), bias, padding=pad).permute(2, 0, 1)

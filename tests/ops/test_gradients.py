@@ -21,6 +21,8 @@ NAMES.update(tensor=rl.tensor, inf=float("inf"), int64=rl.int64, int32=rl.int32,
 
 
 WITHOUT_GRADIENT = {"bucketize"}                 # composites whose results are indices
+# PyTorch has no second derivative of these either.
+ONCE = {"grid_sample", "ctc_loss_forward"}
 
 
 def constants(call):
@@ -88,7 +90,8 @@ def test_derivatives(call, domain, first_only):
     function, inputs = as_function(call, domain, first_only)
     assert any(t.requires_grad for t in function(*inputs)), "the result has no history"
     assert gradcheck(function, inputs)
-    assert gradgradcheck(lambda *tensors: tuple(t * t * t for t in function(*tensors)), inputs)
+    if call.partition("(")[0] not in ONCE:
+        assert gradgradcheck(lambda *tensors: tuple(t * t * t for t in function(*tensors)), inputs)
 
 
 def test_every_derivative_is_checked():

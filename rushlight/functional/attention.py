@@ -1,0 +1,205 @@
+"""Attention (Vaswani et al., 2017)."""
+import math
+
+from rushlight.functional._composite import composite
+from rushlight.functional._core import core, native
+
+_INFINITY = float("inf")
+
+
+@composite("nn.functional.scaled_dot_product_attention")
+def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None,
+                                 enable_gqa=False):
+    """softmax(query @ key^T * scale + mask) @ value.
+
+    A query that the mask keeps from every key gives zeros.
+
+    Args:
+        query (Tensor): floating, (..., L, E).
+        key (Tensor): (..., S, E).
+        value (Tensor): (..., S, Ev).
+        attn_mask (Tensor, optional): broadcasts to (..., L, S): bool, True where a query sees a key, or floating, added
+            to the scores.
+        dropout_p (float): probability that a weight is dropped, in evaluation too. Default: 0.
+        is_causal (bool): query i sees the keys 0 to i. Default: False.
+        scale (float, optional): 1 / sqrt(E) when None.
+        enable_gqa (bool): key and value have fewer heads (dimension -3), each for several of the query's. Default:
+            False.
+
+    Returns:
+        Tensor: (..., L, Ev).
+
+    Raises:
+        RuntimeError: shapes or dtypes do not fit, or both a mask and `is_causal` are given.
+
+    Example:
+        >>> import rushlight as rl
+        >>> x = rl.eye(2).unsqueeze(0)
+        >>> rl.nn.functional.scaled_dot_product_attention(x, x, x, is_causal=True)[0, 0]
+        tensor([1., 0.])
+    """
+    _check_attention(query, key, value, attn_mask, is_causal)
+    if enable_gqa:
+        key, value = _shared_heads(query, key, "key"), _shared_heads(query, value, "value")
+    scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+    scores = (query * scale) @ key.transpose(-2, -1)
+    if is_causal:
+        attn_mask = core.ones(query.shape[-2], key.shape[-2], dtype=core.bool).tril()
+    if attn_mask is not None:
+        scores = scores.masked_fill(~attn_mask, -_INFINITY) if attn_mask.dtype == core.bool else scores + attn_mask
+    weights = native.softmax(scores, -1)
+    if attn_mask is not None:
+        weights = weights.masked_fill((scores == -_INFINITY).all(-1, keepdim=True), 0.0)
+    if dropout_p > 0:
+        weights = native.dropout(weights, dropout_p, True)
+    return weights @ value
+
+
+def _check_attention(query, key, value, attn_mask, is_causal):
+    name = "scaled_dot_product_attention"
+    for what, x in (("query", query), ("key", key), ("value", value)):
+        if x.dim() < 2:
+            raise RuntimeError(f"{name}: {what} has shape {tuple(x.shape)}; expected at least 2 dimensions")
+        if x.dtype != query.dtype:
+            raise RuntimeError(f"{name}: {what} has dtype {x.dtype} and query {query.dtype}; expected the same dtype")
+    if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
+        raise RuntimeError(
+            f"{name}: query, key and value have shapes {tuple(query.shape)}, {tuple(key.shape)} and "
+            f"{tuple(value.shape)}; expected (..., L, E), (..., S, E) and (..., S, Ev)"
+        )
+    if attn_mask is None:
+        return
+    if is_causal:
+        raise RuntimeError(f"{name}: attn_mask and is_causal=True are both given; expected one of them")
+    if attn_mask.dtype not in (core.bool, query.dtype, core.float32):
+        raise RuntimeError(f"{name}: attn_mask has dtype {attn_mask.dtype}; expected bool or {query.dtype}")
+
+
+def _shared_heads(query, x, what):
+    heads, own = query.shape[-3], x.shape[-3]
+    if own == 0 or heads % own:
+        raise RuntimeError(
+            f"scaled_dot_product_attention: {what} has {own} heads and query {heads}; expected a number that divides "
+            "the query's"
+        )
+    return x.repeat_interleave(heads // own, -3)
+
+
+@composite("nn.functional.multi_head_attention_forward")
+def multi_head_attention_forward(
+    query, key, value, embed_dim_to_check, num_heads, in_proj_weight, in_proj_bias, bias_k, bias_v, add_zero_attn,
+    dropout_p, out_proj_weight, out_proj_bias, training=True, key_padding_mask=None, need_weights=True, attn_mask=None,
+    use_separate_proj_weight=False, q_proj_weight=None, k_proj_weight=None, v_proj_weight=None, static_k=None,
+    static_v=None, average_attn_weights=True, is_causal=False,
+):
+    """Attention of several heads with projections before and after it: what `nn.MultiheadAttention` computes.
+
+    Args:
+        query (Tensor): (L, N, E) or (L, E).
+        key, value (Tensor): (S, N, ...) or (S, ...).
+        embed_dim_to_check (int): E.
+        num_heads (int): divides E.
+        in_proj_weight (Tensor, optional): (3 E, E): the projections of query, key and value; or
+            `use_separate_proj_weight` with `q_proj_weight`, `k_proj_weight` and `v_proj_weight`.
+        in_proj_bias (Tensor, optional): (3 E).
+        bias_k, bias_v (Tensor, optional): one more key and value, (1, 1, E).
+        add_zero_attn (bool): one more key and value of zeros.
+        dropout_p (float): probability that an attention weight is dropped while `training`.
+        out_proj_weight (Tensor): (E, E).
+        out_proj_bias (Tensor, optional): (E).
+        training (bool): Default: True.
+        key_padding_mask (Tensor, optional): (N, S) or (S): True where a key is padding, or floating, added to the
+            scores.
+        need_weights (bool): also return the attention weights. Default: True.
+        attn_mask (Tensor, optional): (L, S) or (N * num_heads, L, S): True where a query does not see a key, or
+            floating, added to the scores.
+        static_k, static_v (Tensor, optional): (N * num_heads, S, E / num_heads), instead of the projected ones.
+        average_attn_weights (bool): the weights' mean over the heads rather than each. Default: True.
+        is_causal (bool): says that `attn_mask` is the causal one. Default: False.
+
+    Returns:
+        tuple: (L, N, E) or (L, E), and the weights (N, L, S), (N, num_heads, L, S), without N, or None.
+
+    Raises:
+        AssertionError: shapes do not fit.
+        RuntimeError: `is_causal` without `attn_mask`.
+
+    Example:
+        >>> import rushlight as rl
+        >>> x, w = rl.eye(2), rl.eye(2).repeat(3, 1)
+        >>> out, weights = rl.nn.functional.multi_head_attention_forward(
+        ...     x, x, x, 2, 1, w, None, None, None, False, 0.0, rl.eye(2), None)
+        >>> out.shape, weights.shape
+        (rushlight.Size([2, 2]), rushlight.Size([2, 2]))
+    """
+    batched = query.dim() == 3
+    _check_heads(query, key, value, embed_dim_to_check, num_heads)
+    if is_causal and attn_mask is None:
+        raise RuntimeError("multi_head_attention_forward: is_causal=True without attn_mask; expected the causal mask")
+    if not batched:
+        query, key, value = (x.unsqueeze(1) for x in (query, key, value))
+        key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
+    length, batch, size = query.shape
+    head = size // num_heads
+    weights = (q_proj_weight, k_proj_weight, v_proj_weight) if use_separate_proj_weight else in_proj_weight.chunk(3)
+    biases = (None, None, None) if in_proj_bias is None else in_proj_bias.chunk(3)
+    q, k, v = (native.linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases, strict=True))
+    if bias_k is not None:
+        k, v = core.cat([k, bias_k.repeat(1, batch, 1)]), core.cat([v, bias_v.repeat(1, batch, 1)])
+    q, k, v = (x.reshape(x.shape[0], batch * num_heads, head).transpose(0, 1) for x in (q, k, v))
+    k, v = (made if given is None else given for made, given in ((k, static_k), (v, static_v)))
+    if add_zero_attn:
+        k, v = (core.cat([x, core.zeros(x.shape[0], 1, head, dtype=x.dtype)], 1) for x in (k, v))
+    added = (bias_k is not None) + add_zero_attn
+    q, k, v = (x.reshape(batch, num_heads, -1, head) for x in (q, k, v))
+    mask = _joined_mask(attn_mask, key_padding_mask, query, (batch, num_heads, length, k.shape[-2] - added), added)
+    if not need_weights:
+        out, scores = scaled_dot_product_attention(q, k, v, mask, dropout_p if training else 0.0), None
+    else:
+        scores = (q * math.sqrt(1 / head)) @ k.transpose(-2, -1)
+        scores = native.softmax(scores if mask is None else scores + mask, -1)
+        scores = native.dropout(scores, dropout_p, True) if training and dropout_p > 0 else scores
+        out, scores = scores @ v, scores.mean(1) if average_attn_weights else scores
+    out = native.linear(out.permute(2, 0, 1, 3).reshape(length, batch, size), out_proj_weight, out_proj_bias)
+    if batched:
+        return out, scores
+    return out.squeeze(1), None if scores is None else scores.squeeze(0)
+
+
+def _check_heads(query, key, value, size, num_heads):
+    name = "multi_head_attention_forward"
+    if query.dim() not in (2, 3) or key.dim() != query.dim() or value.dim() != query.dim():
+        raise AssertionError(
+            f"{name}: query, key and value have {query.dim()}, {key.dim()} and {value.dim()} dimensions; expected 3 "
+            "each (batched) or 2"
+        )
+    if query.shape[-1] != size:
+        raise AssertionError(f"{name}: query has shape {tuple(query.shape)}; expected a last size of {size}")
+    if num_heads < 1 or size % num_heads:
+        raise AssertionError(f"{name}: num_heads={num_heads}; expected a number that divides embed_dim={size}")
+    if key.shape[:-1] != value.shape[:-1]:
+        raise AssertionError(f"{name}: key has shape {tuple(key.shape)} and value {tuple(value.shape)}; expected equal "
+                             "lengths and batches")
+
+
+def _joined_mask(attn_mask, key_padding_mask, query, shape, added):
+    """Both masks as one that is added to the scores, with room for `added` further keys, which every query sees."""
+    batch, heads, length, keys = shape
+    parts = []
+    if attn_mask is not None:
+        fits = (length, keys) if attn_mask.dim() == 2 else (batch * heads, length, keys)
+        if tuple(attn_mask.shape) != fits:
+            raise RuntimeError(f"multi_head_attention_forward: attn_mask has shape {tuple(attn_mask.shape)}; expected "
+                               f"{(length, keys)} or {(batch * heads, length, keys)}")
+        parts.append(attn_mask if attn_mask.dim() == 2 else attn_mask.reshape(shape))
+    if key_padding_mask is not None:
+        if tuple(key_padding_mask.shape) != (batch, keys):
+            raise AssertionError(f"multi_head_attention_forward: key_padding_mask has shape "
+                                 f"{tuple(key_padding_mask.shape)}; expected {(batch, keys)}")
+        parts.append(key_padding_mask.reshape(batch, 1, 1, keys))
+    total = None
+    for part in parts:
+        if part.dtype == core.bool:
+            part = core.zeros(part.shape, dtype=query.dtype).masked_fill(part, -_INFINITY)
+        total = part if total is None else total + part
+    return total if total is None or not added else native.pad(total, (0, added))

@@ -1,0 +1,124 @@
+"""Attention against its formula in NumPy, and what it refuses."""
+import numpy as np
+import pytest
+from scipy import special
+
+import rushlight as rl
+
+F = rl.nn.functional
+
+
+def tensors(*shapes, seed=3):
+    random = np.random.default_rng(seed)
+    return [rl.tensor(random.normal(size=shape)) for shape in shapes]
+
+
+def attention(q, k, v, mask=None, scale=None):
+    scores = q @ np.swapaxes(k, -1, -2) * (q.shape[-1] ** -0.5 if scale is None else scale)
+    scores = scores if mask is None else scores + mask
+    with np.errstate(invalid="ignore"):
+        return np.nan_to_num(special.softmax(scores, -1)) @ v
+
+
+@pytest.mark.parametrize("shapes", [((3, 4), (5, 4), (5, 2)), ((2, 3, 4), (2, 5, 4), (2, 5, 2)),
+                                    ((2, 3, 7, 4), (2, 3, 5, 4), (2, 3, 5, 6))])
+def test_scaled_dot_product(shapes):
+    q, k, v = tensors(*shapes)
+    arrays = [x.numpy() for x in (q, k, v)]
+    found = F.scaled_dot_product_attention(q, k, v)
+    np.testing.assert_allclose(found.numpy(), attention(*arrays), rtol=1e-12)
+    np.testing.assert_allclose(F.scaled_dot_product_attention(q, k, v, scale=-0.3).numpy(),
+                               attention(*arrays, scale=-0.3), rtol=1e-12)
+    length, keys = q.shape[-2], k.shape[-2]
+    seen = np.tril(np.ones((length, keys), bool))
+    causal = np.where(seen, 0, -np.inf)
+    wanted = attention(*arrays, causal)
+    np.testing.assert_allclose(F.scaled_dot_product_attention(q, k, v, is_causal=True).numpy(), wanted, rtol=1e-12)
+    for mask in (rl.tensor(seen), rl.tensor(causal)):
+        np.testing.assert_allclose(F.scaled_dot_product_attention(q, k, v, mask).numpy(), wanted, rtol=1e-12)
+    seen[0] = False                                      # a query that sees nothing
+    blind = F.scaled_dot_product_attention(q, k, v, rl.tensor(seen))
+    assert (blind[..., 0, :] == 0).all() and not blind.isnan().any()
+
+
+def test_fewer_heads_of_keys_than_of_queries():
+    q, k, v = tensors((2, 6, 3, 4), (2, 2, 5, 4), (2, 2, 5, 4))
+    found = F.scaled_dot_product_attention(q, k, v, enable_gqa=True)
+    wanted = attention(q.numpy(), *(np.repeat(x.numpy(), 3, 1) for x in (k, v)))
+    np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-12)
+    with pytest.raises(RuntimeError, match="key has 4 heads and query 6"):
+        F.scaled_dot_product_attention(q, *tensors((2, 4, 5, 4), (2, 4, 5, 4)), enable_gqa=True)
+
+
+def test_attention_differentiates():
+    leaves = [x.requires_grad_() for x in tensors((1, 2, 3), (1, 4, 3), (1, 4, 2))]
+    assert rl.autograd.gradcheck(lambda *x: F.scaled_dot_product_attention(*x, is_causal=True), leaves)
+    assert rl.autograd.gradgradcheck(F.scaled_dot_product_attention, leaves)
+
+
+@pytest.mark.parametrize("change, message", [
+    (lambda q, k, v: (q[0, 0], k, v), r"query has shape \(4,\); expected at least 2 dimensions"),
+    (lambda q, k, v: (q, k.float(), v), "key has dtype rushlight.float32 and query rushlight.float64"),
+    (lambda q, k, v: (q, k[..., :3], v), r"query, key and value have shapes \(2, 3, 4\), \(2, 5, 3\) and \(2, 5, 4\)"),
+    (lambda q, k, v: (q, k, v, rl.ones(3, 5) > 0, 0.0, True), "attn_mask and is_causal=True are both given"),
+    (lambda q, k, v: (q, k, v, rl.ones(3, 5).int()), "attn_mask has dtype rushlight.int32"),
+])
+def test_what_attention_refuses(change, message):
+    with pytest.raises(RuntimeError, match="scaled_dot_product_attention: " + message):
+        F.scaled_dot_product_attention(*change(*tensors((2, 3, 4), (2, 5, 4), (2, 5, 4))))
+
+
+HEADS, SIZE = 2, 6
+
+
+def heads(x):
+    return x.reshape(x.shape[0], x.shape[1], HEADS, SIZE // HEADS).transpose(1, 2, 0, 3)
+
+
+def multi_head(q, k, v, w, b, out_w, out_b, mask=None):
+    projected = [heads(x @ part.T + bias) for x, part, bias in
+                 zip((q, k, v), np.split(w, 3), np.split(b, 3), strict=True)]
+    result = attention(*projected, mask).transpose(2, 0, 1, 3).reshape(q.shape)
+    scores = projected[0] @ np.swapaxes(projected[1], -1, -2) / np.sqrt(SIZE / HEADS)
+    return result @ out_w.T + out_b, special.softmax(scores if mask is None else scores + mask, -1)
+
+
+@pytest.mark.parametrize("need_weights", [True, False])
+def test_multi_head_attention(need_weights):
+    q, k, v = tensors((4, 2, SIZE), (5, 2, SIZE), (5, 2, SIZE))
+    w, b, out_w, out_b = tensors((3 * SIZE, SIZE), (3 * SIZE,), (SIZE, SIZE), (SIZE,), seed=4)
+    padding = np.array([[False] * 5, [False, False, False, True, True]])
+    mask = np.where(padding, -np.inf, 0)[:, None, None] + np.where(np.tri(4, 5), 0, -np.inf)
+    out, weights = F.multi_head_attention_forward(
+        q, k, v, SIZE, HEADS, w, b, None, None, False, 0.0, out_w, out_b, key_padding_mask=rl.tensor(padding),
+        attn_mask=rl.tensor(np.tri(4, 5) == 0), need_weights=need_weights)
+    wanted, scores = multi_head(*(x.numpy() for x in (q, k, v, w, b, out_w, out_b)), mask)
+    np.testing.assert_allclose(out.numpy(), wanted, rtol=1e-11, atol=1e-12)
+    if need_weights:
+        np.testing.assert_allclose(weights.numpy(), scores.mean(1), rtol=1e-12)
+    else:
+        assert weights is None
+
+
+def test_multi_head_attention_of_one_sample_with_further_keys():
+    q, k = tensors((4, SIZE), (5, SIZE))
+    w, out_w, bias_k, bias_v = tensors((3 * SIZE, SIZE), (SIZE, SIZE), (1, 1, SIZE), (1, 1, SIZE), seed=4)
+    out, weights = F.multi_head_attention_forward(
+        q, k, k, SIZE, HEADS, w, None, bias_k, bias_v, True, 0.0, out_w, None, attn_mask=rl.zeros(4, 5).double(),
+        average_attn_weights=False)
+    assert out.shape == (4, SIZE) and weights.shape == (HEADS, 4, 7)
+    np.testing.assert_allclose(weights.sum(-1).numpy(), 1, rtol=1e-12)
+    parts = w.chunk(3)
+    separate, _ = F.multi_head_attention_forward(
+        q, k, k, SIZE, HEADS, None, None, bias_k, bias_v, True, 0.0, out_w, None, use_separate_proj_weight=True,
+        q_proj_weight=parts[0], k_proj_weight=parts[1], v_proj_weight=parts[2])
+    np.testing.assert_allclose(separate.numpy(), out.numpy(), rtol=1e-12)
+
+
+def test_what_multi_head_attention_refuses():
+    x, w = rl.ones(2, 3, SIZE), rl.ones(3 * SIZE, SIZE)
+    with pytest.raises(AssertionError, match="num_heads=4; expected a number that divides embed_dim=6"):
+        F.multi_head_attention_forward(x, x, x, SIZE, 4, w, None, None, None, False, 0.0, w[:SIZE], None)
+    with pytest.raises(RuntimeError, match=r"attn_mask has shape \(3, 2\); expected \(2, 2\) or \(6, 2, 2\)"):
+        F.multi_head_attention_forward(x, x, x, SIZE, 2, w, None, None, None, False, 0.0, w[:SIZE], None,
+                                       attn_mask=rl.zeros(3, 2))
