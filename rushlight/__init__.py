@@ -58,7 +58,8 @@ def set_default_dtype(d):
 #: Loaded when first named.
 _LAZY = {"nn": "nn", "optim": "optim", "utils": "utils", "io": "io", "testing": "testing", "cuda": "cuda",
          "backends": "backends", "accelerator": "accelerator", "linalg": "linalg", "special": "special",
-         "fft": "fft", "signal": "signal", "distributions": "distributions", "func": "func"}
+         "fft": "fft", "signal": "signal", "distributions": "distributions", "func": "func",
+         "masked": "masked"}
 _LAZY_NAMES = {"save": "io", "load": "io", "set_printoptions": "_printing", "get_printoptions": "_printing",
                "vmap": "func"}
 _LEGACY = {"FloatTensor": float32, "DoubleTensor": float64, "HalfTensor": float16, "BFloat16Tensor": bfloat16,

@@ -11,6 +11,7 @@ from rushlight import func as func
 from rushlight import functional as functional
 from rushlight import io as io
 from rushlight import linalg as linalg
+from rushlight import masked as masked
 from rushlight import nn as nn
 from rushlight import optim as optim
 from rushlight import signal as signal
@@ -139,7 +140,9 @@ from rushlight.functional.distance import bilinear as bilinear
 from rushlight.functional.distance import cdist as cdist
 from rushlight.functional.distance import cosine_similarity as cosine_similarity
 from rushlight.functional.distance import pairwise_distance as pairwise_distance
+from rushlight.functional.distance import pdist as pdist
 from rushlight.functional.images import channel_shuffle as channel_shuffle
+from rushlight.functional.images import channel_shuffle as native_channel_shuffle
 from rushlight.functional.images import pixel_shuffle as pixel_shuffle
 from rushlight.functional.images import pixel_unshuffle as pixel_unshuffle
 from rushlight.functional.linalg_products import chain_matmul as chain_matmul
@@ -167,6 +170,7 @@ from rushlight.functional.linalg_spectral import older_svd as svd
 from rushlight.functional.linalg_spectral import ormqr as ormqr
 from rushlight.functional.linalg_spectral import pca_lowrank as pca_lowrank
 from rushlight.functional.linalg_spectral import svd_lowrank as svd_lowrank
+from rushlight.functional.loss import ctc_loss as ctc_loss
 from rushlight.functional.methods import adjoint as adjoint
 from rushlight.functional.methods import as_strided_ as as_strided_
 from rushlight.functional.methods import asarray as asarray
@@ -189,6 +193,7 @@ from rushlight.functional.products import addmm as addmm
 from rushlight.functional.products import addmv as addmv
 from rushlight.functional.products import addr as addr
 from rushlight.functional.products import baddbmm as baddbmm
+from rushlight.functional.products import conv_tbc as conv_tbc
 from rushlight.functional.products import einsum as einsum
 from rushlight.functional.products import tensordot as tensordot
 from rushlight.functional.reduction import allclose as allclose
@@ -203,6 +208,10 @@ from rushlight.functional.reduction import std as std
 from rushlight.functional.reduction import std_mean as std_mean
 from rushlight.functional.reduction import var as var
 from rushlight.functional.reduction import var_mean as var_mean
+from rushlight.functional.sampling import affine_grid_generator as affine_grid_generator
+from rushlight.functional.sampling import grid_sampler as grid_sampler
+from rushlight.functional.sampling import grid_sampler as grid_sampler_2d
+from rushlight.functional.sampling import grid_sampler as grid_sampler_3d
 from rushlight.functional.shapes import atleast_1d as atleast_1d
 from rushlight.functional.shapes import atleast_2d as atleast_2d
 from rushlight.functional.shapes import atleast_3d as atleast_3d

@@ -105,7 +105,8 @@ def main():
         ("zeta_less_one", [(mp.zeta(k) - 1) / k for k in range(2, 34)], "(zeta(k) - 1) / k from k = 2 (DLMF 5.7.3)"),
     ]
     print("// Coefficients of special functions: Chebyshev series over the ranges named, unless said otherwise. "
-          "Written\n// by tools/special_coefficients.py, which computes them from the functions' definitions.\n#pragma once\n\n"
+          "Written\n// by tools/special_coefficients.py, which computes them from the functions' definitions.\n"
+          "#pragma once\n\n"
           "namespace rushlight::scalar::tables {\n")
     for one in tables:
         print(array(*one))

@@ -9,7 +9,7 @@ namespace rushlight {
 
 namespace {
 
-// Arguments from `first` on: log_probs, labels, input_lengths, label_lengths, blank. The tensors are kept by the holder.
+// What the kernel takes, and the tensors that hold it.
 struct Arguments {
     Tensor log_probs, labels, input_lengths, label_lengths;
     kernels::Ctc spec;

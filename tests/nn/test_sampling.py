@@ -196,7 +196,8 @@ def test_ctc():
     assert F.ctc_loss(log_probs, rows, rl.tensor(steps), rl.tensor(lengths)).item() == pytest.approx(mean)
     single = F.ctc_loss(log_probs[:, 0], rows[0], (5,), (2,), reduction="none")
     assert single.shape == () and single.item() == pytest.approx(wanted[0])
-    assert rl.autograd.gradcheck(lambda s: F.ctc_loss(s.log_softmax(2), rows, steps, lengths, reduction="none"), [scores])
+    assert rl.autograd.gradcheck(
+        lambda s: F.ctc_loss(s.log_softmax(2), rows, steps, lengths, reduction="none"), [scores])
 
 
 def test_labellings_that_are_impossible():

@@ -1,5 +1,5 @@
-// Special functions of single numbers, for element-wise operators. Compiled once, for the baseline. Outside a function's
-// domain the result is NaN.
+// Special functions of single numbers, for element-wise operators. Compiled once, for the baseline. Outside a
+// function's domain the result is NaN.
 #pragma once
 
 namespace rushlight::scalar {

@@ -133,8 +133,8 @@ double lower_series(double a, double x) {
     return gamma_density(a, x) * sum;
 }
 
-// The upper function by its continued fraction, DLMF 8.9.2. Lentz' method finds how far it has to go; from there back to
-// the front, no error grows.
+// The upper function by its continued fraction, DLMF 8.9.2. Lentz' method finds how far it has to go; from there back
+// to the front, no error grows.
 double upper_fraction(double a, double x) {
     double b = x + 1 - a, c = infinity, d = 1 / b;
     int last = 1;
