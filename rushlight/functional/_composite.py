@@ -4,7 +4,9 @@ A composite is one decorated function with a docstring and an example. Its publi
 an operator's record: "pixel_shuffle nn.functional.pixel_shuffle" appears in two namespaces, "Tensor.unflatten" is
 a method, "Tensor.renorm_" the method that overwrites the tensor; "out" lets the functions take `out=`.
 """
-from rushlight.functional._core import core, native
+import inspect
+
+from rushlight.functional._core import Tensor, core, native
 
 #: Every composite, in order of definition: (function, {path: what stands there}).
 COMPOSITES = []
@@ -31,12 +33,13 @@ def composite(paths):
 
     def register(function):
         _speak(function, name)
-        public = _taking_out(function, name) if "out" in paths.split() else function
+        checked = _checking(function, name)
+        public = _taking_out(checked, name) if "out" in paths.split() else checked
         found = {}
         for path in words:
             place, _, last = path.rpartition(".")
             in_place = last[-1] == "_" != last[-2] and function.__name__[-1] != "_"
-            found[path] = _overwriting(function, last) if in_place else function if place == "Tensor" else public
+            found[path] = _overwriting(checked, last) if in_place else checked if place == "Tensor" else public
             if place in _PLACES:
                 setattr(_PLACES[place], last, found[path])
         COMPOSITES.append((public, found))
@@ -50,6 +53,32 @@ def _speak(function, name):
         # One of several made by the same lines: its errors and tracebacks bear its own name.
         function.__code__ = function.__code__.replace(co_name=function.__name__, co_qualname=function.__qualname__)
     core._name_composite(function, name)
+
+
+def _checking(function, name):
+    """The function, saying which argument it is that lacks what the function asks of it."""
+    def form(*args, **named):
+        try:
+            return function(*args, **named)
+        except AttributeError as error:
+            refusal = _misplaced(function, name, args, named, error.obj)
+            if refusal is None:
+                raise
+        raise refusal
+
+    form.__wrapped__ = function
+    return _like(form, function, function.__name__, function.__doc__, name)
+
+
+def _misplaced(function, name, args, named, culprit):
+    for param, value in inspect.signature(function).bind(*args, **named).arguments.items():
+        if value is culprit and isinstance(value, Tensor):
+            return TypeError(f"{name}: argument '{param}' must not be a Tensor")
+        if value is culprit:
+            return TypeError(f"{name}: argument '{param}' must be Tensor, not {type(value).__name__}")
+        if isinstance(value, (list, tuple)) and any(item is culprit for item in value):
+            return TypeError(f"{name}: argument '{param}' must hold tensors only, not {type(culprit).__name__}")
+    return None
 
 
 def write(name, out, result):

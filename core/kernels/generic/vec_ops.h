@@ -222,7 +222,7 @@ template <class T, class P> RUSHLIGHT_INLINE Vec<T> round_decimals(Vec<T> x, con
     else {
         if (p[0] == 0) return round(x);
         double factor = 1;
-        for (T i = p[0] < 0 ? -p[0] : p[0]; i > 0; i -= 1) factor *= 10;
+        for (T i = p[0] < 0 ? -p[0] : p[0]; i > 0 && factor < infinity<double>; i -= 1) factor *= 10;
         return p[0] > 0 ? round(x * factor) / factor : round(x / factor) * factor;
     }
 }
