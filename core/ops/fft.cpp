@@ -47,7 +47,13 @@ void transform_in_place(Tensor from, Tensor& to, const Dims& dims, int count, bo
 
 // ---- complex to complex ---------------------------------------------------------------------------------------------
 
+void require_complex(const Call& c) {
+    require(is_complex(c.tensor(0).dtype), ErrorKind::type, c.name(), ": input has dtype ", name_of(c.tensor(0).dtype),
+            "; expected complex64 or complex128");
+}
+
 void infer_c2c(Call& c) {
+    require_complex(c);
     transformed(c);
     rules::same_as_first(c);
 }
@@ -63,6 +69,9 @@ void vjp_c2c(Vjp& d) { d.to(0, invoke(op_fft_c2c, d.grad(), d[1], d["scale"], !d
 // ---- real to complex ------------------------------------------------------------------------------------------------
 
 void infer_r2c(Call& c) {
+    DType t = c.tensor(0).dtype;
+    require(t == DType::float32 || t == DType::float64, ErrorKind::type, c.name(), ": input has dtype ", name_of(t),
+            "; expected float32 or float64");
     Dims dims = transformed(c), sizes = c.tensor(0).sizes;
     int last = int(dims.back());
     if (c["onesided"].to_bool()) sizes[last] = sizes[last] / 2 + 1;
@@ -106,6 +115,7 @@ void vjp_r2c(Vjp& d) {
 // ---- complex to real ------------------------------------------------------------------------------------------------
 
 void infer_c2r(Call& c) {
+    require_complex(c);
     Dims dims = transformed(c), sizes = c.tensor(0).sizes;
     int last = int(dims.back());
     int64_t n = c["last_size"].to_int();

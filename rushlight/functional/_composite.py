@@ -71,19 +71,29 @@ def _checking(function, name):
 
 
 def _misplaced(function, name, args, named, culprit):
-    for param, value in inspect.signature(function).bind(*args, **named).arguments.items():
+    given = inspect.signature(function).bind(*args, **named).arguments
+    for param, value in given.items():
         if value is culprit and isinstance(value, Tensor):
             return TypeError(f"{name}: argument '{param}' must not be a Tensor")
         if value is culprit:
             return TypeError(f"{name}: argument '{param}' must be Tensor, not {type(value).__name__}")
         if isinstance(value, (list, tuple)) and any(item is culprit for item in value):
             return TypeError(f"{name}: argument '{param}' must hold tensors only, not {type(culprit).__name__}")
+    if isinstance(culprit, (int, float, complex)):         # what was computed of a number where a tensor was due
+        for param in inspect.signature(function).parameters.values():
+            if param.default is param.empty and isinstance(given.get(param.name), (int, float, complex)):
+                kind = type(given[param.name]).__name__
+                return TypeError(f"{name}: argument '{param.name}' must be Tensor, not {kind}")
     return None
 
 
 def write(name, out, result):
     """Puts results where `out=` says: a tensor, or a tuple of them. Returns `out`."""
-    targets, values = (out, result) if isinstance(out, (tuple, list)) else ((out,), (result,))
+    values = result if isinstance(result, (tuple, list)) else (result,)
+    targets = out if isinstance(out, (tuple, list)) else (out,)
+    if len(targets) != len(values) or not all(isinstance(target, Tensor) for target in targets):
+        shown = ", ".join(type(target).__name__ for target in targets)
+        raise TypeError(f"{name}: out must be {len(values)} Tensor{'s' * (len(values) > 1)}, not ({shown})")
     if any(value.requires_grad for value in values):
         raise RuntimeError(
             f"{name}: out= can't be differentiated, but an argument requires grad; leave out= away, or call it "

@@ -107,6 +107,12 @@ def result_type(tensor1, tensor2):
     return core._result_type(a, b)
 
 
+def _require_dtypes(name, **given):
+    for param, value in given.items():
+        if not isinstance(value, core.dtype):
+            raise TypeError(f"{name}: argument '{param}' must be dtype, not {type(value).__name__}")
+
+
 @composite("promote_types")
 def promote_types(type1, type2):
     """The dtype that holds the values of both.
@@ -122,6 +128,7 @@ def promote_types(type1, type2):
         >>> rl.promote_types(rl.int32, rl.float16)
         rushlight.float16
     """
+    _require_dtypes("promote_types", type1=type1, type2=type2)
     return core._promote(type1, type2)
 
 
@@ -140,4 +147,5 @@ def can_cast(from_, to):
         >>> rl.can_cast(rl.float32, rl.int64)
         False
     """
+    _require_dtypes("can_cast", from_=from_, to=to)
     return core._can_cast(from_, to)

@@ -18,7 +18,7 @@ from tools.fuzz.checks import Finding, check
 
 PER_CHILD = 250                                           # calls in one process
 CALL_SECONDS = 60                                         # after which a call counts as hanging
-MEMORY = 8 << 30
+MEMORY = 3 << 30                                          # bytes, of address space
 
 
 class Progress:

@@ -45,7 +45,7 @@ def unchanged(before, tensors):
 
 def refused(error, seconds):
     text = str(error)
-    if not text or INTERNAL.search(text):
+    if INTERNAL.search(text) or not (text or isinstance(error, MemoryError)):
         raise Finding("a message for nobody", f"{type(error).__name__}: {text}")
     if seconds > TOO_LONG:
         raise Finding("slow to refuse", f"{seconds:.0f} s: {text}")
@@ -65,7 +65,8 @@ def call(target, args, kwargs):
         return None
     if time.monotonic() - started > TOO_LONG:
         raise Finding("slow", f"{time.monotonic() - started:.0f} s")
-    if "out" not in kwargs and not target.name.endswith(("_or_in_place", "_")) and not unchanged(before, given):
+    may_change = "out" in kwargs or kwargs.get("inplace") or target.name.endswith(("_or_in_place", "_"))
+    if not may_change and not unchanged(before, given):
         raise Finding("changed its input", "")
     return results, values
 
