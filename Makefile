@@ -25,7 +25,7 @@ SHELL := /bin/bash
 NATIVE_SOURCES := pyproject.toml CMakeLists.txt tools/requirements.py \
 	$(shell find core bindings tests/native -type f 2>/dev/null)
 
-.PHONY: help demo test test-native test-torch parity test-wheel lint sanitize bench docs dev clean
+.PHONY: help demo test test-native test-torch parity test-wheel lint fuzz sanitize bench docs dev clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*  ##' $(MAKEFILE_LIST) | sed -E 's/:.*  ## /\t/' | sort | \
@@ -64,6 +64,9 @@ docs: dev  ## write the type stubs and the reference pages anew from the operato
 
 bench: dev $(STAMPS)/test  ## every benchmark beside the peers that are installed; ARGS="--quick --only add"
 	@$(PY) -m benchmarks $(ARGS)
+
+fuzz: dev $(STAMPS)/test  ## a million hostile calls of every operator; ARGS="--calls 20000 --only pool"
+	@$(PY) -m tools.fuzz $(ARGS)
 
 sanitize: $(STAMPS)/test  ## build with the address and undefined-behaviour sanitizers and run all tests under them
 	@tools/sanitize $(VENV) $(BUILD) $(ARGS)

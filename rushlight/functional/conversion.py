@@ -101,6 +101,9 @@ def result_type(tensor1, tensor2):
         if isinstance(value, Tensor):
             return core.empty((0,) if value.dim() else (), dtype=value.dtype)
         return value
+    for param, value in (("tensor1", tensor1), ("tensor2", tensor2)):
+        if not isinstance(value, (Tensor, int, float, complex)):
+            raise TypeError(f"result_type: argument '{param}' must be Tensor | Number, not {type(value).__name__}")
     a, b = sample(tensor1), sample(tensor2)
     if not isinstance(a, Tensor) and not isinstance(b, Tensor):
         a = core.tensor(a)

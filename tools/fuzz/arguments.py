@@ -5,17 +5,22 @@ import inspect
 import random as random_module
 from dataclasses import dataclass, field
 
+import numpy as np
+
 import rushlight as rl
 from rushlight import _C
 from rushlight.functional._composite import COMPOSITES
 from tests.ops import samples
 from tools.catalogue import Param, parse
-from tools.fuzz.values import DTYPES, FLOATS, a_tensor, an_int, laid_out
+from tools.fuzz.values import DTYPES, FLOATS, a_plain_tensor, a_shape, a_tensor, an_int, laid_out
 
-STRINGS = ["mean", "sum", "none", "reflect", "circular", "replicate", "constant", "amax", "amin", "prod", "linear", "nearest",
-           "bilinear", "bicubic", "trilinear", "area", "same", "valid", "tanh", "", "floor", "trunc", "\0", "ij", "xy",
-           "lower", "higher", "midpoint", "reduced", "complete", "ortho", "L", "U", "fro", "nuc"]
-WRONG = [None, "x", 1.5, float("nan"), float("inf"), [], (), {}, object(), b"a", 2**64, -(2**64), True, [[1]], 1j, rl.float32]
+STRINGS = ["mean", "sum", "none", "reflect", "circular", "replicate", "constant", "amax", "amin", "prod", "linear",
+           "nearest", "bilinear", "bicubic", "trilinear", "area", "same", "valid", "tanh", "", "floor", "trunc", "\0",
+           "ij", "xy", "lower", "higher", "midpoint", "reduced", "complete", "ortho", "L", "U", "fro", "nuc"]
+WRONG = [None, "x", 1.5, float("nan"), float("inf"), [], (), {}, object(), b"a", 2**64, -(2**64), True, [[1]], 1j,
+         rl.float32]
+#: What a composite's parameter takes, by the type of its default.
+KINDS = {bool: "bool", int: "int", float: "float", str: "str"}
 
 
 @dataclass
@@ -29,9 +34,17 @@ class Target:
     takes_out: bool = False
 
 
+def indexing():
+    """Reading and writing by an index of any kind."""
+    tensor, index = Param("self", "Tensor", None, False), Param("index", "index", None, False)
+    yield Target("Tensor.__getitem__", rl.Tensor.__getitem__, (tensor, index))
+    value = Param("value", "Tensor | Number", None, False)
+    yield Target("Tensor.__setitem__", rl.Tensor.__setitem__, (tensor, index, value))
+
+
 def targets():
     """Every operator and every composite, by name."""
-    found = {}
+    found = {target.name: target for target in indexing()}
     for record in _C.operators():
         found[record["id"]] = Target(record["id"], _C.operator(record["id"]), parse(record["signature"]).params,
                                      samples_of(record), record["out"])
@@ -48,8 +61,9 @@ def params_of(function):
     for param in inspect.signature(function).parameters.values():
         if param.kind in (param.VAR_KEYWORD, param.VAR_POSITIONAL):
             continue
-        kind = "Tensor" if param.default is param.empty else \
-            {bool: "bool", int: "int", float: "float", str: "str"}.get(type(param.default), "Tensor | int | int[] | None")
+        kind = KINDS.get(type(param.default), "Tensor | int | int[] | None")
+        if param.default is param.empty:
+            kind = "Tensor"
         if param.name in ("dim", "dims", "n", "k"):
             kind = "int | int[] | None"
         default = None if param.default is param.empty else repr(param.default)
@@ -75,6 +89,26 @@ def samples_of(record):
     return caught
 
 
+def an_index(random, depth=0):
+    """What may stand between square brackets, sensible or not."""
+    bound = lambda: random.choice([None, None, an_int(random)])  # noqa: E731
+    kind = random.randrange(9 if depth == 0 else 8)
+    if kind == 0:
+        return an_int(random)
+    if kind <= 2:
+        return slice(bound(), bound(), random.choice([None, 1, 2, 3, -1, 0, 2**62]))
+    if kind == 3:
+        return random.choice([None, Ellipsis, True, False])
+    if kind <= 5:
+        dtype = random.choice([rl.int64, rl.int64, rl.bool, rl.bool, rl.uint8, rl.int32, rl.float32])
+        return laid_out(random, a_plain_tensor(random, a_shape(random)[:2], dtype))
+    if kind == 6:
+        return [random.choice([0, 1, -1, True, an_int(random)]) for _ in range(random.randrange(4))]
+    if kind == 7:
+        return random.choice([np.array([0, 1]), np.int64(1), np.array([True, False]), "x", 1.5, {}, np.array(0)])
+    return tuple(an_index(random, depth + 1) for _ in range(random.choice([0, 1, 2, 2, 3, 3, 4, 6, 70])))
+
+
 def of_type(random, text, like=None):
     """A value of a parameter's type; now and then of none."""
     if random.random() < 0.04:
@@ -90,8 +124,8 @@ def of_type(random, text, like=None):
     makers = {
         "int": an_int, "float": lambda r: r.choice(FLOATS), "Number": lambda r: r.choice(FLOATS),
         "float[]": lambda r: [r.choice(FLOATS[:9]) for _ in range(r.choice([0, 1, 2, 3]))],
-        "bool": lambda r: r.random() < 0.5, "str": lambda r: r.choice(STRINGS), "dtype": lambda r: r.choice(DTYPES),
-        "Generator": lambda r: rl.Generator(),
+        "index": an_index, "bool": lambda r: r.random() < 0.5, "str": lambda r: r.choice(STRINGS),
+        "dtype": lambda r: r.choice(DTYPES), "Generator": lambda r: rl.Generator(),
     }
     return makers.get(kind, lambda r: None)(random)
 

@@ -51,6 +51,11 @@ def refused(error, seconds):
         raise Finding("slow to refuse", f"{seconds:.0f} s: {text}")
 
 
+def can_change(target, kwargs):
+    in_place = target.name.endswith(("_or_in_place", "__setitem__")) or target.name[-1] == "_" != target.name[-2]
+    return "out" in kwargs or bool(kwargs.get("inplace")) or in_place
+
+
 def call(target, args, kwargs):
     """The results as NumPy arrays, or None where the call was refused as it should be."""
     given = tensors_of([args, kwargs])
@@ -65,8 +70,7 @@ def call(target, args, kwargs):
         return None
     if time.monotonic() - started > TOO_LONG:
         raise Finding("slow", f"{time.monotonic() - started:.0f} s")
-    may_change = "out" in kwargs or kwargs.get("inplace") or target.name.endswith(("_or_in_place", "_"))
-    if not may_change and not unchanged(before, given):
+    if not can_change(target, kwargs) and not unchanged(before, given):
         raise Finding("changed its input", "")
     return results, values
 
@@ -113,7 +117,8 @@ def check(target, seed, number):
             if t.is_leaf and (t.dtype.is_floating_point or t.dtype.is_complex) and random.random() < 0.7:
                 t.requires_grad_(True)
     elif target.takes_out and given and random.random() < 0.15:
-        kwargs["out"] = random.choice([*given, rl.empty(0), None, "x", given[0][..., :1] if given[0].dim() else given[0]])
+        part = given[0][..., :1] if given[0].dim() else given[0]
+        kwargs["out"] = random.choice([*given, rl.empty(0), None, "x", part])
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

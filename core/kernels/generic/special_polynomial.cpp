@@ -109,9 +109,13 @@ double hermite_he(double x, double n_) {
     return odd_sign(x, n) * beyond(value, x, sqrt(4 * double(n) + 2));
 }
 
+// Degrees whose recurrence would take a second and more: the result is nan.
+constexpr int64_t too_many_steps = int64_t(1) << 27;
+
 double laguerre_l(double x, double n_) {
     if (x != x || n_ != n_) return nan;
     int64_t n = whole(n_);
+    if (n > too_many_steps) return nan;
     if (n < 0) return 0;
     if (x == 0) return 1;
     return recurrence(n, 1 - x, [x](double k, double now, double last) {
@@ -122,6 +126,7 @@ double laguerre_l(double x, double n_) {
 double legendre_p(double x, double n_) {
     if (x != x || n_ != n_) return nan;
     int64_t n = whole(n_);
+    if (n > too_many_steps) return nan;
     if (n < 0) return 0;
     double a = fabs(x);
     if (a == 1) return odd_sign(x, n);
