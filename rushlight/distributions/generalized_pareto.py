@@ -41,7 +41,8 @@ class GeneralizedPareto(Distribution):
         zero = core.isclose(self.concentration, core.zeros_like(self.concentration))
         return zero, core.where(zero, 1.0, self.concentration)
 
-    def _log_survival(self, value):
+    def log_survival_function(self, value):
+        """The logarithm of the probability of values above `value`."""
         z = (value - self.loc) / self.scale
         zero, c = self._near_zero()
         return core.where(zero, -z, -core.log1p(c * z) / c)
@@ -75,11 +76,15 @@ class GeneralizedPareto(Distribution):
         zero, c = self._near_zero()
         return core.where(zero, -z, -(1 + 1 / c) * core.log1p(c * z)) - self.scale.log()
 
+    def log_cdf(self, value):
+        """The logarithm of the probability of values up to `value`."""
+        return core.log(-core.expm1(self.log_survival_function(value)))
+
     def cdf(self, value):
         """1 - (1 + c z)^(-1 / c)"""
         if self._validate_args:
             self._validate_sample(value)
-        return -core.expm1(self._log_survival(value))
+        return -core.expm1(self.log_survival_function(value))
 
     def icdf(self, value):
         """loc + scale ((1 - value)^-c - 1) / c"""

@@ -42,9 +42,10 @@ def broadcast_all(*values):
                 f"broadcast_all: values[{at}] is of type {type(value).__name__}; expected a Tensor or a number"
             )
     dtype = next((x.dtype for x in values if isinstance(x, Tensor)), core.get_default_dtype())
-    return tuple(core.broadcast_tensors(
-        *[x if isinstance(x, Tensor) else core.tensor(x, dtype=dtype) for x in values]
-    ))
+    tensors = tuple([x if isinstance(x, Tensor) else core.tensor(x, dtype=dtype) for x in values])
+    if all(x.shape == tensors[0].shape for x in tensors):
+        return tensors                   # as most are, and much quicker
+    return tuple(core.broadcast_tensors(*tensors))
 
 
 def standard_normal(shape, dtype):

@@ -53,6 +53,13 @@ def defined(function):
         return None
 
 
+def test_logarithms_of_the_generalized_pareto_distribution():
+    ours = make(rushlight, "GeneralizedPareto")
+    value = ours.icdf(rushlight.tensor([0.2, 0.5, 0.9], dtype=rushlight.float64))
+    np.testing.assert_allclose(ours.log_cdf(value), np.log([0.2, 0.5, 0.9]))
+    np.testing.assert_allclose(ours.log_survival_function(value), np.log([0.8, 0.5, 0.1]))
+
+
 @pytest.mark.parametrize("case", SCIPY)
 def test_densities_and_quantiles(case):
     names, family = SCIPY[case]

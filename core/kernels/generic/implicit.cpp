@@ -71,10 +71,12 @@ double gamma_slope(double a, double x) {
     if (a > 2e4) return large_gamma_slope(a, x);
     if (x < a + 1 || x < 1) {                           // the lower incomplete gamma function's series
         Dual term = constant(1), sum = term;
-        for (int n = 1; n < most_terms; n++) {
-            term = term * constant(x) / Dual{a + n, 1};
+        for (int n = 1; n < most_terms; n++) {          // term x / (a + n), with one division
+            double inverse = 1 / (a + n), ratio = x * inverse;
+            term.v *= ratio;
+            term.d = term.d * ratio - term.v * inverse;
             sum = sum + term;
-            if (fabs(term.v) < 1e-17 * sum.v && fabs(term.d) < 1e-17 * fabs(sum.d)) break;
+            if (term.v < 1e-17 * sum.v && fabs(term.d) < 1e-17 * fabs(sum.d)) break;
         }
         return -x / a * (sum.v * (log(x) - scalar::digamma(a + 1)) + sum.d);
     }
