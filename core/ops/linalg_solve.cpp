@@ -199,24 +199,8 @@ void infer_lstsq(Call& c) {
     int64_t m = rows(a), n = columns(a), k = std::min(m, n);
     matrix_result(c, with(leading, {n, columns(b)}), c.tensor(0).dtype);
     bool knows_rank = driver != lapack::Driver::gels, knows_values = knows_rank && driver != lapack::Driver::gelsy;
-    // How much of B is left over: only where there are more equations than unknowns, and all of these were found.
-    c.result(m > n ? with(leading, {columns(b)}) : Dims{0}, to_real(c.tensor(0).dtype));
     c.result(knows_rank ? leading_sizes(a) : Dims{0}, DType::int64);
     c.result(knows_values ? with(leading_sizes(a), {k}) : Dims{0}, to_real(c.tensor(0).dtype));
-}
-
-template <class T>
-void copy_solution(const Tensor& work, const Tensor& x, const Tensor& left_over, int64_t unknowns) {
-    using R = decltype(std::abs(T()));
-    Batch b = batch_of(work);
-    const T* from = work.data_as<T>();
-    for (int64_t i = 0; i < b.count * b.n; ++i, from += b.m) {
-        std::copy_n(from, unknowns, x.data_as<T>() + i * unknowns);
-        if (left_over.numel() == 0) continue;
-        R sum = 0;
-        for (int64_t j = unknowns; j < b.m; ++j) sum += std::norm(from[j]);
-        left_over.data_as<R>()[i] = sum;
-    }
 }
 
 void run_lstsq(Call& c) {
@@ -225,7 +209,7 @@ void run_lstsq(Call& c) {
     const Dims& sizes = c.tensor(0).sizes;
     int64_t m = rows(sizes), n = columns(sizes), k = std::min(m, n), right = columns(x.sizes());
     Dims leading = leading_sizes(x.sizes());
-    for (int i = 0; i < 4; ++i) zero(c.out[size_t(i)]);
+    for (int i = 0; i < 3; ++i) zero(c.out[size_t(i)]);
     Tensor a = column_major_empty(with(leading, {m, n}), x.dtype());
     Tensor work = column_major_empty(with(leading, {std::max(m, n), right}), x.dtype());
     Batch b = batch_of(a);
@@ -242,15 +226,12 @@ void run_lstsq(Call& c) {
         return "element " + std::to_string(i) + " of the triangular factor's diagonal is zero, or the singular values "
                "did not converge: the matrix lacks full rank";
     });
-    DType t = x.dtype();
-    if (t == DType::float32) copy_solution<float>(work, x, c.out[1], n);
-    else if (t == DType::float64) copy_solution<double>(work, x, c.out[1], n);
-    else if (t == DType::complex64) copy_solution<std::complex<float>>(work, x, c.out[1], n);
-    else copy_solution<std::complex<double>>(work, x, c.out[1], n);
-    for (int64_t i = 0; i < c.out[2].numel(); ++i) c.out[2].data_as<int64_t>()[i] = rank[size_t(i)];
-    if (c.out[3].numel()) {
-        Tensor flat = alias(singular, c.out[3].sizes(), c.out[3].strides(), 0);
-        put(c.out[3], *flat.impl());
+    Tensor solution = alias(work, x.sizes(), work.strides(), work.impl()->offset);
+    put(x, *solution.impl());
+    for (int64_t i = 0; i < c.out[1].numel(); ++i) c.out[1].data_as<int64_t>()[i] = rank[size_t(i)];
+    if (c.out[2].numel()) {
+        Tensor values = alias(singular, c.out[2].sizes(), c.out[2].strides(), 0);
+        put(c.out[2], *values.impl());
     }
 }
 
@@ -282,20 +263,24 @@ void vjp_lstsq(Vjp& d) {
 void infer_pinv(Call& c) {
     if (c["hermitian"].to_bool()) require_square(c, 0);
     else require_matrix(c, 0);
-    const Dims& sizes = c.tensor(0).sizes;
-    const TensorImpl& floor = c.tensor(1);
-    require(floor.dtype == to_real(c.tensor(0).dtype) && rules::broadcast(c, floor.sizes, leading_sizes(sizes)) ==
-                leading_sizes(sizes), ErrorKind::runtime, c.name(), ": the tolerance has shape ", floor.sizes,
-            " and dtype ", name_of(floor.dtype), "; expected ", leading_sizes(sizes), " or less, ",
-            name_of(to_real(c.tensor(0).dtype)));
-    c.result(with(leading_sizes(sizes), {columns(sizes), rows(sizes)}), c.tensor(0).dtype);
+    const Dims &sizes = c.tensor(0).sizes, leading = leading_sizes(sizes);
+    DType t = to_real(c.tensor(0).dtype);
+    for (int i : {1, 2}) {
+        const TensorImpl& floor = c.tensor(i);
+        require(floor.dtype == t && rules::broadcast(c, floor.sizes, leading) == leading, ErrorKind::runtime, c.name(),
+                ": ", rules::param_name(c, i), " has shape ", floor.sizes, " and dtype ", name_of(floor.dtype),
+                "; expected what broadcasts to ", leading, ", ", name_of(t));
+    }
+    c.result(with(leading, {columns(sizes), rows(sizes)}), c.tensor(0).dtype);
 }
 
 void run_pinv(Call& c) {
     static const Op& svd = required_op("svd");
     static const Op& eigh = required_op("eigh");
+    static const Op& amax = required_op("amax");
     if (c.out[0].numel() == 0) return;
-    Tensor a = detach(Tensor(&c.tensor(0))), floor = column(detach(Tensor(&c.tensor(1)))), left, values, right;
+    auto argument = [&](int i) { return detach(Tensor(&c.tensor(i))); };
+    Tensor a = argument(0), left, values, right;
     if (c["hermitian"].to_bool()) {
         Call parts = invoke_call(eigh, a);
         left = parts.out[1], values = parts.out[0], right = adjoint(left);
@@ -303,7 +288,9 @@ void run_pinv(Call& c) {
         Call parts = invoke_call(svd, a, false);
         left = adjoint(parts.out[2]), values = parts.out[1], right = adjoint(parts.out[0]);
     }
-    Tensor inverted = to_dtype(masked_fill(reciprocal(values), abs(values) <= floor, 0), a.dtype());
+    Tensor sizes = abs(values);
+    Tensor floor = maximum(column(argument(1)), column(argument(2)) * invoke(amax, sizes, -1, true));
+    Tensor inverted = to_dtype(masked_fill(reciprocal(values), sizes <= floor, 0), a.dtype());
     put(c.out[0], *matmul(left * row(inverted), right).impl());
 }
 
@@ -382,7 +369,7 @@ OP(solve_triangular) = {
            "`unitriangular` takes its diagonal as ones."};
 
 OP(lstsq) = {
-    .signature = "lstsq(A: Tensor, B: Tensor, rcond: float, driver: str) -> (solution: Tensor, residuals: Tensor, "
+    .signature = "lstsq(A: Tensor, B: Tensor, rcond: float, driver: str) -> (solution: Tensor, "
                  "rank: Tensor, singular_values: Tensor)",
     .names = "_ops.lstsq",
     .dtypes = MATRICES,
@@ -395,7 +382,7 @@ OP(lstsq) = {
     .doc = "The X that makes |A X - B| smallest, and of these the smallest where the driver can tell."};
 
 OP(pinv) = {
-    .signature = "pinv(A: Tensor, tolerance: Tensor, hermitian: bool = False) -> Tensor",
+    .signature = "pinv(A: Tensor, atol: Tensor, rtol: Tensor, hermitian: bool = False) -> Tensor",
     .names = "_ops.pinv",
     .dtypes = MATRICES,
     .infer = infer_pinv,
@@ -404,7 +391,8 @@ OP(pinv) = {
     .onnx = no_onnx("ONNX has no operator for it"),
     .samples = {.calls = "pinv(T(3, 3), T(3, 3).detach().sum() * 0 + 1e-9); pinv(T(2, 2, 4), T(2).detach() * 0 + "
                          "1e-9); "
-                         "pinv(T(4, 2), T(4).detach().sum() * 0 + 1e-9)"},
-    .doc = "The Moore-Penrose inverse, where singular values up to the tolerance count as zero."};
+                         "(lambda x, t: pinv(x, t, t))(T(4, 2), T(4).detach().sum() * 0 + 1e-9)"},
+    .doc = "The Moore-Penrose inverse, where singular values up to max(atol, rtol * the largest) count as "
+           "zero."};
 
 }  // namespace rushlight

@@ -106,7 +106,7 @@ def _cross(name, a, b, dim):
     rank = a.dim()
     shapes = f"{tuple(a.shape)} and {tuple(b.shape)}"
     if rank != b.dim():
-        raise RuntimeError(f"{name}: the arguments have shapes {shapes}; expected as many dimensions")
+        raise RuntimeError(f"{name}: input and other have shapes {shapes}; expected as many dimensions")
     if not -rank <= dim < rank:
         raise IndexError(f"{name}: dim={dim} is out of range for shapes {shapes}; expected {-rank} <= dim < {rank}")
     if a.shape[dim] != 3 or b.shape[dim] != 3:
@@ -197,7 +197,7 @@ def matrix_power(A, n):
     """
     need_matrix("matrix_power", "A", A, square=True)
     if n == 0:
-        return _identity_like(A).clone()
+        return A.clone().copy_(_identity_like(A))
     square, n = (core.linalg.inv(A), -n) if n < 0 else (A, n)
     result = None
     while n:
@@ -239,6 +239,8 @@ def matrix_exp(A):
         raise RuntimeError(f"matrix_exp: A has dtype {A.dtype}; expected float32, float64, complex64 or complex128")
     if A.numel() == 0:
         return A.clone()
+    if A.dtype in (core.float32, core.complex64):                      # squaring loses digits at each step
+        return core.linalg.matrix_exp(A.to(core.promote_types(A.dtype, core.float64))).to(A.dtype)
     norm = linalg["vector_norm"](A.detach(), 1, -2, True).amax(-1, True)
     halvings = (norm / _PADE_NORM).log2().ceil().clamp(min=0)
     halvings = core.where(halvings < 2000, halvings, 0)                # neither NaN nor infinities can be halved
@@ -431,8 +433,8 @@ def linalg_vander(x, N=None):
         >>> rl.linalg.vander(rl.tensor([2, 3]), 3).tolist()
         [[1, 2, 4], [1, 3, 9]]
     """
-    if x.dim() == 0:
-        raise RuntimeError("vander: x has no dimensions; expected at least one")
+    if x.dim() == 0 and N is None:
+        raise RuntimeError("vander: x has no dimensions and N is None; expected a number of columns")
     if N is not None and N <= 1:
         raise RuntimeError(f"vander: N={N}; expected N > 1")
     columns = x.shape[-1] if N is None else N

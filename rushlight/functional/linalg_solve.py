@@ -177,8 +177,8 @@ def older_lu(A, pivot=True, get_infos=False):
         >>> rl.lu(rl.tensor([[1.0, 2.0], [4.0, 4.0]]))[1].tolist()
         [2, 2]
     """
-    found = tuple(linalg["lu_factor_ex"](A, pivot=pivot, check_errors=not get_infos))
-    return found if get_infos else found[:2]
+    found = linalg["lu_factor_ex"](A, pivot=pivot, check_errors=not get_infos)
+    return found if get_infos else tuple(found)[:2]
 
 
 def _triangles(LU):
@@ -502,10 +502,11 @@ def lstsq(A, B, rcond=None, *, driver=None):
     m, n = A.shape[-2:]
     if rcond is None:
         rcond = EPSILON.get(A.dtype, 0.0) * max(m, n)
-    found = ops["lstsq"](A, B.unsqueeze(-1) if vector else B, rcond, driver or "gelsy")
-    solution, residuals, rank, singular = found
-    if driver in (None, "gelsy") or (driver != "gels" and (rank != n).any()):
-        residuals = residuals.new_empty(0)
+    right = B.unsqueeze(-1) if vector else B
+    solution, rank, singular = ops["lstsq"](A, right, rcond, driver or "gelsy")
+    residuals = singular.new_empty(0)
+    if m > n and driver in ("gels", "gelsd", "gelss") and not (rank != n).any():
+        residuals = (A @ solution - right).abs().square().sum(-2)
     if vector:
         solution = solution.squeeze(-1)
     return _lstsq_result((solution, residuals, rank, singular))
@@ -514,27 +515,19 @@ def lstsq(A, B, rcond=None, *, driver=None):
 # ---- tolerances of rank ---------------------------------------------------------------------------------------------
 
 
-def _floor(A, largest, atol, rtol):
-    """Up to where singular values count as zero: max(atol, rtol * the largest), as PyTorch chooses the defaults."""
-    if rtol is None:
-        eps = EPSILON.get(A.dtype, 0.0) * max(A.shape[-2:])
-        if isinstance(atol, Tensor):
-            rtol = core.where(atol > 0, 0.0, eps)
-        else:
-            rtol = 0.0 if atol is not None and atol > 0 else eps
-    relative = (rtol.to(largest.dtype) if isinstance(rtol, Tensor) else rtol) * largest
-    if atol is None:
-        return relative
-    absolute = atol.to(largest.dtype) if isinstance(atol, Tensor) else largest.new_full((), atol)
-    return core.maximum(absolute, relative)
+def _tolerances(A, atol, rtol):
+    """Both as tensors, with PyTorch's defaults: nothing absolute; relative the dtype's epsilon times max(m, n), or
+    nothing where an absolute one is given.
+    """
+    real = core.float32 if A.dtype in (core.float32, core.complex64) else core.float64
 
+    def tensor(x):
+        return x.detach().to(real) if isinstance(x, Tensor) else core.full((), x, dtype=real)
 
-def _largest(values):
-    return values.amax(-1) if values.shape[-1] else values.new_zeros(values.shape[:-1])
-
-
-def _sizes(A, hermitian):
-    return linalg["eigvalsh"](A).abs() if hermitian else linalg["svdvals"](A)
+    absolute = tensor(0.0 if atol is None else atol)
+    if rtol is not None:
+        return absolute, tensor(rtol)
+    return absolute, core.where(absolute > 0, 0.0, tensor(EPSILON.get(A.dtype, 0.0) * max(A.shape[-2:])))
 
 
 @composite("linalg.pinv out")
@@ -560,9 +553,7 @@ def pinv(A, rcond=None, hermitian=False, *, atol=None, rtol=None):
         [[0.5, 0.0], [0.0, 0.0]]
     """
     need_matrix("pinv", "A", A, square=hermitian)
-    rtol = rcond if rtol is None else rtol
-    floor = _floor(A, _largest(_sizes(A.detach(), hermitian)), atol, rtol)
-    return ops["pinv"](A, floor, hermitian)
+    return ops["pinv"](A, *_tolerances(A, atol, rcond if rtol is None else rtol), hermitian)
 
 
 @composite("pinverse Tensor.pinverse out")
@@ -606,5 +597,9 @@ def matrix_rank(A, tol=None, hermitian=False, *, atol=None, rtol=None):
     need_matrix("matrix_rank", "A", A, square=hermitian)
     if tol is not None:
         atol, rtol = tol, 0.0
-    values = _sizes(A.detach(), hermitian)
-    return (values > _floor(A, _largest(values), atol, rtol).unsqueeze(-1)).sum(-1)
+    if A.numel() == 0:
+        return core.zeros(A.shape[:-2], dtype=core.int64)
+    A = A.detach()
+    values = linalg["eigvalsh"](A).abs() if hermitian else linalg["svdvals"](A)
+    absolute, relative = _tolerances(A, atol, rtol)
+    return (values > core.maximum(absolute, relative * values.amax(-1)).unsqueeze(-1)).sum(-1)

@@ -205,13 +205,14 @@ def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
 
     Args:
         input (Tensor): floating.
-        p (float or 'fro'): the order; 'fro' is 2. May be 0, inf and -inf.
+        p (float, 'fro' or 'nuc'): the order; 'fro' is 2, 'nuc' the sum of matrices' singular values. May be 0, inf
+            and -inf.
         dim (int or tuple of int, optional): dimensions to reduce.
         keepdim (bool): keep the reduced dimensions with size 1.
         dtype (dtype, optional): compute and return in this dtype.
 
     Raises:
-        ValueError: `p` is a string other than 'fro'.
+        ValueError: `p` is another string.
 
     Example:
         >>> import rushlight as rl
@@ -219,8 +220,10 @@ def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
         5.0
     """
     if isinstance(p, str):
+        if p == "nuc":
+            return core.linalg.matrix_norm(input, p, (-2, -1) if dim is None else dim, keepdim, dtype=dtype)
         if p != "fro":
-            raise ValueError(f"norm: p={p!r} is not supported; expected a number or 'fro'")
+            raise ValueError(f"norm: p={p!r} is not supported; expected a number, 'fro' or 'nuc'")
         p = 2
     return vector_norm(input, 2 if p is None else p, dim, keepdim, dtype=dtype)
 
