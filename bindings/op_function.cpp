@@ -297,7 +297,7 @@ PyObject* run_into_several(const OpFunction& f, Call& c, PyObject* out) {
     Py_DECREF(fast);
     require(fits, ErrorKind::type, f.op->parsed.name, ": out must be a tuple of ", n, " tensors");
     dispatch_into_several(c, targets);
-    return Py_NewRef(out);
+    return f.result_type ? PyObject_CallOneArg(f.result_type, out) : Py_NewRef(out);
 }
 
 PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t count, PyObject* keywords) {

@@ -88,7 +88,9 @@ def _misplaced(function, name, args, named, culprit):
 
 
 def write(name, out, result):
-    """Puts results where `out=` says: a tensor, or a tuple of them. Returns `out`."""
+    """Puts results where `out=` says: a tensor, or a tuple of them. Returns `out`, as a named tuple where the result is
+    one.
+    """
     values = result if isinstance(result, (tuple, list)) else (result,)
     targets = out if isinstance(out, (tuple, list)) else (out,)
     if len(targets) != len(values) or not all(isinstance(target, Tensor) for target in targets):
@@ -102,7 +104,7 @@ def write(name, out, result):
     for target, value in zip(targets, values, strict=True):
         _check_cast(name, value, target, "out")
         target.resize_(value.shape).copy_(value)
-    return out
+    return type(result)(out) if isinstance(result, tuple) else out
 
 
 def _check_cast(name, value, target, what):

@@ -426,15 +426,14 @@ def linalg_vander(x, N=None):
         Tensor: (..., n, N).
 
     Raises:
-        RuntimeError: N is less than 1, or x has no dimensions.
+        RuntimeError: N is less than 2.
 
     Example:
         >>> import rushlight as rl
         >>> rl.linalg.vander(rl.tensor([2, 3]), 3).tolist()
         [[1, 2, 4], [1, 3, 9]]
     """
-    if x.dim() == 0 and N is None:
-        raise RuntimeError("vander: x has no dimensions and N is None; expected a number of columns")
+    x = x if x.dim() else x.reshape(1)
     if N is not None and N <= 1:
         raise RuntimeError(f"vander: N={N}; expected N > 1")
     columns = x.shape[-1] if N is None else N

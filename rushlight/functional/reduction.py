@@ -199,7 +199,7 @@ def std_mean(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     return spread, core.mean(input, None if isinstance(dim, bool) else dim, keepdim)
 
 
-@composite("norm Tensor.norm")
+@composite("norm Tensor.norm out")
 def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
     """The p-norm of the elements, all or along `dim`.
 

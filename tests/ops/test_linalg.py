@@ -218,7 +218,7 @@ def test_triangular_solve():
 
 @pytest.mark.parametrize("driver", ["gels", "gelsy", "gelsd", "gelss"])
 @pytest.mark.parametrize("shape", [(5, 3), (3, 5), (4, 4), (2, 6, 2)])
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", DTYPES[:2])
 def test_least_squares(driver, shape, dtype):
     a, b = random_array(shape, dtype), random_array((*shape[:-1], 2), dtype, 1)
     found = L.lstsq(rl.from_numpy(a), rl.from_numpy(b), driver=driver)
@@ -506,8 +506,10 @@ def test_results_go_where_out_says():
     assert L.inv(a, out=out) is out
     close(out, np.linalg.inv(a.numpy()))
     q, r = rl.empty(0, dtype=rl.float64), rl.empty(0, dtype=rl.float64)
-    L.qr(a, out=(q, r))
+    found = L.qr(a, out=(q, r))
+    assert found.Q is q and found.R is r
     close(q @ r, a.numpy())
+    assert L.lu_factor(a, out=(q, rl.empty(0, dtype=rl.int32))).LU is q
 
 
 def test_arguments_stay_as_they_are():
