@@ -3,8 +3,8 @@
     python tools/check_wheel.py FOLDER
 
 Checks: one copy each of oneDNN and OpenBLAS with its licence, the installed size, that it imports and computes away
-from the sources, that the package metadata and `rushlight.__version__` agree. The native build folder of `make dev` is used
-again.
+from the sources, that the package metadata and `rushlight.__version__` agree. The native build folder of `make dev`
+is used again.
 """
 
 import os
