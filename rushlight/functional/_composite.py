@@ -104,7 +104,7 @@ def write(name, out, result):
     for target, value in zip(targets, values, strict=True):
         _check_cast(name, value, target, "out")
         target.resize_(value.shape).copy_(value)
-    return type(result)(out) if isinstance(result, tuple) else out
+    return type(result)(targets) if isinstance(result, (tuple, list)) else out
 
 
 def _check_cast(name, value, target, what):
