@@ -60,10 +60,10 @@ def _place(name, dim, input):
 
 
 def _ints(name, value, argument):
-    value = [value] if isinstance(value, int) else list(value)
-    if not all(isinstance(item, int) for item in value):
-        raise TypeError(f"{name}: argument '{argument}' must be int[] | None; it holds {value}")
-    return value
+    value = [value] if isinstance(value, int) else value
+    if not isinstance(value, (list, tuple)) or not all(isinstance(item, int) for item in value):
+        raise TypeError(f"{name}: argument '{argument}' must be int[] | None, not {value!r}")
+    return list(value)
 
 
 def _dims_and_sizes(name, s, dim, input):

@@ -7,6 +7,12 @@ from rushlight.functional._core import core, native
 ops = core._groups["_ops"]
 
 
+def _check_lengths(name, **lengths):
+    for argument, value in lengths.items():
+        if not isinstance(value, int):
+            raise TypeError(f"{name}: argument '{argument}' must be int, not {type(value).__name__}")
+
+
 def _frame_window(name, window, win_length, n_fft, input, needed):
     """The window in the middle of n_fft points; ones where none is given and it is `needed`."""
     if not 0 < win_length <= n_fft:
@@ -65,6 +71,10 @@ def stft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tru
         >>> rl.stft(x, 8, window=rl.hann_window(8), return_complex=True).shape
         rushlight.Size([5, 9])
     """
+    _check_lengths("stft", n_fft=n_fft)
+    hop_length = n_fft // 4 if hop_length is None else hop_length
+    win_length = n_fft if win_length is None else win_length
+    _check_lengths("stft", hop_length=hop_length, win_length=win_length)
     if center and align_to_window is not None:
         raise RuntimeError(f"stft: align_to_window={align_to_window} is for center=False; expected None")
     if not input.is_floating_point() and not input.is_complex():
@@ -78,8 +88,6 @@ def stft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tru
     if not return_complex:
         warnings.warn("stft: return_complex=False is deprecated; use True, and view_as_real for pairs", stacklevel=2)
     _warn_without_window("stft", window)
-    hop_length = n_fft // 4 if hop_length is None else hop_length
-    win_length = n_fft if win_length is None else win_length
     x = _centred(input, n_fft, pad_mode) if center else input
     if align_to_window:
         spare = n_fft - win_length
@@ -129,8 +137,10 @@ def istft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tr
         >>> rl.istft(rl.stft(x, 8, window=window, return_complex=True), 8, window=window).round().tolist()[:4]
         [0.0, 1.0, 2.0, 3.0]
     """
+    _check_lengths("istft", n_fft=n_fft)
     hop_length = n_fft // 4 if hop_length is None else hop_length
     win_length = n_fft if win_length is None else win_length
+    _check_lengths("istft", hop_length=hop_length, win_length=win_length)
     onesided = _check_istft(input, n_fft, hop_length, win_length, onesided, length)
     _warn_without_window("istft", window)
     window = _frame_window("istft", window, win_length, n_fft, input, needed=True)

@@ -12,6 +12,7 @@ import rushlight as rl
 ONE = ["fft", "ifft", "rfft", "irfft", "hfft", "ihfft"]
 SEVERAL = ["fft", "ifft", "rfft", "irfft"]                   # NumPy has no hfftn
 REAL_ONLY = {"rfft", "ihfft"}
+OPS = rl._C._groups["_ops"]
 
 
 def numbers(shape, real=False, seed=0):
@@ -110,6 +111,14 @@ def test_out():
     (lambda x: rl.fft.fft(x, -3), RuntimeError, "fft: -3 points"),
     (lambda x: rl.fft.fft(x, 2.5), TypeError, "fft: argument 'n' must be int"),
     (lambda x: rl.fft.fft(x, dim=(0, 1)), TypeError, "fft: argument 'dim' must be int"),
+    (lambda x: rl.fft.fft(3), TypeError, "fft: argument 'input' must be Tensor, not int"),
+    (lambda x: rl.fft.fftn(x, dim=2.5), TypeError, "fftn: argument 'dim' must be int"),
+    (lambda x: rl.stft(x, 2.5), TypeError, "stft: argument 'n_fft' must be int, not float"),
+    (lambda x: rl.stft(x, 4, 0.5), TypeError, "stft: argument 'hop_length' must be int, not float"),
+    (lambda x: rl.istft(x, 4, window=3), TypeError, "istft: argument 'window' must be Tensor, not int"),
+    (lambda x: OPS["fft_c2c"](x, (0,), 1.0, True), RuntimeError, "fft_c2c: input has dtype float32; expected complex64"),
+    (lambda x: OPS["fft_r2c"](x.half(), (0,), 1.0, True, True), RuntimeError, "fft_r2c: input has dtype float16"),
+    (lambda x: OPS["fft_c2r"](x, (0,), 6, 1.0, True), RuntimeError, "fft_c2r: input has dtype float32"),
     (lambda x: rl.fft.ifft(x, dim=2), IndexError, r"ifft: dim=2 is out of range for input of shape \(4, 6\)"),
     (lambda x: rl.fft.fft(rl.tensor(1.0)), IndexError, r"fft: dim=-1 .* shape \(\)"),
     (lambda x: rl.fft.fft(x[:0], dim=0), RuntimeError, "fft: 0 points"),
