@@ -56,11 +56,16 @@ Tensor share_buffer(PyObject* o, const char* op) {
     const Py_buffer& b = lease->view;
     try {
         DType dtype;
+        const bool foreign = b.format && (*b.format == '>' || *b.format == '!') && b.itemsize > 1;
+        require(!foreign, ErrorKind::value, op, ": data of format '", b.format ? b.format : "",
+                "' is big-endian; expected native byte order: array.astype(array.dtype.newbyteorder('='))");
         require(dtype_of_format(b.format, b.itemsize, &dtype) && b.itemsize == size_of(dtype), ErrorKind::type, op,
                 ": data of format '", b.format ? b.format : "",
                 "' has no dtype here; expected bool, uint8/16/32/64, int8/16/32/64, float16/32/64 "
                 "or complex64/128 in native byte order");
         Dims sizes, strides;
+        require(b.ndim == 0 || (b.shape && b.strides), ErrorKind::type, op, ": data of type ", Py_TYPE(o)->tp_name,
+                " has no shape and strides; expected an array of numbers");
         for (int i = 0; i < b.ndim; ++i) {
             sizes.push_back(b.shape[i]);
             require(b.shape[i] <= 1 || b.strides[i] >= 0, ErrorKind::value, op, ": stride ", b.strides[i],

@@ -172,7 +172,13 @@ PyObject* to_array(PyObject* self, PyObject* args, PyObject* keywords) {
     PyObject* array = PyObject_CallMethod(self, "numpy", nullptr);
     if (!array || (dtype == Py_None && copy != Py_True)) return array;
     PyObject* out = dtype == Py_None ? PyObject_CallMethod(array, "copy", nullptr)
-                                     : PyObject_CallMethod(array, "astype", "O", dtype);
+                                     : PyObject_CallMethod(array, "astype", "OssOO", dtype, "K", "unsafe", Py_True,
+                                                           copy == Py_True ? Py_True : Py_False);
+    if (out && copy == Py_False && out != array) {
+        PyErr_Format(PyExc_ValueError, "__array__: copy=False and dtype=%S; a tensor of another dtype needs a copy",
+                     dtype);
+        Py_CLEAR(out);
+    }
     Py_DECREF(array);
     return out;
 }
@@ -236,6 +242,12 @@ PyObject* to_dlpack(PyObject* self, PyObject* args, PyObject* keywords) {
         return nullptr;
     return guarded([&]() -> PyObject* {
         Tensor t = tensor_of(self);
+        require(stream == Py_None, ErrorKind::value, "__dlpack__: a stream is given; expected None for the CPU");
+        int type = kDLCPU, index = 0;
+        require(device == Py_None || PyArg_ParseTuple(device, "ii", &type, &index), ErrorKind::type,
+                "__dlpack__: dl_device must be a pair of ints");
+        require(type == kDLCPU && index == 0, ErrorKind::buffer, "__dlpack__: dl_device=(", type, ", ", index,
+                "); expected (1, 0): only the CPU holds tensors");
         require(!t->tracked(), ErrorKind::buffer,
                 "__dlpack__: can't export a Tensor that requires grad; use tensor.detach()");
         if (copy == Py_True) {
@@ -299,28 +311,38 @@ Tensor adopt(Managed* managed, bool read_only) {
     return out;
 }
 
-PyObject* from_dlpack(PyObject*, PyObject* object) {
+// A new reference to the capsule that the object gives. Producers of before DLPack 1.0 know neither of the arguments.
+PyObject* capsule_of(PyObject* object, PyObject* copy) {
+    if (PyCapsule_CheckExact(object)) return Py_NewRef(object);
+    PyObject* method = PyObject_GetAttrString(object, "__dlpack__");
+    if (!method) {
+        PyErr_Clear();
+        fail(ErrorKind::type, "from_dlpack: expected an object with __dlpack__, not ", Py_TYPE(object)->tp_name);
+    }
+    PyObject* none = PyTuple_New(0);
+    PyObject* keywords = Py_BuildValue("{s(ii)}", "max_version", 1, 0);
+    if (keywords && copy != Py_None) PyDict_SetItemString(keywords, "copy", copy);
+    PyObject* capsule = keywords && none ? PyObject_Call(method, none, keywords) : nullptr;
+    if (!capsule && copy == Py_None && PyErr_ExceptionMatches(PyExc_TypeError)) {
+        PyErr_Clear();
+        capsule = PyObject_CallNoArgs(method);
+    }
+    Py_DECREF(method);
+    Py_XDECREF(none);
+    Py_XDECREF(keywords);
+    if (!capsule) throw PythonError();
+    return capsule;
+}
+
+PyObject* from_dlpack(PyObject*, PyObject* args, PyObject* given) {
+    PyObject *object, *device = Py_None, *copy = Py_None;
+    static const char* names[] = {"", "device", "copy", nullptr};
+    if (!PyArg_ParseTupleAndKeywords(args, given, "O|$OO:from_dlpack", const_cast<char**>(names), &object, &device,
+                                     &copy))
+        return nullptr;
     return guarded([&]() -> PyObject* {
-        PyObject* capsule = PyCapsule_CheckExact(object) ? Py_NewRef(object) : nullptr;
-        if (!capsule) {
-            PyObject* method = PyObject_GetAttrString(object, "__dlpack__");
-            if (!method) {
-                PyErr_Clear();
-                fail(ErrorKind::type, "from_dlpack: expected an object with __dlpack__, not ",
-                     Py_TYPE(object)->tp_name);
-            }
-            PyObject* none = PyTuple_New(0);
-            PyObject* keywords = Py_BuildValue("{s(ii)}", "max_version", 1, 0);
-            capsule = PyObject_Call(method, none, keywords);
-            if (!capsule && PyErr_ExceptionMatches(PyExc_TypeError)) {
-                PyErr_Clear();
-                capsule = PyObject_CallNoArgs(method);
-            }
-            Py_DECREF(method);
-            Py_DECREF(none);
-            Py_XDECREF(keywords);
-            if (!capsule) throw PythonError();
-        }
+        require_cpu(device, "from_dlpack");
+        PyObject* capsule = capsule_of(object, copy);
         PyObject* out = nullptr;
         try {
             if (PyCapsule_IsValid(capsule, "dltensor_versioned")) {
@@ -348,8 +370,10 @@ PyObject* from_dlpack(PyObject*, PyObject* object) {
 }
 
 PyMethodDef functions[] = {
-    {"from_dlpack", from_dlpack, METH_O,
-     "from_dlpack(ext_tensor) -> Tensor\n\nA tensor over the memory of an object with __dlpack__, without a copy."},
+    {"from_dlpack", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(from_dlpack)),
+     METH_VARARGS | METH_KEYWORDS,
+     "from_dlpack(ext_tensor, *, device=None, copy=None) -> Tensor\n\nA tensor over the memory of an object with "
+     "__dlpack__; copied where `copy` is True."},
     {"_tensor_over", tensor_over, METH_VARARGS, nullptr},
     {}};
 

@@ -2,6 +2,8 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
 
+#include <utility>
+
 #include "base/interpreter.h"
 #include "base/parallel.h"
 #include "bindings/convert.h"
@@ -145,6 +147,8 @@ NB_MODULE(_C, m) {
         }
         return rules::result_type(values);
     });
+    // Returns what it was before.
+    m.def("_set_standard_operators", [](bool on) { return std::exchange(standard_operators, on); });
     m.def("get_num_threads", &get_num_threads);
     m.def("set_num_threads", &set_num_threads);
     m.def("memory_statistics", &memory);

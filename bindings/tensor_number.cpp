@@ -1,5 +1,6 @@
 // Python's operators on tensors: each is one registered operator.
 #include "bindings/python.h"
+#include "registry/mode.h"
 
 namespace rushlight::python {
 
@@ -12,13 +13,19 @@ const Op& cached() {
     return op;
 }
 
-bool to_operand(const Op& op, int param, PyObject* o, Value* v) {
+// Numbers, tensors and NumPy's arrays, which `held` keeps for the call.
+bool to_operand(const Op& op, int param, PyObject* o, Value* v, Tensor* held) {
     if (is_tensor(o)) {
         *v = Value(impl_of(o));
         return true;
     }
-    return reading(op.parsed.name.c_str(), op.parsed.params[size_t(param)].name.c_str(),
-                   [&] { return to_number(o, v); });
+    return reading(op.parsed.name.c_str(), op.parsed.params[size_t(param)].name.c_str(), [&] {
+        if (to_number(o, v)) return true;
+        if (!PyObject_HasAttrString(o, "__array_interface__")) return false;
+        *held = tensor_from(o);
+        *v = Value(*held);
+        return true;
+    });
 }
 
 void fill_defaults(const Op& op, Value* values, int from) {
@@ -30,7 +37,8 @@ PyObject* binary_in_place(const Op& op, PyObject* self, PyObject* other) {
     return guarded([&]() -> PyObject* {
         Value values[max_params];
         values[0] = Value(impl_of(self));
-        if (!to_operand(op, 1, other, &values[1])) Py_RETURN_NOTIMPLEMENTED;
+        Tensor held;
+        if (!to_operand(op, 1, other, &values[1], &held)) Py_RETURN_NOTIMPLEMENTED;
         fill_defaults(op, values, 2);
         Call call(op, values);
         call.destination = impl_of(self);
@@ -52,7 +60,7 @@ PyObject* unary(const Op& op, PyObject* self) {
 }
 
 #define NAME(id) constexpr char name_##id[] = #id;
-NAME(add) NAME(sub) NAME(mul) NAME(div) NAME(floor_divide) NAME(remainder) NAME(pow) NAME(matmul)
+NAME(add) NAME(sub) NAME(mul) NAME(div) NAME(floor_divide) NAME(floor_quotient) NAME(remainder) NAME(pow) NAME(matmul)
 NAME(neg) NAME(abs) NAME(bitwise_not) NAME(bitwise_and) NAME(bitwise_or) NAME(bitwise_xor)
 NAME(bitwise_left_shift) NAME(bitwise_right_shift) NAME(eq) NAME(ne) NAME(lt) NAME(le) NAME(gt) NAME(ge)
 #undef NAME
@@ -63,6 +71,11 @@ template <const char* id> PyObject* in_place_slot(PyObject* a, PyObject* b) {
 }
 template <const char* id> PyObject* unary_slot(PyObject* a) { return unary(cached<id>(), a); }
 
+const Op& floor_division() {
+    return standard_operators ? cached<name_floor_quotient>() : cached<name_floor_divide>();
+}
+PyObject* floor_divide_slot(PyObject* a, PyObject* b) { return call_binary(floor_division(), a, b); }
+PyObject* floor_divide_in_place_slot(PyObject* a, PyObject* b) { return binary_in_place(floor_division(), a, b); }
 PyObject* power_slot(PyObject* a, PyObject* b, PyObject*) { return call_binary(cached<name_pow>(), a, b); }
 PyObject* power_in_place_slot(PyObject* a, PyObject* b, PyObject*) { return binary_in_place(cached<name_pow>(), a, b); }
 PyObject* positive_slot(PyObject* a) { return Py_NewRef(a); }
@@ -99,7 +112,8 @@ PyObject* index_slot(PyObject* self) {
         require(t->numel == 1 && (is_integral(t->dtype) || t->dtype == DType::boolean), ErrorKind::type,
                 "only integer tensors of a single element can be converted to an index; this one has dtype ",
                 name_of(t->dtype), " and shape ", t->sizes);
-        return PyLong_FromLongLong(item_of(*t, "__index__").to_int());
+        Value v = item_of(*t, "__index__");
+        return v.tag == Tag::natural ? wrap_number(v) : PyLong_FromLongLong(v.to_int());
     });
 }
 
@@ -108,7 +122,9 @@ PyObject* index_slot(PyObject* self) {
 PyObject* call_binary(const Op& op, PyObject* a, PyObject* b) {
     return guarded([&]() -> PyObject* {
         Value values[max_params];
-        if (!to_operand(op, 0, a, &values[0]) || !to_operand(op, 1, b, &values[1])) Py_RETURN_NOTIMPLEMENTED;
+        Tensor held[2];
+        if (!to_operand(op, 0, a, &values[0], &held[0]) || !to_operand(op, 1, b, &values[1], &held[1]))
+            Py_RETURN_NOTIMPLEMENTED;
         fill_defaults(op, values, 2);
         Call call(op, values);
         dispatch(call);
@@ -117,14 +133,6 @@ PyObject* call_binary(const Op& op, PyObject* a, PyObject* b) {
 }
 
 PyObject* compare(PyObject* a, PyObject* b, int how) {
-    // Otherwise Python would compare by identity, and a tensor would silently differ from an array that equals it.
-    if ((how == Py_EQ || how == Py_NE) && !is_tensor(b) && PyObject_HasAttrString(b, "__array_interface__"))
-        return guarded([&]() -> PyObject* {
-            PyObject* array = wrap(tensor_from(b));
-            PyObject* result = array ? compare(a, array, how) : nullptr;
-            Py_XDECREF(array);
-            return result;
-        });
     switch (how) {
         case Py_LT: return call_binary(cached<name_lt>(), a, b);
         case Py_LE: return call_binary(cached<name_le>(), a, b);
@@ -141,7 +149,7 @@ void append_number_slots(std::vector<PyType_Slot>& slots) {
     SLOT(Py_nb_subtract, binary_slot<name_sub>);
     SLOT(Py_nb_multiply, binary_slot<name_mul>);
     SLOT(Py_nb_true_divide, binary_slot<name_div>);
-    SLOT(Py_nb_floor_divide, binary_slot<name_floor_divide>);
+    SLOT(Py_nb_floor_divide, floor_divide_slot);
     SLOT(Py_nb_remainder, binary_slot<name_remainder>);
     SLOT(Py_nb_power, power_slot);
     SLOT(Py_nb_matrix_multiply, binary_slot<name_matmul>);
@@ -154,7 +162,7 @@ void append_number_slots(std::vector<PyType_Slot>& slots) {
     SLOT(Py_nb_inplace_subtract, in_place_slot<name_sub>);
     SLOT(Py_nb_inplace_multiply, in_place_slot<name_mul>);
     SLOT(Py_nb_inplace_true_divide, in_place_slot<name_div>);
-    SLOT(Py_nb_inplace_floor_divide, in_place_slot<name_floor_divide>);
+    SLOT(Py_nb_inplace_floor_divide, floor_divide_in_place_slot);
     SLOT(Py_nb_inplace_remainder, in_place_slot<name_remainder>);
     SLOT(Py_nb_inplace_power, power_in_place_slot);
     SLOT(Py_nb_inplace_and, in_place_slot<name_bitwise_and>);

@@ -248,6 +248,7 @@ ORACLES = {
     "xlogy": special.xlogy,
     "xlog1py": special.xlog1py,
     "floor_divide": np.floor_divide,
+    "floor_quotient": lambda x, y: np.floor(x / y) if np.asarray(x).dtype.kind == "f" else np.floor_divide(x, y),
     "trunc_divide": lambda x, y: np.trunc(x / y),
     "remainder": np.mod,
     "fmod": np.fmod,

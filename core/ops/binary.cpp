@@ -14,6 +14,8 @@ BINARY(div, float_result, (x, y), x / y, SLOPES(1 / y, -(x / y) / y),
        .doc = "input / other; integers give the default floating dtype.", .domain = {0.2, 5});
 BINARY(floor_divide, divide, (x, y), floor_divide(x, y), NO_SLOPE("the quotient is piecewise constant"),
        .doc = "The largest whole number not above input / other.", .domain = {0.2, 5});
+BINARY(floor_quotient, divide, (x, y), floor_quotient(x, y), NO_SLOPE("the quotient is piecewise constant"),
+       .names = "_ops.floor_quotient", .doc = "input / other rounded down, infinities included.", .domain = {0.2, 5});
 BINARY(trunc_divide, divide, (x, y), trunc_divide(x, y), NO_SLOPE("the quotient is piecewise constant"),
        .names = "", .doc = "input / other without its fraction.", .domain = {0.2, 5});
 BINARY(remainder, divide, (x, y), remainder(x, y), SLOPES(1.0, -floor(x / y)),

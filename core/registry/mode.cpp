@@ -5,6 +5,7 @@
 namespace rushlight {
 
 thread_local Mode mode;
+bool standard_operators = false;
 TapeObserver tape_observer;
 
 static std::atomic<DType> default_floating{DType::float32};

@@ -33,6 +33,10 @@ struct TapeObserver {
 };
 extern TapeObserver tape_observer;
 
+// Whether operators follow the Array API standard where PyTorch decided otherwise: shapes have no say in promotion, and
+// `//` of floating numbers is the quotient rounded down. For the whole process.
+extern bool standard_operators;
+
 DType default_dtype();
 void set_default_dtype(DType t);       // floating dtypes only
 

@@ -72,7 +72,7 @@ DType result_type(std::span<const Value> values) {
         int rank;
         DType t;
         if (v.is_tensor()) {
-            rank = v.tensor_->rank() > 0 ? 0 : 1;
+            rank = v.tensor_->rank() > 0 || standard_operators ? 0 : 1;
             t = v.tensor_->dtype;
         } else if (v.is_number()) {
             rank = 2;

@@ -67,7 +67,7 @@ template <class T> RUSHLIGHT_INLINE Vec<T> fmod(Vec<T> x, Vec<T> y) {
 template <class T> RUSHLIGHT_INLINE Vec<T> remainder(Vec<T> x, Vec<T> y) {
     if constexpr (is_real<T>) {
         Vec<T> r = fmod(x, y);
-        return where((r != 0) & ((r < 0) ^ (y < 0)), r + y, r);
+        return where(r == 0, copysign(r, y), where((r < 0) ^ (y < 0), r + y, r));
     } else {
         return lanes(x, y, [](T a, T b) {
             T r = modulo_integers(a, b);
@@ -91,6 +91,11 @@ template <class T> RUSHLIGHT_INLINE Vec<T> floor_divide(Vec<T> x, Vec<T> y) {
             return r != 0 && (r < 0) != (b < 0) ? T(q - 1) : q;
         });
     }
+}
+// The quotient rounded down: infinity where x is infinite, 0 where y is.
+template <class T> RUSHLIGHT_INLINE Vec<T> floor_quotient(Vec<T> x, Vec<T> y) {
+    if constexpr (is_real<T>) return floor(x / y);
+    else return floor_divide(x, y);
 }
 template <class T> RUSHLIGHT_INLINE Vec<T> trunc_divide(Vec<T> x, Vec<T> y) {
     if constexpr (is_real<T>) return trunc(x / y);
