@@ -25,7 +25,7 @@ SHELL := /bin/bash
 NATIVE_SOURCES := pyproject.toml CMakeLists.txt tools/requirements.py \
 	$(shell find core bindings tests/native -type f 2>/dev/null)
 
-.PHONY: help demo test test-native test-torch parity test-wheel lint fuzz sanitize bench docs dev clean
+.PHONY: help demo test test-native test-torch parity array-api test-wheel lint fuzz sanitize bench docs dev clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*  ##' $(MAKEFILE_LIST) | sed -E 's/:.*  ## /\t/' | sort | \
@@ -43,6 +43,10 @@ test-native: $(STAMPS)/native-tests  ## build and run the C++ tests
 test-torch: dev $(STAMPS)/test  ## install PyTorch's CPU build beside it and run the comparisons with it
 	@$(PY) -c 'import torch' 2>/dev/null || $(PIP) install 'torch==2.13.0'
 	@$(PY) -m pytest $(ARGS)
+
+array-api: dev $(STAMPS)/test  ## run the Array API standard's suite; SUITE=its checkout, ARGS="--max-examples 5"
+	@$(PY) -c 'import ndindex, pytest_jsonreport' 2>/dev/null || $(PIP) install 'ndindex>=1.8' pytest-json-report
+	@$(PY) tools/array_api.py '$(SUITE)' $(ARGS)
 
 parity: dev $(STAMPS)/test  ## run PyTorch's own operator samples on both and write docs/parity.md
 	@$(PY) -c 'import torch, expecttest' 2>/dev/null || $(PIP) install 'torch==2.13.0' expecttest

@@ -59,12 +59,23 @@ def set_default_dtype(d):
 _LAZY = {"nn": "nn", "optim": "optim", "utils": "utils", "io": "io", "testing": "testing", "cuda": "cuda",
          "backends": "backends", "accelerator": "accelerator", "linalg": "linalg", "special": "special",
          "fft": "fft", "signal": "signal", "distributions": "distributions", "func": "func",
-         "masked": "masked"}
+         "masked": "masked", "array_api": "array_api"}
 _LAZY_NAMES = {"save": "io", "load": "io", "set_printoptions": "_printing", "get_printoptions": "_printing",
                "vmap": "func"}
 _LEGACY = {"FloatTensor": float32, "DoubleTensor": float64, "HalfTensor": float16, "BFloat16Tensor": bfloat16,
            "LongTensor": int64, "IntTensor": int32, "ShortTensor": int16, "CharTensor": int8,
            "ByteTensor": uint8, "BoolTensor": bool}
+
+
+def _array_namespace(self, *, api_version=None):
+    """The namespace of the Array API standard that this tensor belongs to: `rushlight.array_api`."""
+    namespace = __getattr__("array_api")
+    if api_version not in (None, *namespace.VERSIONS):
+        raise ValueError(f"__array_namespace__: api_version={api_version!r}; expected one of {namespace.VERSIONS}")
+    return namespace
+
+
+Tensor.__array_namespace__ = _array_namespace
 
 
 def __getattr__(name):

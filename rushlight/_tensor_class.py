@@ -18,6 +18,30 @@ def _array_wrap(self, array, context=None, return_scalar=False):
     return _C.from_numpy(array)
 
 
+def _to_device(self, device, /, *, stream=None):
+    """The tensor on another device, as the Array API standard calls it.
+
+    Args:
+        device (device | str): where to.
+        stream: None, as the CPU has none.
+
+    Raises:
+        ValueError: a stream is given.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.ones(2).to_device("cpu")
+        tensor([1., 1.])
+    """
+    if stream is not None:
+        raise ValueError(f"to_device: stream={stream!r}; expected None for the CPU")
+    return self.to(device)
+
+
+def _complex(self):
+    return complex(self.item())
+
+
 def legacy_type(name, dtype):
     """A stand-in for an older tensor type: `FloatTensor(2, 3)`, `isinstance(x, FloatTensor)`."""
 
@@ -38,6 +62,8 @@ for _name, _method in in_namespace("Tensor").items():
 Tensor._repr = _repr
 Tensor.__format__ = _printing.tensor_format
 Tensor.__reversed__ = _reversed
+Tensor.__complex__ = _complex
+Tensor.to_device = _to_device
 Tensor.__array_priority__ = 1000
 Tensor.__array_wrap__ = _array_wrap
 Tensor.__copy__ = _tensor_pickle.tensor_copy

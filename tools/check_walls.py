@@ -38,7 +38,7 @@ PYTHON_STOREYS = [
     [{"nn"}],
     [{"optim"}, {"utils"}, {"jit"}, {"distributions"}, {"func"}, {"testing"}, {"cuda", "backends", "accelerator"}],
     [{"io"}, {"onnx"}, {"quantization"}, {"distributed"}, {"profiler"}, {"hub"}, {"serialization"}],
-    [{"vision"}, {"text"}, {"audio"}, {"rl"}],
+    [{"vision"}, {"text"}, {"audio"}, {"rl"}, {"array_api"}],
     [{"serve"}, {"compat"}, {"cli", "__main__"}],
 ]
 # Private modules beside the front page that belong higher up.
