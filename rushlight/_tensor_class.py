@@ -3,6 +3,7 @@
 from rushlight import _C, _printing, _tensor_pickle
 from rushlight._C import Generator, Tensor
 from rushlight.functional._composite import in_namespace
+from rushlight.functional.complex_numbers import PROPERTIES
 
 
 def _repr(self):
@@ -59,6 +60,8 @@ def legacy_type(name, dtype):
 
 for _name, _method in in_namespace("Tensor").items():
     setattr(Tensor, _name, _method)
+for _name, _property in PROPERTIES.items():
+    setattr(Tensor, _name, _property)
 Tensor._repr = _repr
 Tensor.__format__ = _printing.tensor_format
 Tensor.__reversed__ = _reversed

@@ -26,6 +26,7 @@ inline const Op& required_op(const char* id) {
 RUSHLIGHT_UNARY_FUNCTION(neg)
 RUSHLIGHT_UNARY_FUNCTION(abs)
 RUSHLIGHT_UNARY_FUNCTION(sign)
+RUSHLIGHT_UNARY_FUNCTION(sgn)
 RUSHLIGHT_UNARY_FUNCTION(exp)
 RUSHLIGHT_UNARY_FUNCTION(exp2)
 RUSHLIGHT_UNARY_FUNCTION(expm1)
@@ -54,6 +55,11 @@ RUSHLIGHT_UNARY_FUNCTION(isnan)
 RUSHLIGHT_UNARY_FUNCTION(logical_not)
 RUSHLIGHT_UNARY_FUNCTION(clone)
 RUSHLIGHT_UNARY_FUNCTION(detach)
+RUSHLIGHT_UNARY_FUNCTION(real)
+RUSHLIGHT_UNARY_FUNCTION(imag)
+RUSHLIGHT_UNARY_FUNCTION(view_as_real)
+RUSHLIGHT_UNARY_FUNCTION(view_as_complex)
+RUSHLIGHT_UNARY_FUNCTION(conj_physical)
 
 RUSHLIGHT_BINARY_FUNCTION(add)
 RUSHLIGHT_BINARY_FUNCTION(sub)
@@ -129,6 +135,8 @@ inline Tensor cat(std::span<const Tensor> parts, int64_t dim) {
     for (const Tensor& t : parts) list.push_back(t.impl());
     return invoke(op, std::span<TensorImpl* const>(list), dim);
 }
+// What a gradient is multiplied by instead of a complex factor; real numbers are their own.
+inline Tensor conj(const Tensor& x) { return is_complex(x.dtype()) ? conj_physical(x) : x; }
 inline Tensor zeros(const Dims& size, DType dtype) { return full(size, 0, dtype); }
 inline Tensor ones(const Dims& size, DType dtype) { return full(size, 1, dtype); }
 

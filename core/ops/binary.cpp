@@ -3,14 +3,14 @@
 
 namespace rushlight {
 
-BINARY(add, same_or_bool, (x, y, p), add_scaled(x, y, p[0]), SLOPES(1.0, p[0]),
+BINARY(add, numeric_or_bool, (x, y, p), add_scaled(x, y, p[0]), SLOPES(1.0, p[0]),
        .attributes = "*, alpha: Number = 1", .doc = "input + alpha * other.");
-BINARY(sub, same, (x, y, p), sub_scaled(x, y, p[0]), SLOPES(1.0, -p[0]),
+BINARY(sub, numeric, (x, y, p), sub_scaled(x, y, p[0]), SLOPES(1.0, -p[0]),
        .attributes = "*, alpha: Number = 1", .aliases = "subtract Tensor.subtract Tensor.subtract_",
        .doc = "input - alpha * other.");
-BINARY(mul, same_or_bool, (x, y), x * y, SLOPES(y, x),
+BINARY(mul, numeric_or_bool, (x, y), x * y, SLOPES(y, x),
        .aliases = "multiply Tensor.multiply Tensor.multiply_", .doc = "input * other.");
-BINARY(div, float_result, (x, y), x / y, SLOPES(1 / y, -(x / y) / y),
+BINARY(div, analytic, (x, y), x / y, SLOPES(1 / y, -(x / y) / y),
        .doc = "input / other; integers give the default floating dtype.", .domain = {0.2, 5});
 BINARY(floor_divide, divide, (x, y), floor_divide(x, y), NO_SLOPE("the quotient is piecewise constant"),
        .doc = "The largest whole number not above input / other.", .domain = {0.2, 5});
@@ -22,8 +22,8 @@ BINARY(remainder, divide, (x, y), remainder(x, y), SLOPES(1.0, -floor(x / y)),
        .doc = "The remainder of input / other with the sign of `other`, as Python's %.", .domain = {0.2, 5});
 BINARY(fmod, divide, (x, y), fmod(x, y), SLOPES(1.0, -trunc(x / y)),
        .doc = "The remainder of input / other with the sign of `input`, as C's.", .domain = {0.2, 5});
-BINARY(pow, same, (x, y), pow(x, y),
-       SLOPES(where(y == 0, 0, y * pow(x, y - 1)), where((x == 0) & (y >= 0), 0, pow(x, y) * log(x))),
+BINARY(pow, numeric, (x, y), pow(x, y),
+       SLOPES(where(y == 0, 0, y * pow(x, y - 1)), where((x == 0) & (real(y) >= 0), 0, pow(x, y) * log(x))),
        .doc = "input to the power of other.", .domain = {0.2, 3}, .natural_exponent = true);
 BINARY(atan2, float_result, (x, y), atan2(x, y), SLOPES(y / (x * x + y * y), -x / (x * x + y * y)),
        .aliases = "arctan2 Tensor.arctan2 Tensor.arctan2_", .doc = "The angle of the point (other, input), in radians.",

@@ -3,9 +3,9 @@
 
 namespace rushlight {
 
-BINARY(eq, compare, (x, y), x == y, NO_SLOPE("the result is bool"),
+BINARY(eq, equality, (x, y), x == y, NO_SLOPE("the result is bool"),
        .doc = "input == other, element by element.");
-BINARY(ne, compare, (x, y), x != y, NO_SLOPE("the result is bool"),
+BINARY(ne, equality, (x, y), x != y, NO_SLOPE("the result is bool"),
        .aliases = "not_equal Tensor.not_equal Tensor.not_equal_", .doc = "input != other, element by element.");
 BINARY(lt, compare, (x, y), x < y, NO_SLOPE("the result is bool"),
        .aliases = "less Tensor.less Tensor.less_", .doc = "input < other, element by element.");

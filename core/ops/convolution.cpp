@@ -3,6 +3,7 @@
 #include "kernels/compute/compute.h"
 #include "ops/activation.h"
 #include "ops/algebra.h"
+#include "ops/complex_parts.h"
 #include "ops/weights.h"
 #include "registry/rules.h"
 #include "registry/vjp.h"
@@ -45,8 +46,8 @@ Window window_of(const Call& c, int rank) {
     return w;
 }
 
-void check_floating(const Call& c, int a, int b) {
-    rules::require_floating(c, a);
+void check_dtypes(const Call& c, int a, int b) {
+    if (!is_complex(c.tensor(a).dtype)) rules::require_floating(c, a);
     rules::require_same_dtype(c, a, b);
 }
 
@@ -111,7 +112,7 @@ Window window_of(const Vjp& d) {
 // ---- convolution ----------------------------------------------------------------------------------------------------
 
 void infer_convolution(Call& c) {
-    check_floating(c, 0, 1);
+    check_dtypes(c, 0, 1);
     const Dims &x = c.tensor(0).sizes, &w = c.tensor(1).sizes;
     require(x.size() >= 3 && x.size() <= 5, ErrorKind::runtime, c.name(), ": input has shape ", x,
             "; expected 3 to 5 dimensions");
@@ -124,6 +125,7 @@ void infer_convolution(Call& c) {
 void run_convolution(Call& c) {
     Tensor x(&c.tensor(0)), w = contiguous(Tensor(&c.tensor(1))), y = c.out[0];
     if (y.numel() == 0) return;
+    if (has_complex_result(c)) return run_bilinear(c, 0, 1, 2);
     Tensor bias = c.has(2) ? contiguous(Tensor(&c.tensor(2))) : Tensor();
     Convolution p = problem(x.sizes(), w.sizes(), y.sizes(), window_of(c, x.rank() - 2), x.dtype());
     Activation in(x);
@@ -153,10 +155,10 @@ Tensor weight_grad(const Tensor& x, const Tensor& g, const Dims& size, const Win
 
 void vjp_convolution(Vjp& d) {
     Window v = window_of(d);
-    if (d.needs(0)) d.to(0, input_grad(d.grad(), d.input(1), d.sizes(0), v));
+    if (d.needs(0)) d.to(0, input_grad(d.grad(), conj(d.input(1)), d.sizes(0), v));
     if (d.needs(1)) {
         Tensor bias;
-        d.to(1, weight_grad(d.input(0), d.grad(), d.sizes(1), v, d.needs(2) ? &bias : nullptr));
+        d.to(1, weight_grad(conj(d.input(0)), d.grad(), d.sizes(1), v, d.needs(2) ? &bias : nullptr));
         if (d.needs(2)) d.to(2, bias);
     } else if (d.needs(2)) {
         Dims others = {0};
@@ -179,7 +181,7 @@ void check_gradient(const Call& c, const Dims& x, const Dims& w, const Dims& g) 
 }
 
 void infer_input_grad(Call& c) {
-    check_floating(c, 0, 1);
+    check_dtypes(c, 0, 1);
     Dims x(c[2].to_ints());
     check_gradient(c, x, c.tensor(1).sizes, c.tensor(0).sizes);
     c.result(x, c.tensor(0).dtype);
@@ -188,6 +190,7 @@ void infer_input_grad(Call& c) {
 void run_input_grad(Call& c) {
     Tensor g(&c.tensor(0)), w = contiguous(Tensor(&c.tensor(1))), x = c.out[0];
     if (x.numel() == 0) return;
+    if (has_complex_result(c)) return run_bilinear(c, 0, 1);
     Convolution p = problem(x.sizes(), w.sizes(), g.sizes(), window_of(c, x.rank() - 2), x.dtype());
     Activation out(g);
     p.output_layout = out.layout();
@@ -196,7 +199,7 @@ void run_input_grad(Call& c) {
 }
 
 void infer_weight_grad(Call& c) {
-    check_floating(c, 0, 1);
+    check_dtypes(c, 0, 1);
     Dims w(c[2].to_ints());
     check_gradient(c, c.tensor(0).sizes, w, c.tensor(1).sizes);
     c.result(w, c.tensor(0).dtype);
@@ -204,6 +207,7 @@ void infer_weight_grad(Call& c) {
 }
 
 void run_weight_grad(Call& c) {
+    if (has_complex_result(c)) return run_bilinear(c, 0, 1);
     Tensor x(&c.tensor(0)), g(&c.tensor(1)), w = c.out[0];
     Convolution p = problem(x.sizes(), w.sizes(), g.sizes(), window_of(c, x.rank() - 2), x.dtype());
     Activation in(x), out(g);
@@ -217,7 +221,7 @@ void run_weight_grad(Call& c) {
 
 // input (N, I, spatial), weight (I, O / groups, kernel): the gradient of a convolution that maps O channels to I.
 void infer_transposed(Call& c) {
-    check_floating(c, 0, 1);
+    check_dtypes(c, 0, 1);
     const Dims &x = c.tensor(0).sizes, &w = c.tensor(1).sizes;
     require(x.size() >= 3 && x.size() <= 5 && x.size() == w.size(), ErrorKind::runtime, c.name(), ": input of shape ",
             x, " and weight of shape ", w, "; expected both with the same 3 to 5 dimensions");
@@ -248,6 +252,7 @@ void infer_transposed(Call& c) {
 void run_transposed(Call& c) {
     Tensor x(&c.tensor(0)), w = contiguous(Tensor(&c.tensor(1))), y = c.out[0];
     if (y.numel() == 0) return;
+    if (has_complex_result(c)) return run_bilinear(c, 0, 1, 2);
     Tensor bias = c.has(2) ? contiguous(Tensor(&c.tensor(2))) : Tensor();
     Convolution p = problem(y.sizes(), w.sizes(), x.sizes(), window_of(c, x.rank() - 2), x.dtype());
     Activation in(x);
@@ -268,13 +273,13 @@ void vjp_transposed(Vjp& d) {
     for (int i = past.size() - 1; i >= 0; --i) pads.push_back(0), pads.push_back(past[i]);
     bool any = std::ranges::any_of(past, [](int64_t n) { return n > 0; });
     if (d.needs(0)) {
-        Tensor g = forward(d.grad(), d.input(1), v);
+        Tensor g = forward(d.grad(), conj(d.input(1)), v);
         for (int i = 2; any && i < x.size(); ++i) g = narrow(g, i, 0, x[i]);
         d.to(0, g);
     }
     if (d.needs(1)) {
         Tensor in = any ? invoke(required_op("pad"), d.input(0), pads) : d.input(0);
-        d.to(1, weight_grad(d.grad(), in, d.sizes(1), v));
+        d.to(1, weight_grad(d.grad(), conj(in), d.sizes(1), v));
     }
     if (d.needs(2)) {
         Dims others = {0};
@@ -356,7 +361,7 @@ void compose_transposed(Call& c) {
 OP(convolution) = {
     .signature = "convolution(input: Tensor, weight: Tensor, bias: Tensor | None, " WINDOW ") -> Tensor",
     .names = "_ops.convolution",
-    .dtypes = "floating",
+    .dtypes = "floating complex",
     .infer = infer_convolution,
     .kernel = {"compute", run_convolution},
     .derivative = {vjp_convolution, "input:weight weight:input"},
@@ -369,13 +374,13 @@ OP(convolution) = {
 OP(convolution_input_grad) = {
     .signature = "convolution_input_grad(grad: Tensor, weight: Tensor, input_size: int[], " WINDOW ") -> Tensor",
     .names = "_ops.convolution_input_grad",
-    .dtypes = "floating",
+    .dtypes = "floating complex",
     .infer = infer_input_grad,
     .kernel = {"compute", run_input_grad},
     .derivative = {[](Vjp& d) {
                        Window v = window_of(d);
-                       if (d.needs(0)) d.to(0, forward(d.grad(), d.input(1), v));
-                       if (d.needs(1)) d.to(1, weight_grad(d.grad(), d.input(0), d.sizes(1), v));
+                       if (d.needs(0)) d.to(0, forward(d.grad(), conj(d.input(1)), v));
+                       if (d.needs(1)) d.to(1, weight_grad(d.grad(), conj(d.input(0)), d.sizes(1), v));
                    }, "grad:weight weight:grad"},
     .onnx = no_onnx("a gradient"),
     .samples = {.calls = "convolution_input_grad(T(2, 4, 7), T(4, 3, 3), (2, 3, 7), (1,), (1,), (1,), 1)"},
@@ -386,15 +391,15 @@ OP(convolution_weight_grad) = {
                  ", with_bias: bool) -> "
                  "(weight: Tensor, bias: Tensor)",
     .names = "_ops.convolution_weight_grad",
-    .dtypes = "floating",
+    .dtypes = "floating complex",
     .infer = infer_weight_grad,
     .kernel = {"compute", run_weight_grad},
     .derivative = {[](Vjp& d) {
                        Window v = window_of(d);
                        Tensor gw = d.grad(0), gb = d.grad(1);
-                       if (d.needs(0) && gw.defined()) d.to(0, input_grad(d.input(1), gw, d.sizes(0), v));
+                       if (d.needs(0) && gw.defined()) d.to(0, input_grad(conj(d.input(1)), gw, d.sizes(0), v));
                        if (!d.needs(1)) return;
-                       Tensor total = gw.defined() ? forward(d.input(0), gw, v) : Tensor();
+                       Tensor total = gw.defined() ? forward(conj(d.input(0)), gw, v) : Tensor();
                        if (gb.defined() && gb.numel() > 0) {
                            Dims channel(d.sizes(1).size(), 1);
                            channel[1] = d.sizes(1)[1];
@@ -413,7 +418,7 @@ OP(convolution_transpose) = {
         "convolution_transpose(input: Tensor, weight: Tensor, bias: Tensor | None, stride: int[], padding: int[], "
         "output_padding: int[], groups: int, dilation: int[]) -> Tensor",
     .names = "_ops.convolution_transpose",
-    .dtypes = "floating",
+    .dtypes = "floating complex",
     .infer = infer_transposed,
     .kernel = {"compute", run_transposed},
     .derivative = {vjp_transposed, "input:weight weight:input"},
@@ -430,7 +435,7 @@ OP(convolution_transpose) = {
     OP(conv##N##d) = {                                                                                                 \
         .signature = CONV(#N),                                                                                         \
         .names = "conv" #N "d nn.functional.conv" #N "d",                                                              \
-        .dtypes = "floating",                                                                                          \
+        .dtypes = "floating complex",                                                                                          \
         .compose = compose_convolution<N>,                                                                             \
         .samples = {.calls = SHAPES},                                                                                  \
         .doc = "The convolution of `input` (N, C, spatial) with `weight` (O, C / groups, kernel); padding may be " \
@@ -438,7 +443,7 @@ OP(convolution_transpose) = {
     OP(conv_transpose##N##d) = {                                                                                       \
         .signature = CONV_TRANSPOSE(#N),                                                                               \
         .names = "conv_transpose" #N "d nn.functional.conv_transpose" #N "d",                                          \
-        .dtypes = "floating",                                                                                          \
+        .dtypes = "floating complex",                                                                                          \
         .compose = compose_transposed<N>,                                                                              \
         .samples = {.calls = TRANSPOSED_SHAPES},                                                                       \
         .doc = "The transposed convolution of `input` (N, I, spatial) with `weight` (I, O / groups, kernel)."}

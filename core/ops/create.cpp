@@ -3,6 +3,8 @@
 #include <cstring>
 
 #include "kernels/generic/arrange.h"
+#include "ops/algebra.h"
+#include "ops/complex_parts.h"
 #include "ops/shape_rules.h"
 
 namespace rushlight {
@@ -143,14 +145,32 @@ void run_arange(Call& c) {
 void infer_linspace(Call& c) {
     int64_t steps = c["steps"].to_int();
     require(steps >= 0, ErrorKind::runtime, c.name(), ": steps=", steps, " is negative; expected steps >= 0");
-    for (int i : {0, 1})
-        require(c[i].tag != Tag::complex, ErrorKind::runtime, c.name(), ": complex numbers are not supported here");
-    c.result({steps}, dtype_or(c, "dtype", default_dtype()));
+    bool complex = c[0].tag == Tag::complex || c[1].tag == Tag::complex;
+    DType otherwise = complex ? to_complex(default_dtype()) : default_dtype(), t = dtype_or(c, "dtype", otherwise);
+    require(is_complex(t) || !complex, ErrorKind::runtime, c.name(), ": dtype=", name_of(t), " and complex ",
+            c[0].tag == Tag::complex ? "start" : "end", "; expected a complex dtype");
+    c.result({steps}, t);
+}
+
+// Both parts are sequences of their own.
+void run_complex_linspace(Call& c, bool powers) {
+    Tensor& out = c.out[0];
+    auto part = [](const Value& v, bool imaginary) {
+        return imaginary ? v.tag == Tag::complex ? v.complex_.im : 0 : v.to_double();
+    };
+    Tensor values = empty_tensor(out.sizes(), DType::complex128), row = empty_tensor(out.sizes(), DType::float64);
+    for (bool imaginary : {false, true}) {
+        kernels::linspace(row.data(), DType::float64, out.numel(), part(c[0], imaginary), part(c[1], imaginary), false, 0);
+        copy_values(*(imaginary ? imaginary_part(values) : real_part(values)).impl(), *row.impl());
+    }
+    if (powers) values = pow(c["base"], values);
+    copy_values(*out.impl(), *values.impl());
 }
 
 void run_linspace(Call& c) {
     bool powers = c.op.parsed.find("base") >= 0;
     Tensor& out = c.out[0];
+    if (is_complex(out.dtype())) return run_complex_linspace(c, powers);
     kernels::linspace(out.data(), out.dtype(), out.numel(), c[0].to_double(), c[1].to_double(), powers,
                       powers ? c["base"].to_double() : 0);
 }

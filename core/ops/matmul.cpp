@@ -1,6 +1,7 @@
 // Matrix products: matmul and its special cases, linear.
 #include "kernels/compute/compute.h"
 #include "ops/algebra.h"
+#include "ops/complex_parts.h"
 #include "ops/weights.h"
 #include "registry/rules.h"
 #include "registry/vjp.h"
@@ -100,7 +101,7 @@ void product(const Tensor& a_in, const Tensor& b_in, const void* bias, const Ten
     // A broadcast right side lets the rows of all batches form one tall matrix.
     bool tall = !batch.empty() && a.contiguous() && mb.batch.empty() && a.rank() == batch.size() + 2;
     if (tall) {
-        p.m = a.numel() / ma.columns;
+        p.m = step / mb.columns;                   // rows of all batches
         p.batch_rank = 0;
     }
     compute::matmul(p, packed);
@@ -109,8 +110,6 @@ void product(const Tensor& a_in, const Tensor& b_in, const void* bias, const Ten
 // ---- matmul ---------------------------------------------------------------------------------------------------------
 
 void check_operands(const Call& c) {
-    rules::require_not_complex(c, 0);
-    rules::require_not_complex(c, 1);
     rules::require_same_dtype(c, 0, 1);
 }
 
@@ -136,6 +135,7 @@ void infer_matmul(Call& c) {
 }
 
 void run_matmul(Call& c) {
+    if (has_complex_result(c)) return run_bilinear(c, 0, 1);
     Tensor a(&c.tensor(0)), b(&c.tensor(1));
     Dims batch = rules::broadcast(c, batch_of(*a.impl()), batch_of(*b.impl()));
     product(a, b, nullptr, c.out[0], batch);
@@ -143,8 +143,11 @@ void run_matmul(Call& c) {
 
 Tensor transposed(const Tensor& t) { return transpose(t, -2, -1); }
 
+// A saved factor as gradients are multiplied by it.
+Tensor factor(const Vjp& d, int param) { return d.needs(1 - param) ? conj(d.input(param)) : Tensor(); }
+
 void vjp_matmul(Vjp& d) {
-    Tensor a = d.input(0), b = d.input(1), g = d.grad();
+    Tensor a = factor(d, 0), b = factor(d, 1), g = d.grad();
     int ra = d.sizes(0).size(), rb = d.sizes(1).size();
     if (ra == 1 && rb == 1) {
         if (d.needs(0)) d.to(0, mul(g, b));
@@ -207,6 +210,7 @@ void infer_linear(Call& c) {
 }
 
 void run_linear(Call& c) {
+    if (has_complex_result(c)) return run_bilinear(c, 0, 1, 2);
     Tensor x(&c.tensor(0)), w(&c.tensor(1));
     const void* bias = nullptr;
     Tensor plain_bias;
@@ -226,19 +230,19 @@ void run_linear(Call& c) {
 void vjp_linear(Vjp& d) {
     Tensor g = d.grad();
     if (d.sizes(1).size() == 1) {
-        if (d.needs(0)) d.to(0, mul(unsqueeze(g, -1), d.input(1)));
-        if (d.needs(1)) d.to(1, sum_to(mul(unsqueeze(g, -1), d.input(0)), d.sizes(1)));
+        if (d.needs(0)) d.to(0, mul(unsqueeze(g, -1), factor(d, 1)));
+        if (d.needs(1)) d.to(1, sum_to(mul(unsqueeze(g, -1), factor(d, 0)), d.sizes(1)));
         if (d.needs(2)) d.to(2, sum_to(g, d.sizes(2)));
         return;
     }
     int64_t out_features = d.sizes(1)[0], in_features = d.sizes(1)[1];
     Tensor rows = g.rank() == 2 ? g : reshape(g, {g.numel() / std::max<int64_t>(out_features, 1), out_features});
     if (d.needs(0)) {
-        Tensor gx = matmul(rows, d.input(1));
+        Tensor gx = matmul(rows, factor(d, 1));
         d.to(0, g.rank() == 2 ? gx : reshape(gx, d.sizes(0)));
     }
     if (d.needs(1)) {
-        Tensor x = d.input(0);
+        Tensor x = factor(d, 0);
         if (x.rank() != 2) x = reshape(x, {x.numel() / std::max<int64_t>(in_features, 1), in_features});
         d.to(1, matmul(transposed(rows), x));
     }
@@ -253,7 +257,13 @@ void infer_outer(Call& c) {
     c.result({c.tensor(0).sizes[0], c.tensor(1).sizes[0]}, promote(c.tensor(0).dtype, c.tensor(1).dtype));
 }
 
+void run_complex_outer(Call& c) {
+    Tensor a = detach(Tensor(&c.tensor(0))), b = detach(Tensor(&c.tensor(1)));
+    copy_values(*c.out[0].impl(), *mul(unsqueeze(a, 1), unsqueeze(b, 0)).impl());
+}
+
 void run_outer(Call& c) {
+    if (has_complex_result(c)) return run_complex_outer(c);
     Tensor a = cast(Tensor(&c.tensor(0)), c.out[0].dtype()), b = cast(Tensor(&c.tensor(1)), c.out[0].dtype());
     Tensor column = alias(a, {a.size(0), 1}, {1, 1}, a->offset),
            row = alias(b, {1, b.size(0)}, {b.size(0), 1}, b->offset);
@@ -265,7 +275,7 @@ void run_outer(Call& c) {
 OP(matmul) = {
     .signature = "matmul(input: Tensor, other: Tensor) -> Tensor",
     .names = "matmul Tensor.matmul linalg.matmul out",
-    .dtypes = "floating integral",
+    .dtypes = "floating integral complex",
     .infer = infer_matmul,
     .kernel = {"compute", run_matmul},
     .derivative = {vjp_matmul, "input:other other:input"},
@@ -280,7 +290,7 @@ OP(matmul) = {
 OP(mm) = {
     .signature = "mm(input: Tensor, mat2: Tensor) -> Tensor",
     .names = "mm Tensor.mm out",
-    .dtypes = "floating integral",
+    .dtypes = "floating integral complex",
     .infer = infer_exact<2, 2>,
     .kernel = {"compute", run_matmul},
     .derivative = {vjp_matmul, "input:mat2 mat2:input"},
@@ -291,7 +301,7 @@ OP(mm) = {
 OP(bmm) = {
     .signature = "bmm(input: Tensor, mat2: Tensor) -> Tensor",
     .names = "bmm Tensor.bmm out",
-    .dtypes = "floating integral",
+    .dtypes = "floating integral complex",
     .infer = infer_exact<3, 3>,
     .kernel = {"compute", run_matmul},
     .derivative = {vjp_matmul, "input:mat2 mat2:input"},
@@ -302,7 +312,7 @@ OP(bmm) = {
 OP(mv) = {
     .signature = "mv(input: Tensor, vec: Tensor) -> Tensor",
     .names = "mv Tensor.mv out",
-    .dtypes = "floating integral",
+    .dtypes = "floating integral complex",
     .infer = infer_exact<2, 1>,
     .kernel = {"compute", run_matmul},
     .derivative = {vjp_matmul, "input:vec vec:input"},
@@ -312,8 +322,8 @@ OP(mv) = {
 
 OP(dot) = {
     .signature = "dot(input: Tensor, tensor: Tensor) -> Tensor",
-    .names = "dot Tensor.dot vdot Tensor.vdot inner Tensor.inner out",
-    .dtypes = "floating integral",
+    .names = "dot Tensor.dot inner Tensor.inner out",
+    .dtypes = "floating integral complex",
     .infer = infer_exact<1, 1>,
     .kernel = {"compute", run_matmul},
     .derivative = {vjp_matmul, "input:tensor tensor:input"},
@@ -324,13 +334,13 @@ OP(dot) = {
 OP(outer) = {
     .signature = "outer(input: Tensor, vec2: Tensor) -> Tensor",
     .names = "outer Tensor.outer ger Tensor.ger out",
-    .dtypes = "floating integral",
+    .dtypes = "floating integral complex",
     .infer = infer_outer,
     .kernel = {"compute", run_outer},
     .derivative = {[](Vjp& d) {
                        DType t = d.grad().dtype();
-                       if (d.needs(0)) d.to(0, matmul(d.grad(), to_dtype(d.input(1), t)));
-                       if (d.needs(1)) d.to(1, matmul(transposed(d.grad()), to_dtype(d.input(0), t)));
+                       if (d.needs(0)) d.to(0, matmul(d.grad(), to_dtype(factor(d, 1), t)));
+                       if (d.needs(1)) d.to(1, matmul(transposed(d.grad()), to_dtype(factor(d, 0), t)));
                    }, "input:vec2 vec2:input"},
     .onnx = no_onnx("Mul of reshaped vectors; written by the exporter"),
     .samples = {.calls = "outer(T(3), T(4))"},
@@ -339,7 +349,7 @@ OP(outer) = {
 OP(linear) = {
     .signature = "linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor",
     .names = "nn.functional.linear",
-    .dtypes = "floating integral",
+    .dtypes = "floating integral complex",
     .infer = infer_linear,
     .kernel = {"compute", run_linear},
     .derivative = {vjp_linear, "input:weight weight:input"},

@@ -3,18 +3,28 @@
 
 namespace rushlight {
 
-UNARY(abs, same, (x), abs(x), SLOPE(sign(x)),
+UNARY(abs, magnitude, (x), abs(x), SLOPE(sgn(x)),
       .aliases = "absolute Tensor.absolute Tensor.absolute_", .doc = "Absolute value of each element.",
-    .domain = {-3, 3});
-UNARY(neg, same, (x), -x, SLOPE(-1.0),
+    .domain = {-3, 3}, .complex_vjp = complex_slope::abs);
+UNARY(angle, argument, (x), angle(x), SLOPE(0.0),
+      .names = "angle Tensor.angle out", .doc = "The angle of each complex number; of a real one 0 or pi, by its sign.",
+      .complex_vjp = complex_slope::angle, .saves = "input");
+UNARY(conj_physical, numeric_or_bool, (x), conj(x), SLOPE(1.0),
+      .names = "conj_physical Tensor.conj_physical Tensor.conj_physical_ out",
+      .doc = "Each complex number with the other sign of its imaginary part; real ones as they are.",
+      .complex_vjp = complex_slope::conj);
+UNARY(neg, numeric, (x), -x, SLOPE(-1.0),
       .aliases = "negative Tensor.negative Tensor.negative_", .doc = "Each element with the other sign.");
-UNARY(positive, same, (x), x, SLOPE(1.0),
+UNARY(positive, numeric, (x), x, SLOPE(1.0),
       .names = "positive Tensor.positive", .doc = "Each element as it is.");
 UNARY(sign, same_or_bool, (x), sign(x), SLOPE(0.0),
-      .aliases = "sgn Tensor.sgn Tensor.sgn_", .doc = "-1, 0 or 1 by the sign of each element.");
-UNARY(square, same, (x), x * x, SLOPE(2 * x),
+      .doc = "-1, 0 or 1 by the sign of each element.");
+UNARY(sgn, numeric_or_bool, (x), sgn(x), SLOPE(0.0),
+      .doc = "Each complex number over its absolute value, 0 for 0; of a real one its sign.",
+      .complex_vjp = complex_slope::sgn, .saves = "input result");
+UNARY(square, numeric, (x), x * x, SLOPE(2 * x),
       .doc = "Square of each element.");
-UNARY(reciprocal, float_result, (x), 1 / x, SLOPE(-y * y),
+UNARY(reciprocal, analytic, (x), 1 / x, SLOPE(-y * y),
       .doc = "1 / x of each element.", .domain = {0.2, 5});
 UNARY(floor, same, (x), floor(x), SLOPE(0.0),
       .doc = "The largest whole number not above each element.");
@@ -41,11 +51,11 @@ UNARY(nan_to_num, same_or_bool, (x, p), nan_to_num(x, p), SLOPE((x - x) == 0),
              "the largest finite ones where none are given.",
       .finite_limits = true);
 
-UNARY(isnan, predicate, (x), isnan(x), NO_SLOPE("the result is bool"),
+UNARY(isnan, finiteness, (x), isnan(x), NO_SLOPE("the result is bool"),
       .names = "isnan Tensor.isnan", .doc = "Is each element NaN?");
-UNARY(isinf, predicate, (x), isinf(x), NO_SLOPE("the result is bool"),
+UNARY(isinf, finiteness, (x), isinf(x), NO_SLOPE("the result is bool"),
       .names = "isinf Tensor.isinf", .doc = "Is each element infinite?");
-UNARY(isfinite, predicate, (x), isfinite(x), NO_SLOPE("the result is bool"),
+UNARY(isfinite, finiteness, (x), isfinite(x), NO_SLOPE("the result is bool"),
       .names = "isfinite Tensor.isfinite", .doc = "Is each element neither infinite nor NaN?");
 UNARY(isposinf, predicate, (x), isposinf(x), NO_SLOPE("the result is bool"),
       .names = "isposinf Tensor.isposinf out", .doc = "Is each element plus infinity?");

@@ -23,11 +23,8 @@ Extent extent_along(const Call& c) { return extent_of(c.tensor(0).sizes, dim_of(
 // ---- scans ----------------------------------------------------------------------------------------------------------
 
 void infer_scan(Call& c) {
-    rules::require_not_complex(c, 0);
     dim_of(c);
-    DType t = c.has(2) ? c[2].dtype_ : is_floating(c.tensor(0).dtype) ? c.tensor(0).dtype : DType::int64;
-    require(!is_complex(t), ErrorKind::runtime, c.name(), ": dtype=", name_of(t),
-            "; complex numbers are not supported here");
+    DType t = c.has(2) ? c[2].dtype_ : is_differentiable(c.tensor(0).dtype) ? c.tensor(0).dtype : DType::int64;
     c.result(c.tensor(0).sizes, t);
 }
 
@@ -35,7 +32,7 @@ template <void (*scan)(const void*, DType, void*, DType, Extent)>
 void run_scan(Call& c) {
     Tensor x(&c.tensor(0));
     DType out = c.out[0].dtype();
-    bool direct = x.dtype() == out || (out == DType::int64 && !is_floating(x.dtype()));
+    bool direct = x.dtype() == out || (out == DType::int64 && !is_differentiable(x.dtype()));
     x = direct ? contiguous(x) : cast(x, out);
     scan(x.data(), x.dtype(), c.out[0].data(), out, extent_along(c));
 }
@@ -50,7 +47,7 @@ void vjp_cumsum(Vjp& d) { d.to(0, reverse_cumsum(d.grad(), dim_of(d))); }
 void vjp_cumprod(Vjp& d) {
     static const Op& cumprod = required_op("cumprod");
     int64_t dim = dim_of(d);
-    Tensor x = d.input(0), y = d.result(), g = d.grad();
+    Tensor x = conj(d.input(0)), y = conj(d.result()), g = d.grad();
     Tensor zero = eq(x, 0);
     Tensor zeros_so_far = cumsum(to_dtype(zero, DType::int64), dim);
     Tensor before = eq(zeros_so_far, 0), after_first = eq(zeros_so_far, 1);
@@ -82,8 +79,8 @@ void vjp_by_index(Vjp& d) {
     d.to(0, scatter_add(zeros(d.sizes(0), g.dtype()), dim_of(d), d.result(1), g));
 }
 
-void infer_floating_along(Call& c) {
-    rules::require_floating(c, 0);
+void infer_inexact_along(Call& c) {
+    if (!is_complex(c.tensor(0).dtype)) rules::require_floating(c, 0);
     dim_of(c);
     rules::same_as_first(c);
 }
@@ -96,8 +93,8 @@ void run_logcumsumexp(Call& c) {
 void vjp_logcumsumexp(Vjp& d) {
     // exp(x_k) * sum over i >= k of g_i * exp(-y_i); y grows, so x_k - y_i never overflows when shifted by y's maximum.
     int64_t dim = dim_of(d);
-    Tensor x = d.input(0), y = d.result(), g = d.grad();
-    Tensor low = d.sizes(0).empty() ? y : detach(invoke(required_op("amin"), y, dim, true));
+    Tensor x = conj(d.input(0)), y = conj(d.result()), g = d.grad();
+    Tensor low = d.sizes(0).empty() ? real(y) : detach(invoke(required_op("amin"), real(y), dim, true));
     d.to(0, mul(exp(sub(x, low)), reverse_cumsum(mul(g, exp(sub(low, y))), dim)));
 }
 
@@ -109,7 +106,7 @@ void vjp_logcumsumexp(Vjp& d) {
 OP(cumsum) = {
     .signature = SCAN("cumsum"),
     .names = "cumsum Tensor.cumsum Tensor.cumsum_ out",
-    .dtypes = "floating integral bool",
+    .dtypes = "floating integral bool complex",
     .infer = infer_scan,
     .kernel = {"generic", run_scan<kernels::cumsum>},
     .derivative = {vjp_cumsum, ""},
@@ -120,7 +117,7 @@ OP(cumsum) = {
 OP(cumprod) = {
     .signature = SCAN("cumprod"),
     .names = "cumprod Tensor.cumprod Tensor.cumprod_ out",
-    .dtypes = "floating integral bool",
+    .dtypes = "floating integral bool complex",
     .infer = infer_scan,
     .kernel = {"generic", run_scan<kernels::cumprod>},
     .derivative = {vjp_cumprod, "input result"},
@@ -153,8 +150,8 @@ OP(cummin) = {
 OP(logcumsumexp) = {
     .signature = "logcumsumexp(input: Tensor, dim: int) -> Tensor",
     .names = "logcumsumexp Tensor.logcumsumexp out",
-    .dtypes = "floating",
-    .infer = infer_floating_along,
+    .dtypes = "floating complex",
+    .infer = infer_inexact_along,
     .kernel = {"generic", run_logcumsumexp},
     .derivative = {vjp_logcumsumexp, "input result"},
     .onnx = no_onnx("ONNX has no operator for it"),

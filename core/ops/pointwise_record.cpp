@@ -21,9 +21,10 @@ namespace {
 struct Definition {
     family::Family family;
     int inputs;
-    PointwiseSet kernels;
+    PointwiseKernels kernels;            // of this processor, the complex ones among them
     Slopes slopes;
     bool finite_limits, attributes_promote, natural_exponent;
+    void (*complex_vjp)(Vjp&);
     Op* gradient = nullptr;              // the fused g * slope(x, y) of a unary operator
 };
 
@@ -49,12 +50,12 @@ void infer_pointwise(Call& c) {
     const Definition& d = definition_of(c.op);
     int first = d.family == family::select ? 1 : 0;
     DType t = rules::result_type(c, first, d.inputs);
-    bool real = d.family == family::float_result;
+    bool real = d.family == family::float_result || d.family == family::analytic || d.family == family::argument;
     for (int i = d.inputs; d.attributes_promote && i < int(c.op.parsed.params.size()); ++i)
         real = real || c.args[i].tag == Tag::real;
     if (real && !is_differentiable(t)) t = default_dtype();
     c.compute = compute_dtype(t);
-    const PointwiseKernels& k = d.kernels.active();
+    const PointwiseKernels& k = d.kernels;
     if (!k.forward[int(c.compute)]) refuse_dtype(c, t);
     if (is_integral(c.compute) && c.compute != DType::uint64) rules::require_small_numbers(c, t);
     if (k.boolean_first_input && c.args[0].is_tensor() && c.tensor(0).dtype != DType::boolean &&
@@ -83,6 +84,11 @@ void infer_pointwise(Call& c) {
     }
 }
 
+void infer_real_valued(Call& c) {
+    infer_pointwise(c);
+    c.geometry[0].dtype = to_real(c.geometry[0].dtype);
+}
+
 // ---- running --------------------------------------------------------------------------------------------------------
 
 // Strides that let `t` be walked as a tensor of shape `sizes`.
@@ -94,11 +100,13 @@ void broadcast_strides(const TensorImpl& t, const Dims& sizes, int64_t* strides)
     }
 }
 
-union Cell {
-    double f64;
-    int64_t i64;
-    char bytes[8];
+struct Cell {
+    alignas(16) char bytes[16];
 };
+
+std::complex<double> to_complex_number(const Value& v) {
+    return {v.to_double(), v.tag == Tag::complex ? v.complex_.im : 0};
+}
 
 void number_to_cell(const Value& v, DType compute, Cell* cell) {
     visit_dtype(compute, [&](auto zero) {
@@ -107,6 +115,8 @@ void number_to_cell(const Value& v, DType compute, Cell* cell) {
         else if constexpr (std::is_integral_v<T>) *reinterpret_cast<T*>(cell->bytes) = static_cast<T>(v.to_int());
         else if constexpr (std::is_floating_point_v<T>)
             *reinterpret_cast<T*>(cell->bytes) = static_cast<T>(v.to_double());
+        else if constexpr (requires { zero.imag(); })
+            *reinterpret_cast<T*>(cell->bytes) = T(to_complex_number(v));
     });
 }
 
@@ -127,6 +137,12 @@ void params_of(const Call& c, int from, double* p) {
         if (c.args[i].is_none()) set_param(p, i - from, std::numeric_limits<double>::quiet_NaN(), 0);
         else set_param(p, i - from, c.args[i].to_double(), exact_param(c.args[i]));
     }
+}
+
+void complex_params(const Call& c, int from, double* p) {
+    int n = int(c.op.parsed.params.size());
+    for (int i = from; i < n && i - from < param_count; ++i)
+        p[param_count + i - from] = to_complex_number(c.args[i]).imag();
 }
 
 // float16 and bfloat16 compute in float32, whose largest number is not theirs.
@@ -156,20 +172,30 @@ bool joins(const Call& c, int inputs, const double* p) {
 
 void run_forward(Call& c) {
     const Definition& d = definition_of(c.op);
-    const PointwiseKernels& k = d.kernels.active();
+    const PointwiseKernels& k = d.kernels;
     double p[param_slots] = {};
     params_of(c, d.inputs, p);
     if (d.finite_limits) limits_of(c.out[0].dtype(), p);
     if (k.integer_divisor_check && !is_floating(c.compute) && c.out[0].numel() > 0 && has_zero(c.args[1]))
         fail(ErrorKind::zero_division, c.name(), ": argument '", rules::param_name(c, 1),
              "' contains 0; expected integers other than 0");
-    if (d.natural_exponent && !is_floating(c.compute) && c.args[1].is_number())
+    if (d.natural_exponent && !is_differentiable(c.compute) && c.args[1].is_number())
         require(c.args[1].tag == Tag::natural || c.args[1].to_int() >= 0, ErrorKind::runtime, c.name(), ": other=",
                 c.args[1].to_int(), " and input has dtype ", name_of(c.compute),
                 "; expected other >= 0, or a floating dtype: integers have no negative powers");
-    if (c.compute == DType::float32 && joins(c, d.inputs, p)) return;
+    if (c.compute == DType::float32) {
+        if (joins(c, d.inputs, p)) return;
+    } else if (is_complex(c.compute)) {
+        complex_params(c, d.inputs, p);
+    }
     run_tiles(k.forward[int(c.compute)], c.out[0], c.args, d.inputs, c.compute,
               k.boolean_result ? DType::boolean : c.compute, p, k.boolean_first_input);
+}
+
+void run_real_valued(Call& c) {
+    if (!is_complex(c.compute)) return run_forward(c);
+    const PointwiseKernels& k = definition_of(c.op).kernels;
+    run_tiles(k.forward[int(c.compute)], c.out[0], c.args, 1, c.compute, to_real(c.compute), nullptr);
 }
 
 const char* keep(std::string text) {
@@ -204,7 +230,7 @@ void run_gradient(Call& c) {
     double p[param_slots] = {};
     params_of(c, 3, p);
     Value inputs[3] = {c[0], c.has(1) ? c[1] : c[0], c.has(2) ? c[2] : c[0]};
-    TileFn fn = d.kernels.active().backward[c.compute == DType::float64];
+    TileFn fn = d.kernels.backward[c.compute == DType::float64];
     run_tiles(fn, c.out[0], inputs, 3, c.compute, c.compute, p);
 }
 
@@ -261,24 +287,31 @@ Tensor fused_slope(const Vjp& d, const Op& op, int attributes_from) {
     return c.out[0];
 }
 
-Tensor operand(const Vjp& d, int param) {
-    if (d.args[param].is_number()) return scalar_tensor(d.args[param].to_double(), DType::float64);
-    return d.input(param);
+// Of a complex result, real operands count as complex: powers of negative numbers have a logarithm then.
+Tensor operand(const Vjp& d, int param, DType of_result) {
+    const Value& v = d.args[param];
+    if (v.tag == Tag::complex) return full({}, v, DType::complex128);
+    if (v.is_number()) return scalar_tensor(v.to_double(), DType::float64);
+    Tensor x = d.input(param);
+    return is_complex(of_result) && x.defined() && is_floating(x.dtype()) ? to_dtype(x, of_result) : x;
 }
 
 void vjp_pointwise(Vjp& d) {
     const Definition& def = definition_of(d.op);
-    double p[4] = {};
-    for (int i = def.inputs, n = int(d.op.parsed.params.size()); i < n && i - def.inputs < 4; ++i)
-        p[i - def.inputs] = d.args[i].is_none() ? std::numeric_limits<double>::quiet_NaN() : d.args[i].to_double();
+    Attribute p[param_count] = {};
+    for (int i = def.inputs, n = int(d.op.parsed.params.size()); i < n && i - def.inputs < param_count; ++i)
+        p[i - def.inputs].value =
+            d.args[i].is_none() ? std::numeric_limits<double>::quiet_NaN() : to_complex_number(d.args[i]);
     Tensor g = d.grad();
+    if (def.complex_vjp && is_complex(d.dtype(0))) return def.complex_vjp(d);
     if (def.inputs == 1) {
-        if (!d.create_graph && def.gradient && d.dtype(0) == g.dtype())
+        if (!d.create_graph && def.gradient && d.dtype(0) == g.dtype() && is_floating(g.dtype()))
             return d.to(0, fused_slope(d, *def.gradient, 1));
         return d.to(0, def.slopes.of[0](d.input(0), d.result(0), Tensor(), p).times(g));
     }
     // Of select (where), the condition is no operand of the slopes' but is passed as x.
-    Tensor x = operand(d, 0), y = operand(d, 1), z = def.inputs == 3 ? operand(d, 2) : Tensor();
+    Tensor x = operand(d, 0, g.dtype()), y = operand(d, 1, g.dtype()),
+           z = def.inputs == 3 ? operand(d, 2, g.dtype()) : Tensor();
     for (int i = 0; i < def.inputs; ++i)
         if (d.needs(i)) d.to(i, def.slopes.of[i](x, y, z, p).times(g));
 }
@@ -296,6 +329,10 @@ std::string saves_of(const Slopes& s, int inputs, const std::vector<std::string>
 
 const char* dtypes_of(family::Family f) {
     switch (f) {
+        case family::inexact: return "floating complex";
+        case family::magnitude: case family::numeric: return "floating integral complex";
+        case family::analytic: case family::argument: case family::numeric_or_bool: case family::equality:
+        case family::logical: case family::finiteness: case family::select: return "floating integral bool complex";
         case family::floating_only: return "floating";
         case family::float_result: return "floating integral bool";
         case family::same: case family::divide: return "floating integral";
@@ -309,8 +346,9 @@ const char* dtypes_of(family::Family f) {
 
 Tensor Factor::times(const Tensor& g) const {
     if (tensor.defined() && tensor.dtype() == DType::boolean) return where(tensor, g, 0);
-    if (tensor.defined()) return mul(g, tensor);
-    return number == 1 ? g : mul(g, number);
+    if (tensor.defined()) return mul(g, conj(tensor));
+    if (number == 1.0) return g;
+    return number.imag() == 0 ? mul(g, number.real()) : mul(g, std::conj(number));
 }
 
 namespace {
@@ -407,9 +445,12 @@ void run_tiles(TileFn fn, const Tensor& out, const Value* inputs, int count, DTy
 }
 
 Op pointwise_op(const Op& self, const char* name, family::Family family, int inputs, const PointwiseSet& kernels,
-                const Slopes& slopes, const PointwiseFields& fields) {
-    definitions().push_back({family, inputs, kernels, slopes, fields.finite_limits, fields.attributes_promote,
-                             fields.natural_exponent});
+                const ComplexKernels& complex_kernels, const Slopes& slopes, const PointwiseFields& fields) {
+    definitions().push_back({family, inputs, kernels.active(), slopes, fields.finite_limits, fields.attributes_promote,
+                             fields.natural_exponent, fields.complex_vjp});
+    TileFn* forward = definitions().back().kernels.forward;
+    forward[int(DType::complex64)] = complex_kernels.forward[0];
+    forward[int(DType::complex128)] = complex_kernels.forward[1];
     Op op;
     std::string n = name, attributes = *fields.attributes ? std::string(", ") + fields.attributes : "";
     op.signature = fields.signature
@@ -423,11 +464,15 @@ Op pointwise_op(const Op& self, const char* name, family::Family family, int inp
     op.dtypes = dtypes_of(family);
     op.infer = infer_pointwise;
     op.kernel = {"generic", run_forward};
+    if (family == family::magnitude || family == family::argument) {
+        op.infer = infer_real_valued;
+        op.kernel.run = run_real_valued;
+    }
     if (slopes.of[0]) {
         Signature parsed = parse_signature(op.signature);
         std::vector<std::string> params;
         for (const Param& p : parsed.params) params.push_back(p.name);
-        op.derivative = {vjp_pointwise, keep(saves_of(slopes, inputs, params)), nullptr};
+        op.derivative = {vjp_pointwise, fields.saves ? fields.saves : keep(saves_of(slopes, inputs, params)), nullptr};
     } else {
         op.derivative = not_differentiable(slopes.why_not);
     }

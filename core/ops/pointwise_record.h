@@ -3,6 +3,7 @@
 
 #include "kernels/generic/pointwise_kernels.h"
 #include "ops/algebra.h"
+#include "ops/complex_slopes.h"
 #include "registry/vjp.h"
 
 namespace rushlight {
@@ -13,22 +14,34 @@ namespace family {
 // say.
 enum class Family : uint8_t {
     floating_only, float_result, same, same_or_bool, integer_only, integer_or_bool, compare, logical, predicate,
-    divide, select
+    divide, select,
+    inexact, analytic, argument, magnitude, numeric, numeric_or_bool, equality, finiteness
 };
 using enum Family;
 
 }  // namespace family
 
+// A scalar attribute in a slope: real in comparisons and functions, which only real dtypes have, complex in products.
+struct Attribute {
+    std::complex<double> value;
+    operator double() const { return value.real(); }
+    operator Value() const { return value.imag() == 0 ? Value(value.real()) : Value(value); }
+    Attribute operator-() const { return {-value}; }
+    friend Tensor operator*(const Attribute& a, const Tensor& x) { return mul(Value(a), x); }
+    friend Tensor operator*(const Tensor& x, const Attribute& a) { return mul(x, Value(a)); }
+};
+
 // What a slope evaluates to: a tensor, or a plain number.
 struct Factor {
     Tensor tensor;
-    double number = 0;
+    std::complex<double> number = 0;
     Factor(Tensor t) : tensor(std::move(t)) {}
     Factor(double x) : number(x) {}
-    Tensor times(const Tensor& g) const;
+    Factor(const Attribute& x) : number(x.value) {}
+    Tensor times(const Tensor& g) const;             // g times the conjugate, which points to steepest descent
 };
 
-using SlopeFn = Factor (*)(const Tensor& x, const Tensor& y, const Tensor& z, const double* p);
+using SlopeFn = Factor (*)(const Tensor& x, const Tensor& y, const Tensor& z, const Attribute* p);
 
 struct Slopes {
     SlopeFn of[3] = {};
@@ -56,11 +69,14 @@ struct PointwiseFields {
     bool attributes_promote = false;      // a real attribute makes the computation on integers a real one
     bool natural_exponent = false;        // argument 1, a number, must not be negative in integer arithmetic
     bool inplace = false;                 // nn.functional.name takes a last argument `inplace`
+    // Of functions that have no complex derivative (abs, sgn): the gradient for complex inputs, and what it reads.
+    void (*complex_vjp)(Vjp&) = nullptr;
+    const char* saves = nullptr;
 };
 
 // The record of `self`, which this is going to be.
 Op pointwise_op(const Op& self, const char* name, family::Family family, int inputs, const PointwiseSet& kernels,
-                const Slopes& slopes, const PointwiseFields& fields);
+                const ComplexKernels& complex_kernels, const Slopes& slopes, const PointwiseFields& fields);
 
 // Runs a tile function over tensors that broadcast to `out`. Numbers may stand in for inputs.
 void run_tiles(TileFn fn, const Tensor& out, const Value* inputs, int count, DType compute, DType result,
@@ -70,7 +86,7 @@ void run_tiles(TileFn fn, const Tensor& out, const Value* inputs, int count, DTy
 
 #define RUSHLIGHT_SLOPE(EXPRESSION)                                                                          \
     [](const Tensor& x [[maybe_unused]], const Tensor& y [[maybe_unused]], const Tensor& z [[maybe_unused]], \
-       const double* p [[maybe_unused]]) -> ::rushlight::Factor { return ::rushlight::Factor(EXPRESSION); }
+       const ::rushlight::Attribute* p [[maybe_unused]]) -> ::rushlight::Factor { return ::rushlight::Factor(EXPRESSION); }
 
 #define SLOPE(...) (::rushlight::Slopes{{RUSHLIGHT_SLOPE((__VA_ARGS__))}, {#__VA_ARGS__}, nullptr})
 #define NO_SLOPE(WHY) (::rushlight::Slopes{{}, {}, WHY})
@@ -83,7 +99,8 @@ void run_tiles(TileFn fn, const Tensor& out, const Value* inputs, int count, DTy
 #define RUSHLIGHT_POINTWISE(NAME, FAMILY, INPUTS, SLOPES_, ...)                                               \
     DECLARE_POINTWISE_KERNELS(NAME);                                                                          \
     OP(NAME) = ::rushlight::pointwise_op(::rushlight::op_##NAME, #NAME, ::rushlight::family::FAMILY, INPUTS,  \
-                                         POINTWISE_KERNELS(NAME), SLOPES_, ::rushlight::PointwiseFields{__VA_ARGS__})
+                                         POINTWISE_KERNELS(NAME), COMPLEX_KERNELS(NAME), SLOPES_,             \
+                                         ::rushlight::PointwiseFields{__VA_ARGS__})
 #define UNARY(NAME, FAMILY, ARGUMENTS, FORWARD, SLOPES_, ...) RUSHLIGHT_POINTWISE(NAME, FAMILY, 1, SLOPES_, __VA_ARGS__)
 #define BINARY(NAME, FAMILY, ARGUMENTS, FORWARD, SLOPES_, ...) \
     RUSHLIGHT_POINTWISE(NAME, FAMILY, 2, SLOPES_, __VA_ARGS__)

@@ -5,6 +5,8 @@
 #include <limits>
 
 #include "ops/algebra.h"
+#include "ops/complex_parts.h"
+#include "ops/shape_rules.h"
 #include "ops/extent_of.h"
 #include "registry/vjp.h"
 
@@ -30,28 +32,26 @@ DType wanted_dtype(const Call& c, DType otherwise) {
 void infer_reduction(Call& c, DType out) { c.result(reduced_sizes(c.tensor(0).sizes, mask_of(c), keeps(c[2])), out); }
 
 void infer_sum(Call& c) {
-    rules::require_not_complex(c, 0);
     DType t = c.tensor(0).dtype;
-    infer_reduction(c, wanted_dtype(c, is_floating(t) ? t : DType::int64));
-}
-
-void infer_prod(Call& c) {
-    infer_sum(c);
-    DType t = wanted_dtype(c, c.tensor(0).dtype);
-    require(!is_complex(t), ErrorKind::runtime, c.name(), ": dtype=", name_of(t),
-            "; complex numbers are not supported here");
+    infer_reduction(c, wanted_dtype(c, is_differentiable(t) ? t : DType::int64));
 }
 
 void infer_mean(Call& c) {
     DType t = wanted_dtype(c, c.tensor(0).dtype);
-    require(is_floating(t), ErrorKind::runtime, c.name(), ": input has dtype ", name_of(t),
-            "; expected a floating dtype (pass dtype= to convert)");
+    require(is_differentiable(t), ErrorKind::runtime, c.name(), ": input has dtype ", name_of(t),
+            "; expected a floating or complex dtype (pass dtype= to convert)");
     infer_reduction(c, t);
 }
 
-void infer_floating_reduction(Call& c) {
-    rules::require_floating(c, 0);
+void infer_inexact_reduction(Call& c) {
+    if (!is_complex(c.tensor(0).dtype)) rules::require_floating(c, 0);
     infer_reduction(c, c.tensor(0).dtype);
+}
+
+// Of complex numbers a real result.
+void infer_moment(Call& c) {
+    infer_inexact_reduction(c);
+    c.geometry[0].dtype = to_real(c.tensor(0).dtype);
 }
 
 void require_elements(const Call& c, uint64_t mask) {
@@ -68,12 +68,10 @@ void infer_extreme(Call& c) {
 }
 
 void infer_bool(Call& c) {
-    rules::require_not_complex(c, 0);
     infer_reduction(c, c.tensor(0).dtype == DType::uint8 ? DType::uint8 : DType::boolean);
 }
 
 void infer_count(Call& c) {
-    rules::require_not_complex(c, 0);
     c.result(reduced_sizes(c.tensor(0).sizes, mask_of(c), false), DType::int64);
 }
 
@@ -115,6 +113,17 @@ void run_blocks(Call& c, Reduction op) {
 
 template <Reduction op>
 void run(Call& c) { run_blocks(c, op); }
+
+// Of complex numbers only whether they are zero counts.
+template <Reduction op>
+void run_logical(Call& c) {
+    if (!is_complex(c.tensor(0).dtype)) return run_blocks(c, op);
+    Tensor zero_or_not = ne(detach(Tensor(&c.tensor(0))), 0);
+    Value args[3] = {Value(zero_or_not), c.args[1], c.args[2]};
+    Call real(c.op, args);
+    real.out[0] = c.out[0];
+    run_blocks(real, op);
+}
 
 // The reduced dims at the end and everything contiguous, for reductions that need all their elements at once.
 Tensor gathered(const Tensor& x, uint64_t mask, Extent* e) {
@@ -195,7 +204,7 @@ Tensor product_of_others(const Tensor& x, int64_t dim) {
 }
 
 void vjp_prod(Vjp& d) {
-    Tensor x = d.input(0);
+    Tensor x = conj(d.input(0));
     if (x.numel() == 0) return d.to(0, zeros(d.sizes(0), d.grad().dtype()));
     if (d[1].is_none()) {
         Tensor flat = reshape(x, {x.numel()});
@@ -215,7 +224,7 @@ OP(sum) = {
     .signature = REDUCTION_SIGNATURE("sum", ", *, dtype: dtype | None = None"),
     .names = "sum Tensor.sum out",
     .kind = Kind::reduction,
-    .dtypes = "floating integral bool",
+    .dtypes = "floating integral bool complex",
     .infer = infer_sum,
     .kernel = {"generic", run<Reduction::sum>},
     .derivative = {vjp_sum, ""},
@@ -227,7 +236,7 @@ OP(mean) = {
     .signature = REDUCTION_SIGNATURE("mean", ", *, dtype: dtype | None = None"),
     .names = "mean Tensor.mean out",
     .kind = Kind::reduction,
-    .dtypes = "floating",
+    .dtypes = "floating complex",
     .infer = infer_mean,
     .kernel = {"generic", run<Reduction::mean>},
     .derivative = {vjp_mean, ""},
@@ -240,8 +249,8 @@ OP(prod) = {
                  "dtype: dtype | None = None) -> Tensor",
     .names = "prod Tensor.prod out",
     .kind = Kind::reduction,
-    .dtypes = "floating integral bool",
-    .infer = infer_prod,
+    .dtypes = "floating integral bool complex",
+    .infer = infer_sum,
     .kernel = {"generic", run<Reduction::prod>},
     .derivative = {vjp_prod, "input"},
     .onnx = {"ReduceProd", 13},
@@ -276,9 +285,9 @@ OP(all) = {
     .signature = REDUCTION_SIGNATURE("all", ""),
     .names = "all Tensor.all out",
     .kind = Kind::reduction,
-    .dtypes = "floating integral bool",
+    .dtypes = "floating integral bool complex",
     .infer = infer_bool,
-    .kernel = {"generic", run<Reduction::all>},
+    .kernel = {"generic", run_logical<Reduction::all>},
     .derivative = not_differentiable("the result is bool"),
     .onnx = no_onnx("ReduceMin over a cast input; written by the exporter"),
     .samples = {.calls = "all(T(3, 4)); all(T(3, 4), 1); all(T(0))"},
@@ -288,9 +297,9 @@ OP(any) = {
     .signature = REDUCTION_SIGNATURE("any", ""),
     .names = "any Tensor.any out",
     .kind = Kind::reduction,
-    .dtypes = "floating integral bool",
+    .dtypes = "floating integral bool complex",
     .infer = infer_bool,
-    .kernel = {"generic", run<Reduction::any>},
+    .kernel = {"generic", run_logical<Reduction::any>},
     .derivative = not_differentiable("the result is bool"),
     .onnx = no_onnx("ReduceMax over a cast input; written by the exporter"),
     .samples = {.calls = "any(T(3, 4)); any(T(3, 4), 1); any(T(0))"},
@@ -300,9 +309,9 @@ OP(count_nonzero) = {
     .signature = "count_nonzero(input: Tensor, dim: int | int[] | None = None) -> Tensor",
     .names = "count_nonzero Tensor.count_nonzero",
     .kind = Kind::reduction,
-    .dtypes = "floating integral bool",
+    .dtypes = "floating integral bool complex",
     .infer = infer_count,
-    .kernel = {"generic", run<Reduction::count_nonzero>},
+    .kernel = {"generic", run_logical<Reduction::count_nonzero>},
     .derivative = not_differentiable("the result is a count"),
     .onnx = no_onnx("ONNX has no operator for it"),
     .samples = {.calls = "count_nonzero(T(3, 4)); count_nonzero(T(3, 4), 1); count_nonzero(T(3, 4, 2), (0, 2))"},
@@ -424,10 +433,22 @@ namespace {
 
 double correction_of(const Value& v) { return v.is_none() ? 1.0 : v.to_double(); }
 
+// The variances of both parts, which lie side by side, are added.
+template <bool root>
+void run_complex_var(Call& c, const Tensor& x, Extent e) {
+    DType t = c.out[0].dtype();
+    Tensor parts = empty_tensor({c.out[0].numel(), 2}, t);
+    kernels::var(x.data(), t, parts.data(), nullptr, {e.outer, e.n, 2 * e.inner}, correction_of(c["correction"]), false);
+    Tensor total = sum(parts, Value(1));
+    if (root) total = sqrt(total);
+    copy_values(*c.out[0].impl(), *reshape(total, c.out[0].sizes()).impl());
+}
+
 template <bool root>
 void run_var(Call& c) {
     Extent e;
     Tensor x = gathered(Tensor(&c.tensor(0)), mask_of(c), &e);
+    if (is_complex(x.dtype())) return run_complex_var<root>(c, x, e);
     kernels::var(x.data(), x.dtype(), c.out[0].data(), nullptr, e, correction_of(c["correction"]), root);
 }
 
@@ -448,27 +469,44 @@ void vjp_std(Vjp& d) {
     d.to(0, mul(masked_fill(scale, eq(keep_dims(d, d.result()), 0), 0), centre));
 }
 
+// Around the largest real part, which alone decides how large the exponentials are.
+void run_complex_logsumexp(Call& c) {
+    Tensor x = detach(Tensor(&c.tensor(0)));
+    if (x.numel() == 0) return fill_raw(*c.out[0].impl(), as_element(-HUGE_VAL, c.out[0].dtype(), c.name()));
+    Tensor high = invoke(required_op("amax"), real_part(x), c[1], true);
+    high = masked_fill(high, ne(sub(high, high), 0), 0);
+    // Infinities are left to exp and log.
+    Tensor total = add(log(sum(exp(sub(x, high)), c[1], true)), high);
+    copy_values(*c.out[0].impl(), *reshape(total, c.out[0].sizes()).impl());
+}
+
 void run_logsumexp(Call& c) {
+    if (has_complex_result(c)) return run_complex_logsumexp(c);
     Extent e;
     Tensor x = gathered(Tensor(&c.tensor(0)), mask_of(c), &e);
     kernels::logsumexp(x.data(), x.dtype(), c.out[0].data(), e);
 }
 
 void vjp_logsumexp(Vjp& d) {
-    d.to(0, mul(keep_dims(d, d.grad()), exp(sub(d.input(0), keep_dims(d, d.result())))));
+    d.to(0, mul(keep_dims(d, d.grad()), conj(exp(sub(d.input(0), keep_dims(d, d.result()))))));
 }
 
 void infer_norm(Call& c) {
-    DType t = wanted_dtype(c, c.tensor(0).dtype);
-    require(is_floating(t), ErrorKind::runtime, c.name(), ": input has dtype ", name_of(t),
-            "; expected a floating dtype");
+    DType own = c.tensor(0).dtype, t = wanted_dtype(c, own);
+    require(is_differentiable(t), ErrorKind::runtime, c.name(), ": input has dtype ", name_of(t),
+            "; expected a floating or complex dtype");
+    require(is_complex(t) || !is_complex(own), ErrorKind::runtime, c.name(), ": input has dtype ", name_of(own),
+            " and dtype=", name_of(t), "; expected a complex dtype");
     if (c["ord"].to_double() < 0) require_elements(c, rules::dim_mask(c, c["dim"], c.tensor(0).sizes));
-    c.result(reduced_sizes(c.tensor(0).sizes, rules::dim_mask(c, c["dim"], c.tensor(0).sizes), keeps(c["keepdim"])), t);
+    c.result(reduced_sizes(c.tensor(0).sizes, rules::dim_mask(c, c["dim"], c.tensor(0).sizes), keeps(c["keepdim"])),
+             to_real(t));
 }
 
 void run_norm(Call& c) {
     Extent e;
-    Tensor x = gathered(cast(Tensor(&c.tensor(0)), c.out[0].dtype()), rules::dim_mask(c, c["dim"], c.tensor(0).sizes),
+    Tensor own(&c.tensor(0));
+    if (is_complex(own.dtype())) own = abs(detach(own));
+    Tensor x = gathered(cast(own, c.out[0].dtype()), rules::dim_mask(c, c["dim"], c.tensor(0).sizes),
                         &e);
     kernels::norm(x.data(), x.dtype(), c.out[0].data(), e, c["ord"].to_double());
 }
@@ -491,14 +529,14 @@ void vjp_norm(Vjp& d) {
     }
     double p = d["ord"].to_double();
     if (p == 0) return d.to(0, zeros(d.sizes(0), g.dtype()));
-    if (p == 1) return d.to(0, mul(sign(x), g));
+    if (p == 1) return d.to(0, mul(sgn(x), g));
     if (p == 2) return d.to(0, mul(x, safe_ratio(g, y)));
     if (std::isinf(p)) {
-        Tensor mask = to_dtype(eq(abs(x), y), x.dtype());
-        return d.to(0, mul(mul(sign(x), mask), div(g, sum(mask, dims, true))));
+        Tensor mask = to_dtype(eq(abs(x), y), y.dtype());
+        return d.to(0, mul(mul(sgn(x), mask), div(g, sum(mask, dims, true))));
     }
     Tensor magnitude = pow(abs(x), p - 1);
-    d.to(0, mul(mul(sign(x), magnitude), safe_ratio(g, pow(y, p - 1))));
+    d.to(0, mul(mul(sgn(x), magnitude), safe_ratio(g, pow(y, p - 1))));
 }
 
 }  // namespace
@@ -507,8 +545,8 @@ OP(var) = {
     .signature = REDUCTION_SIGNATURE("var", ", *, correction: Number | None = 1"),
     .names = "_ops.var",
     .kind = Kind::reduction,
-    .dtypes = "floating",
-    .infer = infer_floating_reduction,
+    .dtypes = "floating complex",
+    .infer = infer_moment,
     .kernel = {"generic", run_var<false>},
     .derivative = {vjp_var, "input"},
     .onnx = no_onnx("composed of ReduceMean; written by the exporter"),
@@ -519,8 +557,8 @@ OP(std) = {
     .signature = REDUCTION_SIGNATURE("std", ", *, correction: Number | None = 1"),
     .names = "_ops.std",
     .kind = Kind::reduction,
-    .dtypes = "floating",
-    .infer = infer_floating_reduction,
+    .dtypes = "floating complex",
+    .infer = infer_moment,
     .kernel = {"generic", run_var<true>},
     .derivative = {vjp_std, "input result"},
     .onnx = no_onnx("composed of ReduceMean; written by the exporter"),
@@ -531,8 +569,8 @@ OP(logsumexp) = {
     .signature = "logsumexp(input: Tensor, dim: int | int[], keepdim: bool = False) -> Tensor",
     .names = "logsumexp Tensor.logsumexp special.logsumexp out",
     .kind = Kind::reduction,
-    .dtypes = "floating",
-    .infer = infer_floating_reduction,
+    .dtypes = "floating complex",
+    .infer = infer_inexact_reduction,
     .kernel = {"generic", run_logsumexp},
     .derivative = {vjp_logsumexp, "input result"},
     .onnx = {"ReduceLogSumExp", 13},
@@ -545,7 +583,7 @@ OP(vector_norm) = {
                  "dtype: dtype | None = None) -> Tensor",
     .names = "linalg.vector_norm out",
     .kind = Kind::reduction,
-    .dtypes = "floating",
+    .dtypes = "floating complex",
     .infer = infer_norm,
     .kernel = {"generic", run_norm},
     .derivative = {vjp_norm, "input result"},

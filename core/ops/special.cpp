@@ -17,11 +17,11 @@ UNARY(digamma, float_result, (x), digamma(x), SLOPE(polygamma(x, 1)),
 UNARY(polygamma, float_result, (x, p), polygamma(x, p[0]), SLOPE(polygamma(x, p[0] + 1)),
       .attributes = "n: int", .names = "Tensor.polygamma Tensor.polygamma_",
       .doc = "The n-th derivative of digamma of each element.", .domain = {0.1, 20}, .samples = "(x, 1); (x, 2)");
-UNARY(sinc, float_result, (x), sinc(x), SLOPE(where(x == 0, 0, (cos(3.14159265358979323846 * x) - y) / x)),
+UNARY(sinc, analytic, (x), sinc(x), SLOPE(where(x == 0, 0, (cos(3.14159265358979323846 * x) - y) / x)),
       .aliases = "special.sinc", .doc = "sin(pi x) / (pi x) of each element, and 1 at 0.", .domain = {0.1, 3});
 UNARY(entr, float_result, (x), where(x < 0, -__builtin_inf(), where(x == 0, 0, -x * log(x))), SLOPE(-log(x) - 1),
       .names = "special.entr out", .doc = "-x log(x) of each element: 0 at 0, -inf below.", .domain = {0.1, 5});
-UNARY(sigmoid, float_result, (x), sigmoid(x), SLOPE(y * (1 - y)),
+UNARY(sigmoid, analytic, (x), sigmoid(x), SLOPE(y * (1 - y)),
       .aliases = "special.expit nn.functional.sigmoid", .doc = "1 / (1 + exp(-x)) of each element.",
     .domain = {-10, 10});
 UNARY(logit, float_result, (x, p), logit(x, p), SLOPE(where((x < p[0]) | (x > 1 - p[0]), 0, 1 / (x * (1 - x)))),

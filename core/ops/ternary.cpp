@@ -7,13 +7,13 @@ TERNARY(where, select, (x, y, z), where(x, y, z), SLOPES(0.0, x, !x),
         .signature = "where(condition: Tensor, input: Tensor | Number, other: Tensor | Number) -> Tensor",
         .names = "_ops.where out", .doc = "`input` where the condition holds, `other` where it does not.",
         .samples = "(x > 0, x, y)");
-TERNARY(addcmul, same, (x, y, z, p), x + p[0] * y * z, SLOPES(1.0, p[0] * z, p[0] * y),
+TERNARY(addcmul, numeric, (x, y, z, p), x + p[0] * y * z, SLOPES(1.0, p[0] * z, p[0] * y),
         .signature = "addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor",
         .doc = "input + value * tensor1 * tensor2.");
-TERNARY(addcdiv, floating_only, (x, y, z, p), x + p[0] * y / z, SLOPES(1.0, p[0] / z, -p[0] * y / (z * z)),
+TERNARY(addcdiv, inexact, (x, y, z, p), x + p[0] * y / z, SLOPES(1.0, p[0] / z, -p[0] * y / (z * z)),
         .signature = "addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor",
         .doc = "input + value * tensor1 / tensor2.", .domain = {0.2, 5});
-TERNARY(lerp, floating_only, (x, y, z), lerp(x, y, z), SLOPES(1 - z, z, y - x),
+TERNARY(lerp, inexact, (x, y, z), lerp(x, y, z), SLOPES(1 - z, z, y - x),
         .signature = "lerp(input: Tensor, end: Tensor, weight: Tensor | Number) -> Tensor",
         .doc = "input + weight * (end - input).");
 TERNARY(clamp_between, same, (x, y, z), clamp(x, y, z),

@@ -164,6 +164,9 @@ static void run_tiles(const PointwiseLoop& loop, const Geometry& g, TileShape sh
     }
 }
 
+// The buffers hold tile_elements of 8 bytes.
+static int64_t widest(const PointwiseLoop& loop) { return std::max<int64_t>(8, size_of(loop.compute)); }
+
 // No operand needs a buffer, so rows may be long.
 static bool has_direct_rows(const PointwiseLoop& loop, const Geometry& g) {
     if (g.sizes[0] < 128 || loop.out.dtype != loop.result || g.strides[0][0] != 1) return false;
@@ -182,7 +185,7 @@ void run_pointwise(const PointwiseLoop& loop, TileFn fn) {
     for (int k = 0; k < loop.inputs; k++) strides[k + 1] = loop.in[k].strides;
     make_geometry(g, loop.ndim, loop.sizes, loop.inputs + 1, strides);
     TileShape shape = has_direct_rows(loop, g) ? TileShape{1, std::min(g.sizes[0], direct_elements)}
-                                               : choose_tile(g, tile_elements);
+                                               : choose_tile(g, tile_elements * 8 / widest(loop));
     int64_t grain = std::max<int64_t>(1, loop.grain / (shape.rows * shape.columns));
     parallel_for(TileCursor::count(g, shape), grain,
                  [&](int64_t begin, int64_t end) { run_tiles(loop, g, shape, fn, begin, end); });

@@ -36,6 +36,14 @@ struct integer_or_bool : Basic { template <class T> static constexpr bool accept
 struct compare : Boolean { template <class T> static constexpr bool accepts = true; };
 struct logical : compare {};
 struct predicate : compare {};
+struct inexact : floating_only {};                  // the families that take complex numbers too
+struct analytic : float_result {};
+struct argument : float_result {};                  // complex numbers give real ones
+struct magnitude : same {};                         // likewise
+struct numeric : same {};
+struct numeric_or_bool : same_or_bool {};
+struct equality : compare {};
+struct finiteness : predicate {};
 struct divide : same { static constexpr bool integer_divisor_check = true; };
 struct select : same_or_bool { static constexpr bool boolean_first_input = true; };
 

@@ -25,7 +25,7 @@ inline constexpr int lane_dtypes = 15;
 
 struct PointwiseKernels {
     // By compute dtype; null where the family does not compute in it. float16 and bfloat16 compute in float32, uint16
-    // and uint32 in int64.
+    // and uint32 in int64. The places of the complex dtypes are the records' to fill.
     TileFn forward[lane_dtypes];
     // Unary operators with a slope, float32 and float64: out = g * slope(x, y) with in = {g, x, y}. What the slope does
     // not read may be null.
@@ -37,13 +37,21 @@ struct PointwiseKernels {
     bool slope_reads_input, slope_reads_output;
 };
 
+// The tiles for complex64 and complex128, compiled once; null where the family does not take complex numbers. The
+// imaginary part of a scalar attribute is in the slot of its exact bits.
+struct ComplexKernels {
+    TileFn forward[2];
+};
+
 struct PointwiseSet : PerIsa<PointwiseKernels> {};
 
 }  // namespace rushlight
 
 #ifndef RUSHLIGHT_ISA
 // At namespace rushlight, before POINTWISE_KERNELS(NAME) names the PointwiseSet of that operator.
-#define DECLARE_POINTWISE_KERNELS(NAME) \
+#define DECLARE_POINTWISE_KERNELS(NAME)             \
+    extern const ComplexKernels pointwise_##NAME##_complex; \
     DECLARE_ISA_TABLES_AS(::rushlight::PointwiseSet, PointwiseKernels, pointwise_##NAME)
 #define POINTWISE_KERNELS(NAME) (::rushlight::pointwise_##NAME)
+#define COMPLEX_KERNELS(NAME) (::rushlight::pointwise_##NAME##_complex)
 #endif

@@ -281,7 +281,7 @@ bool reduce_supports(Reduction op, DType in, DType out) {
     bool integer = is_integral(in) || in == DType::boolean;
     switch (op) {
         case Reduction::sum: case Reduction::prod: case Reduction::mean:
-            if (is_complex(in)) return op != Reduction::prod && in == out;
+            if (is_complex(in)) return in == out;
             if (integer) return op != Reduction::mean && out == DType::int64;
             return in == out || (is_reduced(in) && out == DType::float32);
         case Reduction::amax: case Reduction::amin: return !is_complex(in) && in == out;
@@ -292,7 +292,29 @@ bool reduce_supports(Reduction op, DType in, DType out) {
     return false;
 }
 
+// Complex products, in float64.
+template <class T>
+static void multiply_complex(const std::complex<T>* src, std::complex<T>* dst, Extent e) {
+    parallel_for(e.outer * e.inner, rows_per_thread(e.n), [&](int64_t from, int64_t to) {
+        for (int64_t r = from; r < to; ++r) {
+            const std::complex<T>* line = src + r / e.inner * e.n * e.inner + r % e.inner;
+            double re = 1, im = 0;
+            for (int64_t i = 0; i < e.n; ++i) {
+                double a = line[i * e.inner].real(), b = line[i * e.inner].imag(), next = re * a - im * b;
+                im = re * b + im * a;
+                re = next;
+            }
+            dst[r] = {T(re), T(im)};
+        }
+    });
+}
+
 void reduce(Reduction op, const void* src, DType in, void* dst, DType out, Extent e) {
+    if (op == Reduction::prod && in == DType::complex64)
+        return multiply_complex(static_cast<const std::complex<float>*>(src), static_cast<std::complex<float>*>(dst), e);
+    if (op == Reduction::prod && in == DType::complex128)
+        return multiply_complex(static_cast<const std::complex<double>*>(src), static_cast<std::complex<double>*>(dst),
+                                e);
     if (is_complex(in))
         return reduce_floating(op, src, to_real(in), dst, to_real(out), {e.outer, e.n, 2 * e.inner});
     if (is_floating(in)) return reduce_floating(op, src, in, dst, out, e);

@@ -15,7 +15,7 @@ enum class Reduction : uint8_t { sum, mean, prod, amax, amin, all, any, count_no
 
 // sum, prod:     floating -> the same dtype; float16/bfloat16 -> the same or float32; integer and bool ->
 // int64.
-//                sum of complex -> the same dtype.
+//                complex -> the same dtype.
 // mean:          floating -> the same dtype; float16/bfloat16 -> the same or float32; complex -> the same.
 // amax, amin:    any real dtype or bool -> the same dtype; n must be positive.
 // all, any:      any real dtype -> bool (or uint8).

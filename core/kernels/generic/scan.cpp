@@ -19,11 +19,14 @@ constexpr int64_t grain = 1 << 14;
 constexpr int64_t strip = 64;                        // columns side by side
 
 template <class T> inline constexpr bool is_half = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
+template <class T> inline constexpr bool is_complex_type =
+    std::is_same_v<T, std::complex<float>> || std::is_same_v<T, std::complex<double>>;
 // What a running sum of T is kept in. float32 sums are kept in float64, so that a long row loses nothing.
 template <class T>
 using Running =
     std::conditional_t<std::is_integral_v<T>, int64_t,
-                       std::conditional_t<sizeof(T) == 8 || std::is_same_v<T, float>, double, float>>;
+                       std::conditional_t<is_complex_type<T>, std::complex<double>,
+                                          std::conditional_t<sizeof(T) == 8 || std::is_same_v<T, float>, double, float>>>;
 
 template <class A, class T>
 inline A widened(T x) {
@@ -47,6 +50,8 @@ struct Times {
     template <class A> static A neutral() { return A(1); }
     template <class A> static A join(A a, A b) {
         if constexpr (std::is_integral_v<A>) return A(uint64_t(a) * uint64_t(b));
+        else if constexpr (is_complex_type<A>)
+            return A(a.real() * b.real() - a.imag() * b.imag(), a.real() * b.imag() + a.imag() * b.real());
         else return a * b;
     }
 };
@@ -136,8 +141,19 @@ void scan_array(const In* src, Out* dst, Extent e) {
     });
 }
 
+template <class F>
+void visit_complex(DType t, F&& f) {
+    if (t == DType::complex64) f(std::complex<float>{});
+    else f(std::complex<double>{});
+}
+
 template <class Op>
 void scan(const void* src, DType in, void* dst, DType out, Extent e) {
+    if (is_complex(in))
+        return visit_complex(in, [&](auto zero) {
+            using T = decltype(zero);
+            scan_array<Op>(static_cast<const T*>(src), static_cast<T*>(dst), e);
+        });
     visit_real(in, [&](auto zero) {
         using T = decltype(zero);
         // Bytes of a mask are read as such; any that is not 0 counts as 1.
@@ -191,7 +207,31 @@ void cummin(const void* src, DType t, void* values, int64_t* indices, Extent e) 
     running_extremum<false>(src, t, values, indices, e);
 }
 
+// log(exp(a) + exp(b)) around the larger real part.
+static std::complex<double> join_exponents(std::complex<double> a, std::complex<double> b) {
+    if (a.real() == -HUGE_VAL) return b;
+    if (b.real() == -HUGE_VAL) return a;
+    if (a.real() < b.real()) std::swap(a, b);
+    return std::isinf(a.real()) ? std::log(std::exp(a) + std::exp(b)) : a + std::log(1.0 + std::exp(b - a));
+}
+
+static void complex_logcumsumexp(const void* src, DType t, void* dst, Extent e) {
+    visit_complex(t, [&](auto zero) {
+        using T = decltype(zero);
+        for_each_strip(e, [&](int64_t first, int64_t columns) {
+            for (int64_t k = 0; k < columns; ++k) {
+                std::complex<double> total(-HUGE_VAL, 0);
+                for (int64_t i = 0, p = first + k; i < e.n; ++i, p += e.inner) {
+                    total = join_exponents(total, std::complex<double>(static_cast<const T*>(src)[p]));
+                    static_cast<T*>(dst)[p] = T(total);
+                }
+            }
+        });
+    });
+}
+
 void logcumsumexp(const void* src, DType t, void* dst, Extent e) {
+    if (is_complex(t)) return complex_logcumsumexp(src, t, dst, e);
     visit_real(t, [&](auto zero) {
         using T = decltype(zero);
         if constexpr (!std::is_integral_v<T>) {

@@ -242,6 +242,12 @@ template <class T> RUSHLIGHT_INLINE Mask<T> isneginf(Vec<T> x) {
 template <class T> RUSHLIGHT_INLINE Vec<T> polygamma(Vec<T> x, Plain<T> order) {
     return lanes(x, [=](T a) { return T(scalar::polygamma(int(order), double(a))); });
 }
+// The complex functions of real numbers.
+template <class T> RUSHLIGHT_INLINE Vec<T> conj(Vec<T> x) { return x; }
+template <class T> RUSHLIGHT_INLINE Vec<T> sgn(Vec<T> x) { return sign(x); }
+template <class T> RUSHLIGHT_INLINE Vec<T> angle(Vec<T> x) {
+    return where(x < 0, Vec<T>(3.14159265358979323846), where(x != x, x, Vec<T>(0)));
+}
 template <class T> RUSHLIGHT_INLINE Vec<T> sinc(Vec<T> x) {
     Vec<T> angle = x * 3.14159265358979323846;
     return where(x == 0, Vec<T>(1), sin(angle) / angle);

@@ -1,0 +1,13 @@
+// Gradients for complex inputs of the functions that have no complex derivative.
+#pragma once
+
+#include "registry/vjp.h"
+
+namespace rushlight::complex_slope {
+
+void abs(Vjp& d);
+void angle(Vjp& d);
+void conj(Vjp& d);
+void sgn(Vjp& d);
+
+}  // namespace rushlight::complex_slope
