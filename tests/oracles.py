@@ -123,6 +123,9 @@ _SELU = (1.0507009873554804934, 1.6732632423543772848)
 
 ORACLES = {
     "abs": np.abs,
+    "angle": lambda x: np.angle(x) if np.iscomplexobj(x) else np.where(np.isnan(x), x, np.where(x < 0, np.pi, 0.0)),
+    "conj_physical": np.conj,
+    "sgn": lambda x: np.sign(x) if np.iscomplexobj(x) else np.where(np.isnan(x), 0, np.sign(x)),
     "neg": np.negative,
     "sign": lambda x: np.where(np.isnan(x), 0, np.sign(x)),
     "square": np.square,

@@ -30,7 +30,7 @@ UNARY(gelu_tanh, floating_only, (x), 0.5 * x * (1 + tanh(0.79788456080286535588 
             0.39894228040143267794 * x * (1 + 0.134145 * x * x) *
                 (1 - square(tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x))))),
       .names = "", .doc = "The approximation of gelu by tanh.");
-UNARY(silu, floating_only, (x), x * sigmoid(x), SLOPE(sigmoid(x) * (1 + x * (1 - sigmoid(x)))),
+UNARY(silu, inexact, (x), x * sigmoid(x), SLOPE(sigmoid(x) * (1 + x * (1 - sigmoid(x)))),
       .names = "", .doc = "x * sigmoid(x) of each element.", .inplace = true);
 UNARY(mish, floating_only, (x), x * tanh(logaddexp(x, 0)),
       SLOPE(tanh(logaddexp(x, 0)) + x * sigmoid(x) * (1 - square(tanh(logaddexp(x, 0))))),
@@ -39,8 +39,9 @@ UNARY(softplus, floating_only, (x, p), where(x * p[0] > p[1], x, log1p(exp(x * p
       SLOPE(where(x * p[0] > p[1], 1, sigmoid(x * p[0]))),
       .attributes = "beta: Number = 1.0, threshold: Number = 20.0", .names = "nn.functional.softplus",
       .doc = "log(1 + exp(beta * x)) / beta of each element, and x itself where beta * x is above the threshold.");
-UNARY(softsign, floating_only, (x), x / (1 + abs(x)), SLOPE(1 / square(1 + abs(x))),
-      .names = "nn.functional.softsign", .doc = "x / (1 + |x|) of each element.");
+UNARY(softsign, inexact, (x), x / (1 + abs(x)), SLOPE(1 / square(1 + abs(x))),
+      .names = "nn.functional.softsign", .doc = "x / (1 + |x|) of each element.",
+      .complex_vjp = complex_slope::softsign);
 UNARY(hardtanh, same, (x, p), minimum(maximum(x, p.bound(0)), p.bound(1)), SLOPE((x > p[0]) & (x < p[1])),
       .attributes = "min_val: Number = -1.0, max_val: Number = 1.0", .names = "nn.functional.hardtanh_",
       .doc = "Each element clamped to `min_val` and `max_val`.", .inplace = true);
@@ -49,7 +50,7 @@ UNARY(hardsigmoid, floating_only, (x), minimum(maximum(x + 3, 0), 6) / 6, SLOPE(
 UNARY(hardswish, floating_only, (x), x * minimum(maximum(x + 3, 0), 6) / 6,
       SLOPE(where(x <= -3, 0, where(x < 3, x / 3 + 0.5, 1))),
       .names = "", .doc = "x * hardsigmoid(x) of each element.", .domain = {-5, 5}, .inplace = true);
-UNARY(tanhshrink, floating_only, (x), x - tanh(x), SLOPE(square(tanh(x))),
+UNARY(tanhshrink, inexact, (x), x - tanh(x), SLOPE(square(tanh(x))),
       .names = "nn.functional.tanhshrink", .doc = "x - tanh(x) of each element.");
 UNARY(softshrink, floating_only, (x, p), where(x > p[0], x - p[0], where(x < -p[0], x + p[0], x * 0)),
       SLOPE(abs(x) > p[0]), .attributes = "lambd: Number = 0.5", .names = "nn.functional.softshrink",

@@ -44,7 +44,7 @@ BINARY(copysign, float_result, (x, y), copysign(x, y), SLOPES(where(x == 0, 0, c
        .doc = "The magnitude of `input` with the sign of `other`.");
 BINARY(nextafter, floating_only, (x, y), nextafter(x, y), NO_SLOPE("the step is smaller than any difference"),
        .doc = "The floating number next to `input` in the direction of `other`.");
-BINARY(logaddexp, floating_only, (x, y), logaddexp(x, y), SLOPES(sigmoid(x - y), sigmoid(y - x)),
+BINARY(logaddexp, inexact, (x, y), logaddexp(x, y), SLOPES(sigmoid(x - y), sigmoid(y - x)),
        .names = "logaddexp Tensor.logaddexp out", .doc = "log(exp(input) + exp(other)), without overflow.");
 BINARY(logaddexp2, floating_only, (x, y), logaddexp2(x, y),
        SLOPES(sigmoid(0.69314718055994530942 * (x - y)), sigmoid(0.69314718055994530942 * (y - x))),

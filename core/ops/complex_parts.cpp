@@ -23,6 +23,18 @@ void write(const Tensor& part, const Tensor& value) { copy_values(*part.impl(), 
 Tensor real_part(const Tensor& t) { return part_of(t, 0); }
 Tensor imaginary_part(const Tensor& t) { return part_of(t, 1); }
 
+void run_by_parts(Call& c, int param) {
+    for (int which : {0, 1}) {
+        Value args[max_params];
+        std::copy_n(c.args, c.op.parsed.params.size(), args);
+        Tensor x = part_of(Tensor(&c.tensor(param)), which);
+        args[param] = Value(x);
+        Call inner(c.op, args);
+        dispatch(inner);
+        write(part_of(c.out[0], which), inner.out[0]);
+    }
+}
+
 void run_bilinear(Call& c, int first, int second, int added) {
     // Results of the parts a and b of both arguments; `add_part` is the part of the added argument that goes in.
     auto product = [&](int a, int b, int add_part) {

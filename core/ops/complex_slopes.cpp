@@ -31,4 +31,17 @@ void sgn(Vjp& d) {
     d.to(0, ratio(sub(g, along), rushlight::abs(d.input(0))));
 }
 
+// x / a with a = 1 + |x|, whose gradient lies along x.
+void softsign(Vjp& d) {
+    Tensor x = d.input(0), g = d.grad(), a = add(rushlight::abs(x), 1);
+    Tensor along = mul(rushlight::sgn(x), div(real(mul(rushlight::conj(x), g)), square(a)));
+    d.to(0, sub(div(g, a), along));
+}
+
+void absolute_error(Vjp& d) {
+    Tensor g = mul(d.grad(), rushlight::sgn(sub(d.input(0), d.input(1))));
+    if (d.needs(0)) d.to(0, g);
+    if (d.needs(1)) d.to(1, neg(g));
+}
+
 }  // namespace rushlight::complex_slope

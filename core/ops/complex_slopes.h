@@ -9,5 +9,7 @@ void abs(Vjp& d);
 void angle(Vjp& d);
 void conj(Vjp& d);
 void sgn(Vjp& d);
+void softsign(Vjp& d);
+void absolute_error(Vjp& d);
 
 }  // namespace rushlight::complex_slope

@@ -160,7 +160,8 @@ void run_complex_linspace(Call& c, bool powers) {
     };
     Tensor values = empty_tensor(out.sizes(), DType::complex128), row = empty_tensor(out.sizes(), DType::float64);
     for (bool imaginary : {false, true}) {
-        kernels::linspace(row.data(), DType::float64, out.numel(), part(c[0], imaginary), part(c[1], imaginary), false, 0);
+        kernels::linspace(row.data(), DType::float64, out.numel(), part(c[0], imaginary), part(c[1], imaginary), false,
+                          0);
         copy_values(*(imaginary ? imaginary_part(values) : real_part(values)).impl(), *row.impl());
     }
     if (powers) values = pow(c["base"], values);

@@ -308,12 +308,13 @@ void infer_index_update(Call& c) {
 }
 
 void run_index_add(Call& c) {
-    rules::require_not_complex(c, 0);
     Tensor index = vector_index(c, 2), src = contiguous(tensor_at(c, 3));
+    bool complex_alpha = c[4].tag == Tag::complex;
+    if (complex_alpha) src = mul(detach(src), c[4]);
     kernels::Extent e = extent_of(c.tensor(0).sizes, dim_of(c));
     update_contiguous(c, [&](void* out) {
         if (auto fault = kernels::index_add(out, src.dtype(), index.data_as<int64_t>(), index.numel(), src.data(),
-                                            c[4].to_double(), e, false))
+                                            complex_alpha ? 1 : c[4].to_double(), e, false))
             fail_at(c, ErrorKind::runtime, fault, index.sizes(), "index", dim_of(c), 0, e.n);
     });
 }
@@ -322,7 +323,9 @@ void vjp_index_add(Vjp& d) {
     if (d.needs(0)) d.to(0, d.grad());
     if (!d.needs(3)) return;
     Tensor g = invoke(op_index_select, d.grad(), d[1].to_int(), d.input(2));
-    d.to(3, invoke(op_reshape, d[4].to_double() == 1 ? g : mul(g, d[4]), d.sizes(3)));
+    if (d[4].tag == Tag::complex) g = mul(g, std::complex<double>(d[4].complex_.re, -d[4].complex_.im));
+    else if (d[4].to_double() != 1) g = mul(g, d[4]);
+    d.to(3, invoke(op_reshape, g, d.sizes(3)));
 }
 
 void run_index_copy(Call& c) {

@@ -5,8 +5,8 @@ namespace rushlight {
 
 BINARY(squared_error, same, (x, y), square(x - y), SLOPES(2 * (x - y), 2 * (y - x)), .names = "",
        .doc = "(input - other) squared.");
-BINARY(absolute_error, same, (x, y), abs(x - y), SLOPES(sign(x - y), sign(y - x)), .names = "",
-       .doc = "The absolute difference.");
+BINARY(absolute_error, magnitude, (x, y), abs(x - y), SLOPES(sign(x - y), sign(y - x)), .names = "",
+       .doc = "The absolute difference.", .complex_vjp = complex_slope::absolute_error);
 BINARY(smooth_l1_term, floating_only, (x, y, p),
        where(abs(x - y) < p[0], 0.5 * square(x - y) / p[0], abs(x - y) - 0.5 * p[0]),
        SLOPES(where(abs(x - y) < p[0], (x - y) / p[0], sign(x - y)),

@@ -164,8 +164,10 @@ void vjp_matmul(Vjp& d) {
     if (d.needs(1)) {
         Tensor left = ra == 1 ? unsqueeze(a, 0) : a;
         if (rb == 2 && ra > 2) {       // sum over the batch by one tall product
-            left = reshape(left, {-1, left.size(ra - 1)});
-            full_g = reshape(full_g, {-1, d.sizes(1)[1]});
+            int64_t rows = 1;
+            for (int i = 0; i + 1 < ra; ++i) rows *= d.sizes(0)[i];
+            left = reshape(left, {rows, left.size(ra - 1)});
+            full_g = reshape(full_g, {rows, d.sizes(1)[1]});
         }
         Tensor gb = matmul(transposed(left), full_g);
         d.to(1, rb == 1 ? squeeze(sum_to(gb, Dims{d.sizes(1)[0], 1}), 1) : gb);

@@ -414,7 +414,21 @@ void run_rms_norm_grad(Call& c) {
                                data_or_null(weight), c.out[1].dtype(), c.tensor(4).data(), c.out[1].data());
 }
 
+// As PyTorch defines it: by the mean of the squares, not of the squared absolute values.
+Tensor complex_rms_norm(Call& c) {
+    check_shape(c, 0, 1);
+    check_parameter(c, 2, Dims(c[1].to_ints()));
+    Tensor x(&c.tensor(0));
+    Tensor squares = mean(square(x), last_dims(x.rank(), int(c[1].to_ints().size())), true);
+    Tensor y = mul(x, rsqrt(add(squares, rms_eps(c[3], to_real(x.dtype())))));
+    return c.has(2) ? mul(y, c[2]) : y;
+}
+
 void compose_rms_norm(Call& c) {
+    if (is_complex(c.tensor(0).dtype)) {
+        c.out[0] = complex_rms_norm(c);
+        return;
+    }
     static const Op& op = required_op("rms_norm_forward");
     c.out[0] = invoke(op, c[0], c[1], c[2], c[3]);
 }

@@ -195,7 +195,7 @@ void run_forward(Call& c) {
 void run_real_valued(Call& c) {
     if (!is_complex(c.compute)) return run_forward(c);
     const PointwiseKernels& k = definition_of(c.op).kernels;
-    run_tiles(k.forward[int(c.compute)], c.out[0], c.args, 1, c.compute, to_real(c.compute), nullptr);
+    run_tiles(k.forward[int(c.compute)], c.out[0], c.args, k.inputs, c.compute, to_real(c.compute), nullptr);
 }
 
 const char* keep(std::string text) {
@@ -303,7 +303,8 @@ void vjp_pointwise(Vjp& d) {
         p[i - def.inputs].value =
             d.args[i].is_none() ? std::numeric_limits<double>::quiet_NaN() : to_complex_number(d.args[i]);
     Tensor g = d.grad();
-    if (def.complex_vjp && is_complex(d.dtype(0))) return def.complex_vjp(d);
+    bool complex = is_complex(d.dtype(0)) || (def.inputs == 2 && is_complex(d.dtype(1)));
+    if (def.complex_vjp && complex) return def.complex_vjp(d);
     if (def.inputs == 1) {
         if (!d.create_graph && def.gradient && d.dtype(0) == g.dtype() && is_floating(g.dtype()))
             return d.to(0, fused_slope(d, *def.gradient, 1));

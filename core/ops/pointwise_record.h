@@ -86,7 +86,8 @@ void run_tiles(TileFn fn, const Tensor& out, const Value* inputs, int count, DTy
 
 #define RUSHLIGHT_SLOPE(EXPRESSION)                                                                          \
     [](const Tensor& x [[maybe_unused]], const Tensor& y [[maybe_unused]], const Tensor& z [[maybe_unused]], \
-       const ::rushlight::Attribute* p [[maybe_unused]]) -> ::rushlight::Factor { return ::rushlight::Factor(EXPRESSION); }
+       const ::rushlight::Attribute* p [[maybe_unused]])                                                     \
+        -> ::rushlight::Factor { return ::rushlight::Factor(EXPRESSION); }
 
 #define SLOPE(...) (::rushlight::Slopes{{RUSHLIGHT_SLOPE((__VA_ARGS__))}, {#__VA_ARGS__}, nullptr})
 #define NO_SLOPE(WHY) (::rushlight::Slopes{{}, {}, WHY})

@@ -438,7 +438,8 @@ template <bool root>
 void run_complex_var(Call& c, const Tensor& x, Extent e) {
     DType t = c.out[0].dtype();
     Tensor parts = empty_tensor({c.out[0].numel(), 2}, t);
-    kernels::var(x.data(), t, parts.data(), nullptr, {e.outer, e.n, 2 * e.inner}, correction_of(c["correction"]), false);
+    Extent both = {e.outer, e.n, 2 * e.inner};
+    kernels::var(x.data(), t, parts.data(), nullptr, both, correction_of(c["correction"]), false);
     Tensor total = sum(parts, Value(1));
     if (root) total = sqrt(total);
     copy_values(*c.out[0].impl(), *reshape(total, c.out[0].sizes()).impl());

@@ -2,6 +2,7 @@
 #include "kernels/generic/spatial.h"
 
 #include "ops/algebra.h"
+#include "ops/complex_parts.h"
 #include "registry/rules.h"
 #include "registry/vjp.h"
 
@@ -75,7 +76,8 @@ void infer_pad(Call& c) {
 
 void run_pad(Call& c) {
     Tensor x = contiguous(Tensor(&c.tensor(0)));
-    Tensor value = scalar_tensor(c.has(3) ? c[3].to_double() : 0.0, x.dtype());
+    Tensor value = c[3].tag == Tag::complex ? full({}, c[3], x.dtype())
+                                            : scalar_tensor(c.has(3) ? c[3].to_double() : 0.0, x.dtype());
     kernels::pad(x.data(), x.dtype(), c.out[0].data(), geometry_of(x.sizes(), c[1].to_ints(), mode_of(c, c[2])),
                  value.data());
 }
@@ -86,7 +88,7 @@ void vjp_pad(Vjp& d) {
 }
 
 void infer_pad_grad(Call& c) {
-    rules::require_floating(c, 0);
+    if (!is_complex(c.tensor(0).dtype)) rules::require_floating(c, 0);
     Dims x(c[1].to_ints()), expected = padded_sizes(c, x, c[2].to_ints(), mode_of(c, c[3]));
     require(c.tensor(0).sizes == expected, ErrorKind::runtime, c.name(), ": grad has shape ", c.tensor(0).sizes,
             "; expected ", expected, " for input_size=", x);
@@ -94,6 +96,7 @@ void infer_pad_grad(Call& c) {
 }
 
 void run_pad_grad(Call& c) {
+    if (has_complex_result(c)) return run_by_parts(c, 0);
     Tensor g = contiguous(Tensor(&c.tensor(0)));
     kernels::pad_backward(g.data(), g.dtype(), c.out[0].data(),
                           geometry_of(c.out[0].sizes(), c[2].to_ints(), mode_of(c, c[3])));
@@ -240,7 +243,7 @@ void run_im2col(Call& c) {
 }
 
 void infer_col2im(Call& c) {
-    rules::require_floating(c, 0);
+    if (!is_complex(c.tensor(0).dtype)) rules::require_floating(c, 0);
     rules::require_rank(c, 0, 3);
     const Dims& x = c.tensor(0).sizes;
     Dims image = pair(c, "output_size", 1), kernel = pair(c, "kernel_size", 1);
@@ -253,6 +256,7 @@ void infer_col2im(Call& c) {
 }
 
 void run_col2im(Call& c) {
+    if (has_complex_result(c)) return run_by_parts(c, 0);
     Tensor x = contiguous(Tensor(&c.tensor(0)));
     const Dims& y = c.out[0].sizes();
     kernels::col2im(x.data(), x.dtype(), c.out[0].data(), unfold_of(c, y[0], y[1], {y[2], y[3]}));

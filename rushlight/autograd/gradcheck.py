@@ -184,6 +184,8 @@ def _spread(count, seed):
 def _direction(x, seed):
     flat = [v + 0.1 for v in _spread(x.numel(), seed)]
     norm = sum(v * v for v in flat) ** 0.5 or 1.0
+    if x.is_complex():
+        flat = [complex(v, w - 0.4) for v, w in zip(flat, _spread(x.numel(), seed + 3))]
     return _C.tensor([v / norm for v in flat], dtype=x.dtype).reshape(x.shape)
 
 
@@ -199,9 +201,9 @@ def _check_fast(func, values, where, eps, atol, rtol, nondet_tol):
         numerical = _difference(func, values, i, direction, eps)
         for o, (y, u) in enumerate(zip(outputs, mixtures)):
             grad = _C._grad(y, [inputs[k]], u, True, False, True)[0] if y.requires_grad else None
-            a = _C.zeros((), dtype=_C.float64) if grad is None else _real(grad * direction).sum()
+            a = _C.zeros((), dtype=_C.float64) if grad is None else _real(grad * direction.conj()).sum()
             n = (numerical[o] * u).sum()
-            allowed = atol * float(_real(u).sum()) * float(_real(direction).sum())
+            allowed = atol * float(u.sum()) * float(direction.abs().sum())
             if not _close(a, n, rtol, max(allowed, atol)):
                 _check_slow(func, values, where, eps, atol, rtol, nondet_tol)
                 raise GradcheckError(

@@ -80,53 +80,12 @@ def is_neg(input):
     return False
 
 
-@composite("isreal Tensor.isreal")
-def isreal(input):
-    """Where the imaginary part is 0; real numbers are real.
-
-    Args:
-        input (Tensor): of any dtype and shape.
-
-    Returns:
-        Tensor: bool.
-
-    Example:
-        >>> import rushlight as rl
-        >>> rl.isreal(rl.tensor([1 + 0j, 1j])).tolist()
-        [True, False]
-    """
-    return core.imag(input) == 0 if input.is_complex() else core.ones_like(input, dtype=core.bool)
-
-
-@composite("adjoint Tensor.adjoint")
-def adjoint(input):
-    """The conjugates with the last two dimensions exchanged.
-
-    Args:
-        input (Tensor): of at least two dimensions.
-
-    Raises:
-        RuntimeError: there are fewer than two dimensions.
-
-    Example:
-        >>> import rushlight as rl
-        >>> rl.tensor([[1 + 2j, 3j]]).adjoint().tolist()
-        [[(1-2j)], -3j]
-    """
-    if input.dim() < 2:
-        raise RuntimeError(
-            f"adjoint: the tensor has shape {tuple(input.shape)}; expected at least two dimensions"
-        )
-    return conj(input.mT)
-
-
-@composite("complex")
-def complex(real, imag, *, out=None):
+@composite("complex out")
+def complex(real, imag):
     """Complex numbers from their real and imaginary parts.
 
     Args:
         real, imag (Tensor): float32 or float64, both alike; they broadcast.
-        out (Tensor, optional): where the result goes.
 
     Returns:
         Tensor: complex64 or complex128.
@@ -143,17 +102,15 @@ def complex(real, imag, *, out=None):
         raise RuntimeError(
             f"complex: real has dtype {real.dtype} and imag {imag.dtype}; expected both float32 or both float64"
         )
-    result = core.view_as_complex(core.stack(core.broadcast_tensors(real, imag), -1))
-    return result if out is None else _write("complex", out, result)
+    return core.view_as_complex(core.stack(core.broadcast_tensors(real, imag), -1))
 
 
-@composite("polar")
-def polar(abs, angle, *, out=None):
+@composite("polar out")
+def polar(abs, angle):
     """Complex numbers from their absolute values and angles.
 
     Args:
         abs, angle (Tensor): float32 or float64, both alike; they broadcast. Angles are in radians.
-        out (Tensor, optional): where the result goes.
 
     Returns:
         Tensor: complex64 or complex128.
@@ -170,17 +127,10 @@ def polar(abs, angle, *, out=None):
         raise RuntimeError(
             f"polar: abs has dtype {abs.dtype} and angle {angle.dtype}; expected both float32 or both float64"
         )
-    result = complex(abs * core.cos(angle), abs * core.sin(angle))
-    return result if out is None else _write("polar", out, result)
+    return core.complex(abs * core.cos(angle), abs * core.sin(angle))
 
 
-def _write(name, out, result):
-    if out.dtype != result.dtype:
-        raise RuntimeError(f"{name}: out has dtype {out.dtype}; expected {result.dtype}")
-    return out.resize_(result.shape).copy_(result)
-
-
-@composite("vdot Tensor.vdot")
+@composite("vdot Tensor.vdot out")
 def vdot(input, other):
     """The sum of products of two vectors, the first one conjugated.
 
@@ -230,10 +180,14 @@ def _set_part(part):
     return set_part
 
 
+def _conjugate_transposed(input):
+    return core.adjoint(input)
+
+
 #: What Tensor has as properties: getter, and setter or None.
 PROPERTIES = {
     "real": property(core.real, _set_part(core.real), None, "The real parts, as a view; may be assigned."),
     "imag": property(core.imag, _set_part(core.imag), None, "The imaginary parts, as a view; may be assigned."),
     "H": property(_hermitian, None, None, "The conjugates of a matrix with its dimensions exchanged."),
-    "mH": property(adjoint, None, None, "The conjugates with the last two dimensions exchanged."),
+    "mH": property(_conjugate_transposed, None, None, "The conjugates with the last two dimensions exchanged."),
 }

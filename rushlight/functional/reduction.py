@@ -269,7 +269,7 @@ def isclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
     if input.dtype != other.dtype:
         raise RuntimeError(f"isclose: input has dtype {input.dtype} and other {other.dtype}; expected the same dtype")
     close = core.eq(input, other)
-    if input.dtype.is_floating_point:
+    if input.dtype.is_floating_point or input.dtype.is_complex:
         finite = core.isfinite(input) & core.isfinite(other)
         close = close | (finite & (core.abs(input - other) <= atol + rtol * core.abs(other)))
         if equal_nan:

@@ -96,10 +96,3 @@ def test_reductions_into_narrow_integers(name, given, wanted):
         exact = getattr(np, name)(values.astype(wanted).astype(np.int64), axis=dim)
         assert getattr(x, name)(dim, dtype=getattr(rl, wanted)).tolist() == exact.astype(wanted).tolist()
     assert getattr(x[2, 3, 1], name)(dtype=getattr(rl, wanted)).item() == values[2, 3, 1].astype(wanted)
-
-
-@pytest.mark.parametrize("call", [lambda x: x.prod(dtype=rl.complex64), lambda x: x.cumsum(0, dtype=rl.complex64),
-                                  lambda x: x.cumprod(0, dtype=rl.complex128)], ids=["prod", "cumsum", "cumprod"])
-def test_no_complex_products_and_scans(call):
-    with pytest.raises(RuntimeError, match="dtype=complex"):
-        call(rl.ones(3))

@@ -107,6 +107,12 @@ template <class T> Complex<T> pow(Complex<T> x, Complex<T> y) {
     if (x == 0) return y.re > 0 ? Complex<T>() : Complex<T>(T(HUGE_VAL), T(NAN));
     return std::complex<T>(std::pow(std::complex<double>(library(x)), std::complex<double>(library(y))));
 }
+// Around the number with the larger real part, whose exponential is the larger one.
+template <class T> Complex<T> logaddexp(Complex<T> x, Complex<T> y) {
+    Complex<T> high = x.re >= y.re ? x : y, low = x.re >= y.re ? y : x;
+    if (std::isinf(high.re)) return high.re < 0 ? Complex<T>(high.re, 0) : log(exp(x) + exp(y));
+    return high + log1p(exp(low - high));
+}
 template <class T> Complex<T> add_scaled(Complex<T> x, Complex<T> y, Complex<T> alpha) {
     return alpha == 1 ? x + y : x + y * alpha;
 }
