@@ -18,10 +18,25 @@ namespace {
 
 // ---- the family's rules ---------------------------------------------------------------------------------------------
 
+// The tables of every instruction set with the complex kernels in their places. Which one holds is asked at the first
+// call: before main, nobody could hear that RUSHLIGHT_ISA is wrong.
+struct Tables {
+    PointwiseKernels of[isa_count] = {};
+    Tables(const PointwiseSet& real, const ComplexKernels& complex) {
+        for (int isa = 0; isa < isa_count; ++isa) {
+            if (!real.tables[isa]) continue;
+            of[isa] = *real.tables[isa];
+            of[isa].forward[int(DType::complex64)] = complex.forward[0];
+            of[isa].forward[int(DType::complex128)] = complex.forward[1];
+        }
+    }
+    const PointwiseKernels& active() const { return of[int(active_isa())]; }
+};
+
 struct Definition {
     family::Family family;
     int inputs;
-    PointwiseKernels kernels;            // of this processor, the complex ones among them
+    Tables kernels;
     Slopes slopes;
     bool finite_limits, attributes_promote, natural_exponent;
     void (*complex_vjp)(Vjp&);
@@ -55,7 +70,7 @@ void infer_pointwise(Call& c) {
         real = real || c.args[i].tag == Tag::real;
     if (real && !is_differentiable(t)) t = default_dtype();
     c.compute = compute_dtype(t);
-    const PointwiseKernels& k = d.kernels;
+    const PointwiseKernels& k = d.kernels.active();
     if (!k.forward[int(c.compute)]) refuse_dtype(c, t);
     if (is_integral(c.compute) && c.compute != DType::uint64) rules::require_small_numbers(c, t);
     if (k.boolean_first_input && c.args[0].is_tensor() && c.tensor(0).dtype != DType::boolean &&
@@ -172,7 +187,7 @@ bool joins(const Call& c, int inputs, const double* p) {
 
 void run_forward(Call& c) {
     const Definition& d = definition_of(c.op);
-    const PointwiseKernels& k = d.kernels;
+    const PointwiseKernels& k = d.kernels.active();
     double p[param_slots] = {};
     params_of(c, d.inputs, p);
     if (d.finite_limits) limits_of(c.out[0].dtype(), p);
@@ -194,7 +209,7 @@ void run_forward(Call& c) {
 
 void run_real_valued(Call& c) {
     if (!is_complex(c.compute)) return run_forward(c);
-    const PointwiseKernels& k = definition_of(c.op).kernels;
+    const PointwiseKernels& k = definition_of(c.op).kernels.active();
     run_tiles(k.forward[int(c.compute)], c.out[0], c.args, k.inputs, c.compute, to_real(c.compute), nullptr);
 }
 
@@ -230,7 +245,7 @@ void run_gradient(Call& c) {
     double p[param_slots] = {};
     params_of(c, 3, p);
     Value inputs[3] = {c[0], c.has(1) ? c[1] : c[0], c.has(2) ? c[2] : c[0]};
-    TileFn fn = d.kernels.backward[c.compute == DType::float64];
+    TileFn fn = d.kernels.active().backward[c.compute == DType::float64];
     run_tiles(fn, c.out[0], inputs, 3, c.compute, c.compute, p);
 }
 
@@ -447,11 +462,8 @@ void run_tiles(TileFn fn, const Tensor& out, const Value* inputs, int count, DTy
 
 Op pointwise_op(const Op& self, const char* name, family::Family family, int inputs, const PointwiseSet& kernels,
                 const ComplexKernels& complex_kernels, const Slopes& slopes, const PointwiseFields& fields) {
-    definitions().push_back({family, inputs, kernels.active(), slopes, fields.finite_limits, fields.attributes_promote,
+    definitions().push_back({family, inputs, Tables(kernels, complex_kernels), slopes, fields.finite_limits, fields.attributes_promote,
                              fields.natural_exponent, fields.complex_vjp});
-    TileFn* forward = definitions().back().kernels.forward;
-    forward[int(DType::complex64)] = complex_kernels.forward[0];
-    forward[int(DType::complex128)] = complex_kernels.forward[1];
     Op op;
     std::string n = name, attributes = *fields.attributes ? std::string(", ") + fields.attributes : "";
     op.signature = fields.signature

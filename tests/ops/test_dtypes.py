@@ -16,7 +16,7 @@ FLOATING = [(op, text) for op in ORACLES if op in RECORDS and "floating" in RECO
 INTEGERS = [rl.uint8, rl.int8, rl.int16, rl.int32, rl.int64, rl.uint16, rl.uint32, rl.uint64]
 # What NumPy refuses, or where it wraps and int64 does not.
 NO_REFERENCE = {("threshold", rl.uint8), ("absolute_error", rl.uint8), ("absolute_error", rl.uint64), ("sign", rl.bool),
-                ("sort", rl.bool), ("topk", rl.bool)}
+                ("sgn", rl.bool), ("sort", rl.bool), ("topk", rl.bool)}
 INTEGRAL = [(op, text, dtype) for op in ORACLES if op in RECORDS and "integral" in RECORDS[op]["dtypes"]
             for dtype in [*INTEGERS, *([rl.bool] if "bool" in RECORDS[op]["dtypes"] else [])]
             if (op, dtype) not in NO_REFERENCE for text in expressions(RECORDS[op])]
