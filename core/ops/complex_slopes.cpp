@@ -16,6 +16,12 @@ Tensor ratio(const Tensor& a, const Tensor& b) {
 
 void abs(Vjp& d) { d.to(0, mul(d.grad(), rushlight::sgn(d.input(0)))); }
 
+// The roots are taken apart: the root of x^2 - 1 has another sign in the left half of the plane.
+void acosh(Vjp& d) {
+    Tensor x = d.input(0);
+    d.to(0, mul(d.grad(), rushlight::conj(mul(rsqrt(sub(x, 1)), rsqrt(add(x, 1))))));
+}
+
 // The angle grows at right angles to the number, by the reciprocal of its length.
 void angle(Vjp& d) {
     Tensor turned = mul(d.input(0), std::complex<double>(0, 1));

@@ -1,4 +1,4 @@
-// Gradients for complex inputs of the functions that have no complex derivative.
+// Gradients for complex inputs of the functions that have no complex derivative, or another one than the real formula.
 #pragma once
 
 #include "registry/vjp.h"
@@ -6,6 +6,7 @@
 namespace rushlight::complex_slope {
 
 void abs(Vjp& d);
+void acosh(Vjp& d);
 void angle(Vjp& d);
 void conj(Vjp& d);
 void sgn(Vjp& d);

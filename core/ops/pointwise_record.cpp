@@ -318,8 +318,8 @@ void vjp_pointwise(Vjp& d) {
         p[i - def.inputs].value =
             d.args[i].is_none() ? std::numeric_limits<double>::quiet_NaN() : to_complex_number(d.args[i]);
     Tensor g = d.grad();
-    bool complex = is_complex(d.dtype(0)) || (def.inputs == 2 && is_complex(d.dtype(1)));
-    if (def.complex_vjp && complex) return def.complex_vjp(d);
+    if (def.complex_vjp && (is_complex(d.dtype(0)) || (def.inputs == 2 && is_complex(d.dtype(1)))))
+        return def.complex_vjp(d);
     if (def.inputs == 1) {
         if (!d.create_graph && def.gradient && d.dtype(0) == g.dtype() && is_floating(g.dtype()))
             return d.to(0, fused_slope(d, *def.gradient, 1));

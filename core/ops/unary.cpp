@@ -47,7 +47,7 @@ UNARY(asinh, analytic, (x), asinh(x), SLOPE(rsqrt(x * x + 1)),
     .domain = {-10, 10});
 UNARY(acosh, analytic, (x), acosh(x), SLOPE(rsqrt(x * x - 1)),
       .aliases = "arccosh Tensor.arccosh Tensor.arccosh_", .doc = "Inverse hyperbolic cosine of each element.",
-    .domain = {1.05, 10});
+    .domain = {1.05, 10}, .complex_vjp = complex_slope::acosh);
 UNARY(atanh, analytic, (x), atanh(x), SLOPE(1 / (1 - x * x)),
       .aliases = "arctanh Tensor.arctanh Tensor.arctanh_", .doc = "Inverse hyperbolic tangent of each element.",
     .domain = {-0.95, 0.95});

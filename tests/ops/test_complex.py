@@ -89,6 +89,13 @@ class Collecting:
         raise AssertionError("no sample of these takes indices")
 
 
+@pytest.mark.parametrize("name", [op for op in TAKES_COMPLEX if RECORDS[op]["kind"] == "pointwise"
+                                  and RECORDS[op]["differentiable"] is True and len(RECORDS[op]["params"]) == 1])
+def test_derivatives_in_every_quadrant(name):
+    corners = [2.5 + 0.7j, -2.5 + 0.7j, -2.5 - 0.7j, 2.5 - 0.7j, 0.3 + 0.4j, -0.3 + 0.4j]
+    assert gradcheck(BY_ID[name], (rl.tensor(corners, dtype=rl.complex128, requires_grad=True),))
+
+
 def test_real_inputs_get_real_gradients():
     x, z = rl.tensor([0.5, -1.5], dtype=rl.float64), rl.tensor([1 + 2j, -0.3j], dtype=rl.complex128)
     for function in (lambda x: x * z, lambda x: z / x, lambda x: x**z, lambda x: rl.complex(x, x * x) * z,
