@@ -49,9 +49,7 @@ void plain_info(int* info, int64_t count);
 
 // ---- derivatives ----------------------------------------------------------------------------------------------------
 
-inline Tensor conj(const Tensor& x) { return is_complex(x.dtype()) ? invoke(required_op("conj_physical"), x) : x; }
 inline Tensor adjoint(const Tensor& x) { return conj(transpose(x, -2, -1)); }
-inline Tensor real(const Tensor& x) { return is_complex(x.dtype()) ? invoke(required_op("real"), x) : x; }
 inline Tensor diagonal_of(const Tensor& x) { return diagonal(x, 0, -2, -1); }
 Tensor diagonal_matrix(const Tensor& x);                   // of the last dimension
 inline Tensor row(const Tensor& x) { return unsqueeze(x, -2); }        // scales columns

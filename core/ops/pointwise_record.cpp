@@ -462,8 +462,8 @@ void run_tiles(TileFn fn, const Tensor& out, const Value* inputs, int count, DTy
 
 Op pointwise_op(const Op& self, const char* name, family::Family family, int inputs, const PointwiseSet& kernels,
                 const ComplexKernels& complex_kernels, const Slopes& slopes, const PointwiseFields& fields) {
-    definitions().push_back({family, inputs, Tables(kernels, complex_kernels), slopes, fields.finite_limits, fields.attributes_promote,
-                             fields.natural_exponent, fields.complex_vjp});
+    definitions().push_back({family, inputs, Tables(kernels, complex_kernels), slopes, fields.finite_limits,
+                             fields.attributes_promote, fields.natural_exponent, fields.complex_vjp});
     Op op;
     std::string n = name, attributes = *fields.attributes ? std::string(", ") + fields.attributes : "";
     op.signature = fields.signature

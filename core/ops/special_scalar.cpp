@@ -7,7 +7,7 @@ namespace rushlight {
 
 #define SCALAR_OP(NAME, INPUTS, FUNCTION, SLOPES_, ...)                                                           \
     OP(NAME) = ::rushlight::pointwise_op(::rushlight::op_##NAME, #NAME, ::rushlight::family::float_result, INPUTS, \
-                                         scalar_set<FUNCTION, INPUTS>(), SLOPES_,                                 \
+                                         scalar_set<FUNCTION, INPUTS>(), ComplexKernels{}, SLOPES_,               \
                                          ::rushlight::PointwiseFields{__VA_ARGS__})
 #define SCALAR_UNARY(NAME, FUNCTION, SLOPES_, ...) SCALAR_OP(NAME, 1, scalar::FUNCTION, SLOPES_, __VA_ARGS__)
 #define SCALAR_BINARY(NAME, FUNCTION, SLOPES_, ...) SCALAR_OP(NAME, 2, scalar::FUNCTION, SLOPES_, __VA_ARGS__)

@@ -294,27 +294,24 @@ bool reduce_supports(Reduction op, DType in, DType out) {
 
 // Complex products, in float64.
 template <class T>
-static void multiply_complex(const std::complex<T>* src, std::complex<T>* dst, Extent e) {
+static void multiply_complex(const void* src, void* dst, Extent e) {
     parallel_for(e.outer * e.inner, rows_per_thread(e.n), [&](int64_t from, int64_t to) {
         for (int64_t r = from; r < to; ++r) {
-            const std::complex<T>* line = src + r / e.inner * e.n * e.inner + r % e.inner;
+            const auto* line = static_cast<const std::complex<T>*>(src) + r / e.inner * e.n * e.inner + r % e.inner;
             double re = 1, im = 0;
             for (int64_t i = 0; i < e.n; ++i) {
                 double a = line[i * e.inner].real(), b = line[i * e.inner].imag(), next = re * a - im * b;
                 im = re * b + im * a;
                 re = next;
             }
-            dst[r] = {T(re), T(im)};
+            static_cast<std::complex<T>*>(dst)[r] = {T(re), T(im)};
         }
     });
 }
 
 void reduce(Reduction op, const void* src, DType in, void* dst, DType out, Extent e) {
-    if (op == Reduction::prod && in == DType::complex64)
-        return multiply_complex(static_cast<const std::complex<float>*>(src), static_cast<std::complex<float>*>(dst), e);
-    if (op == Reduction::prod && in == DType::complex128)
-        return multiply_complex(static_cast<const std::complex<double>*>(src), static_cast<std::complex<double>*>(dst),
-                                e);
+    if (op == Reduction::prod && in == DType::complex64) return multiply_complex<float>(src, dst, e);
+    if (op == Reduction::prod && in == DType::complex128) return multiply_complex<double>(src, dst, e);
     if (is_complex(in))
         return reduce_floating(op, src, to_real(in), dst, to_real(out), {e.outer, e.n, 2 * e.inner});
     if (is_floating(in)) return reduce_floating(op, src, in, dst, out, e);

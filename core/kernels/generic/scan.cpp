@@ -23,10 +23,10 @@ template <class T> inline constexpr bool is_complex_type =
     std::is_same_v<T, std::complex<float>> || std::is_same_v<T, std::complex<double>>;
 // What a running sum of T is kept in. float32 sums are kept in float64, so that a long row loses nothing.
 template <class T>
-using Running =
-    std::conditional_t<std::is_integral_v<T>, int64_t,
-                       std::conditional_t<is_complex_type<T>, std::complex<double>,
-                                          std::conditional_t<sizeof(T) == 8 || std::is_same_v<T, float>, double, float>>>;
+using Running = std::conditional_t<
+    std::is_integral_v<T>, int64_t,
+    std::conditional_t<is_complex_type<T>, std::complex<double>,
+                       std::conditional_t<sizeof(T) == 8 || std::is_same_v<T, float>, double, float>>>;
 
 template <class A, class T>
 inline A widened(T x) {
