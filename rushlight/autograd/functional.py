@@ -84,13 +84,15 @@ class Linear:
     """
 
     def __init__(self, outputs, inputs):
-        self.outputs, self.inputs = outputs, inputs
+        self.outputs = outputs
+        moving = [y for y in outputs if y.requires_grad]
         with enable_grad():
-            self.u = tuple(_C.zeros_like(y).requires_grad_() for y in outputs)
-            self.back = products(outputs, inputs, self.u, create_graph=True)
+            self.u = tuple(_C.zeros_like(y).requires_grad_() for y in moving)
+            self.back = products(moving, inputs, self.u, create_graph=True)
 
-    def __call__(self, tangents, create_graph=False, strict=None):
-        return products(self.back, self.u, tangents, create_graph, strict)
+    def __call__(self, tangents, create_graph=False):
+        found = iter(products(self.back, self.u, tangents, create_graph))
+        return tuple(next(found) if y.requires_grad else _C.zeros_like(y) for y in self.outputs)
 
 
 def _finish(result, create_graph):

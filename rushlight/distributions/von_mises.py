@@ -60,15 +60,20 @@ class VonMises(Distribution):
         shape = self._extended_shape(sample_shape)
         with no_grad():
             k, r = self.concentration.double().expand(shape), self._proposal_r.expand(shape)
-            angle = core.zeros(shape, dtype=core.float64)
-            done = core.zeros(shape, dtype=core.bool)
+            # No envelope: parameters that are none, and concentrations whose r rounds to 1, where angles are normal.
+            wrong = ~((k > 0) & (k < math.inf))
+            narrow = ~wrong & (r - 1 < 1e-12)
+            angle = core.where(wrong, math.nan, core.zeros(shape, dtype=core.float64))
+            if narrow.any():
+                angle = core.where(narrow, core.randn(shape, dtype=core.float64) / k.sqrt(), angle)
+            settled = done = wrong | narrow
             while not done.all():
                 u1, u2, u3 = core.rand((3,) + shape, dtype=core.float64).unbind()
                 z = core.cos(math.pi * u1)
                 f = (1 + r * z) / (r + z)
                 c = k * (r - f)
                 accept = (c * (2 - c) - u2 > 0) | ((c / u2).log() + 1 - c >= 0)
-                angle = core.where(accept, (u3 - 0.5).sign() * f.acos(), angle)
+                angle = core.where(accept & ~settled, (u3 - 0.5).sign() * f.acos(), angle)
                 done = done | accept
             turned = (angle + math.pi + self.loc.double()) % (2 * math.pi) - math.pi
             return turned.to(self.loc.dtype)

@@ -163,8 +163,8 @@ def test_divergences_on_the_same_bounds():
 @pytest.mark.parametrize("p, q", [("MultivariateNormal factor", "MultivariateNormal precision"),
                                   ("MultivariateNormal covariance", "LowRankMultivariateNormal"),
                                   ("LowRankMultivariateNormal", "MultivariateNormal covariance"),
-                                  ("Dirichlet", "Dirichlet"), ("Wishart factor", "Wishart factor"), ("Poisson", "Poisson"),
-                                  ("Geometric", "Geometric")])
+                                  ("Dirichlet", "Dirichlet"), ("Wishart factor", "Wishart factor"),
+                                  ("Poisson", "Poisson"), ("Geometric", "Geometric")])
 def test_divergences_by_draws(p, q):
     p, q = make(rushlight, p), make(rushlight, q)
     if isinstance(p, d.Dirichlet):
@@ -238,6 +238,15 @@ def test_refusals_of_samplers():
         assert ":" in str(raised.value)
     assert rushlight.binomial(rushlight.tensor([10.0]), rushlight.tensor([math.nan])).isnan().all()
     assert rushlight._standard_gamma(rushlight.zeros(0)).shape == (0,)
+
+
+def test_von_mises_draws_end_whatever_the_concentration():
+    k = rushlight.tensor([math.nan, -5.0, 0.0, math.inf, 1e-9, 1e14, 1e30], dtype=rushlight.float64)
+    rushlight.manual_seed(0)
+    drawn = d.VonMises(0.0, k, validate_args=False).sample((500,))
+    assert drawn[:, :4].isnan().all() and not drawn[:, 4:].isnan().any()
+    assert 1.6 < drawn[:, 4].std().item() < 2.0                       # uniform: pi / sqrt(3)
+    assert 0.9e-7 < drawn[:, 5].std().item() < 1.1e-7
 
 
 # ---- constraints and transforms ----

@@ -177,6 +177,11 @@ def test_inputs_that_nothing_depends_on_get_zeros():
     same(jacobian[1][1], np.zeros((1, 3)))
     same(AF.hessian(lambda a: a.sum(), x), np.zeros((2, 2)))
     same(jvp(lambda a: y * 2, (x,), (x,))[1], np.zeros(3))
+    # Integers have no slope.
+    pushed = jvp(lambda a: (a * 2, a.argmax(), a.long()), (x,), (x,))[1]
+    same(pushed[0], 2 * x)
+    assert pushed[1].item() == 0 and pushed[2].tolist() == [0, 0]
+    same(jacfwd(lambda a: a.argmax())(x), np.zeros(2))
 
 
 # ---- vmap ----
