@@ -194,10 +194,6 @@ def _check_istft(input, n_fft, hop_length, win_length, onesided, length):
 
 def _overlap(frames, hop_length):
     """Frames (B, count, n) added up, `hop_length` apart."""
-    if frames.is_complex():
-        parts = core.view_as_real(frames)
-        return core.view_as_complex(core.stack(
-            [_overlap(parts[..., 0], hop_length), _overlap(parts[..., 1], hop_length)], -1))
     _, count, n = frames.shape
     size = (1, n + hop_length * (count - 1))
     return native.fold(frames.transpose(1, 2), size, (1, n), stride=(1, hop_length))[:, 0, 0]
