@@ -126,7 +126,7 @@ class Field:
         rows = [self.prepare(case, peer, layout) for peer, layout in lanes]
         running = [row for row in rows if "error" not in row]
         slowest = max((row["call"] for row in running), default=0)
-        for turn in range(rounds_for(slowest, self.rounds)):
+        for turn in range(rounds_for(slowest, self.rounds) if running else 0):
             for busy in (False, True) if self.noise else (False,):
                 if self.noise:
                     self.noise.run(busy)
