@@ -48,7 +48,8 @@ def summary(result) -> float | None:
     if isinstance(result, float | int):
         return float(result)
     try:
-        return float(result.detach().abs().double().mean().item())
+        result = result.detach()
+        return float((result.abs() if result.is_complex() else result.double().abs()).double().mean().item())
     except AttributeError:
         return None
 

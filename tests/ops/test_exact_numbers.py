@@ -96,3 +96,28 @@ def test_reductions_into_narrow_integers(name, given, wanted):
         exact = getattr(np, name)(values.astype(wanted).astype(np.int64), axis=dim)
         assert getattr(x, name)(dim, dtype=getattr(rl, wanted)).tolist() == exact.astype(wanted).tolist()
     assert getattr(x[2, 3, 1], name)(dtype=getattr(rl, wanted)).item() == values[2, 3, 1].astype(wanted)
+
+
+@pytest.mark.parametrize("largest", [9, 2**31, 2**51, 2**52, 2**62, 2**63 - 1], ids="below {}".format)
+@pytest.mark.parametrize("divisors", [9, 2**31, 2**53, 2**63 - 1], ids="by {}".format)
+def test_quotients_of_large_integers(largest, divisors):
+    random = np.random.default_rng(8)
+    a, b = random.integers(-largest, largest, 2000), random.integers(1, divisors, 2000) * random.choice([-1, 1], 2000)
+    whole = a // b * b                                             # next to a multiple, on either side and on it
+    near = np.where(np.abs(whole) < 2**62, whole + random.integers(-1, 2, 2000), a)
+    for x in (a, near):
+        assert np.array_equal(rl.floor_divide(rl.tensor(x), rl.tensor(b)).numpy(), x // b)
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64, rl.float16, rl.int64, rl.int16, rl.uint8], ids=str)
+@pytest.mark.parametrize("values", ["spread", "few", "equal"])
+def test_order_statistics_of_many(dtype, values):
+    random = np.random.default_rng(9)
+    x = {"spread": random.normal(size=20_001) * 50, "few": random.integers(0, 4, 20_001), "equal": np.full(20_001, 3)}
+    x = np.abs(x[values]) if dtype == rl.uint8 else x[values]
+    t = rl.tensor(x).to(dtype)
+    ordered = np.sort(t.numpy())
+    for k in (1, 2, 7000, 10_001, 20_000, 20_001):
+        value, index = t.kthvalue(k)
+        assert value.item() == ordered[k - 1] == t[index].item()
+    assert t.median().item() == ordered[10_000]

@@ -108,8 +108,11 @@ void flip(const void* src, void* dst, int64_t element_bytes, const Dims& sizes, 
                 from += (dims >> i & 1 ? sizes[i] - 1 - at : at) * scale;
                 scale *= sizes[i];
             }
-            reverse_row(static_cast<const char*>(src) + from * row_bytes, static_cast<char*>(dst) + r * row_bytes,
-                        block, n);
+            const char* row = static_cast<const char*>(src) + from * row_bytes;
+            char* to = static_cast<char*>(dst) + r * row_bytes;
+            parallel_for(n, grain_bytes / block + 1, [&](int64_t first, int64_t last) {
+                reverse_row(row + (n - last) * block, to + first * block, block, last - first);
+            });
         }
     });
 }

@@ -559,7 +559,26 @@ void logsumexp(const void* src, DType t, void* dst, Extent e) {
 
 namespace {
 
-// select(items, n) of each line puts the wanted item in place and returns it.
+// The item that would stand at place k if all were in order; the items are left in disorder, some of them lost. Of many
+// items, the leading bits of the keys are counted first, and only those that share the wanted one's are looked at.
+template <class T, class I>
+I nth_item(I* items, int64_t n, int64_t k) {
+    constexpr int counted_bits = 12, shift = std::max(0, int(8 * sizeof(T)) - counted_bits);
+    if (n >= 1 << 14) {
+        int64_t counts[1 << counted_bits] = {}, bucket = 0, kept = 0;
+        for (int64_t i = 0; i < n; ++i) ++counts[items[i].key() >> shift];
+        for (; k >= counts[bucket]; ++bucket) k -= counts[bucket];
+        for (int64_t i = 0; i < n; ++i) {
+            items[kept] = items[i];
+            kept += int64_t(items[i].key() >> shift) == bucket;
+        }
+        n = kept;
+    }
+    std::nth_element(items, items + k, items + n);
+    return items[k];
+}
+
+// select(items, n) of each line returns the wanted item.
 template <class T, class F>
 void select_lines(const T* src, T* value, int64_t* index, Extent e, F&& select) {
     using I = Item<T>;
@@ -582,10 +601,7 @@ void kthvalue(const void* src, DType t, void* value, int64_t* index, Extent e, i
     visit_real(t, [&](auto zero) {
         using T = decltype(zero);
         select_lines(static_cast<const T*>(src), static_cast<T*>(value), index, e,
-                     [k](auto* items, int64_t n) {
-                         std::nth_element(items, items + k - 1, items + n);
-                         return items[k - 1];
-                     });
+                     [k](auto* items, int64_t n) { return nth_item<T>(items, n, k - 1); });
     });
 }
 
@@ -603,8 +619,7 @@ void median(const void* src, DType t, void* value, int64_t* index, Extent e, boo
                     }
                 if (first_nan >= 0 && (!ignore_nan || numbers == 0)) return items[first_nan];
                 int64_t k = (numbers - 1) / 2;  // NaN have the largest keys: they stand behind the numbers
-                std::nth_element(items, items + k, items + n);
-                return items[k];
+                return nth_item<T>(items, n, k);
             });
     });
 }

@@ -131,9 +131,10 @@ void pad(const void* src, DType t, void* dst, const Pad& p, const void* value) {
                     out[o] = i < 0 ? fill : in[i];
                 };
                 for (int64_t o = 0; o < r.begin; ++o) edge(o);
-                if (r.end > r.begin)
-                    std::memcpy(out + r.begin, in + (r.begin - p.before[r.last]),
-                                size_t(r.end - r.begin) * sizeof(U));
+                const U* middle = in + (r.begin - p.before[r.last]);
+                parallel_for(r.end - r.begin, 1 << 17, [&](int64_t first, int64_t last) {
+                    std::memcpy(out + r.begin + first, middle + first, size_t(last - first) * sizeof(U));
+                });
                 for (int64_t o = r.end; o < r.width; ++o) edge(o);
             }
         });
