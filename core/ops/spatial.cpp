@@ -104,7 +104,13 @@ void run_pad_grad(Call& c) {
 
 // ---- interpolate ----------------------------------------------------------------------------------------------------
 
-kernels::ResizeMode resize_mode(const Call& c, std::string_view m, int rank) {
+kernels::ResizeMode resize_mode(const Call& c, std::string_view m, int rank, bool antialias) {
+    if (antialias) {
+        require(rank == 2 && (m == "bilinear" || m == "bicubic" || m == "lanczos"), ErrorKind::value, c.name(),
+                ": antialias=True with mode='", m, "' for input with ", rank,
+                " spatial dimensions; expected 2 and bilinear, bicubic or lanczos");
+        if (m == "lanczos") return kernels::ResizeMode::lanczos;
+    }
     if (m == "nearest") return kernels::ResizeMode::nearest;
     if (m == "nearest-exact") return kernels::ResizeMode::nearest_exact;
     if ((m == "linear" && rank == 1) || (m == "bilinear" && rank == 2) || (m == "trilinear" && rank == 3))
@@ -116,12 +122,13 @@ kernels::ResizeMode resize_mode(const Call& c, std::string_view m, int rank) {
 }
 
 kernels::Resize resize_of(const Call& c, const Dims& x, const Dims& y, std::span<const double> scales,
-                          std::string_view mode, bool align) {
+                          std::string_view mode, bool align, bool antialias) {
     int rank = x.size() - 2;
     kernels::Resize r;
     r.planes = x[0] * x[1];
-    r.mode = resize_mode(c, mode, rank);
+    r.mode = resize_mode(c, mode, rank, antialias);
     r.align_corners = align;
+    r.antialias = antialias;
     for (int i = 0; i < 3; ++i) {
         int own = i - (3 - rank);
         r.in[i] = own < 0 ? 1 : x[own + 2];
@@ -137,7 +144,7 @@ void check_scales(const Call& c, int rank) {
             " values; expected none or ", rank);
 }
 
-// Arguments: 0 input, 1 size, 2 scales (may be empty), 3 mode, 4 align_corners.
+// Arguments: 0 input, 1 size, 2 scales (may be empty), 3 mode, 4 align_corners, 5 antialias.
 void infer_resize(Call& c) {
     const Dims& x = c.tensor(0).sizes;
     require(x.size() >= 3 && x.size() <= 5, ErrorKind::value, c.name(), ": input has shape ", x,
@@ -146,7 +153,7 @@ void infer_resize(Call& c) {
     bool nearest = mode == "nearest" || mode == "nearest-exact";
     require(is_floating(c.tensor(0).dtype) || (nearest && c.tensor(0).dtype == DType::uint8), ErrorKind::runtime,
             c.name(), ": input has dtype ", name_of(c.tensor(0).dtype), "; expected a floating dtype");
-    resize_mode(c, mode, x.size() - 2);
+    resize_mode(c, mode, x.size() - 2, c[5].to_bool());
     std::span<const int64_t> size = c[1].to_ints();
     require(int(size.size()) == x.size() - 2, ErrorKind::value, c.name(), ": size=", to_text(size),
             " does not fit input of shape ", x, "; expected ", x.size() - 2, " values");
@@ -163,12 +170,13 @@ void infer_resize(Call& c) {
 void run_resize(Call& c) {
     Tensor x = contiguous(Tensor(&c.tensor(0)));
     kernels::resize(x.data(), x.dtype(), c.out[0].data(),
-                    resize_of(c, x.sizes(), c.out[0].sizes(), c[2].to_reals(), c[3].to_string(), c[4].to_bool()));
+                    resize_of(c, x.sizes(), c.out[0].sizes(), c[2].to_reals(), c[3].to_string(), c[4].to_bool(),
+                              c[5].to_bool()));
 }
 
 void vjp_resize(Vjp& d) {
     static const Op& op = required_op("resize_grad");
-    d.to(0, invoke(op, d.grad(), d.sizes(0), d[2], d[3], d[4]));
+    d.to(0, invoke(op, d.grad(), d.sizes(0), d[2], d[3], d[4], d[5]));
 }
 
 void infer_resize_grad(Call& c) {
@@ -179,7 +187,7 @@ void infer_resize_grad(Call& c) {
     for (int i = 2; fits && i < x.size(); ++i) fits = x[i] > 0 && g[i] > 0;
     require(fits, ErrorKind::runtime, c.name(), ": grad has shape ", g, " and input_size=", x,
             "; expected (N, C, spatial...) with equal N and C and no empty dimension");
-    resize_mode(c, c[3].to_string(), x.size() - 2);
+    resize_mode(c, c[3].to_string(), x.size() - 2, c[5].to_bool());
     check_scales(c, x.size() - 2);
     c.result(x, c.tensor(0).dtype);
 }
@@ -188,14 +196,14 @@ void run_resize_grad(Call& c) {
     Tensor g = contiguous(Tensor(&c.tensor(0)));
     kernels::resize_backward(
         g.data(), g.dtype(), c.out[0].data(),
-        resize_of(c, c.out[0].sizes(), g.sizes(), c[2].to_reals(), c[3].to_string(), c[4].to_bool()));
+        resize_of(c, c.out[0].sizes(), g.sizes(), c[2].to_reals(), c[3].to_string(), c[4].to_bool(), c[5].to_bool()));
 }
 
 void vjp_resize_grad(Vjp& d) {
     static const Op& op = required_op("resize");
     Dims size;
     for (int i = 2; i < d.sizes(0).size(); ++i) size.push_back(d.sizes(0)[i]);
-    d.to(0, invoke(op, d.grad(), size, d[2], d[3], d[4]));
+    d.to(0, invoke(op, d.grad(), size, d[2], d[3], d[4], d[5]));
 }
 
 // ---- unfold, fold ---------------------------------------------------------------------------------------------------
@@ -296,7 +304,8 @@ OP(pad_grad) = {
     .doc = "The gradient of pad."};
 
 OP(resize) = {
-    .signature = "resize(input: Tensor, size: int[], scales: float[], mode: str, align_corners: bool) -> Tensor",
+    .signature = "resize(input: Tensor, size: int[], scales: float[], mode: str, align_corners: bool, "
+                 "antialias: bool = False) -> Tensor",
     .names = "_ops.resize",
     .dtypes = "floating",
     .infer = infer_resize,
@@ -306,12 +315,13 @@ OP(resize) = {
     .samples = {.calls = "resize(T(1, 2, 4), (7,), (), 'linear', False); "
                          "resize(T(1, 2, 3, 4), (5, 6), (), 'bilinear', True); "
                          "resize(T(1, 2, 3, 4), (5, 6), (), 'nearest', False); "
-                         "resize(T(1, 2, 4, 4), (5, 6), (), 'bicubic', False)"},
+                         "resize(T(1, 2, 4, 4), (5, 6), (), 'bicubic', False); "
+                         "resize(T(1, 2, 7, 5), (3, 6), (), 'bilinear', False, True)"},
     .doc = "Images of another size, interpolated."};
 
 OP(resize_grad) = {
     .signature = "resize_grad(grad: Tensor, input_size: int[], scales: float[], mode: str, "
-                 "align_corners: bool) -> Tensor",
+                 "align_corners: bool, antialias: bool = False) -> Tensor",
     .names = "_ops.resize_grad",
     .dtypes = "floating",
     .infer = infer_resize_grad,

@@ -115,21 +115,21 @@ def interpolate(
         input (Tensor): (N, C, spatial) with one to three spatial dimensions, floating.
         size (int or tuple, optional): the new spatial size.
         scale_factor (float or tuple, optional): or by how much to multiply it.
-        mode (str): nearest, nearest-exact, linear, bilinear, bicubic or trilinear.
+        mode (str): nearest, nearest-exact, linear, bilinear, bicubic, trilinear, area or, with `antialias`, lanczos.
         align_corners (bool, optional): whether the corners keep their places (linear modes).
         recompute_scale_factor (bool, optional): take the scale from the rounded size.
+        antialias (bool): filters as wide as the step where the result is smaller; of bilinear, bicubic and lanczos.
+            Default: False.
 
     Raises:
         ValueError: both or none of size and scale_factor are given, or they do not fit the input.
-        NotImplementedError: antialias, or an unknown mode.
+        NotImplementedError: an unknown mode.
 
     Example:
         >>> import rushlight as rl
         >>> rl.nn.functional.interpolate(rl.ones(1, 1, 2, 2), scale_factor=2).shape
         rushlight.Size([1, 1, 4, 4])
     """
-    if antialias:
-        raise NotImplementedError("interpolate: antialias=True is not supported; expected False")
     if (size is None) == (scale_factor is None):
         raise ValueError("interpolate: takes either size or scale_factor")
     if align_corners is not None and mode in ("nearest", "nearest-exact", "area"):
@@ -153,7 +153,7 @@ def interpolate(
         size = [size] * len(spatial)
     if mode == "area":
         return getattr(native, f"adaptive_avg_pool{len(spatial)}d")(input, size)
-    return ops["resize"](input, size, scales, mode, bool(align_corners))
+    return ops["resize"](input, size, scales, mode, bool(align_corners), antialias)
 
 
 @composite("nn.functional.unfold")

@@ -175,11 +175,36 @@ void pad_backward(const void* grad, DType t, void* grad_in, const Pad& p) {
 
 namespace {
 
-constexpr int most_taps = 4;
+// The size of an input step per output step.
+double step_of(const Resize& r, int d) {
+    if (r.align_corners) return r.out[d] > 1 ? double(r.in[d] - 1) / double(r.out[d] - 1) : 0;
+    return r.scale[d] > 0 ? r.scale[d] : double(r.in[d]) / double(r.out[d]);
+}
 
-int taps_of(ResizeMode mode, int64_t in, int64_t out) {
-    if (in == 1 && out == 1) return 1;
-    return mode == ResizeMode::linear ? 2 : mode == ResizeMode::cubic ? 4 : 1;
+// Half the width of an antialiasing filter.
+double support_of(const Resize& r, int d) {
+    double width = r.mode == ResizeMode::linear ? 1 : r.mode == ResizeMode::cubic ? 2 : 3;
+    return width * std::max(step_of(r, d), 1.0);
+}
+
+int taps_of(const Resize& r, int d) {
+    if (r.in[d] == 1 && r.out[d] == 1) return 1;
+    if (r.antialias) return int(std::min<double>(std::ceil(support_of(r, d)) * 2 + 1, double(r.in[d])));
+    return r.mode == ResizeMode::linear ? 2 : r.mode == ResizeMode::cubic ? 4 : 1;
+}
+
+// An antialiasing filter at distance t from its middle. The cubic one is Keys' with a = -1/2.
+template <class A>
+A filter(ResizeMode mode, A t) {
+    t = std::abs(t);
+    if (mode == ResizeMode::linear) return std::max(A(1) - t, A(0));
+    if (mode == ResizeMode::cubic)
+        return t < 1   ? (A(1.5) * t - A(2.5)) * t * t + 1
+               : t < 2 ? ((A(-0.5) * t + A(2.5)) * t - 4) * t + 2
+                       : A(0);
+    if (t == 0 || t >= 3) return t == 0;
+    A x = A(3.14159265358979323846) * t;
+    return 3 * std::sin(x) * std::sin(x / 3) / (x * x);
 }
 
 // Keys' cubic weights at distance t from the second of four points.
@@ -202,12 +227,12 @@ struct Taps {
     A* weight;
 
     static size_t bytes(const Resize& r, int d) {
-        return size_t(r.out[d]) * most_taps * (sizeof(int64_t) + sizeof(A));
+        return size_t(r.out[d]) * size_t(taps_of(r, d)) * 8 * 2;              // places and weights, aligned
     }
     void fill(const Resize& r, int d, char* memory) {
         place = reinterpret_cast<int64_t*>(memory);
-        weight = reinterpret_cast<A*>(place + r.out[d] * most_taps);
-        count = taps_of(r.mode, r.in[d], r.out[d]);
+        count = taps_of(r, d);
+        weight = reinterpret_cast<A*>(place + r.out[d] * count);
         for (int64_t o = 0; o < r.out[d]; ++o) set(r, d, o, place + o * count, weight + o * count);
     }
 
@@ -217,6 +242,7 @@ private:
         w[0] = 1;
         at[0] = 0;
         if (count == 1 && in == 1) return;
+        if (r.antialias) return set_filtered(r, d, o, at, w);
         if (count == 1) {  // nearest: in float32, as the size of the result was
             float scale = r.scale[d] > 0 ? float(r.scale[d]) : float(in) / float(out);
             float x = r.mode == ResizeMode::nearest_exact ? (float(o) + 0.5f) * scale : float(o) * scale;
@@ -238,6 +264,19 @@ private:
         int64_t i = int64_t(std::floor(x));
         cubic_weights(A(x - A(i)), w);
         for (int k = 0; k < 4; ++k) at[k] = std::clamp<int64_t>(i - 1 + k, 0, in - 1);
+    }
+
+    // Weights over all that the filter covers, scaled to sum to one.
+    void set_filtered(const Resize& r, int d, int64_t o, int64_t* at, A* w) const {
+        A step = A(step_of(r, d)), support = A(support_of(r, d)), center = step * (A(o) + A(0.5)), sum = 0;
+        int64_t first = std::max<int64_t>(int64_t(center - support + A(0.5)), 0);
+        int64_t end = std::min<int64_t>({int64_t(center + support + A(0.5)), r.in[d], first + count});
+        for (int k = 0; k < count; ++k) {
+            at[k] = std::min(first + k, r.in[d] - 1);
+            w[k] = first + k < end ? filter<A>(r.mode, (A(first + k) - center + A(0.5)) / std::max(step, A(1))) : A(0);
+            sum += w[k];
+        }
+        for (int k = 0; k < count; ++k) w[k] = sum != 0 ? w[k] / sum : w[k];
     }
 };
 
@@ -266,8 +305,10 @@ struct ResizeTables {
     }
 };
 
-template <int count, class A, class T>
+// `fixed` is the number of taps, 0 where it is known only now.
+template <int fixed, class A, class T>
 void combine_columns(const A* row, const Taps<A>& taps, T* out, int64_t n) {
+    const int count = fixed ? fixed : taps.count;
     for (int64_t o = 0; o < n; ++o) {
         A sum = 0;
         for (int k = 0; k < count; ++k) sum += taps.weight[o * count + k] * row[taps.place[o * count + k]];
@@ -298,12 +339,14 @@ void resize_planes(const T* src, T* dst, const Resize& r, const ResizeTables<Com
         T* out = dst + task * r.out[2];
         if (last.count == 1) combine_columns<1>(sum, last, out, r.out[2]);
         else if (last.count == 2) combine_columns<2>(sum, last, out, r.out[2]);
-        else combine_columns<4>(sum, last, out, r.out[2]);
+        else if (last.count == 4) combine_columns<4>(sum, last, out, r.out[2]);
+        else combine_columns<0>(sum, last, out, r.out[2]);
     }
 }
 
-template <int count, class A, class T>
+template <int fixed, class A, class T>
 void spread_columns(const T* grad, const Taps<A>& taps, A* row, int64_t n) {
+    const int count = fixed ? fixed : taps.count;
     for (int64_t o = 0; o < n; ++o)
         for (int k = 0; k < count; ++k)
             row[taps.place[o * count + k]] += taps.weight[o * count + k] * A(grad[o]);
@@ -323,7 +366,8 @@ void resize_plane_backward(const T* grad, T* grad_in, const Resize& r,
         const T* g = grad + row * r.out[2];
         if (last.count == 1) spread_columns<1>(g, last, sum, r.out[2]);
         else if (last.count == 2) spread_columns<2>(g, last, sum, r.out[2]);
-        else spread_columns<4>(g, last, sum, r.out[2]);
+        else if (last.count == 4) spread_columns<4>(g, last, sum, r.out[2]);
+        else spread_columns<0>(g, last, sum, r.out[2]);
         tables.for_rows(r, row, [&](int64_t at, A weight) {
             A* out = acc.sum + at * width;
             for (int64_t j = 0; j < width; ++j) out[j] += weight * sum[j];

@@ -21,7 +21,7 @@ void pad(const void* src, DType t, void* dst, const Pad& p, const void* value);
 // Floating dtypes: the gradient of the source.
 void pad_backward(const void* grad, DType t, void* grad_in, const Pad& p);
 
-enum class ResizeMode : uint8_t { nearest, nearest_exact, linear, cubic };
+enum class ResizeMode : uint8_t { nearest, nearest_exact, linear, cubic, lanczos };
 
 // Unused dimensions come first, with in = out = 1. scale[d] is the size of an input step per output step (1 /
 // scale_factor) where the user gave a factor, else 0: then the sizes give it.
@@ -31,10 +31,11 @@ struct Resize {
     double scale[3] = {0, 0, 0};
     ResizeMode mode = ResizeMode::nearest;
     bool align_corners = false;
+    bool antialias = false;              // filters as wide as the step where the result is smaller
 };
 
-// linear serves linear, bilinear and trilinear; cubic serves bicubic. Floating dtypes, and uint8 for the
-// nearest modes.
+// linear serves linear, bilinear and trilinear; cubic serves bicubic; lanczos is for antialias only. Floating dtypes,
+// and uint8 for the nearest modes.
 void resize(const void* src, DType t, void* dst, const Resize& r);
 void resize_backward(const void* grad, DType t, void* grad_in, const Resize& r);
 
