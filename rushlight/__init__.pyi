@@ -2,6 +2,7 @@
 import builtins
 from typing import Any
 from rushlight import accelerator as accelerator
+from rushlight import array_api as array_api
 from rushlight import autograd as autograd
 from rushlight import backends as backends
 from rushlight import cuda as cuda

@@ -37,8 +37,8 @@ void compose_wide(Call& c) {
     static const Op& op = required_op(id);
     double w = c[width].to_double();
     std::string_view name = width;
-    require(name == "beta" ? w >= 0 : w > 0, name == "beta" ? ErrorKind::runtime : ErrorKind::value, c.name(), ": ",
-            name, "=", w, "; expected a positive number");
+    require(name == "beta" ? w >= 0 : w > 0, ErrorKind::runtime, c.name(), ": ", name, "=", w,
+            "; expected a positive number");
     static const Op& absolute = required_op("absolute_error");
     Tensor terms = w == 0 ? invoke(absolute, c[0], c[1]) : invoke(op, c[0], c[1], w);
     int at = c.op.parsed.find("weight");

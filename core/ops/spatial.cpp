@@ -56,9 +56,12 @@ Dims padded_sizes(const Call& c, const Dims& x, std::span<const int64_t> amounts
         if (mode == kernels::PadMode::reflect)
             require(before < x[d] && after < x[d], ErrorKind::runtime, c.name(), ": pad=", to_text(amounts),
                     " in mode 'reflect' must be smaller than dimension ", d, " of input of shape ", x);
-        if (mode == kernels::PadMode::circular)
-            require(before <= x[d] && after <= x[d], ErrorKind::runtime, c.name(), ": pad=", to_text(amounts),
-                    " in mode 'circular' may not exceed dimension ", d, " of input of shape ", x);
+        if (mode == kernels::PadMode::circular) {
+            int64_t left = x[d] + std::min<int64_t>(before, 0) + std::min<int64_t>(after, 0);
+            require(std::max(before, after) <= std::max<int64_t>(left, 0), ErrorKind::runtime, c.name(),
+                    ": pad=", to_text(amounts), " in mode 'circular' may not exceed what is left of dimension ", d,
+                    " of input of shape ", x);
+        }
         if (mode == kernels::PadMode::replicate)
             require(x[d] > 0 || total == 0, ErrorKind::runtime, c.name(), ": dimension ", d, " of input of shape ", x,
                     " is empty and can't be replicated");

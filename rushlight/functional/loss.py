@@ -38,15 +38,13 @@ def older_reduction(size_average, reduce, reduction):
 
 def _reduced(loss, name, size_average, reduce, reduction):
     reduction = older_reduction(size_average, reduce, reduction)
-    if reduction == "mean":
-        return loss.mean()
-    if reduction == "sum":
-        return loss.sum()
-    if reduction == "none":
-        return loss
-    raise ValueError(
-        f"{name}: reduction='{reduction}' is not a valid value; expected 'none', 'mean' or 'sum'"
-    )
+    _check_reduction(name, reduction)
+    return loss.mean() if reduction == "mean" else loss.sum() if reduction == "sum" else loss
+
+
+def _check_reduction(name, reduction):
+    if reduction not in ("none", "mean", "sum"):
+        raise ValueError(f"{name}: reduction={reduction!r} is not a valid value; expected 'none', 'mean' or 'sum'")
 
 
 def _where(condition, value):
@@ -360,18 +358,17 @@ def multi_margin_loss(
         >>> rl.nn.functional.multi_margin_loss(rl.tensor([[0., 1.]]), rl.tensor([0]))
         tensor(1.)
     """
+    _check_reduction("multi_margin_loss", reduction)
     if p not in (1, 2):
-        raise ValueError("only p == 1 and p == 2 supported")
-    if (
-        input.dim() not in (1, 2)
-        or target.dim() > 1
-        or target.numel() != (input.shape[0] if input.dim() == 2 else 1)
-    ):
+        raise ValueError(f"multi_margin_loss: p={p}; expected 1 or 2")
+    if weight is not None and weight.dim() != 1:
+        raise ValueError(f"multi_margin_loss: weight has shape {tuple(weight.shape)}; expected 1 dimension")
+    if input.dim() > 2 or target.dim() > 1 or target.numel() != (input.shape[0] if input.dim() == 2 else 1):
         raise RuntimeError(
             f"multi_margin_loss: target has shape {tuple(target.shape)}, inconsistent with input of shape "
             f"{tuple(input.shape)}; expected one class for each row"
         )
-    scores, classes = input.reshape(-1, input.shape[-1]), target.reshape(-1, 1)
+    scores, classes = input.reshape(-1, input.shape[-1] if input.dim() else 1), target.reshape(-1, 1)
     loss = (margin - scores.gather(1, classes) + scores).clamp(min=0)
     loss = loss if p == 1 else loss * loss
     if weight is not None:
@@ -399,18 +396,20 @@ def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduct
         >>> rl.nn.functional.multilabel_margin_loss(rl.tensor([0., 0.]), rl.tensor([1, -1]))
         tensor(0.5000)
     """
-    if input.dim() not in (1, 2) or input.shape != target.shape:
+    _check_reduction("multilabel_margin_loss", reduction)
+    if input.dim() > 2 or input.shape != target.shape:
         raise RuntimeError(
             f"multilabel_margin_loss: target has shape {tuple(target.shape)}; expected that of input, "
-            f"{tuple(input.shape)}, with 1 or 2 dimensions"
+            f"{tuple(input.shape)}, with at most 2 dimensions"
         )
-    scores, labels = input.reshape(-1, input.shape[-1]), target.reshape(-1, input.shape[-1])
+    size = input.shape[-1] if input.dim() else 1
+    scores, labels = input.reshape(-1, size), target.reshape(-1, size)
     listed = (labels < 0).cumsum(1) == 0
     labels = labels.clamp(min=0)
     is_label = core.zeros(labels.shape, dtype=core.int64).scatter_add_(1, labels, listed.to(core.int64)) > 0
     margins = (1 - scores.gather(1, labels).unsqueeze(2) + scores.unsqueeze(1)).clamp(min=0)
     counted = listed.unsqueeze(2) & ~is_label.unsqueeze(1)
-    loss = _where(counted, margins).sum((1, 2)) / input.shape[-1]
+    loss = _where(counted, margins).sum((1, 2)) / size
     return _reduced(loss.reshape(input.shape[:-1]), "multilabel_margin_loss", size_average, reduce, reduction)
 
 

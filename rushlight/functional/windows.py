@@ -21,11 +21,11 @@ def _define_max_pool(rank):
         return pool(input, kernel_size, stride, padding, dilation, ceil_mode)
 
     def adaptive_max_pool(input, output_size, return_indices=False):
-        result = adaptive_max(input, _sizes(input, output_size, rank))
+        result = adaptive_max(input, _sizes(f"adaptive_max_pool{rank}d", input, output_size, rank))
         return result if return_indices else result[0]
 
     def adaptive_avg_pool(input, output_size):
-        return adaptive_avg(input, _sizes(input, output_size, rank))
+        return adaptive_avg(input, _sizes(f"adaptive_avg_pool{rank}d", input, output_size, rank))
 
     shape = ", ".join(["1", "4", "4", "4"][: rank + 1])
     _publish(max_pool, f"max_pool{rank}d nn.functional.max_pool{rank}d", f"""The largest element of each window.
@@ -88,7 +88,10 @@ def _publish(function, paths, doc):
     composite(paths)(function)
 
 
-def _sizes(input, output_size, rank):
+def _sizes(name, input, output_size, rank):
+    if isinstance(output_size, (tuple, list)) and 1 < len(output_size) >= input.dim():
+        raise ValueError(f"{name}: input has shape {tuple(input.shape)}; expected at least {len(output_size) + 1} "
+                         f"dimensions for output_size={tuple(output_size)}")
     if isinstance(output_size, (tuple, list)) and None in output_size:
         spatial = input.shape[input.dim() - rank:]
         return [n if wanted is None else wanted for n, wanted in zip(spatial, output_size, strict=True)]

@@ -116,3 +116,15 @@ def test_wrong_shapes():
             functional.one_hot(package.tensor([-1]))
         with pytest.raises(RuntimeError):
             functional.one_hot(package.tensor([3]), 3)
+
+
+def test_margin_losses_of_one_class_and_what_they_refuse():
+    F = rl.nn.functional
+    for loss in (F.multi_margin_loss, F.multilabel_margin_loss):
+        assert loss(rl.tensor(0.3), rl.tensor(0)).item() == 0
+        with pytest.raises(ValueError, match="reduction='max' is not a valid value"):
+            loss(rl.ones(2, 3), rl.ones(2, 3), reduction="max")
+    with pytest.raises(ValueError, match=r"multi_margin_loss: weight has shape \(1, 3\); expected 1 dimension"):
+        F.multi_margin_loss(rl.ones(2, 3), rl.tensor([0, 1]), weight=rl.ones(1, 3))
+    with pytest.raises(RuntimeError, match="huber_loss: delta=0; expected a positive number"):
+        F.huber_loss(rl.ones(2), rl.ones(2), delta=0)

@@ -225,3 +225,21 @@ def test_what_ctc_refuses(change, kind, message):
                  "target_lengths": [2, 1], **change}
     with pytest.raises(kind, match="ctc_loss: " + message):
         F.ctc_loss(**arguments)
+
+
+# ---- padding around what negative amounts leave ---------------------------------------------------------------------
+
+@pytest.mark.parametrize("before, after", [(-1, 1), (-1, 3), (1, -1), (2, -2), (-3, 1), (-1, -2), (3, 4)])
+def test_circular_padding_goes_around_what_is_left(before, after):
+    x = RANDOM.normal(size=(2, 3, 4))
+    left = x[..., max(-before, 0):4 - max(-after, 0)]
+    wanted = np.pad(left, ((0, 0), (0, 0), (max(before, 0), max(after, 0))), "wrap")
+    np.testing.assert_array_equal(F.pad(rl.tensor(x), (before, after), "circular").numpy(), wanted)
+    leaf = rl.tensor(x).requires_grad_()
+    assert rl.autograd.gradcheck(lambda t: F.pad(t, (before, after), "circular"), [leaf])
+
+
+@pytest.mark.parametrize("before, after", [(-1, 4), (5, 0), (-4, 1), (2, -3)])
+def test_circular_padding_by_more_than_there_is(before, after):
+    with pytest.raises(RuntimeError, match="in mode 'circular' may not exceed what is left of dimension 2"):
+        F.pad(rl.ones(1, 1, 4), (before, after), "circular")

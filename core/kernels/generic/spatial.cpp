@@ -68,14 +68,18 @@ private:
 // ---- padding --------------------------------------------------------------------------------------------------------
 
 // The input index of a padded index, -1 for the constant.
-inline int64_t source_of(PadMode mode, int64_t o, int64_t before, int64_t in) {
-    int64_t i = o - before;
+inline int64_t source_of(const Pad& p, int d, int64_t o) {
+    int64_t in = p.in[d], i = o - p.before[d];
     if (i >= 0 && i < in) return i;
-    switch (mode) {
+    switch (p.mode) {
         case PadMode::constant: return -1;
         case PadMode::reflect: return i < 0 ? -i : 2 * (in - 1) - i;
         case PadMode::replicate: return i < 0 ? 0 : in - 1;
-        case PadMode::circular: return i < 0 ? i % in + (i % in < 0 ? in : 0) : i % in;
+        case PadMode::circular: {                        // around what negative amounts have left
+            int64_t first = std::max<int64_t>(-p.before[d], 0), left = in - first - std::max<int64_t>(-p.after[d], 0);
+            int64_t at = (i - first) % left;
+            return first + at + (at < 0 ? left : 0);
+        }
     }
     return -1;
 }
@@ -98,7 +102,7 @@ struct PadRows {
     int64_t source(int64_t row) const {
         int64_t at = 0, step = 1;
         for (int d = last - 1; d >= 0; --d) {
-            int64_t i = source_of(p.mode, row % out(d), p.before[d], p.in[d]);
+            int64_t i = source_of(p, d, row % out(d));
             if (i < 0) return -1;
             at += i * step;
             step *= p.in[d];
@@ -106,7 +110,7 @@ struct PadRows {
         }
         return at;
     }
-    int64_t column(int64_t o) const { return source_of(p.mode, o, p.before[last], in_width); }
+    int64_t column(int64_t o) const { return source_of(p, last, o); }
 };
 
 }  // namespace
