@@ -243,3 +243,19 @@ def test_circular_padding_goes_around_what_is_left(before, after):
 def test_circular_padding_by_more_than_there_is(before, after):
     with pytest.raises(RuntimeError, match="in mode 'circular' may not exceed what is left of dimension 2"):
         F.pad(rl.ones(1, 1, 4), (before, after), "circular")
+
+
+# ---- modules --------------------------------------------------------------------------------------------------------
+
+def test_modules_call_the_functions():
+    scores = rl.zeros(4, 1, 3).log_softmax(2)
+    arguments = (rl.tensor([[1, 2]]), [4], [2])
+    assert rl.equal(rl.nn.CTCLoss(reduction="sum")(scores, *arguments), F.ctc_loss(scores, *arguments, reduction="sum"))
+    bags = rl.nn.EmbeddingBag(6, 3, mode="max", padding_idx=-1)
+    assert (bags.weight[5] == 0).all() and repr(bags) == "EmbeddingBag(6, 3, mode='max', padding_idx=5)"
+    numbers = rl.tensor([0, 5, 3])
+    assert rl.equal(bags(numbers, rl.tensor([0, 1])),
+                    F.embedding_bag(numbers, bags.weight, rl.tensor([0, 1]), mode="max", padding_idx=5))
+    assert rl.equal(rl.nn.EmbeddingBag(2, 2, _weight=rl.eye(2))(rl.tensor([[0, 1]])), rl.tensor([[0.5, 0.5]]))
+    with pytest.raises(AssertionError):
+        rl.nn.EmbeddingBag(2, 2, padding_idx=2)

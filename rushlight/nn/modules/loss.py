@@ -7,6 +7,7 @@ from rushlight.nn.modules.module import Module
 __all__ = [
     "BCELoss",
     "BCEWithLogitsLoss",
+    "CTCLoss",
     "CosineEmbeddingLoss",
     "CrossEntropyLoss",
     "GaussianNLLLoss",
@@ -523,3 +524,29 @@ class TripletMarginWithDistanceLoss(_Loss):
             swap=self.swap,
             reduction=self.reduction,
         )
+
+
+class CTCLoss(_Loss):
+    """Connectionist temporal classification: minus the log-likelihood of labellings (Graves et al., 2006).
+
+    Args:
+        blank (int): the class that stands for no label. Default: 0.
+        reduction (str): "none", "mean" (of the losses divided by the labels' numbers) or "sum". Default: "mean".
+        zero_infinity (bool): count impossible labellings as 0, with no gradient. Default: False.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.CTCLoss()(rl.zeros(2, 1, 2).log_softmax(2), rl.tensor([[1]]), [2], [1])
+        tensor(0.2877)
+    """
+
+    __constants__ = ["blank", "reduction"]
+
+    def __init__(self, blank=0, reduction="mean", zero_infinity=False):
+        super().__init__(reduction=reduction)
+        self.blank = blank
+        self.zero_infinity = zero_infinity
+
+    def forward(self, log_probs, targets, input_lengths, target_lengths):
+        return F.ctc_loss(log_probs, targets, input_lengths, target_lengths, self.blank, self.reduction,
+                          self.zero_infinity)

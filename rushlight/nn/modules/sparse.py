@@ -1,4 +1,4 @@
-"""Embedding: rows of a table, by number."""
+"""Embeddings: rows of a table, by number, alone or in bags."""
 from rushlight.autograd import no_grad
 from rushlight.functional._core import core
 from rushlight.nn import functional as F
@@ -6,7 +6,7 @@ from rushlight.nn import init
 from rushlight.nn.modules.module import Module
 from rushlight.nn.parameter import Parameter
 
-__all__ = ["Embedding"]
+__all__ = ["Embedding", "EmbeddingBag"]
 
 
 class Embedding(Module):
@@ -137,3 +137,108 @@ class Embedding(Module):
             _weight=embeddings,
             _freeze=freeze,
         )
+
+
+class EmbeddingBag(Module):
+    """Learned vectors, looked up in bags and reduced by bag.
+
+    Args:
+        num_embeddings (int): how many things there are.
+        embedding_dim (int): size of the vectors.
+        max_norm (float, optional): vectors that are looked up are first scaled to have no larger norm.
+        norm_type (float): the norm for `max_norm`. Default: 2.
+        scale_grad_by_freq (bool): divide gradients by how often a thing occurs; not in mode "max". Default: False.
+        mode (str): "sum", "mean" or "max". Default: "mean".
+        sparse (bool): accepted; gradients are dense. Default: False.
+        include_last_offset (bool): the last offset is the end of the last bag. Default: False.
+        padding_idx (int, optional): a thing that counts as not being there; its vector begins at zero.
+        device, dtype: where and how the table is made.
+
+    Raises:
+        AssertionError: `padding_idx` is out of range.
+
+    Shape:
+        (bags, things), or (things) with offsets, of integers to (bags, embedding_dim).
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.EmbeddingBag(10, 3)(rl.tensor([1, 2, 4]), rl.tensor([0, 2])).shape == (2, 3)
+        True
+    """
+
+    __constants__ = [
+        "num_embeddings",
+        "embedding_dim",
+        "max_norm",
+        "norm_type",
+        "scale_grad_by_freq",
+        "mode",
+        "sparse",
+        "include_last_offset",
+        "padding_idx",
+    ]
+
+    def __init__(
+        self,
+        num_embeddings,
+        embedding_dim,
+        max_norm=None,
+        norm_type=2.0,
+        scale_grad_by_freq=False,
+        mode="mean",
+        sparse=False,
+        _weight=None,
+        include_last_offset=False,
+        padding_idx=None,
+        device=None,
+        dtype=None,
+    ):
+        super().__init__()
+        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+        self.max_norm, self.norm_type, self.scale_grad_by_freq = max_norm, norm_type, scale_grad_by_freq
+        self.mode, self.sparse, self.include_last_offset = mode, sparse, include_last_offset
+        if padding_idx is not None:
+            if not -num_embeddings <= padding_idx < num_embeddings:
+                raise AssertionError("padding_idx must be within num_embeddings")
+            padding_idx %= num_embeddings
+        self.padding_idx = padding_idx
+        if _weight is None:
+            self.weight = Parameter(core.empty((num_embeddings, embedding_dim), device=device, dtype=dtype))
+            self.reset_parameters()
+        else:
+            if list(_weight.shape) != [num_embeddings, embedding_dim]:
+                raise AssertionError("Shape of weight does not match num_embeddings and embedding_dim")
+            self.weight = Parameter(_weight)
+
+    def reset_parameters(self):
+        """Draw new vectors from the normal distribution; zero at `padding_idx`."""
+        init.normal_(self.weight)
+        if self.padding_idx is not None:
+            with no_grad():
+                self.weight[self.padding_idx].fill_(0)
+
+    def forward(self, input, offsets=None, per_sample_weights=None):
+        return F.embedding_bag(
+            input,
+            self.weight,
+            offsets,
+            self.max_norm,
+            self.norm_type,
+            self.scale_grad_by_freq,
+            self.mode,
+            self.sparse,
+            per_sample_weights,
+            self.include_last_offset,
+            self.padding_idx,
+        )
+
+    def extra_repr(self):
+        text = f"{self.num_embeddings}, {self.embedding_dim}"
+        if self.max_norm is not None:
+            text += f", max_norm={self.max_norm}"
+        if self.norm_type != 2:
+            text += f", norm_type={self.norm_type}"
+        if self.scale_grad_by_freq is not False:
+            text += f", scale_grad_by_freq={self.scale_grad_by_freq}"
+        text += f", mode={self.mode!r}"
+        return text if self.padding_idx is None else text + f", padding_idx={self.padding_idx}"
