@@ -2,7 +2,7 @@
 
 from rushlight import _C
 from rushlight._C import Tensor, is_anomaly_check_nan_enabled, is_anomaly_enabled
-from rushlight.autograd import anomaly_mode, function, functional, grad_mode, graph
+from rushlight.autograd import anomaly_mode, forward_ad, function, functional, grad_mode, graph
 from rushlight.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
 from rushlight.autograd.function import Function
 from rushlight.autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled

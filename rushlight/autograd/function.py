@@ -20,7 +20,7 @@ class FunctionCtx(_C.Node):
         self.to_save = tensors
 
     def save_for_forward(self, *tensors):
-        """Accepted for PyTorch's programs; forward-mode differentiation is not available."""
+        """Accepted for PyTorch's programs; forward products are made of `backward`."""
 
     def mark_dirty(self, *args):
         """Names the arguments that forward changed in place; it must return them."""

@@ -76,6 +76,24 @@ def products(outputs, inputs, vectors, create_graph=False, strict=None):
     return tuple(result)
 
 
+def reaches_others(outputs, own):
+    """Whether recorded outputs come from leaves other than `own`: then their derivatives must be recorded too."""
+    known, seen = {id(x) for x in own}, set()
+    waiting = [y.grad_fn for y in outputs if y.grad_fn is not None]
+    if any(y.requires_grad and y.grad_fn is None and id(y) not in known for y in outputs):
+        return True
+    while waiting:
+        node = waiting.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        variable = getattr(node, "variable", None)
+        if variable is not None and id(variable) not in known:
+            return True
+        waiting += [below for below, _ in node.next_functions if below is not None]
+    return False
+
+
 class Linear:
     """The derivative of recorded outputs as a linear map of tangents of the inputs: forward products by reverse steps.
 

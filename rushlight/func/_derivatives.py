@@ -2,7 +2,7 @@
 import functools
 
 from rushlight.autograd import enable_grad
-from rushlight.autograd.functional import Linear, columns, products, rows
+from rushlight.autograd.functional import Linear, columns, products, reaches_others, rows
 from rushlight.func._tree import flatten
 from rushlight.functional._core import Tensor, core
 
@@ -22,24 +22,6 @@ def _aux(name, result, has_aux):
     if not isinstance(result, tuple) or len(result) != 2:
         raise RuntimeError(f"{name}: func returned {type(result).__name__} with has_aux=True; expected (output, aux)")
     return result
-
-
-def _reaches_others(outputs, own):
-    """Whether recorded outputs come from leaves other than `own`: then their derivatives must be recorded too."""
-    known, seen = {id(x) for x in own}, set()
-    waiting = [y.grad_fn for y in outputs if y.grad_fn is not None]
-    if any(y.requires_grad and y.grad_fn is None and id(y) not in known for y in outputs):
-        return True
-    while waiting:
-        node = waiting.pop()
-        if node in seen:
-            continue
-        seen.add(node)
-        variable = getattr(node, "variable", None)
-        if variable is not None and id(variable) not in known:
-            return True
-        waiting += [below for below, _ in node.next_functions if below is not None]
-    return False
 
 
 class Recorded:
@@ -65,7 +47,7 @@ class Recorded:
             result, aux = _aux(name, func(self.rebuild_in(list(self.inputs))), has_aux)
         self.outputs, self.rebuild_out = _tensors(name, "the result of func", result)
         self.aux = aux
-        self.create_graph = connected or (outside and _reaches_others(self.outputs, self.inputs))
+        self.create_graph = connected or (outside and reaches_others(self.outputs, self.inputs))
 
     def release(self, leaves):
         """Results as the caller gets them."""

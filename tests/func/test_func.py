@@ -6,6 +6,7 @@ import pytest
 
 import rushlight
 import rushlight.autograd.functional as AF
+from rushlight.autograd import forward_ad
 from rushlight.func import (
     functional_call,
     functionalize,
@@ -182,6 +183,34 @@ def test_inputs_that_nothing_depends_on_get_zeros():
     same(pushed[0], 2 * x)
     assert pushed[1].item() == 0 and pushed[2].tolist() == [0, 0]
     same(jacfwd(lambda a: a.argmax())(x), np.zeros(2))
+
+
+def test_dual_tensors():
+    x, v = t(3), t(3)
+    with forward_ad.dual_level():
+        dual = forward_ad.make_dual(x, v)
+        value, tangent = forward_ad.unpack_dual(f(dual))
+        same(value, f(x))
+        same(tangent, numeric(f, x) @ v.numpy())
+        assert not tangent.requires_grad and not value.requires_grad
+        same(forward_ad.unpack_dual(dual).tangent, v)
+        assert forward_ad.unpack_dual(x).tangent is None
+        assert forward_ad.unpack_dual(t(3).requires_grad_() * 2).tangent is None
+        # Two tangents at once, and derivatives of tangents.
+        w = t(3).requires_grad_()
+        both = forward_ad.unpack_dual((dual * forward_ad.make_dual(w, 2 * v)).sum())
+        same(both.tangent, (v.numpy() * w.detach().numpy() + 2 * x.numpy() * v.numpy()).sum())
+        same(rushlight.autograd.grad(both.tangent, w)[0], v)
+        for wrong, error in ((lambda: forward_ad.make_dual(x, t(2)), RuntimeError),
+                             (lambda: forward_ad.make_dual(x.long(), v), ValueError),
+                             (lambda: forward_ad.make_dual(x, v, level=3), RuntimeError),
+                             (forward_ad.enter_dual_level, RuntimeError)):
+            with pytest.raises(error):
+                wrong()
+    assert forward_ad.unpack_dual(dual).tangent is None
+    for wrong in (lambda: forward_ad.make_dual(x, v), forward_ad.exit_dual_level):
+        with pytest.raises(RuntimeError, match="level"):
+            wrong()
 
 
 # ---- vmap ----
