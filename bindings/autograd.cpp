@@ -332,6 +332,12 @@ void add_autograd(nb::module_& m) {
           "is_inference_mode_enabled() -> bool\n\nTrue inside inference_mode().");
     m.def("_set_grad_enabled", [](bool on) { mode.grad = on; });
     m.def("_set_inference_mode", [](bool on) { mode.inference = on; });
+    m.def("_autocast", [] { return mode.autocast; });
+    m.def("_autocast_dtype", [] { return mode.autocast_dtype; });
+    m.def("_set_autocast", [](bool on, DType dtype) {
+        mode.autocast = on;
+        mode.autocast_dtype = dtype;
+    });
     m.def("is_anomaly_enabled", [] { return anomaly.enabled; },
           "is_anomaly_enabled() -> bool\n\nTrue when anomaly mode is on.");
     m.def("is_anomaly_check_nan_enabled", [] { return anomaly.check_nan; },

@@ -11,6 +11,7 @@
 namespace rushlight::python {
 
 PyTypeObject* op_function_type = nullptr;
+static PyObject* return_types = nullptr;      // the named tuples of results by name
 
 namespace {
 
@@ -319,6 +320,8 @@ PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t count, PyO
             require(is_tensor(options.out), ErrorKind::type, f.op->parsed.name, ": argument 'out' must be Tensor, not ",
                     type_name(options.out));
             c.destination = impl_of(options.out);
+            int dtype = f.factory ? f.op->parsed.find("dtype") : -1;          // a factory makes what `out` holds
+            if (dtype >= 0 && values[dtype].is_none()) values[dtype] = Value(c.destination->dtype);
         }
         dispatch(c);
         if (options.requires_grad) autograd::set_requires_grad(*c.out[0].impl(), true);
@@ -408,6 +411,7 @@ PyObject* new_result_type(const std::string& name, const std::vector<std::string
     PyObject* method = PyDescr_NewMethod(reinterpret_cast<PyTypeObject*>(type), &repr);
     if (!method || PyObject_SetAttrString(type, "__repr__", method) != 0) Py_CLEAR(type);
     Py_XDECREF(method);
+    if (type && PyDict_SetItemString(return_types, name.c_str(), type) < 0) Py_CLEAR(type);
     return type;
 }
 
@@ -490,6 +494,8 @@ bool add_operators(PyObject* module) {
     if (PyModule_AddFunctions(module, module_functions) < 0) return false;
     op_function_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&op_spec));
     if (!op_function_type) return false;
+    return_types = PyDict_New();
+    if (!return_types || PyModule_AddObjectRef(module, "_return_types", return_types) < 0) return false;
     PyObject* groups = PyDict_New();
     PyObject* top_level = PyList_New(0);
     for (Op* op : all_ops())

@@ -11,6 +11,9 @@ from rushlight._C import (  # noqa: F401
     tensor, uint8, uint16, uint32, uint64,
 )
 from rushlight._dtype_info import finfo, iinfo  # noqa: F401
+from rushlight._formats import (  # noqa: F401
+    channels_last, channels_last_3d, contiguous_format, layout, memory_format, preserve_format, strided,
+)
 
 for _name in _C._public:
     globals()[_name] = getattr(_C, _name)
@@ -34,9 +37,6 @@ short, int, long = int16, int32, int64
 cfloat, cdouble = complex64, complex128
 inf, nan, pi, e = 1e999, 1e999 - 1e999, 3.141592653589793, 2.718281828459045
 newaxis = None
-strided = "strided"
-contiguous_format, preserve_format, channels_last = "contiguous_format", "preserve_format", "channels_last"
-
 
 
 def set_default_dtype(d):
@@ -57,11 +57,28 @@ def set_default_dtype(d):
 
 #: Loaded when first named.
 _LAZY = {"nn": "nn", "optim": "optim", "utils": "utils", "io": "io", "testing": "testing", "cuda": "cuda",
-         "backends": "backends", "accelerator": "accelerator", "linalg": "linalg", "special": "special",
-         "fft": "fft", "signal": "signal", "distributions": "distributions", "func": "func",
-         "masked": "masked", "array_api": "array_api"}
-_LAZY_NAMES = {"save": "io", "load": "io", "set_printoptions": "_printing", "get_printoptions": "_printing",
-               "vmap": "func"}
+         "backends": "backends", "accelerator": "accelerator", "linalg": "linalg", "special": "special", "amp": "amp",
+         "cpu": "cpu", "storage": "storage", "return_types": "return_types",
+         "fft": "fft", "signal": "signal", "distributions": "distributions", "func": "func", "masked": "masked",
+         "array_api": "array_api"}
+_LAZY_NAMES = {name: room for room, names in {
+    "io": "save load", "_printing": "set_printoptions get_printoptions", "func": "vmap",
+    "_settings":
+        "AcceleratorError OutOfMemoryError SymBool SymFloat SymInt are_deterministic_algorithms_enabled "
+        "compiled_with_cxx11_abi get_default_device get_deterministic_debug_mode get_float32_matmul_precision "
+        "get_num_interop_threads is_deterministic_algorithms_warn_only_enabled is_storage is_vulkan_available "
+        "is_warn_always_enabled set_anomaly_enabled set_default_device set_default_tensor_type "
+        "set_deterministic_debug_mode set_float32_matmul_precision set_flush_denormal set_num_interop_threads "
+        "set_warn_always typename use_deterministic_algorithms",
+    "amp":
+        "GradScaler autocast autocast_decrement_nesting autocast_increment_nesting clear_autocast_cache "
+        "get_autocast_cpu_dtype get_autocast_dtype is_autocast_cache_enabled is_autocast_cpu_enabled "
+        "is_autocast_enabled set_autocast_cache_enabled set_autocast_cpu_dtype set_autocast_cpu_enabled "
+        "set_autocast_dtype set_autocast_enabled",
+    "storage":
+        "BFloat16Storage BoolStorage ByteStorage CharStorage ComplexDoubleStorage ComplexFloatStorage DoubleStorage "
+        "FloatStorage HalfStorage IntStorage LongStorage ShortStorage TypedStorage",
+}.items() for name in names.split()}
 _LEGACY = {"FloatTensor": float32, "DoubleTensor": float64, "HalfTensor": float16, "BFloat16Tensor": bfloat16,
            "LongTensor": int64, "IntTensor": int32, "ShortTensor": int16, "CharTensor": int8,
            "ByteTensor": uint8, "BoolTensor": bool}
@@ -87,7 +104,9 @@ def __getattr__(name):
     elif name in _LEGACY:
         value = _tensor_class.legacy_type(name, _LEGACY[name])
     else:
-        raise AttributeError(f"module 'rushlight' has no attribute '{name}'")
+        value = None if name.startswith("__") else import_module("rushlight._outside").FUNCTIONS.get(name)
+        if value is None:
+            raise AttributeError(f"module 'rushlight' has no attribute '{name}'")
     globals()[name] = value
     return value
 

@@ -1,6 +1,7 @@
 """What Tensor has of Python: composites as methods, printing, copying, pickling, iteration, the older type names."""
+from importlib import import_module
 
-from rushlight import _C, _printing, _tensor_pickle
+from rushlight import _C, _formats, _outside, _printing, _tensor_pickle
 from rushlight._C import Generator, Tensor
 from rushlight.functional._composite import in_namespace
 from rushlight.functional.complex_numbers import PROPERTIES
@@ -43,6 +44,11 @@ def _complex(self):
     return complex(self.item())
 
 
+def _storage(self):
+    """The memory that the tensor views, as a sequence of elements of its dtype."""
+    return import_module("rushlight.storage").TypedStorage(wrap_storage=self.untyped_storage(), dtype=self.dtype)
+
+
 def legacy_type(name, dtype):
     """A stand-in for an older tensor type: `FloatTensor(2, 3)`, `isinstance(x, FloatTensor)`."""
 
@@ -62,6 +68,13 @@ for _name, _method in in_namespace("Tensor").items():
     setattr(Tensor, _name, _method)
 for _name, _property in PROPERTIES.items():
     setattr(Tensor, _name, _property)
+for _name, _method in _outside.METHODS.items():
+    setattr(Tensor, _name, _method)
+for _name in "is_sparse_csr is_nested is_mkldnn is_xla is_xpu is_ipu is_maia is_mtia is_vulkan volatile".split():
+    setattr(Tensor, _name, property(lambda self: False, doc="False: tensors are strided and on the CPU."))
+Tensor.layout = property(lambda self: _formats.strided, doc="How the elements are stored: `strided`.")
+Tensor.name = property(lambda self: None, doc="None: tensors have no names.")
+Tensor.storage = Tensor._typed_storage = _storage
 Tensor._repr = _repr
 Tensor.__format__ = _printing.tensor_format
 Tensor.__reversed__ = _reversed

@@ -276,6 +276,8 @@ ORACLES = {
     "addcdiv": lambda x, y, z, value=1: x + value * y / z,
     "lerp": _lerp,
     "clamp_between": np.clip,
+    "clamp_min": np.maximum,
+    "clamp_max": np.minimum,
     "squared_error": lambda x, y: (x - y) ** 2,
     "absolute_error": lambda x, y: np.abs(x - y),
     "smooth_l1_term": lambda x, y, b: np.where(

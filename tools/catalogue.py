@@ -83,7 +83,7 @@ class Callable:
 
     @property
     def takes_out(self) -> bool:
-        return self.record["out"] and not self.is_method
+        return self.record["out"] and not self.is_method and not self.in_place
 
     @property
     def is_factory(self) -> bool:

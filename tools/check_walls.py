@@ -33,10 +33,11 @@ CPP_BELOW = {
 # Python: one line per storey, lowest first. Rooms of one storey do not know each other; a room may be several modules.
 PYTHON_STOREYS = [
     [{"core"}],
-    [{"functional", "linalg", "fft", "masked", "special", "signal"}],
+    [{"functional", "linalg", "fft", "masked", "special", "signal", "storage", "return_types"}],
     [{"autograd"}],
     [{"nn"}],
-    [{"optim"}, {"utils"}, {"jit"}, {"distributions"}, {"func"}, {"testing"}, {"cuda", "backends", "accelerator"}],
+    [{"optim"}, {"utils"}, {"jit"}, {"distributions"}, {"func"}, {"testing"},
+     {"cuda", "backends", "accelerator", "amp", "cpu"}],
     [{"io"}, {"onnx"}, {"quantization"}, {"distributed"}, {"profiler"}, {"hub"}, {"serialization"}],
     [{"vision"}, {"text"}, {"audio"}, {"rl"}, {"array_api"}],
     [{"serve"}, {"compat"}, {"cli", "__main__"}],
@@ -48,7 +49,8 @@ EXCEPTIONS = {"_tensor_class": "functional"}  # it hangs the composites on Tenso
 USES_THE_PUBLIC_NAMES = 6
 
 # Who may load a module of ours by `import_module` at its first use, because most programs never need it.
-AT_FIRST_USE = {"rushlight/__init__.py", "rushlight/utils/__init__.py", "rushlight/utils/data/dataloader.py"}
+AT_FIRST_USE = {"rushlight/__init__.py", "rushlight/_tensor_class.py", "rushlight/utils/__init__.py",
+                "rushlight/utils/data/dataloader.py"}
 
 CPP_COLUMNS = 120
 

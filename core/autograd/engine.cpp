@@ -185,6 +185,7 @@ std::vector<Tensor> Run::go() {
     captured_.resize(w_.accumulate ? 0 : w_.inputs.size());
     if (!w_.inputs.empty()) find_needed();
     GradMode recording(pass_.create_graph);
+    WithoutAutocast within;
     WithoutInterpreter unlocked(visited_.size() > 64);
     for (size_t i = 0; i < w_.roots.size(); ++i)
         put(w_.roots[i].node.get(), w_.roots[i].slot, std::move(w_.grads[i]));

@@ -4,27 +4,34 @@
 namespace rushlight {
 
 BINARY(add, numeric_or_bool, (x, y, p), add_scaled(x, y, p[0]), SLOPES(1.0, p[0]),
-       .attributes = "*, alpha: Number = 1", .doc = "input + alpha * other.");
+       .attributes = "*, alpha: Number = 1", .doc = "input + alpha * other.", .number_first = true,
+       .numbers_alone = true);
 BINARY(sub, numeric, (x, y, p), sub_scaled(x, y, p[0]), SLOPES(1.0, -p[0]),
        .attributes = "*, alpha: Number = 1", .aliases = "subtract Tensor.subtract Tensor.subtract_",
-       .doc = "input - alpha * other.");
+       .doc = "input - alpha * other.", .number_first = true, .numbers_alone = true);
 BINARY(mul, numeric_or_bool, (x, y), x * y, SLOPES(y, x),
-       .aliases = "multiply Tensor.multiply Tensor.multiply_", .doc = "input * other.");
+       .aliases = "multiply Tensor.multiply Tensor.multiply_", .doc = "input * other.",
+       .number_first = true, .numbers_alone = true);
 BINARY(div, analytic, (x, y), x / y, SLOPES(1 / y, -(x / y) / y),
-       .doc = "input / other; integers give the default floating dtype.", .domain = {0.2, 5});
-BINARY(floor_divide, divide, (x, y), floor_divide(x, y), NO_SLOPE("the quotient is piecewise constant"),
-       .doc = "The largest whole number not above input / other.", .domain = {0.2, 5});
+       .names = "true_divide Tensor.true_divide Tensor.true_divide_ out",
+       .doc = "input / other; integers give the default floating dtype.", .domain = {0.2, 5}, .number_first = true,
+       .numbers_alone = true);
+BINARY(floor_divide, divide, (x, y), floor_divide(x, y), SLOPES(0.0, 0.0),
+       .doc = "The largest whole number not above input / other.", .domain = {0.2, 5}, .number_first = true,
+       .numbers_alone = true);
 BINARY(floor_quotient, divide, (x, y), floor_quotient(x, y), NO_SLOPE("the quotient is piecewise constant"),
        .names = "_ops.floor_quotient", .doc = "input / other rounded down, infinities included.", .domain = {0.2, 5});
-BINARY(trunc_divide, divide, (x, y), trunc_divide(x, y), NO_SLOPE("the quotient is piecewise constant"),
-       .names = "", .doc = "input / other without its fraction.", .domain = {0.2, 5});
+BINARY(trunc_divide, divide, (x, y), trunc_divide(x, y), SLOPES(0.0, 0.0),
+       .names = "", .doc = "input / other without its fraction.", .domain = {0.2, 5}, .number_first = true,
+       .numbers_alone = true);
 BINARY(remainder, divide, (x, y), remainder(x, y), SLOPES(1.0, -floor(x / y)),
-       .doc = "The remainder of input / other with the sign of `other`, as Python's %.", .domain = {0.2, 5});
+       .doc = "The remainder of input / other with the sign of `other`, as Python's %.", .domain = {0.2, 5},
+       .number_first = true);
 BINARY(fmod, divide, (x, y), fmod(x, y), SLOPES(1.0, -trunc(x / y)),
        .doc = "The remainder of input / other with the sign of `input`, as C's.", .domain = {0.2, 5});
 BINARY(pow, numeric, (x, y), pow(x, y),
        SLOPES(where(y == 0, 0, y * pow(x, y - 1)), where((x == 0) & (real(y) >= 0), 0, pow(x, y) * log(x))),
-       .doc = "input to the power of other.", .domain = {0.2, 3}, .natural_exponent = true);
+       .doc = "input to the power of other.", .domain = {0.2, 3}, .natural_exponent = true, .number_first = true);
 BINARY(atan2, float_result, (x, y), atan2(x, y), SLOPES(y / (x * x + y * y), -x / (x * x + y * y)),
        .aliases = "arctan2 Tensor.arctan2 Tensor.arctan2_", .doc = "The angle of the point (other, input), in radians.",
        .domain = {0.2, 5});
@@ -52,10 +59,17 @@ BINARY(logaddexp2, floating_only, (x, y), logaddexp2(x, y),
 BINARY(heaviside, same_or_bool, (x, y), heaviside(x, y), NO_SLOPE("the step has no derivative"),
        .doc = "0 where `input` is negative, 1 where it is positive, `other` where it is zero.");
 BINARY(xlogy, float_result, (x, y), xlogy(x, y), SLOPES(where((x == 0) & (y <= 0), 0, log(y)), x / y),
-       .aliases = "special.xlogy", .doc = "input * log(other), and 0 where input is 0.", .domain = {0.2, 5});
+       .aliases = "xlogy_ special.xlogy", .doc = "input * log(other), and 0 where input is 0.", .domain = {0.2, 5},
+       .number_first = true);
 BINARY(xlog1py, float_result, (x, y), where((x == 0) & (y == y), 0, x * log1p(y)),
        SLOPES(where((x == 0) & (y <= -1), 0, log1p(y)), x / (1 + y)),
-       .signature = "xlog1py(input: Tensor | Number, other: Tensor | Number) -> Tensor", .names = "special.xlog1py out",
-       .doc = "input * log(1 + other), and 0 where input is 0.", .domain = {0.2, 5});
+       .names = "special.xlog1py out", .doc = "input * log(1 + other), and 0 where input is 0.", .domain = {0.2, 5},
+       .number_first = true);
+BINARY(clamp_min, same_or_bool, (x, y), maximum(x, y), SLOPES(x >= y, x < y),
+       .signature = "clamp_min(input: Tensor, min: Tensor | Number) -> Tensor", .aliases = "clamp_min_",
+       .doc = "Each element, but at least `min`.");
+BINARY(clamp_max, same_or_bool, (x, y), minimum(x, y), SLOPES(x <= y, x > y),
+       .signature = "clamp_max(input: Tensor, max: Tensor | Number) -> Tensor", .aliases = "clamp_max_",
+       .doc = "Each element, but at most `max`.");
 
 }  // namespace rushlight

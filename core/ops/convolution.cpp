@@ -439,14 +439,16 @@ OP(convolution_transpose) = {
         .compose = compose_convolution<N>,                                                                             \
         .samples = {.calls = SHAPES},                                                                                  \
         .doc = "The convolution of `input` (N, C, spatial) with `weight` (O, C / groups, kernel); padding may be " \
-               "'same' or 'valid'."}; \
+               "'same' or 'valid'.",                                                                                   \
+        .autocast = Autocast::lower};                                                                                  \
     OP(conv_transpose##N##d) = {                                                                                       \
         .signature = CONV_TRANSPOSE(#N),                                                                               \
         .names = "conv_transpose" #N "d nn.functional.conv_transpose" #N "d",                                          \
         .dtypes = "floating complex",                                                                                  \
         .compose = compose_transposed<N>,                                                                              \
         .samples = {.calls = TRANSPOSED_SHAPES},                                                                       \
-        .doc = "The transposed convolution of `input` (N, I, spatial) with `weight` (I, O / groups, kernel)."}
+        .doc = "The transposed convolution of `input` (N, I, spatial) with `weight` (I, O / groups, kernel).",         \
+        .autocast = Autocast::lower}
 
 DEFINE_CONVOLUTION(1, "conv1d(T(2, 3, 8), T(4, 3, 3), T(4), padding='same')",
                    "conv_transpose1d(T(2, 3, 5), T(3, 4, 3), T(4), 2)");

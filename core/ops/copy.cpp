@@ -247,7 +247,7 @@ Example:
     tensor([[1., 2.],
             [1., 2.]]))", .writes_first = true};
 
-OP(fill_) = {.signature = "fill_(input: Tensor, value: Tensor | Number) -> Tensor", .names = "Tensor.fill_",
+OP(fill_) = {.signature = "fill_(input: Tensor, value: Tensor | Number) -> Tensor", .names = "Tensor.fill_ fill_",
     .dtypes = "all",
     .infer = infer_fill, .kernel = {"strided", run_fill}, .derivative = {.vjp = vjp_fill}, .onnx = {"Expand", 13},
     .samples = {.calls = "T(2, 3).clone().fill_(2.5); T(2, 3).clone().fill_(T())"},
@@ -259,7 +259,7 @@ Example:
     >>> rushlight.empty(2).fill_(3)
     tensor([3., 3.]))", .writes_first = true, .writes_one_value = true};
 
-OP(zero_) = {.signature = "zero_(input: Tensor) -> Tensor", .names = "Tensor.zero_", .dtypes = "all",
+OP(zero_) = {.signature = "zero_(input: Tensor) -> Tensor", .names = "Tensor.zero_ zero_", .dtypes = "all",
     .infer = infer_zero,
     .kernel = {"strided", run_zero}, .derivative = {.vjp = [](Vjp& d) { d.to(0, zeros_of(d.sizes(0), d.dtype(0))); }},
     .onnx = {"ConstantOfShape", 9}, .samples = {.calls = "T(2, 3).clone().zero_()"},

@@ -304,21 +304,23 @@ void compose_diag(Call& c) {
 
 }  // namespace
 
-OP(empty) = constant_op("empty(size: int[], *, dtype: dtype | None = None) -> Tensor", "empty", infer_sized, run_empty,
+OP(empty) = constant_op("empty(size: int[], *, dtype: dtype | None = None) -> Tensor", "empty out", infer_sized,
+                        run_empty,
                         "empty(2, 0)",
                         R"(A tensor of the given shape whose values are whatever the memory held.
 
 Example:
     >>> rushlight.empty(2, 3).shape
     rushlight.Size([2, 3]))");
-OP(zeros) = constant_op("zeros(size: int[], *, dtype: dtype | None = None) -> Tensor", "zeros", infer_sized, run_zeros,
+OP(zeros) = constant_op("zeros(size: int[], *, dtype: dtype | None = None) -> Tensor", "zeros out", infer_sized,
+                        run_zeros,
                         "zeros(2, 3); zeros((0,))",
                         R"(A tensor of the given shape, filled with zeros. Raises RuntimeError for negative sizes.
 
 Example:
     >>> rushlight.zeros(2)
     tensor([0., 0.]))");
-OP(ones) = constant_op("ones(size: int[], *, dtype: dtype | None = None) -> Tensor", "ones", infer_sized, run_ones,
+OP(ones) = constant_op("ones(size: int[], *, dtype: dtype | None = None) -> Tensor", "ones out", infer_sized, run_ones,
                        "ones(2, 3); ones(())",
                        R"(A tensor of the given shape, filled with ones.
 
@@ -326,8 +328,8 @@ Example:
     >>> rushlight.ones(2)
     tensor([1., 1.]))");
 OP(full) =
-    constant_op("full(size: int[], fill_value: Number, *, dtype: dtype | None = None) -> Tensor", "full", infer_full,
-                run_full, "full((2, 3), 1.5); full((2,), 3); full((), True)",
+    constant_op("full(size: int[], fill_value: Number, *, dtype: dtype | None = None) -> Tensor", "full out",
+                infer_full, run_full, "full((2, 3), 1.5); full((2,), 3); full((), True)",
                 R"(A tensor of the given shape, filled with one number; the dtype follows from the number unless given.
 
 Example:
@@ -369,7 +371,7 @@ OP(scalar_tensor) = constant_op("scalar_tensor(s: Number, *, dtype: dtype | None
 OP(arange) = sequence_op(
     "arange(start: Number | None = None, end: Number | None = None, step: Number = 1, *, "
     "dtype: dtype | None = None) -> Tensor",
-    "arange", infer_arange, run_arange, {"Range", 11},
+    "arange out", infer_arange, run_arange, {"Range", 11},
     "arange(5); arange(1, 7, 2); arange(1.0, 2.0, 0.25); arange(5, 0, -2)",
     R"(The numbers from start (0 unless given) up to end, which is left out, `step` apart.
 
@@ -380,7 +382,7 @@ Example:
     >>> rushlight.arange(1, 6, 2)
     tensor([1, 3, 5]))");
 OP(linspace) = sequence_op("linspace(start: Number, end: Number, steps: int, *, dtype: dtype | None = None) -> Tensor",
-                           "linspace", infer_linspace, run_linspace, no_onnx("exports as a constant"),
+                           "linspace out", infer_linspace, run_linspace, no_onnx("exports as a constant"),
                            "linspace(0, 1, 5); linspace(3.0, -3.0, 1)",
                            R"(`steps` equally spaced numbers from start to end, both included.
 
@@ -390,15 +392,15 @@ Example:
 OP(logspace) = sequence_op(
     "logspace(start: Number, end: Number, steps: int, base: float = 10.0, *, "
     "dtype: dtype | None = None) -> Tensor",
-    "logspace", infer_linspace, run_linspace, no_onnx("exports as a constant"),
+    "logspace out", infer_linspace, run_linspace, no_onnx("exports as a constant"),
     "logspace(0, 2, 3); logspace(0, 3, 4, 2.0)",
     R"(`steps` powers of `base`, their exponents equally spaced from start to end.
 
 Example:
     >>> rushlight.logspace(0, 2, 3)
     tensor([  1.,  10., 100.]))");
-OP(eye) = sequence_op("eye(n: int, m: int | None = None, *, dtype: dtype | None = None) -> Tensor", "eye", infer_eye,
-                      run_eye, {"EyeLike", 9}, "eye(3); eye(2, 4)",
+OP(eye) = sequence_op("eye(n: int, m: int | None = None, *, dtype: dtype | None = None) -> Tensor", "eye out",
+                      infer_eye, run_eye, {"EyeLike", 9}, "eye(3); eye(2, 4)",
                       R"(Ones on the main diagonal of an n by m matrix (n by n unless given), zeros elsewhere.
 
 Example:
@@ -454,7 +456,7 @@ Example:
     tensor([[1, 0],
             [0, 2]]))"};
 
-OP(diag) = {.signature = "diag(input: Tensor, diagonal: int = 0) -> Tensor", .names = "diag Tensor.diag",
+OP(diag) = {.signature = "diag(input: Tensor, diagonal: int = 0) -> Tensor", .names = "diag Tensor.diag out",
     .dtypes = "all", .compose = compose_diag,
     .samples = {.calls = "diag(T(3)); diag(T(3, 4), 1); diag(T(2), -1)"},
     .doc = R"(Of a vector, the matrix with it on a diagonal; of a matrix, a copy of a diagonal.

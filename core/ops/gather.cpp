@@ -351,6 +351,10 @@ void infer_index_fill(Call& c) {
     if (c[3].is_tensor())
         require(c.tensor(3).rank() == 0, ErrorKind::runtime, c.name(), ": value has shape ", c.tensor(3).sizes,
                 "; expected a number or a zero-dimensional tensor");
+    // An expanded tensor may be filled along another dimension than an expanded one.
+    require(!c.in_place || t.rank() == 0 || t.strides[dim_of(c)] != 0 || t.sizes[dim_of(c)] < 2, ErrorKind::runtime,
+            c.name(), ": the tensor of shape ", t.sizes, " and stride ", t.strides,
+            " has several elements in one place along dim=", dim_of(c), "; clone() it before writing");
     c.result(t.sizes, t.dtype);
 }
 
@@ -563,7 +567,7 @@ OP(index_fill) = {.signature = "index_fill(input: Tensor, dim: int, index: Tenso
 
 Example:
     >>> rushlight.zeros(3).index_fill(0, rushlight.tensor([2]), 7.0)
-    tensor([0., 0., 7.]))", .updates_first = true};
+    tensor([0., 0., 7.]))", .updates_first = true, .writes_one_value = true};
 
 OP(embedding) = {
     .signature = "embedding(weight: Tensor, indices: Tensor, padding_idx: int = -1, scale_grad_by_freq: bool = False, "

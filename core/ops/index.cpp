@@ -31,9 +31,21 @@ void fill_where(Call& c, const Tensor& mask, const Value& value) {
     Value values[max_params] = {Value(mask), value, Value(c.destination)};
     Call into(op, values);
     into.destination = c.destination;
-    require(rules::broadcast(c, mask.sizes(), c.destination->sizes) == c.destination->sizes, ErrorKind::runtime,
-            c.name(), ": mask of shape ", mask.sizes(), " can't be broadcast to the shape ", c.destination->sizes,
-            " of the tensor that is written");
+    const Dims &sizes = c.destination->sizes, &strides = c.destination->strides;
+    require(rules::broadcast(c, mask.sizes(), sizes) == sizes, ErrorKind::runtime, c.name(), ": mask of shape ",
+            mask.sizes(), " can't be broadcast to the shape ", sizes, " of the tensor that is written");
+    // An expanded tensor has one element for many places: it is written where the mask holds in one of them.
+    Tensor target(c.destination), wide = mask;
+    Dims shared;
+    for (int i = 0; i < sizes.size(); ++i)
+        if (strides[i] == 0 && sizes[i] > 1) shared.push_back(i);
+    if (shared.size()) {
+        wide = invoke(*find_op("any"), invoke(op_expand, mask, sizes), shared, true);
+        for (int64_t i : shared) target = invoke(op_narrow, target, i, 0, 1);
+        values[0] = Value(wide);
+        values[2] = Value(target);
+        into.destination = target.impl();
+    }
     dispatch(into);
     give(c, Tensor(c.destination));
 }
@@ -447,8 +459,8 @@ Example:
     >>> rushlight.zeros(3).index_put((rushlight.tensor([2, 0]),), rushlight.tensor([5.0, 6.0]))
     tensor([6., 0., 5.]))"};
 
-OP(take) = {.signature = "take(input: Tensor, index: Tensor) -> Tensor", .names = "take Tensor.take", .dtypes = "all",
-    .compose = compose_take,
+OP(take) = {.signature = "take(input: Tensor, index: Tensor) -> Tensor", .names = "take Tensor.take out",
+    .dtypes = "all", .compose = compose_take,
     .samples = {.calls = "take(T(3, 4), tensor([[0, 11], [-1, 5]]))"},
     .doc = R"(The elements at flat indices, in the shape of index.
 
@@ -462,7 +474,7 @@ OP(put) = {.signature = "put(input: Tensor, index: Tensor, source: Tensor, accum
     .doc = "A copy with the elements of source written, or added, at flat indices."};
 
 OP(take_along_dim) = {.signature = "take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor",
-    .names = "take_along_dim Tensor.take_along_dim", .dtypes = "all", .compose = compose_take_along_dim,
+    .names = "take_along_dim Tensor.take_along_dim out", .dtypes = "all", .compose = compose_take_along_dim,
     .samples = {.calls = "take_along_dim(T(3, 4), tensor([[0], [3], [1]]), 1); "
                          "take_along_dim(T(3, 4), tensor([[0, 1]]), 1); take_along_dim(T(3, 4), tensor([5]))"},
     .doc = "Values picked along a dimension as gather does, with the other dimensions broadcast; "

@@ -326,20 +326,20 @@ Example:
     tensor([[1, 2],
             [3, 4]]))"};
 
-OP(hstack) = {.signature = "hstack(tensors: Tensor[]) -> Tensor", .names = "hstack", .dtypes = "all",
+OP(hstack) = {.signature = "hstack(tensors: Tensor[]) -> Tensor", .names = "hstack out", .dtypes = "all",
     .compose = compose_hstack,
     .samples = {.calls = "hstack([T(2), T(3)]); hstack([T(2, 1), T(2, 3)])"},
     .doc = "The tensors side by side: along dimension 1, vectors along their only one."};
-OP(vstack) = {.signature = "vstack(tensors: Tensor[]) -> Tensor", .names = "vstack row_stack", .dtypes = "all",
+OP(vstack) = {.signature = "vstack(tensors: Tensor[]) -> Tensor", .names = "vstack row_stack out", .dtypes = "all",
     .compose = [](Call& c) { cat_raised(c, 2, 0); },
     .samples = {.calls = "vstack([T(2), T(2)]); vstack([T(1, 2), T(2)])"},
     .doc = "The tensors below each other: along dimension 0, vectors as rows."};
-OP(dstack) = {.signature = "dstack(tensors: Tensor[]) -> Tensor", .names = "dstack", .dtypes = "all",
+OP(dstack) = {.signature = "dstack(tensors: Tensor[]) -> Tensor", .names = "dstack out", .dtypes = "all",
     .compose = [](Call& c) { cat_raised(c, 3, 2); },
     .samples = {.calls = "dstack([T(2), T(2)]); dstack([T(1, 2), T(1, 2)])"},
     .doc = "The tensors behind each other: along dimension 2, which vectors and matrices get."};
-OP(column_stack) = {.signature = "column_stack(tensors: Tensor[]) -> Tensor", .names = "column_stack", .dtypes = "all",
-    .compose = compose_column_stack, .samples = {.calls = "column_stack([T(2), T(2, 3)])"},
+OP(column_stack) = {.signature = "column_stack(tensors: Tensor[]) -> Tensor", .names = "column_stack out",
+    .dtypes = "all", .compose = compose_column_stack, .samples = {.calls = "column_stack([T(2), T(2, 3)])"},
     .doc = "The tensors side by side, vectors as columns."};
 
 OP(repeat) = {.signature = "repeat(input: Tensor, repeats: int[]) -> Tensor", .names = "Tensor.repeat", .dtypes = "all",

@@ -101,7 +101,8 @@ OP(mse_loss) = {
     .dtypes = "floating",
     .compose = compose_plain<squared_error>,
     .samples = {.calls = "mse_loss(T(3, 4), T(3, 4)); mse_loss(T(3), T(3), reduction='none')"},
-    .doc = "The mean (or sum) of squared differences."};
+    .doc = "The mean (or sum) of squared differences.",
+    .autocast = Autocast::widen};
 
 OP(l1_loss) = {
     .signature = LOSS("l1_loss", "", WEIGHT),
@@ -109,7 +110,8 @@ OP(l1_loss) = {
     .dtypes = "floating",
     .compose = compose_plain<absolute_error>,
     .samples = {.calls = "l1_loss(T(3, 4), T(3, 4)); l1_loss(T(3), T(3), reduction='sum')"},
-    .doc = "The mean (or sum) of absolute differences."};
+    .doc = "The mean (or sum) of absolute differences.",
+    .autocast = Autocast::widen};
 
 OP(smooth_l1_loss) = {
     .signature = LOSS("smooth_l1_loss", "", ", beta: float = 1.0"),
@@ -117,7 +119,8 @@ OP(smooth_l1_loss) = {
     .dtypes = "floating",
     .compose = compose_wide<smooth_l1_term, beta>,
     .samples = {.calls = "smooth_l1_loss(T(3, 4), T(3, 4)); smooth_l1_loss(T(3), T(3), reduction='sum', beta=0.5)"},
-    .doc = "Squared differences below `beta` (halved and divided by it), absolute ones above, reduced."};
+    .doc = "Squared differences below `beta` (halved and divided by it), absolute ones above, reduced.",
+    .autocast = Autocast::widen};
 
 OP(huber_loss) = {
     .signature = "huber_loss(input: Tensor, target: Tensor, reduction: str = 'mean', delta: float = 1.0, "
@@ -127,7 +130,8 @@ OP(huber_loss) = {
     .dtypes = "floating",
     .compose = compose_wide<huber_term, delta>,
     .samples = {.calls = "huber_loss(T(3, 4), T(3, 4)); huber_loss(T(3), T(3), 'sum', 0.5)"},
-    .doc = "Half of squared differences below `delta`, delta times absolute ones above, reduced."};
+    .doc = "Half of squared differences below `delta`, delta times absolute ones above, reduced.",
+    .autocast = Autocast::widen};
 
 OP(binary_cross_entropy) = {
     .signature = LOSS("binary_cross_entropy", WEIGHT, ""),
@@ -135,7 +139,8 @@ OP(binary_cross_entropy) = {
     .dtypes = "floating",
     .compose = compose_bce,
     .samples = {.calls = "binary_cross_entropy(sigmoid(T(3, 4)), sigmoid(T(3, 4)))"},
-    .doc = "The cross-entropy of probabilities `input` and `target`, each between 0 and 1."};
+    .doc = "The cross-entropy of probabilities `input` and `target`, each between 0 and 1.",
+    .autocast = Autocast::widen};
 
 OP(binary_cross_entropy_with_logits) = {
     .signature = LOSS("binary_cross_entropy_with_logits", WEIGHT, ", pos_weight: Tensor | None = None"),
@@ -143,7 +148,8 @@ OP(binary_cross_entropy_with_logits) = {
     .dtypes = "floating",
     .compose = compose_bce_logits,
     .samples = {.calls = "binary_cross_entropy_with_logits(T(3, 4), sigmoid(T(3, 4)))"},
-    .doc = "The cross-entropy of sigmoid(input) and `target`, computed without overflow."};
+    .doc = "The cross-entropy of sigmoid(input) and `target`, computed without overflow.",
+    .autocast = Autocast::widen};
 
 // ---- activations with a choice or a weight --------------------------------------------------------------------------
 
@@ -192,6 +198,7 @@ OP(prelu) = {
     .dtypes = "floating",
     .compose = compose_prelu,
     .samples = {.calls = "prelu(T(3, 4), T(1)); prelu(T(2, 3, 4), T(3))"},
-    .doc = "The element where it is positive, else the element times `weight`, one or one per channel."};
+    .doc = "The element where it is positive, else the element times `weight`, one or one per channel.",
+    .autocast = Autocast::lower};
 
 }  // namespace rushlight

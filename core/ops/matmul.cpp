@@ -287,18 +287,20 @@ OP(matmul) = {
                          "matmul(T(4), T(2, 4, 3)); "
                          "matmul(T(2, 3, 4), T(4)); matmul(T(3, 0), T(0, 4))"},
     .doc = "The matrix product of the last two dimensions; "
-           "leading dimensions are broadcast, vectors count as a row or a column."};
+           "leading dimensions are broadcast, vectors count as a row or a column.",
+    .autocast = Autocast::lower};
 
 OP(mm) = {
     .signature = "mm(input: Tensor, mat2: Tensor) -> Tensor",
-    .names = "mm Tensor.mm out",
+    .names = "mm Tensor.mm spmm dsmm out",
     .dtypes = "floating integral complex",
     .infer = infer_exact<2, 2>,
     .kernel = {"compute", run_matmul},
     .derivative = {vjp_matmul, "input:mat2 mat2:input"},
     .onnx = {"MatMul", 13},
     .samples = {.calls = "mm(T(3, 4), T(4, 2))"},
-    .doc = "The product of two matrices."};
+    .doc = "The product of two matrices.",
+    .autocast = Autocast::lower};
 
 OP(bmm) = {
     .signature = "bmm(input: Tensor, mat2: Tensor) -> Tensor",
@@ -309,7 +311,8 @@ OP(bmm) = {
     .derivative = {vjp_matmul, "input:mat2 mat2:input"},
     .onnx = {"MatMul", 13},
     .samples = {.calls = "bmm(T(2, 3, 4), T(2, 4, 2))"},
-    .doc = "The products of two batches of matrices."};
+    .doc = "The products of two batches of matrices.",
+    .autocast = Autocast::lower};
 
 OP(mv) = {
     .signature = "mv(input: Tensor, vec: Tensor) -> Tensor",
@@ -358,6 +361,7 @@ OP(linear) = {
     .onnx = {"Gemm", 13},
     .samples = {.calls = "linear(T(3, 4), T(2, 4), T(2)); linear(T(3, 4), T(2, 4)); linear(T(4), T(2, 4), T(2)); "
                          "linear(T(2, 3, 4), T(5, 4), T(5))"},
-    .doc = "input @ weight.T + bias, over the last dimension of `input`; `weight` is (out_features, in_features)."};
+    .doc = "input @ weight.T + bias, over the last dimension of `input`; `weight` is (out_features, in_features).",
+    .autocast = Autocast::lower};
 
 }  // namespace rushlight

@@ -42,7 +42,7 @@ UNARY(deg2rad, float_result, (x), x * 0.017453292519943295769, SLOPE(0.017453292
 UNARY(rad2deg, float_result, (x), x * 57.295779513082320877, SLOPE(57.295779513082320877),
       .doc = "Radians to degrees.", .domain = {-7, 7});
 UNARY(clamp, same, (x, p), clamp_to(x, p), SLOPE(!((x < p[0]) | (x > p[1]))),
-      .attributes = "min: Number | None = None, max: Number | None = None", .aliases = "clip Tensor.clip Tensor.clip_",
+      .attributes = "min: Number | None = None, max: Number | None = None", .names = "",
       .doc = "Each element, but at least `min` and at most `max`.", .samples = "(x, -1, 1); (x, 0); (x, None, 0.5)",
       .attributes_promote = true);
 UNARY(nan_to_num, same_or_bool, (x, p), nan_to_num(x, p), SLOPE((x - x) == 0),

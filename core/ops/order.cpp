@@ -127,7 +127,7 @@ OP(cumprod) = {
 
 OP(cummax) = {
     .signature = RUNNING("cummax"),
-    .names = "cummax Tensor.cummax",
+    .names = "cummax Tensor.cummax out",
     .dtypes = "floating integral bool",
     .infer = infer_running_extreme,
     .kernel = {"generic", run_running_extreme<kernels::cummax>},
@@ -138,7 +138,7 @@ OP(cummax) = {
 
 OP(cummin) = {
     .signature = RUNNING("cummin"),
-    .names = "cummin Tensor.cummin",
+    .names = "cummin Tensor.cummin out",
     .dtypes = "floating integral bool",
     .infer = infer_running_extreme,
     .kernel = {"generic", run_running_extreme<kernels::cummin>},

@@ -6,6 +6,7 @@
 #include <deque>
 #include <limits>
 #include <optional>
+#include <sstream>
 
 #include "kernels/generic/loop.h"
 #include "ops/activation.h"
@@ -38,7 +39,7 @@ struct Definition {
     int inputs;
     Tables kernels;
     Slopes slopes;
-    bool finite_limits, attributes_promote, natural_exponent;
+    bool finite_limits, attributes_promote, natural_exponent, numbers_alone;
     void (*complex_vjp)(Vjp&);
     Op* gradient = nullptr;              // the fused g * slope(x, y) of a unary operator
 };
@@ -86,8 +87,8 @@ void infer_pointwise(Call& c) {
         else if (!(mine == sizes)) sizes = rules::broadcast(c, sizes, mine);
         any = true;
     }
-    require(any, ErrorKind::type, c.name(), ": ", rules::param_name(c, 0), " and ", rules::param_name(c, 1),
-            " are numbers; expected at least one Tensor");
+    require(any || d.numbers_alone, ErrorKind::type, c.name(), ": ", rules::param_name(c, 0), " and ",
+            rules::param_name(c, 1), " are numbers; expected at least one Tensor");
     Geometry& g = c.result(sizes, k.boolean_result ? DType::boolean : t);
     // A dense input with permuted dimensions passes its order on, as PyTorch's results do.
     for (int i = 0; i < d.inputs; ++i) {
@@ -358,6 +359,16 @@ const char* dtypes_of(family::Family f) {
     }
 }
 
+// Of a unary operator, every method in place is a function too: "Tensor.exp_" brings "exp_".
+std::string functions_in_place(const std::string& names) {
+    std::string found;
+    std::istringstream words(names);
+    for (std::string word; words >> word;)
+        if (word.starts_with("Tensor.") && word.back() == '_' && (" " + names).find(" " + word.substr(7)) == names.npos)
+            found += " " + word.substr(7);
+    return found;
+}
+
 }  // namespace
 
 Tensor Factor::times(const Tensor& g) const {
@@ -463,15 +474,17 @@ void run_tiles(TileFn fn, const Tensor& out, const Value* inputs, int count, DTy
 Op pointwise_op(const Op& self, const char* name, family::Family family, int inputs, const PointwiseSet& kernels,
                 const ComplexKernels& complex_kernels, const Slopes& slopes, const PointwiseFields& fields) {
     definitions().push_back({family, inputs, Tables(kernels, complex_kernels), slopes, fields.finite_limits,
-                             fields.attributes_promote, fields.natural_exponent, fields.complex_vjp});
+                             fields.attributes_promote, fields.natural_exponent, fields.numbers_alone,
+                             fields.complex_vjp});
     Op op;
     std::string n = name, attributes = *fields.attributes ? std::string(", ") + fields.attributes : "";
     op.signature = fields.signature
                        ? fields.signature
-                       : keep(n + (inputs == 1 ? "(input: Tensor" : "(input: Tensor, other: Tensor | Number") +
-                              attributes + ") -> Tensor");
-    op.names = keep((fields.names ? std::string(fields.names) : n + " Tensor." + n + " Tensor." + n + "_ out") + " " +
-                    fields.aliases);
+                       : keep(n + "(input: Tensor" + (fields.number_first ? " | Number" : "") +
+                              (inputs == 1 ? "" : ", other: Tensor | Number") + attributes + ") -> Tensor");
+    std::string names = fields.names ? fields.names : n + " Tensor." + n + " Tensor." + n + "_ out";
+    names += std::string(" ") + fields.aliases;
+    op.names = keep(names + (inputs == 1 ? functions_in_place(names) : ""));
     op.version = fields.version;
     op.kind = Kind::pointwise;
     op.dtypes = dtypes_of(family);

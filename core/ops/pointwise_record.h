@@ -68,6 +68,8 @@ struct PointwiseFields {
     bool finite_limits = false;           // p[1] and p[2], where None, are the dtype's largest and smallest numbers
     bool attributes_promote = false;      // a real attribute makes the computation on integers a real one
     bool natural_exponent = false;        // argument 1, a number, must not be negative in integer arithmetic
+    bool number_first = false;            // argument 0 may be a number
+    bool numbers_alone = false;           // both may be
     bool inplace = false;                 // nn.functional.name takes a last argument `inplace`
     // Of functions that have no complex derivative (abs, sgn): the gradient for complex inputs, and what it reads.
     void (*complex_vjp)(Vjp&) = nullptr;

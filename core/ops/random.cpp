@@ -140,7 +140,7 @@ void run_randperm(Call& c) {
 
 OP(rand) = {
     .signature = "rand(size: int[], " GENERATOR_AND_DTYPE ") -> Tensor",
-    .names = "rand",
+    .names = "rand out",
     .kind = Kind::random,
     .dtypes = "floating",
     .infer = infer_sized,
@@ -152,7 +152,7 @@ OP(rand) = {
 
 OP(randn) = {
     .signature = "randn(size: int[], " GENERATOR_AND_DTYPE ") -> Tensor",
-    .names = "randn",
+    .names = "randn out",
     .kind = Kind::random,
     .dtypes = "floating",
     .infer = infer_sized,
@@ -212,7 +212,7 @@ OP(randint_like) = {
 
 OP(randperm) = {
     .signature = "randperm(n: int, " GENERATOR_AND_DTYPE ") -> Tensor",
-    .names = "randperm",
+    .names = "randperm out",
     .kind = Kind::random,
     .dtypes = "floating integral",
     .infer = infer_randperm,
@@ -324,7 +324,7 @@ OP(bernoulli_) = {
 
 OP(bernoulli) = {
     .signature = "bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor",
-    .names = "bernoulli Tensor.bernoulli",
+    .names = "bernoulli Tensor.bernoulli out",
     .kind = Kind::random,
     .dtypes = "floating",
     .infer = rules::same_as_first,
@@ -349,7 +349,7 @@ OP(poisson) = {
 OP(multinomial) = {
     .signature = "multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, "
                  "generator: Generator | None = None) -> Tensor",
-    .names = "multinomial Tensor.multinomial",
+    .names = "multinomial Tensor.multinomial out",
     .kind = Kind::random,
     .dtypes = "floating",
     .infer = infer_multinomial,

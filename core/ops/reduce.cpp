@@ -255,7 +255,8 @@ OP(prod) = {
     .derivative = {vjp_prod, "input"},
     .onnx = {"ReduceProd", 13},
     .samples = {.calls = "prod(T(3, 2)); prod(T(3, 4), 1); prod(T(2, 3, 2), 1, True); prod(T())"},
-    .doc = "The product of all elements, or along the dimension `dim`. Integers and bools are multiplied as int64."};
+    .doc = "The product of all elements, or along the dimension `dim`. Integers and bools are multiplied as int64.",
+    .autocast = Autocast::widen};
 
 OP(amax) = {
     .signature = REDUCTION_SIGNATURE("amax", ""),
@@ -381,7 +382,7 @@ void vjp_picked(Vjp& d) {
 
 OP(argmax) = {
     .signature = "argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor",
-    .names = "argmax Tensor.argmax",
+    .names = "argmax Tensor.argmax out",
     .kind = Kind::reduction,
     .dtypes = "floating integral bool",
     .infer = infer_arg,
@@ -393,7 +394,7 @@ OP(argmax) = {
 
 OP(argmin) = {
     .signature = "argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor",
-    .names = "argmin Tensor.argmin",
+    .names = "argmin Tensor.argmin out",
     .kind = Kind::reduction,
     .dtypes = "floating integral bool",
     .infer = infer_arg,

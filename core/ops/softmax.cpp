@@ -67,7 +67,7 @@ void run_softmax_grad(Call& c) {
 
 OP(softmax) = {
     .signature = SOFTMAX("softmax"),
-    .names = "softmax Tensor.softmax nn.functional.softmax special.softmax out",
+    .names = "nn.functional.softmax",
     .kind = Kind::reduction,
     .dtypes = "floating",
     .infer = infer_softmax,
@@ -79,7 +79,7 @@ OP(softmax) = {
 
 OP(log_softmax) = {
     .signature = SOFTMAX("log_softmax"),
-    .names = "log_softmax Tensor.log_softmax nn.functional.log_softmax special.log_softmax out",
+    .names = "nn.functional.log_softmax",
     .kind = Kind::reduction,
     .dtypes = "floating",
     .infer = infer_softmax,
@@ -410,7 +410,8 @@ OP(cross_entropy) = {
     .samples = {.calls = "cross_entropy(T(4, 3), I(4, high=3)); "
                          "cross_entropy(T(4, 3), I(4, high=3), reduction='none', label_smoothing=0.1)"},
     .doc = "The cross-entropy of logits `input` (N, C, ...) and `target`: class indices (N, ...) or probabilities (N, "
-           "C, ...)."};
+           "C, ...).",
+    .autocast = Autocast::widen};
 
 OP(nll_loss) = {
     .signature = "nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, "
@@ -420,6 +421,7 @@ OP(nll_loss) = {
     .dtypes = "floating",
     .compose = compose_nll_loss,
     .samples = {.calls = "nll_loss(T(4, 3), I(4, high=3))"},
-    .doc = "Minus the log-probabilities `input` (N, C, ...) at the class indices `target` (N, ...)."};
+    .doc = "Minus the log-probabilities `input` (N, C, ...) at the class indices `target` (N, ...).",
+    .autocast = Autocast::widen};
 
 }  // namespace rushlight

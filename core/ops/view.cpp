@@ -366,7 +366,7 @@ void vjp_select(Vjp& d) {
 
 void infer_unbind(Call& c) {
     TensorImpl& t = c.tensor(0);
-    require(t.rank() > 0, ErrorKind::runtime, c.name(), ": a zero-dimensional input has no dimension to take apart");
+    require(t.rank() > 0, ErrorKind::index, c.name(), ": a zero-dimensional input has no dimension to take apart");
     int dim = rules::dim(c, c[1].to_int(), t.sizes);
     Dims sizes = t.sizes, strides = t.strides;
     sizes.erase(dim);
@@ -884,14 +884,15 @@ Example:
     (tensor([1, 2]), tensor([3, 4])))"};
 
 OP(split_with_sizes) = {.signature = "split_with_sizes(input: Tensor, split_sizes: int[], dim: int = 0) -> Tensor[]",
-    .names = "split_with_sizes Tensor.split_with_sizes", .kind = Kind::view, .dtypes = "all",
+    .names = "split_with_sizes Tensor.split_with_sizes unsafe_split_with_sizes Tensor.unsafe_split_with_sizes",
+    .kind = Kind::view, .dtypes = "all",
     .infer = infer_split_with_sizes,
     .derivative = {.vjp = vjp_split_with_sizes}, .onnx = {"Split", 13},
     .samples = {.calls = "split_with_sizes(T(5, 2), (2, 3)); split_with_sizes(T(2, 4), (1, 0, 3), 1)"},
     .doc = "Views of the given sizes along a dimension, as a tuple; the sizes must add up to the dimension's."};
 
 OP(split) = {.signature = "split(tensor: Tensor, split_size_or_sections: int | int[], dim: int = 0) -> Tensor[]",
-    .names = "split Tensor.split",
+    .names = "split Tensor.split unsafe_split Tensor.unsafe_split",
     .dtypes = "all", .compose = compose_split,
     .samples = {.calls = "split(T(5, 2), 2); split(T(5, 2), (1, 4)); split(T(2, 4), 2, 1)"},
     .doc = R"(Views along a dimension, as a tuple: of one size (the last may be smaller), or of the sizes in a list.
@@ -900,7 +901,8 @@ Example:
     >>> rushlight.arange(5).split(2)
     (tensor([0, 1]), tensor([2, 3]), tensor([4])))"};
 
-OP(chunk) = {.signature = "chunk(input: Tensor, chunks: int, dim: int = 0) -> Tensor[]", .names = "chunk Tensor.chunk",
+OP(chunk) = {.signature = "chunk(input: Tensor, chunks: int, dim: int = 0) -> Tensor[]", 
+    .names = "chunk Tensor.chunk unsafe_chunk Tensor.unsafe_chunk",
     .dtypes = "all",
     .compose = compose_chunk, .samples = {.calls = "chunk(T(6, 2), 3); chunk(T(5, 2), 2); chunk(T(2, 3), 5, 1)"},
     .doc = R"(At most `chunks` views along a dimension, as a tuple; all but the last have one size.

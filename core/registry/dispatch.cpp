@@ -165,6 +165,31 @@ void dispatch_unsized(Call& c, bool recording) {
     c.out[0] = Tensor(c.destination);
 }
 
+// Under autocast: the call with its floating arguments in the dtype that the record asks for. What it calls sees no
+// autocast.
+void dispatch_cast(Call& c) {
+    WithoutAutocast within;
+    DType wanted = c.op.autocast == Autocast::lower ? mode.autocast_dtype : DType::float32;
+    static const Op& to_dtype = *find_op("to_dtype");
+    Value values[max_params];
+    std::array<Tensor, max_params> held;
+    for (size_t i = 0, n = c.op.parsed.params.size(); i < n; ++i) {
+        values[i] = c.args[i];
+        if (!values[i].is_tensor()) continue;
+        DType t = values[i].tensor_->dtype;
+        if (!is_floating(t) || t == DType::float64 || t == wanted) continue;
+        Value cast_args[max_params] = {values[i], Value(wanted)};
+        Call cast_call(to_dtype, cast_args);
+        dispatch(cast_call);
+        held[i] = std::move(cast_call.out[0]);
+        values[i] = Value(held[i]);
+    }
+    const Value* given = c.args;
+    c.args = values;
+    dispatch(c);
+    c.args = given;
+}
+
 }  // namespace
 
 Tensor view_of(TensorImpl& source, const Dims& sizes, const Dims& strides, int64_t offset) {
@@ -176,6 +201,7 @@ Tensor view_of(TensorImpl& source, const Dims& sizes, const Dims& strides, int64
 }
 
 void dispatch(Call& c) {
+    if (mode.autocast && c.op.autocast != Autocast::keep && !c.destination) [[unlikely]] return dispatch_cast(c);
     if (c.op.compose) return dispatch_composite(c);
     c.op.infer(c);
     bool recording = mode.grad && any_requires_grad(c);

@@ -1,4 +1,4 @@
-// What a thread is doing besides computing: recording gradients, inference.
+// What a thread is doing besides computing: recording gradients, inference, choosing dtypes.
 #pragma once
 
 #include "base/dtype.h"
@@ -10,6 +10,8 @@ struct Call;
 struct Mode {
     bool grad = true;
     bool inference = false;
+    bool autocast = false;
+    DType autocast_dtype = DType::bfloat16;
 };
 extern thread_local Mode mode;
 
@@ -19,6 +21,17 @@ public:
     ~GradMode() { mode.grad = before_; }
     GradMode(const GradMode&) = delete;
     GradMode& operator=(const GradMode&) = delete;
+
+private:
+    bool before_;
+};
+
+class WithoutAutocast {                // no autocast for its lifetime
+public:
+    WithoutAutocast() : before_(mode.autocast) { mode.autocast = false; }
+    ~WithoutAutocast() { mode.autocast = before_; }
+    WithoutAutocast(const WithoutAutocast&) = delete;
+    WithoutAutocast& operator=(const WithoutAutocast&) = delete;
 
 private:
     bool before_;

@@ -48,6 +48,9 @@ struct Onnx {
 };
 inline constexpr Onnx no_onnx(const char* why) { return {nullptr, 0, why}; }
 
+// What autocast does to floating arguments other than float64: nothing, the lower dtype that the user chose, float32.
+enum class Autocast : uint8_t { keep, lower, widen };
+
 // How the tests make inputs: the open interval values are drawn from, and the dtypes beyond the floating ones that are
 // taken.
 struct Samples {
@@ -71,6 +74,7 @@ struct Op {
     bool writes_first = false;       // the natural form overwrites its first argument: copy_, normal_
     bool updates_first = false;      // the result is the first argument, changed in places: only those are written
     bool writes_one_value = false;   // every element comes out equal: the destination may have several in one place
+    Autocast autocast = Autocast::keep;
     const void* family = nullptr;    // what the family's rules need to know of this member
 
     // Filled when the registry is closed.

@@ -4,8 +4,6 @@ A composite is one decorated function with a docstring and an example. Its publi
 an operator's record: "pixel_shuffle nn.functional.pixel_shuffle" appears in two namespaces, "Tensor.unflatten" is
 a method, "Tensor.renorm_" the method that overwrites the tensor; "out" lets the functions take `out=`.
 """
-import inspect
-
 from rushlight.functional._core import Tensor, core, native
 
 #: Every composite, in order of definition: (function, {path: what stands there}).
@@ -14,11 +12,13 @@ COMPOSITES = []
 _PLACES = {"": core, "nn.functional": native, "linalg": core.linalg}
 
 
-def composite(paths):
+def composite(paths, autocast=None):
     """Register a function as a composite.
 
     Args:
         paths (str): its public paths, separated by spaces.
+        autocast (str, optional): under autocast, floating arguments are converted: 'lower' to the dtype that the
+            user chose, 'widen' to float32. Default: None, they stay.
 
     Returns:
         callable: a decorator that returns the function, with `out=` where the paths say so.
@@ -33,7 +33,7 @@ def composite(paths):
 
     def register(function):
         _speak(function, name)
-        checked = _checking(function, name)
+        checked = _checking(function if autocast is None else _casting(function, name, autocast), name)
         public = _taking_out(checked, name) if "out" in paths.split() else checked
         found = {}
         for path in words:
@@ -71,7 +71,8 @@ def _checking(function, name):
 
 
 def _misplaced(function, name, args, named, culprit):
-    given = inspect.signature(function).bind(*args, **named).arguments
+    from inspect import signature                                  # too slow to import for every program
+    given = signature(function).bind(*args, **named).arguments
     for param, value in given.items():
         if value is culprit and isinstance(value, Tensor):
             return TypeError(f"{name}: argument '{param}' must not be a Tensor")
@@ -80,7 +81,7 @@ def _misplaced(function, name, args, named, culprit):
         if isinstance(value, (list, tuple)) and any(item is culprit for item in value):
             return TypeError(f"{name}: argument '{param}' must hold tensors only, not {type(culprit).__name__}")
     if isinstance(culprit, (int, float, complex)):         # what was computed of a number where a tensor was due
-        for param in inspect.signature(function).parameters.values():
+        for param in signature(function).parameters.values():
             if param.default is param.empty and isinstance(given.get(param.name), (int, float, complex)):
                 kind = type(given[param.name]).__name__
                 return TypeError(f"{name}: argument '{param.name}' must be Tensor, not {kind}")
@@ -111,6 +112,29 @@ def _check_cast(name, value, target, what):
     if not core._can_cast(value.dtype, target.dtype):
         raise RuntimeError(
             f"{name}: the result type {value.dtype} can't be cast to {target.dtype}, the dtype of {what}")
+
+
+def _casting(function, name, how):
+    def form(*args, **named):
+        if not core._autocast():
+            return function(*args, **named)
+        dtype, lower = core.float32, core._autocast_dtype()
+        if how == "lower":
+            dtype = lower
+
+        def cast(value):
+            if isinstance(value, core.Tensor) and value.is_floating_point() and value.dtype is not core.float64:
+                return value.to(dtype)
+            return [cast(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+        core._set_autocast(False, lower)
+        try:
+            return function(*[cast(value) for value in args], **{key: cast(value) for key, value in named.items()})
+        finally:
+            core._set_autocast(True, lower)
+
+    form.__wrapped__ = function
+    return _like(form, function, function.__name__, function.__doc__, name)
 
 
 def _taking_out(function, name):

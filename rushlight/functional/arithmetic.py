@@ -1,9 +1,8 @@
 """Arithmetic in parts and in other forms: powers in float64, mantissa and exponent, the multivariate log gamma."""
 from rushlight.functional._composite import composite
 from rushlight.functional._core import Tensor, core
-from rushlight.functional._results import result_type
 
-_frexp = result_type("frexp", "mantissa exponent")
+_frexp = core._named_results("frexp", "mantissa", "exponent")
 # Of an integer of as many bits: how far the exponent is up, its mask, its bias, the significand's bits that stay.
 _LAYOUT = {core.float32: (core.int32, 23, 0xff, 126), core.float64: (core.int64, 52, 0x7ff, 1022)}
 

@@ -51,7 +51,7 @@ def _where(condition, value):
     return core.where(condition, value, core.zeros_like(value))
 
 
-@composite("nn.functional.kl_div")
+@composite("nn.functional.kl_div", "widen")
 def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_target=False):
     """Kullback-Leibler divergence of a distribution from a target: target * (log(target) - input).
 
@@ -84,7 +84,7 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
     return _reduced(loss, "kl_div", size_average, reduce, reduction)
 
 
-@composite("nn.functional.hinge_embedding_loss")
+@composite("nn.functional.hinge_embedding_loss", "widen")
 def hinge_embedding_loss(input, target, margin=1.0, size_average=None, reduce=None, reduction="mean"):
     """input where the target is 1, max(0, margin - input) where it is -1.
 
@@ -104,7 +104,7 @@ def hinge_embedding_loss(input, target, margin=1.0, size_average=None, reduce=No
     return _reduced(loss, "hinge_embedding_loss", size_average, reduce, reduction)
 
 
-@composite("nn.functional.margin_ranking_loss")
+@composite("nn.functional.margin_ranking_loss", "widen")
 def margin_ranking_loss(input1, input2, target, margin=0, size_average=None, reduce=None, reduction="mean"):
     """max(0, -target * (input1 - input2) + margin).
 
@@ -132,7 +132,7 @@ def margin_ranking_loss(input1, input2, target, margin=0, size_average=None, red
     return _reduced(loss, "margin_ranking_loss", size_average, reduce, reduction)
 
 
-@composite("nn.functional.soft_margin_loss")
+@composite("nn.functional.soft_margin_loss", "widen")
 def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
     """log(1 + exp(-target * input)).
 
@@ -150,7 +150,7 @@ def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="m
     return _reduced((-target * input).exp().log1p(), "soft_margin_loss", size_average, reduce, reduction)
 
 
-@composite("nn.functional.cosine_embedding_loss")
+@composite("nn.functional.cosine_embedding_loss", "widen")
 def cosine_embedding_loss(input1, input2, target, margin=0, size_average=None, reduce=None, reduction="mean"):
     """1 - cos(x1, x2) where the target is 1, max(0, cos(x1, x2) - margin) where it is -1.
 
@@ -182,7 +182,7 @@ def cosine_embedding_loss(input1, input2, target, margin=0, size_average=None, r
     return _reduced(loss, "cosine_embedding_loss", size_average, reduce, reduction)
 
 
-@composite("nn.functional.triplet_margin_loss")
+@composite("nn.functional.triplet_margin_loss", "widen")
 def triplet_margin_loss(
     anchor,
     positive,
@@ -267,7 +267,7 @@ def triplet_margin_with_distance_loss(
     return _reduced((margin + near - far).clamp(min=0), "triplet_margin_loss", None, None, reduction)
 
 
-@composite("nn.functional.poisson_nll_loss")
+@composite("nn.functional.poisson_nll_loss", "widen")
 def poisson_nll_loss(input, target, log_input=True, full=False, size_average=None, eps=1e-8, reduce=None,
                      reduction="mean"):
     """Negative log-likelihood of counts under Poisson distributions.
@@ -334,7 +334,7 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
     return _reduced(loss, "gaussian_nll_loss", None, None, reduction)
 
 
-@composite("nn.functional.multi_margin_loss")
+@composite("nn.functional.multi_margin_loss", "widen")
 def multi_margin_loss(
     input, target, p=1, margin=1.0, weight=None, size_average=None, reduce=None, reduction="mean"
 ):
@@ -378,7 +378,7 @@ def multi_margin_loss(
     return _reduced(loss.reshape(target.shape), "multi_margin_loss", size_average, reduce, reduction)
 
 
-@composite("nn.functional.multilabel_margin_loss")
+@composite("nn.functional.multilabel_margin_loss", "widen")
 def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
     """Hinge loss of several labels: over labels j and other classes i, max(0, 1 - x[j] + x[i]), over C.
 

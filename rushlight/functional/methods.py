@@ -416,8 +416,9 @@ def set_(self, source=None, storage_offset=0, size=None, stride=None):
         source = core.empty(0, dtype=self.dtype)
     elif not isinstance(source, Tensor):
         flat = source.untyped() if hasattr(source, "untyped") else source
-        source = flat._tensor(self.dtype)
-        size = (source.numel(),) if size is None else size
+        count = flat.nbytes() // self.dtype.itemsize
+        source = core._tensor_over(flat, self.dtype, 0, (count,), (1,))
+        size = (count,) if size is None else size
     if source.dtype != self.dtype:
         raise RuntimeError(f"set_: source has dtype {source.dtype}; expected {self.dtype}, the tensor's")
     if size is not None:
@@ -451,3 +452,67 @@ def as_strided_(input, size, stride, storage_offset=None):
         raise RuntimeError("as_strided_: the tensor requires grad; expected one that does not, or as_strided()")
     input.data = input.detach().as_strided(size, stride, storage_offset)
     return input
+
+
+@composite("Tensor.to_dense")
+def to_dense(self, dtype=None, *, masked_grad=None):
+    """The tensor itself, or converted: every tensor is dense.
+
+    Args:
+        dtype (dtype, optional): convert to this.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.ones(1).to_dense()
+        tensor([1.])
+    """
+    return self if dtype is None else self.to(dtype)
+
+
+@composite("Tensor.sparse_dim")
+def sparse_dim(self):
+    """How many dimensions are sparse: 0.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.ones(1).sparse_dim()
+        0
+    """
+    return 0
+
+
+@composite("Tensor.dense_dim")
+def dense_dim(self):
+    """How many dimensions are dense: all.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.ones(1).dense_dim()
+        1
+    """
+    return self.dim()
+
+
+@composite("is_distributed Tensor.is_distributed")
+def is_distributed(input):
+    """Does the tensor lie on several machines? No.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.is_distributed(rl.ones(1))
+        False
+    """
+    return False
+
+
+@composite("Tensor.const_data_ptr")
+def const_data_ptr(self):
+    """The address of the first element; the same as data_ptr().
+
+    Example:
+        >>> import rushlight as rl
+        >>> x = rl.ones(1)
+        >>> x.const_data_ptr() == x.data_ptr()
+        True
+    """
+    return self.data_ptr()

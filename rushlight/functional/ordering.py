@@ -1,10 +1,9 @@
 """Order, membership and histograms."""
 from rushlight.functional._composite import composite
 from rushlight.functional._core import Tensor, core
-from rushlight.functional._results import result_type
 
-_histogram = result_type("histogram", "hist bin_edges")
-_histogramdd = result_type("histogramdd", "hist bin_edges")
+_histogram = core._named_results("histogram", "hist", "bin_edges")
+_histogramdd = core._named_results("histogramdd", "hist", "bin_edges")
 
 
 @composite("argsort Tensor.argsort")

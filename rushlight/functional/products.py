@@ -28,7 +28,8 @@ def _family(name, multiply, first, second):
     )
     add_product.__doc__ = doc
     in_place.__doc__ = "In place: " + doc
-    composite(f"{name} Tensor.{name}")(add_product)
+    composite(f"{name} Tensor.{name} out", "lower" if multiply is not core.outer and multiply is not core.mv else None)(
+        add_product)
     composite(f"Tensor.{name}_")(in_place)
 
 
@@ -39,7 +40,7 @@ _family("baddbmm", core.bmm, "batch1", "batch2")
 _family("addr", core.outer, "vec1", "vec2")
 
 
-@composite("tensordot")
+@composite("tensordot out")
 def tensordot(a, b, dims=2):
     """The sum of products over several dimensions.
 

@@ -71,7 +71,7 @@ def _median(along, input, dim, keepdim):
     return along(input, dim, keepdim)
 
 
-@composite("median Tensor.median")
+@composite("median Tensor.median out")
 def median(input, dim=None, keepdim=False):
     """The lower median of all elements; along `dim`, the medians and their indices. NaN wins.
 
@@ -91,7 +91,7 @@ def median(input, dim=None, keepdim=False):
     return _median(ops["median_dim"], input, dim, keepdim)
 
 
-@composite("nanmedian Tensor.nanmedian")
+@composite("nanmedian Tensor.nanmedian out")
 def nanmedian(input, dim=None, keepdim=False):
     """The lower median of the elements that are not NaN; along `dim`, the medians and their indices.
 
@@ -121,7 +121,7 @@ def _spread(op, input, dim, unbiased, keepdim, correction):
     return op(input, dim, keepdim, correction=correction)
 
 
-@composite("var Tensor.var")
+@composite("var Tensor.var out")
 def var(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     """The variance of all elements, or along `dim`, with divisor n - correction.
 
@@ -140,7 +140,7 @@ def var(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     return _spread(ops["var"], input, dim, unbiased, keepdim, correction)
 
 
-@composite("std Tensor.std")
+@composite("std Tensor.std out")
 def std(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     """The standard deviation of all elements, or along `dim`: the square root of the variance.
 

@@ -182,6 +182,23 @@ def cartesian_prod(*tensors):
     return core.stack([g.reshape(-1) for g in meshgrid(*tensors)], 1)
 
 
+@composite("diagflat Tensor.diagflat")
+def diagflat(input, offset=0):
+    """A matrix with all elements of the input along a diagonal, zeros elsewhere.
+
+    Args:
+        input (Tensor): any shape; taken in row-major order.
+        offset (int): the diagonal, 0 the main one, above it for positive numbers. Default: 0.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.diagflat(rl.tensor([1, 2]))
+        tensor([[1, 0],
+                [0, 2]])
+    """
+    return core.diag(input.reshape(-1), offset)
+
+
 @composite("combinations")
 def combinations(input, r=2, with_replacement=False):
     """All choices of r elements of a vector, one row each, in the order of their positions.

@@ -1,11 +1,10 @@
 """Statistics: quantiles, sums without NaN, the most frequent value, covariance."""
 from rushlight.functional._composite import composite
 from rushlight.functional._core import Tensor, core
-from rushlight.functional._results import result_type
 
 _vector_norm = core._groups["linalg"]["vector_norm"]
-_aminmax = result_type("aminmax", "min max")
-_mode = result_type("mode", "values indices")
+_aminmax = core._named_results("aminmax", "min", "max")
+_mode = core._named_results("mode", "values", "indices")
 
 
 @composite("aminmax Tensor.aminmax out")
@@ -182,7 +181,7 @@ def _between(ordered, place, interpolation):
     return values
 
 
-@composite("quantile Tensor.quantile out")
+@composite("quantile Tensor.quantile out", "widen")
 def quantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
     """The values below which the fractions `q` of the elements lie; NaN where an element is NaN.
 
@@ -205,7 +204,7 @@ def quantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
     return _quantile("quantile", input, q, dim, keepdim, interpolation, False)
 
 
-@composite("nanquantile Tensor.nanquantile out")
+@composite("nanquantile Tensor.nanquantile out", "widen")
 def nanquantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
     """`quantile` of the elements that are not NaN.
 

@@ -17,30 +17,23 @@ from rushlight.functional.activation import rrelu as rrelu
 from rushlight.functional.activation import rrelu_ as rrelu_
 from rushlight.functional.activation import softmin as softmin
 from rushlight.functional.activation import tanh as tanh
-from rushlight.functional.attention import multi_head_attention_forward as multi_head_attention_forward
-from rushlight.functional.attention import scaled_dot_product_attention as scaled_dot_product_attention
 from rushlight.functional.distance import bilinear as bilinear
 from rushlight.functional.distance import cosine_similarity as cosine_similarity
 from rushlight.functional.distance import normalize as normalize
 from rushlight.functional.distance import pairwise_distance as pairwise_distance
-from rushlight.functional.distance import pdist as pdist
 from rushlight.functional.dropout import alpha_dropout as alpha_dropout
 from rushlight.functional.dropout import dropout1d as dropout1d
 from rushlight.functional.dropout import dropout2d as dropout2d
 from rushlight.functional.dropout import dropout3d as dropout3d
 from rushlight.functional.dropout import feature_alpha_dropout as feature_alpha_dropout
 from rushlight.functional.embedding import embedding as embedding
-from rushlight.functional.embedding import embedding_bag as embedding_bag
 from rushlight.functional.images import channel_shuffle as channel_shuffle
-from rushlight.functional.images import channel_shuffle as native_channel_shuffle
 from rushlight.functional.images import pixel_shuffle as pixel_shuffle
 from rushlight.functional.images import pixel_unshuffle as pixel_unshuffle
 from rushlight.functional.loss import cosine_embedding_loss as cosine_embedding_loss
-from rushlight.functional.loss import ctc_loss as ctc_loss
 from rushlight.functional.loss import gaussian_nll_loss as gaussian_nll_loss
 from rushlight.functional.loss import hinge_embedding_loss as hinge_embedding_loss
 from rushlight.functional.loss import kl_div as kl_div
-from rushlight.functional.loss import linear_cross_entropy as linear_cross_entropy
 from rushlight.functional.loss import margin_ranking_loss as margin_ranking_loss
 from rushlight.functional.loss import multi_margin_loss as multi_margin_loss
 from rushlight.functional.loss import multilabel_margin_loss as multilabel_margin_loss
@@ -51,16 +44,10 @@ from rushlight.functional.loss import triplet_margin_loss as triplet_margin_loss
 from rushlight.functional.loss import triplet_margin_with_distance_loss as triplet_margin_with_distance_loss
 from rushlight.functional.normalization import instance_norm as instance_norm
 from rushlight.functional.normalization import local_response_norm as local_response_norm
-from rushlight.functional.pooling import fractional_max_pool2d as fractional_max_pool2d
-from rushlight.functional.pooling import fractional_max_pool2d_with_indices as fractional_max_pool2d_with_indices
-from rushlight.functional.pooling import fractional_max_pool3d as fractional_max_pool3d
-from rushlight.functional.pooling import fractional_max_pool3d_with_indices as fractional_max_pool3d_with_indices
 from rushlight.functional.pooling import lp_pool1d as lp_pool1d
 from rushlight.functional.pooling import lp_pool2d as lp_pool2d
 from rushlight.functional.pooling import lp_pool3d as lp_pool3d
-from rushlight.functional.products import conv_tbc as conv_tbc
-from rushlight.functional.sampling import affine_grid as affine_grid
-from rushlight.functional.sampling import grid_sample as grid_sample
+from rushlight.functional.positional import conv_tbc as conv_tbc
 from rushlight.functional.unpooling import adaptive_max_pool1d_with_indices as adaptive_max_pool1d_with_indices
 from rushlight.functional.unpooling import adaptive_max_pool2d_with_indices as adaptive_max_pool2d_with_indices
 from rushlight.functional.unpooling import adaptive_max_pool3d_with_indices as adaptive_max_pool3d_with_indices
@@ -117,7 +104,7 @@ def layer_norm(input: Tensor, normalized_shape: _int | Sequence[_int], weight: T
 def leaky_relu(input: Tensor, negative_slope: Number = 0.01, inplace: _bool = False) -> Tensor: ...
 def leaky_relu_(input: Tensor, negative_slope: Number = 0.01) -> Tensor: ...
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor: ...
-def log_softmax(input: Tensor, dim: _int | None = None, dtype: _dtype | None = None, *, out: Any = None) -> Tensor: ...
+def log_softmax(input: Tensor, dim: _int | None = None, dtype: _dtype | None = None) -> Tensor: ...
 def logsigmoid(input: Tensor) -> Tensor: ...
 def mish(input: Tensor, inplace: _bool = False) -> Tensor: ...
 def mse_loss(input: Tensor, target: Tensor, size_average: _bool | None = None, reduce: _bool | None = None, reduction: _str = 'mean', weight: Tensor | None = None) -> Tensor: ...
@@ -134,7 +121,7 @@ def selu_(input: Tensor) -> Tensor: ...
 def sigmoid(input: Tensor, *, out: Any = None) -> Tensor: ...
 def silu(input: Tensor, inplace: _bool = False) -> Tensor: ...
 def smooth_l1_loss(input: Tensor, target: Tensor, size_average: _bool | None = None, reduce: _bool | None = None, reduction: _str = 'mean', beta: _float = 1.0) -> Tensor: ...
-def softmax(input: Tensor, dim: _int | None = None, dtype: _dtype | None = None, *, out: Any = None) -> Tensor: ...
+def softmax(input: Tensor, dim: _int | None = None, dtype: _dtype | None = None) -> Tensor: ...
 def softplus(input: Tensor, beta: Number = 1.0, threshold: Number = 20.0) -> Tensor: ...
 def softshrink(input: Tensor, lambd: Number = 0.5) -> Tensor: ...
 def softsign(input: Tensor) -> Tensor: ...

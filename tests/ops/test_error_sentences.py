@@ -46,7 +46,7 @@ def test_a_composite_speaks_for_itself(name, call):
 
 
 def test_every_composite_has_code_of_its_own():
-    codes = [function.__code__ for function, _ in COMPOSITES]
+    codes = [id(function.__code__) for function, _ in COMPOSITES]
     assert len(set(codes)) == len(codes)
 
 

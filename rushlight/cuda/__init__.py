@@ -1,4 +1,5 @@
 """CUDA's names for programs that ask whether it is there. It is not: tensors are on the CPU."""
+from rushlight.cuda import amp  # noqa: F401
 
 
 def is_available():

@@ -1,0 +1,42 @@
+"""The kinds of layout and memory format: words that programs compare and pass on."""
+
+
+class layout(str):
+    """How the elements of a tensor are stored; every tensor is `strided`.
+
+    Example:
+        >>> import rushlight as rl
+        >>> isinstance(rl.strided, rl.layout)
+        True
+    """
+
+    __slots__ = ()
+
+    def __repr__(self):
+        return "rushlight." + str.__str__(self)
+
+    __str__ = __repr__
+
+
+class memory_format(str):
+    """In which order the dimensions of a tensor lie in memory.
+
+    Example:
+        >>> import rushlight as rl
+        >>> isinstance(rl.channels_last, rl.memory_format)
+        True
+    """
+
+    __slots__ = ()
+
+    def __repr__(self):
+        return "rushlight." + str.__str__(self)
+
+    __str__ = __repr__
+
+
+strided = layout("strided")
+contiguous_format = memory_format("contiguous_format")
+preserve_format = memory_format("preserve_format")
+channels_last = memory_format("channels_last")
+channels_last_3d = memory_format("channels_last_3d")

@@ -1,0 +1,42 @@
+"""What is out of scope refuses by name, and the page about it says so."""
+import re
+from pathlib import Path
+
+import pytest
+
+import rushlight as rl
+from rushlight._outside import DTYPES, METHODS, OUTSIDE
+
+PAGE = (Path(__file__).parents[2] / "docs/out-of-scope.md").read_text()
+FUNCTIONS = [name for names, _ in OUTSIDE.values() for name in names.split()]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_function_refuses(name):
+    with pytest.raises(NotImplementedError, match=rf"^{name}: .* out of scope"):
+        getattr(rl, name)(rl.ones(2))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_method_refuses(name):
+    with pytest.raises(NotImplementedError, match=rf"^{name}: .* out of scope"):
+        getattr(rl.ones(2), name)()
+
+
+@pytest.mark.parametrize("name", DTYPES)
+def test_dtype_is_a_name_only(name):
+    dtype = getattr(rl, name)
+    assert dtype == getattr(rl, name) and dtype != rl.float32 and f"`{name}`" in PAGE
+    with pytest.raises(TypeError, match="dtype_out_of_scope"):
+        rl.zeros(2, dtype=dtype)
+
+
+def test_the_page_names_every_topic():
+    topics = re.findall(r"^\| ([^|]+) \|", PAGE, re.MULTILINE)[2:]
+    assert sorted(topics) == sorted(OUTSIDE)
+
+
+def test_no_name_of_the_page_is_in_use():
+    for name in re.findall(r"`(sym_\w+|AliasDb|Tensor\.\w+)`", PAGE):
+        owner = rl.Tensor if name.startswith("Tensor.") else rl
+        assert not hasattr(owner, name.removeprefix("Tensor.")), name
