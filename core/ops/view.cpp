@@ -901,10 +901,9 @@ Example:
     >>> rushlight.arange(5).split(2)
     (tensor([0, 1]), tensor([2, 3]), tensor([4])))"};
 
-OP(chunk) = {.signature = "chunk(input: Tensor, chunks: int, dim: int = 0) -> Tensor[]", 
-    .names = "chunk Tensor.chunk unsafe_chunk Tensor.unsafe_chunk",
-    .dtypes = "all",
-    .compose = compose_chunk, .samples = {.calls = "chunk(T(6, 2), 3); chunk(T(5, 2), 2); chunk(T(2, 3), 5, 1)"},
+OP(chunk) = {.signature = "chunk(input: Tensor, chunks: int, dim: int = 0) -> Tensor[]",
+    .names = "chunk Tensor.chunk unsafe_chunk Tensor.unsafe_chunk", .dtypes = "all", .compose = compose_chunk,
+    .samples = {.calls = "chunk(T(6, 2), 3); chunk(T(5, 2), 2); chunk(T(2, 3), 5, 1)"},
     .doc = R"(At most `chunks` views along a dimension, as a tuple; all but the last have one size.
 
 Example:
