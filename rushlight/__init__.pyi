@@ -7,10 +7,13 @@ from rushlight import autograd as autograd
 from rushlight import backends as backends
 from rushlight import cpu as cpu
 from rushlight import cuda as cuda
+from rushlight import distributions as distributions
 from rushlight import fft as fft
+from rushlight import func as func
 from rushlight import functional as functional
 from rushlight import io as io
 from rushlight import linalg as linalg
+from rushlight import masked as masked
 from rushlight import nn as nn
 from rushlight import optim as optim
 from rushlight import return_types as return_types
@@ -127,6 +130,7 @@ from rushlight.autograd.grad_mode import enable_grad as enable_grad
 from rushlight.autograd.grad_mode import inference_mode as inference_mode
 from rushlight.autograd.grad_mode import no_grad as no_grad
 from rushlight.autograd.grad_mode import set_grad_enabled as set_grad_enabled
+from rushlight.func._vmap import vmap as vmap
 from rushlight.functional.activation import rrelu as rrelu
 from rushlight.functional.arithmetic import fill as fill
 from rushlight.functional.arithmetic import float_power as float_power
@@ -178,7 +182,9 @@ from rushlight.functional.distance import bilinear as bilinear
 from rushlight.functional.distance import cdist as cdist
 from rushlight.functional.distance import cosine_similarity as cosine_similarity
 from rushlight.functional.distance import pairwise_distance as pairwise_distance
+from rushlight.functional.distance import pdist as pdist
 from rushlight.functional.images import channel_shuffle as channel_shuffle
+from rushlight.functional.images import channel_shuffle as native_channel_shuffle
 from rushlight.functional.images import pixel_shuffle as pixel_shuffle
 from rushlight.functional.images import pixel_unshuffle as pixel_unshuffle
 from rushlight.functional.linalg_products import chain_matmul as chain_matmul
@@ -206,6 +212,7 @@ from rushlight.functional.linalg_spectral import older_svd as svd
 from rushlight.functional.linalg_spectral import ormqr as ormqr
 from rushlight.functional.linalg_spectral import pca_lowrank as pca_lowrank
 from rushlight.functional.linalg_spectral import svd_lowrank as svd_lowrank
+from rushlight.functional.loss import ctc_loss as ctc_loss
 from rushlight.functional.methods import adjoint as adjoint
 from rushlight.functional.methods import as_strided_ as as_strided_
 from rushlight.functional.methods import asarray as asarray
@@ -231,7 +238,6 @@ from rushlight.functional.positional import alpha_dropout as alpha_dropout
 from rushlight.functional.positional import batch_norm as batch_norm
 from rushlight.functional.positional import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
 from rushlight.functional.positional import constant_pad_nd as constant_pad_nd
-from rushlight.functional.positional import conv_tbc as conv_tbc
 from rushlight.functional.positional import convolution as convolution
 from rushlight.functional.positional import cosine_embedding_loss as cosine_embedding_loss
 from rushlight.functional.positional import detach_ as detach_
@@ -258,6 +264,7 @@ from rushlight.functional.products import addmm as addmm
 from rushlight.functional.products import addmv as addmv
 from rushlight.functional.products import addr as addr
 from rushlight.functional.products import baddbmm as baddbmm
+from rushlight.functional.products import conv_tbc as conv_tbc
 from rushlight.functional.products import einsum as einsum
 from rushlight.functional.products import tensordot as tensordot
 from rushlight.functional.reduction import allclose as allclose
@@ -272,6 +279,10 @@ from rushlight.functional.reduction import std as std
 from rushlight.functional.reduction import std_mean as std_mean
 from rushlight.functional.reduction import var as var
 from rushlight.functional.reduction import var_mean as var_mean
+from rushlight.functional.sampling import affine_grid_generator as affine_grid_generator
+from rushlight.functional.sampling import grid_sampler as grid_sampler
+from rushlight.functional.sampling import grid_sampler as grid_sampler_2d
+from rushlight.functional.sampling import grid_sampler as grid_sampler_3d
 from rushlight.functional.shapes import atleast_1d as atleast_1d
 from rushlight.functional.shapes import atleast_2d as atleast_2d
 from rushlight.functional.shapes import atleast_3d as atleast_3d
@@ -304,6 +315,7 @@ from rushlight.functional.taper import bartlett_window as bartlett_window
 from rushlight.functional.taper import blackman_window as blackman_window
 from rushlight.functional.taper import hamming_window as hamming_window
 from rushlight.functional.taper import hann_window as hann_window
+from rushlight.functional.taper import kaiser_window as kaiser_window
 from rushlight.functional.windows import max_pool1d as max_pool1d
 from rushlight.functional.windows import max_pool2d as max_pool2d
 from rushlight.functional.windows import max_pool3d as max_pool3d
@@ -322,6 +334,10 @@ from rushlight.storage import IntStorage as IntStorage
 from rushlight.storage import LongStorage as LongStorage
 from rushlight.storage import ShortStorage as ShortStorage
 from rushlight.storage import TypedStorage as TypedStorage
+from rushlight._C import _dirichlet_grad as _dirichlet_grad
+from rushlight._C import _sample_dirichlet as _sample_dirichlet
+from rushlight._C import _standard_gamma as _standard_gamma
+from rushlight._C import _standard_gamma_grad as _standard_gamma_grad
 from rushlight._C import abs as abs
 from rushlight._C import abs_ as abs_
 from rushlight._C import absolute as absolute
@@ -367,6 +383,7 @@ from rushlight._C import atanh_ as atanh_
 from rushlight._C import avg_pool1d as avg_pool1d
 from rushlight._C import bernoulli as bernoulli
 from rushlight._C import bincount as bincount
+from rushlight._C import binomial as binomial
 from rushlight._C import bitwise_and as bitwise_and
 from rushlight._C import bitwise_left_shift as bitwise_left_shift
 from rushlight._C import bitwise_not as bitwise_not
