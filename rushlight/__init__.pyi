@@ -3,6 +3,7 @@ import builtins
 from typing import Any
 from rushlight import accelerator as accelerator
 from rushlight import amp as amp
+from rushlight import array_api as array_api
 from rushlight import autograd as autograd
 from rushlight import backends as backends
 from rushlight import cpu as cpu
