@@ -72,6 +72,7 @@ def _checking(function, name):
 
 def _misplaced(function, name, args, named, culprit):
     from inspect import signature                                  # too slow to import for every program
+
     given = signature(function).bind(*args, **named).arguments
     for param, value in given.items():
         if value is culprit and isinstance(value, Tensor):
