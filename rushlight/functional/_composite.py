@@ -71,7 +71,7 @@ def _checking(function, name):
 
 
 def _misplaced(function, name, args, named, culprit):
-    from inspect import signature                                  # too slow to import for every program
+    from inspect import signature  # too slow to import for every program
 
     given = signature(function).bind(*args, **named).arguments
     for param, value in given.items():
