@@ -51,10 +51,9 @@ void vjp_cholesky(Vjp& d) {
     if (!d.grad().defined()) return;
     bool upper = d["upper"].to_bool();
     Tensor l = upper ? adjoint(d.result()) : d.result(), g = upper ? adjoint(d.grad()) : d.grad();
-    Tensor below = tril(matmul(adjoint(l), g), 0);
-    Tensor half = below - diagonal_matrix(diagonal_of(below)) * 0.5;
-    Tensor both = (half + adjoint(half)) * 0.5;
-    Tensor right = linalg::solve_triangular(l, both, false, false);
+    Tensor turned = matmul(adjoint(l), g), below = tril(turned, -1);
+    Tensor both = below + adjoint(below) + diagonal_matrix(diagonal_of(turned));
+    Tensor right = linalg::solve_triangular(l, both * 0.5, false, false);
     d.to(0, linalg::solve_triangular(adjoint(l), right, true));
 }
 

@@ -45,13 +45,15 @@ void eigh_into(Call& c, const Tensor& matrices, bool vectors) {
 void run_eigh(Call& c) { eigh_into(c, c.out[1], true); }
 void run_eigvalsh(Call& c) { eigh_into(c, column_major_empty(c.tensor(0).sizes, c.tensor(0).dtype), false); }
 
-// Giles (2008), 3.1, for Hermitian matrices: V (diag(gL) + (V^H gV) / E) V^H with E[i, j] = L[j] - L[i].
+// Giles (2008), 3.1, for Hermitian matrices: V (diag(gL) + K / E) V^H with K the skew part of V^H gV, since V can only
+// turn, and E[i, j] = L[j] - L[i].
 void vjp_eigh(Vjp& d) {
     Tensor l = d.result(0), v = d.result(1), inner;
     if (d.grad(1).defined()) {
         Tensor gaps = row(l) - column(l) + identity_like(row(l));
         Tensor turned = matmul(adjoint(v), d.grad(1));
-        inner = (turned - diagonal_matrix(diagonal_of(turned))) / to_dtype(gaps, v.dtype());
+        Tensor skew = (turned - adjoint(turned)) * 0.5;
+        inner = (skew - diagonal_matrix(diagonal_of(skew))) / to_dtype(gaps, v.dtype());
     }
     if (d.grad(0).defined()) {
         Tensor on_diagonal = diagonal_matrix(to_dtype(d.grad(0), v.dtype()));
@@ -93,8 +95,8 @@ void run_eigvals(Call& c) { eig_into(c, nullptr); }
 
 Tensor as_input(const Tensor& g, DType wanted) { return is_complex(wanted) ? g : real(g); }
 
-// Giles (2008), 3.1, with vectors of norm 1, after Boeddeker et al., "On the computation of complex-valued gradients with
-// application to statistically optimum beamforming" (2017), 4.77.
+// Giles (2008), 3.1, with vectors of norm 1, after Boeddeker et al., "On the computation of complex-valued gradients
+// with application to statistically optimum beamforming" (2017), 4.77.
 void vjp_eig(Vjp& d) {
     static const Op& solve = required_op("solve_with_lu");
     Tensor l = d.result(0), v = d.result(1), inner;
@@ -387,7 +389,7 @@ OP(eig) = {
     .kernel = {"lapack", run_eig},
     .derivative = {vjp_eig, "result eigenvectors"},
     .onnx = no_onnx("ONNX has no operator for it"),
-    .samples = {.calls = "tuple(view_as_real(t) for t in eig(T(3, 3)))"},
+    .samples = {.calls = "eig(" SYMMETRIC "(T(3, 3)))"},
     .doc = "Eigenvalues and eigenvectors of norm 1, as columns, of square matrices: complex, in no order."};
 
 OP(eigvals) = {
@@ -398,7 +400,7 @@ OP(eigvals) = {
     .kernel = {"lapack", run_eigvals},
     .derivative = {vjp_eigvals, "A"},
     .onnx = no_onnx("ONNX has no operator for it"),
-    .samples = {.calls = "view_as_real(eigvals(T(3, 3)))"},
+    .samples = {.calls = "eigvals(T(3, 3))"},
     .doc = "Eigenvalues of square matrices: complex, in no order."};
 
 OP(svd) = {

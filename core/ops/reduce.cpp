@@ -538,6 +538,7 @@ void vjp_norm(Vjp& d) {
         return d.to(0, mul(mul(sgn(x), mask), div(g, sum(mask, dims, true))));
     }
     Tensor magnitude = pow(abs(x), p - 1);
+    if (p < 1) magnitude = masked_fill(magnitude, eq(x, 0), 0);        // the subgradient that is a number
     d.to(0, mul(mul(sgn(x), magnitude), safe_ratio(g, pow(y, p - 1))));
 }
 

@@ -72,7 +72,8 @@ def as_function(call, domain, first_only):
         rng.seed(seed)
         out = eval(call, {**NAMES, "T": make, "I": integers, "C": lambda *shape: made(shape)})
         out = out if isinstance(out, (tuple, list)) else (out,)
-        return tuple(t for t in (out[:1] if first_only else out) if t.dtype == rl.float64)
+        out = [rl.view_as_real(t) if t.is_complex() else t for t in (out[:1] if first_only else out)]
+        return tuple(t for t in out if t.dtype == rl.float64)
 
     seed = rng.random()
     run(call, record, seed)
