@@ -2,7 +2,8 @@
 import inspect
 import re
 
-_VALUE = re.compile(r"\d|=|\(\)|\bNone\b|\bshape\b|\b(?:b?float|int|uint|bool|complex)\d*\b|'[^']*'|\bempty\b")
+_VALUE = re.compile(
+    r"\d|=|\(\)|\bNone\b|\bshape\b|\b(?:b?float|int|uint|bool|complex)\d*\b|'[^']*'|\bempty\b|\bnumbers?\b")
 
 
 def complaint(message, names, arguments):
@@ -10,7 +11,7 @@ def complaint(message, names, arguments):
     speaker, colon, rest = message.partition(": ")
     if not colon or speaker not in names:
         return f"does not start with the operator ({min(names)}: ...)"
-    if not set(re.findall(r"[A-Za-z_]\w*", rest)) & arguments:
+    if not set(re.findall(r"[A-Za-z_]\w*", rest)) & arguments and not re.search(r"\b[a-z]\w*=", rest):
         return "names no argument"
     if not _VALUE.search(rest):
         return "shows no value, shape or dtype"

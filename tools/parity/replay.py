@@ -91,7 +91,7 @@ def _watch(paths, records):
         return None, {}
     if not begun:
         begun = _names(paths)[len(records)]
-    if left <= 0 or os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU:
+    if left <= 0 or (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU):
         return "timeout", begun | {"detail": f"not done after {SECONDS} s"}
     return "crashed", begun | {"detail": f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "exit"}
 
@@ -164,7 +164,8 @@ def check_sample(call, sample, content, blob):
         return "differs", str(e)
     except Exception as e:
         return "raised", f"{'' if step == 'call' else step + ': '}{type(e).__name__}: {e}"[:400]
-    return status, ""
+    refused = sample.get("grads")
+    return status, f"gradient not compared: {list(refused.values())}" if isinstance(refused, dict) else ""
 
 
 def _judge(got, want, exact, sample, blob, where):

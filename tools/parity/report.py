@@ -71,13 +71,15 @@ def summary(table):
     claimed = {o: r for o, r in portable.items() if _count(r, "samples")["run"]}
     everything = [x for r in table.values() for x in r]
     samples, forms, errors = (_count(everything, kind) for kind in ("samples", "forms", "errors"))
+    no_gradient = sum(x["detail"].startswith("gradient not compared") for x in everything if x["kind"] == "samples")
     clean = [o for o, r in claimed.items() if not _count(r, "samples")["fail"]]
     return [
         f"- Coverage: {_share(len(claimed), len(portable))} portable operators are there; "
         f"{len(table) - len(portable)} of {len(table)} entries are outside.",
         f"- Correctness: {_share(samples['agree'], samples['run'])} samples of those agree, {samples['nearer']} of "
         "them because Rushlight's single precision is as near to the double precision result as PyTorch's; "
-        f"{samples['excepted']} differ with a reason given below, {samples['fail']} fail. "
+        f"{samples['excepted']} differ with a reason given below, {samples['fail']} fail. Of {no_gradient} only the "
+        "values are compared, as PyTorch refuses their gradient. "
         f"{_share(len(clean), len(claimed))} operators have no failing sample.",
         f"- Forms: {_share(forms['agree'], forms['run'])} calls as a method, in place or with `out=` agree, "
         f"{forms['excepted']} are excepted, {forms['fail']} fail.",

@@ -184,7 +184,7 @@ def cotangent(shape, is_complex):
     """What both sides weigh a result's elements by when they ask for gradients: no two alike, none zero."""
     places = np.arange(int(np.prod(shape)), dtype=np.float64).reshape(shape)
     weights = np.cos(places * 0.7 + 0.3) + 0.05
-    return weights + 1j * np.sin(places * 0.7 + 0.3) if is_complex else weights
+    return np.asarray(weights + 1j * np.sin(places * 0.7 + 0.3) if is_complex else weights)
 
 
 def describe(tree):
