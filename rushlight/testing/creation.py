@@ -5,6 +5,9 @@ from rushlight import _C
 _LIMITS = {
     _C.bool: (0, 2),
     _C.uint8: (0, 10),
+    _C.uint16: (0, 10),
+    _C.uint32: (0, 10),
+    _C.uint64: (0, 10),
     _C.int8: (-9, 10),
     _C.int16: (-9, 10),
     _C.int32: (-9, 10),
@@ -40,7 +43,7 @@ def make_tensor(
         shape: sizes, as ints or one sequence.
         dtype: the dtype of the result.
         device: "cpu" or None.
-        low, high: the range; by default [0, 2) for bool, [0, 10) for uint8, [-9, 10) for integers, [-9, 9)
+        low, high: the range; by default [0, 2) for bool, [0, 10) for unsigned integers, [-9, 10) for integers, [-9, 9)
             otherwise.
         requires_grad: record operations on it; floating and complex dtypes only.
         noncontiguous: every second element of a larger memory.

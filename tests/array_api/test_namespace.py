@@ -81,6 +81,18 @@ def test_gradients_pass():
     assert x.grad.tolist() == [[1.0, 1.0], [10.0, 10.0]]
 
 
+@pytest.mark.parametrize("dtype", [xp.complex64, xp.complex128], ids=str)
+def test_expm1_of_infinities(dtype):
+    """Annex G of C99 less one, where NumPy and PyTorch have NaN alone."""
+    inf, nan = xp.inf, xp.nan
+    x = xp.asarray([complex(-inf, inf), complex(-inf, nan), complex(inf, inf), complex(inf, nan), complex(1, inf)])
+    got = xp.expm1(xp.astype(x, dtype)).tolist()
+    assert got[:2] == [-1, -1]
+    assert [abs(z.real) for z in got[2:4]] == [inf, inf]
+    assert all(np.isnan(z.imag) for z in got[2:])
+    assert np.isnan(got[4].real)
+
+
 def test_unique_names_where_each_stands_first():
     values = np.array([3, 1, 3, 2, 1])
     got = xp.unique_all(xp.asarray(values))

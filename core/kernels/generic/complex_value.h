@@ -81,6 +81,10 @@ template <class T> Complex<T> rsqrt(Complex<T> x) { return 1 / sqrt(x); }
 // exp(x) - 1, where the parts nearly cancel: expm1(a) cos(b) - 2 sin(b / 2)^2 + i exp(a) sin(b).
 template <class T> Complex<T> expm1(Complex<T> x) {
     if (x.im == 0) return {std::expm1(x.re), x.im};
+    if (!std::isfinite(x.im)) {                                    // as C's exp has it: an infinite real part decides
+        Complex<T> y = exp(x);
+        return {y.re - 1, y.im};
+    }
     T half = std::sin(x.im / 2);
     return {std::expm1(x.re) * std::cos(x.im) - 2 * half * half, std::exp(x.re) * std::sin(x.im)};
 }
