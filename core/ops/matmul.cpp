@@ -259,17 +259,15 @@ void infer_outer(Call& c) {
     c.result({c.tensor(0).sizes[0], c.tensor(1).sizes[0]}, promote(c.tensor(0).dtype, c.tensor(1).dtype));
 }
 
-void run_complex_outer(Call& c) {
-    Tensor a = detach(Tensor(&c.tensor(0))), b = detach(Tensor(&c.tensor(1)));
-    copy_values(*c.out[0].impl(), *mul(unsqueeze(a, 1), unsqueeze(b, 0)).impl());
-}
-
+// Not as a product of matrices, whose sums begin at 0 and lose the sign of -0.
 void run_outer(Call& c) {
-    if (has_complex_result(c)) return run_complex_outer(c);
-    Tensor a = cast(Tensor(&c.tensor(0)), c.out[0].dtype()), b = cast(Tensor(&c.tensor(1)), c.out[0].dtype());
-    Tensor column = alias(a, {a.size(0), 1}, {1, 1}, a->offset),
-           row = alias(b, {1, b.size(0)}, {b.size(0), 1}, b->offset);
-    product(column, row, nullptr, c.out[0], {});
+    static const Op& multiply = required_op("mul");
+    Tensor a = detach(Tensor(&c.tensor(0))), b = detach(Tensor(&c.tensor(1)));
+    Tensor column = unsqueeze(a, 1), row = unsqueeze(b, 0);
+    Value values[max_params] = {Value(column), Value(row)};
+    Call into(multiply, values);
+    into.destination = c.out[0].impl();
+    dispatch(into);
 }
 
 }  // namespace

@@ -88,8 +88,9 @@ def take(x, indices, /, *, axis=None):
 
 
 def take_along_axis(x, indices, /, *, axis=-1):
-    """The elements at places that differ from row to row."""
-    return rl.take_along_dim(x, indices.to(rl.int64), axis)
+    """The elements at places that differ from row to row; negative places count from the end."""
+    indices = indices.to(rl.int64)
+    return rl.take_along_dim(x, rl.where(indices < 0, indices + x.shape[axis], indices), axis)
 
 
 def isin(x1, x2, /, *, invert=False):
