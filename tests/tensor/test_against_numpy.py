@@ -135,3 +135,11 @@ def test_clamp_of_integers_by_reals_is_real(bounds):
     assert rl.arange(3).clamp(1, 2).dtype is rl.int64
     with pytest.raises(RuntimeError):
         rl.arange(3).clamp_(**bounds)
+
+
+def test_arange_of_every_length():
+    for n in [*range(40), 1000, 100003]:
+        for start, step in ((0, 1), (3, 2), (-5, 7)):
+            for dtype in ("int64", "int32", "float32", "float64"):
+                ours = rl.arange(start, start + n * step, step, dtype=getattr(rl, dtype)).numpy()
+                assert np.array_equal(ours, np.arange(start, start + n * step, step).astype(dtype)), (n, dtype)
