@@ -140,6 +140,14 @@ from rushlight.functional.arithmetic import isreal as isreal
 from rushlight.functional.arithmetic import ldexp as ldexp
 from rushlight.functional.arithmetic import mvlgamma as mvlgamma
 from rushlight.functional.arithmetic import rsub as rsub
+from rushlight.functional.complex_numbers import complex as complex
+from rushlight.functional.complex_numbers import conj as conj
+from rushlight.functional.complex_numbers import is_conj as is_conj
+from rushlight.functional.complex_numbers import is_neg as is_neg
+from rushlight.functional.complex_numbers import polar as polar
+from rushlight.functional.complex_numbers import resolve_conj as resolve_conj
+from rushlight.functional.complex_numbers import resolve_neg as resolve_neg
+from rushlight.functional.complex_numbers import vdot as vdot
 from rushlight.functional.conversion import can_cast as can_cast
 from rushlight.functional.conversion import is_complex as is_complex
 from rushlight.functional.conversion import is_floating_point as is_floating_point
@@ -353,6 +361,7 @@ from rushlight._C import addcmul as addcmul
 from rushlight._C import all as all
 from rushlight._C import amax as amax
 from rushlight._C import amin as amin
+from rushlight._C import angle as angle
 from rushlight._C import any as any
 from rushlight._C import arange as arange
 from rushlight._C import arccos as arccos
@@ -413,6 +422,8 @@ from rushlight._C import clone as clone
 from rushlight._C import column_stack as column_stack
 from rushlight._C import concat as concat
 from rushlight._C import concatenate as concatenate
+from rushlight._C import conj_physical as conj_physical
+from rushlight._C import conj_physical_ as conj_physical_
 from rushlight._C import conv1d as conv1d
 from rushlight._C import conv2d as conv2d
 from rushlight._C import conv3d as conv3d
@@ -669,7 +680,6 @@ from rushlight._C import unsafe_chunk as unsafe_chunk
 from rushlight._C import unsafe_split as unsafe_split
 from rushlight._C import unsafe_split_with_sizes as unsafe_split_with_sizes
 from rushlight._C import unsqueeze as unsqueeze
-from rushlight._C import vdot as vdot
 from rushlight._C import view_as_complex as view_as_complex
 from rushlight._C import view_as_real as view_as_real
 from rushlight._C import vstack as vstack
