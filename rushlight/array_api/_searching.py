@@ -113,9 +113,8 @@ def unique_all(x, /):
         tensor([1, 0])
     """
     values, inverse, counts = _unique(x)
-    first = rl.full(values.shape, x.numel(), dtype=rl.int64)
-    first = first.scatter_reduce(0, inverse.reshape(-1), rl.arange(x.numel()), "amin")
-    return UniqueAll(values, first, inverse, counts)
+    order = rl.argsort(inverse.reshape(-1), stable=True)       # equal elements side by side, the first one first
+    return UniqueAll(values, order[rl.cumsum(counts, 0) - counts], inverse, counts)
 
 
 def unique_counts(x, /):
