@@ -344,7 +344,7 @@ def native_group_norm(input, weight, bias, N, C, HxW, group, eps):
     """
     result, mean, rstd = _ops["group_norm_forward"](input, group, weight, bias, eps)
     if input.requires_grad:                                        # the operator's own serve its gradient only
-        groups = input.reshape(N, group, -1)
+        groups = input.reshape(N, group, C // group * HxW)
         mean, rstd = groups.mean(-1), core.rsqrt(core.var(groups, -1, correction=0) + eps)
     return result, mean.reshape(N, group), rstd.reshape(N, group)
 
