@@ -226,7 +226,7 @@ bool to_ints(PyObject* o, Dims* out) {
 }
 
 Value item_of(const TensorImpl& t, const char* op) {
-    require(t.numel == 1, ErrorKind::runtime, op, ": a Tensor of shape ", t.sizes, " has ", t.numel,
+    require(t.numel == 1, ErrorKind::runtime, op, ": input of shape ", t.sizes, " has ", t.numel,
             " elements; expected exactly one to convert it to a number");
     const void* p = t.data();
     return visit_dtype(t.dtype, [&](auto zero) -> Value {

@@ -37,26 +37,34 @@ UNARY(mish, floating_only, (x), x * tanh(logaddexp(x, 0)),
       .names = "", .doc = "x * tanh(softplus(x)) of each element.", .inplace = true);
 UNARY(softplus, floating_only, (x, p), where(x * p[0] > p[1], x, log1p(exp(x * p[0])) / p[0]),
       SLOPE(where(x * p[0] > p[1], 1, sigmoid(x * p[0]))),
-      .attributes = "beta: Number = 1.0, threshold: Number = 20.0", .names = "nn.functional.softplus",
+      .attributes = "beta: Number = 1.0, threshold: Number = 20.0", .names = "nn.functional.softplus out",
       .doc = "log(1 + exp(beta * x)) / beta of each element, and x itself where beta * x is above the threshold.");
-UNARY(softsign, inexact, (x), x / (1 + abs(x)), SLOPE(1 / square(1 + abs(x))),
+UNARY(softsign, analytic, (x), x / (1 + abs(x)), SLOPE(1 / square(1 + abs(x))),
       .names = "nn.functional.softsign", .doc = "x / (1 + |x|) of each element.",
       .complex_vjp = complex_slope::softsign);
 UNARY(hardtanh, same, (x, p), minimum(maximum(x, p.bound(0)), p.bound(1)), SLOPE((x > p[0]) & (x < p[1])),
       .attributes = "min_val: Number = -1.0, max_val: Number = 1.0", .names = "nn.functional.hardtanh_",
-      .doc = "Each element clamped to `min_val` and `max_val`.", .inplace = true);
+      .doc = "Each element clamped to `min_val` and `max_val`.",
+      .check = [](const Call& c) {
+          require(c[1].to_double() <= c[2].to_double(), ErrorKind::value, c.name(), ": min_val=", c[1].to_double(),
+                  " and max_val=", c[2].to_double(), "; expected min_val <= max_val");
+      }, .inplace = true);
 UNARY(hardsigmoid, floating_only, (x), minimum(maximum(x + 3, 0), 6) / 6, SLOPE(where((x > -3) & (x < 3), 1.0 / 6, 0)),
       .names = "", .doc = "x / 6 + 1/2, clamped to 0 and 1.", .domain = {-5, 5}, .inplace = true);
 UNARY(hardswish, floating_only, (x), x * minimum(maximum(x + 3, 0), 6) / 6,
       SLOPE(where(x <= -3, 0, where(x < 3, x / 3 + 0.5, 1))),
       .names = "", .doc = "x * hardsigmoid(x) of each element.", .domain = {-5, 5}, .inplace = true);
-UNARY(tanhshrink, inexact, (x), x - tanh(x), SLOPE(square(tanh(x))),
+UNARY(tanhshrink, analytic, (x), x - tanh(x), SLOPE(square(tanh(x))),
       .names = "nn.functional.tanhshrink", .doc = "x - tanh(x) of each element.");
 UNARY(softshrink, floating_only, (x, p), where(x > p[0], x - p[0], where(x < -p[0], x + p[0], x * 0)),
-      SLOPE(abs(x) > p[0]), .attributes = "lambd: Number = 0.5", .names = "nn.functional.softshrink",
-      .doc = "Each element drawn towards zero by `lambd`, no further than to zero.");
+      SLOPE(abs(x) > p[0]), .attributes = "lambd: Number = 0.5", .names = "nn.functional.softshrink out",
+      .doc = "Each element drawn towards zero by `lambd`, no further than to zero.",
+      .check = [](const Call& c) {
+          require(c[1].to_double() >= 0, ErrorKind::runtime, c.name(), ": lambd=", c[1].to_double(),
+                  "; expected lambd >= 0");
+      });
 UNARY(hardshrink, floating_only, (x, p), where(abs(x) <= p[0], 0, x), SLOPE(!(abs(x) <= p[0])),
-      .attributes = "lambd: Number = 0.5", .names = "hardshrink Tensor.hardshrink nn.functional.hardshrink",
+      .attributes = "lambd: Number = 0.5", .names = "hardshrink Tensor.hardshrink nn.functional.hardshrink out",
       .doc = "Each element, or zero where it is within `lambd` of zero.");
 UNARY(threshold, same, (x, p), where(x <= p[0], p[1], x), SLOPE(!(x <= p[0])),
       .attributes = "threshold: Number, value: Number", .names = "threshold threshold_ nn.functional.threshold_",

@@ -49,7 +49,7 @@ BINARY(fmin, same_or_bool, (x, y), fmin(x, y), SLOPES((x <= y) | isnan(y), !((x 
        .names = "fmin Tensor.fmin out", .doc = "The smaller of two elements; a number wins over a NaN.");
 BINARY(copysign, float_result, (x, y), copysign(x, y), SLOPES(where(x == 0, 0, copysign(x, y) / x), 0.0),
        .doc = "The magnitude of `input` with the sign of `other`.");
-BINARY(nextafter, floating_only, (x, y), nextafter(x, y), NO_SLOPE("the step is smaller than any difference"),
+BINARY(nextafter, floating_only, (x, y), nextafter(x, y), SLOPES(!(x == y), 0.0),
        .doc = "The floating number next to `input` in the direction of `other`.");
 BINARY(logaddexp, inexact, (x, y), logaddexp(x, y), SLOPES(sigmoid(x - y), sigmoid(y - x)),
        .names = "logaddexp Tensor.logaddexp out", .doc = "log(exp(input) + exp(other)), without overflow.");

@@ -288,6 +288,82 @@ void vjp_transposed(Vjp& d) {
     }
 }
 
+// ---- integers ----------------------------------------------------------------------------------------------------
+
+// The windows of `x`, padded first, as rows of a matrix product.
+Tensor by_products(Call& c, Tensor x, const Tensor& w, const Dims& pads, const Dims& stride, const Dims& dilation,
+                   int64_t groups) {
+    int rank = x.rank() - 2;
+    x = invoke(required_op("pad"), x, pads);
+    const Dims steps = x.strides();
+    int64_t inputs = x.size(1) / groups, outputs = w.size(0) / groups, places = 1;
+    Dims result = {x.size(0), w.size(0)}, sizes = {x.size(0), groups}, strides = {steps[0], inputs * steps[1]};
+    for (int i = 0; i < rank; ++i) {
+        int64_t n = x.size(i + 2) - checked_mul(dilation[i], w.size(i + 2) - 1, c.name());
+        require(n > 0, ErrorKind::runtime, c.name(), ": weight of shape ", w.sizes(), " with dilation=", dilation,
+                " is larger than the padded input, ", x.sizes());
+        sizes.push_back((n - 1) / stride[i] + 1);
+        strides.push_back(steps[i + 2] * stride[i]);
+        result.push_back(sizes[i + 2]);
+        places *= sizes[i + 2];
+    }
+    sizes.push_back(inputs);
+    strides.push_back(steps[1]);
+    for (int i = 0; i < rank; ++i) {
+        sizes.push_back(w.size(i + 2));
+        strides.push_back(steps[i + 2] * dilation[i]);
+    }
+    int64_t terms = w.numel() / std::max<int64_t>(w.size(0), 1);
+    Tensor rows = reshape(as_strided(x, sizes, strides, x->offset),
+                          {x.size(0), groups, places, terms});
+    Tensor columns = transpose(reshape(w, {groups, outputs, terms}), 1, 2);
+    Tensor y = reshape(transpose(matmul(rows, columns), 2, 3), result);
+    if (!c.has(2)) return y;
+    check_bias(c, 2, w.size(0));
+    Dims shape(rank + 1, 1);
+    shape[0] = w.size(0);
+    return add(y, reshape(Tensor(&c.tensor(2)), shape));
+}
+
+Tensor convolution_by_products(Call& c, const Tensor& x, const Window& v) {
+    rules::require_same_dtype(c, 0, 1);
+    require(v.groups >= 1, ErrorKind::runtime, c.name(), ": groups=", v.groups, "; expected groups >= 1");
+    check_shapes(c, x.sizes(), c.tensor(1).sizes, v.groups, "input");
+    Dims pads;
+    for (int i = x.rank() - 3; i >= 0; --i)
+        for (int side = 0; side < 2; ++side) pads.push_back(v.padding[i]);
+    return by_products(c, x, Tensor(&c.tensor(1)), pads, v.stride, v.dilation, v.groups);
+}
+
+// A convolution with the flipped kernel over an input with zeros between its elements.
+Tensor transposed_by_products(Call& c, Tensor x, const Window& v, const Dims& extra) {
+    rules::require_same_dtype(c, 0, 1);
+    Tensor w(&c.tensor(1));
+    require(x.size(1) == w.size(0) && w.size(0) % v.groups == 0, ErrorKind::runtime, c.name(), ": input of shape ",
+            x.sizes(), " and weight of shape ", w.sizes(), " with groups=", v.groups, " do not fit");
+    int rank = x.rank() - 2;
+    Dims pads, turned, split = {v.groups, w.size(0) / v.groups, w.size(1)}, joined = {w.size(1) * v.groups,
+                                                                                     w.size(0) / v.groups};
+    for (int i = rank - 1; i >= 0; --i) {
+        int64_t margin = checked_mul(v.dilation[i], w.size(i + 2) - 1, c.name()) - v.padding[i];
+        pads.push_back(margin);
+        pads.push_back(margin + extra[i]);
+    }
+    for (int i = 0; i < rank; ++i) {
+        Dims spread = x.sizes();
+        Tensor zeros_between = transpose(unsqueeze(x, i + 3), i + 3, x.rank());
+        spread[i + 2] = checked_mul(x.size(i + 2), v.stride[i], c.name());
+        zeros_between = invoke(required_op("pad"), zeros_between, Dims{0, v.stride[i] - 1});
+        x = reshape(transpose(zeros_between, i + 3, x.rank()), spread);
+        x = narrow(x, i + 2, 0, std::max<int64_t>(spread[i + 2] - v.stride[i] + 1, 0));
+        turned.push_back(i + 2);
+        split.push_back(w.size(i + 2));
+        joined.push_back(w.size(i + 2));
+    }
+    w = transpose(reshape(flip(w, turned), split), 1, 2);
+    return by_products(c, x, reshape(w, joined), pads, Dims(rank, 1), v.dilation, v.groups);
+}
+
 // ---- the public functions -------------------------------------------------------------------------------------------
 
 // Adds a batch dimension to a single example and takes it away again; resolves padding='same'.
@@ -327,7 +403,9 @@ void compose_convolution(Call& c) {
         padding = per_dimension(c, "padding", rank, 0);
     }
     static const Op& op = required_op("convolution");
-    Tensor y = invoke(op, x, c[1], c[2], stride, padding, dilation, c["groups"]);
+    Tensor y = is_differentiable(x.dtype())
+                   ? invoke(op, x, c[1], c[2], stride, padding, dilation, c["groups"])
+                   : convolution_by_products(c, x, {stride, padding, dilation, c["groups"].to_int()});
     c.out[0] = single ? squeeze(y, 0) : y;
 }
 
@@ -342,8 +420,11 @@ void compose_transposed(Call& c) {
     bool single = x.rank() == rank + 1;
     if (single) x = unsqueeze(x, 0);
     static const Op& op = required_op("convolution_transpose");
-    Tensor y = invoke(op, x, c[1], c[2], per_dimension(c, "stride", rank, 1), per_dimension(c, "padding", rank, 0),
-                      per_dimension(c, "output_padding", rank, 0), c["groups"], per_dimension(c, "dilation", rank, 1));
+    Window v = window_of(c, rank);
+    Dims extra = per_dimension(c, "output_padding", rank, 0);
+    Tensor y = is_differentiable(x.dtype())
+                   ? invoke(op, x, c[1], c[2], v.stride, v.padding, extra, c["groups"], v.dilation)
+                   : transposed_by_products(c, x, v, extra);
     c.out[0] = single ? squeeze(y, 0) : y;
 }
 

@@ -111,7 +111,7 @@ int64_t range_length(const Call& c, const Range& r) {
     double start = r.start.to_double(), end = r.end.to_double(), step = r.step.to_double();
     require(step != 0, ErrorKind::runtime, c.name(), ": step=0; expected another step");
     require(std::isfinite(start) && std::isfinite(end), ErrorKind::runtime, c.name(), ": the range from ", start,
-            " to ", end, " is not finite");
+            " to ", end, " is not finite; expected a finite start and end");
     require(step > 0 ? end >= start : end <= start, ErrorKind::runtime, c.name(), ": a step of ", step,
             " does not lead from start=", start, " to end=", end);
     if (r.whole && size_of(r.dtype) == 8 && is_integral(r.dtype)) {
@@ -172,7 +172,12 @@ void run_linspace(Call& c) {
     bool powers = c.op.parsed.find("base") >= 0;
     Tensor& out = c.out[0];
     if (is_complex(out.dtype())) return run_complex_linspace(c, powers);
-    kernels::linspace(out.data(), out.dtype(), out.numel(), c[0].to_double(), c[1].to_double(), powers,
+    double start = c[0].to_double(), end = c[1].to_double();
+    if (!is_floating(out.dtype())) {                           // as PyTorch: integers of the ends, then the steps
+        start = std::trunc(start);
+        end = std::trunc(end);
+    }
+    kernels::linspace(out.data(), out.dtype(), out.numel(), start, end, powers,
                       powers ? c["base"].to_double() : 0);
 }
 

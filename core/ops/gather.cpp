@@ -509,7 +509,7 @@ OP(scatter_combine) = {
 OP(scatter_reduce) = {
     .signature = "scatter_reduce(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, "
                  "include_self: bool = True) -> Tensor",
-    .names = "scatter_reduce Tensor.scatter_reduce Tensor.scatter_reduce_", .dtypes = "real bool",
+    .names = "scatter_reduce Tensor.scatter_reduce Tensor.scatter_reduce_ out", .dtypes = "real bool",
     .compose = compose_scatter_reduce,
     .samples = {.calls = "scatter_reduce(T(3), 0, tensor([2, 2, 0]), T(3), 'sum'); "
                          "scatter_reduce(T(3), 0, tensor([2, 2, 0]), T(3), 'mean');"

@@ -346,6 +346,8 @@ void compose_take_along_dim(Call& c) {
     require(t.rank() == index.rank(), ErrorKind::runtime, c.name(), ": indices has shape ", index.sizes(),
             " and input ", t.sizes(), "; expected the same number of dimensions");
     int dim = rules::dim(c, c[2].to_int(), t.sizes());
+    if (index.dtype() == DType::int64)                         // from the end, as PyTorch counts here
+        index = where(lt(index, 0), add(index, t.rank() ? t.size(dim) : 1), index);
     if (t.rank() == 0) return give(c, invoke(op_gather, t, 0, index));
     Dims a = t.sizes(), b = index.sizes();
     a[dim] = b[dim] = 1;
@@ -490,7 +492,7 @@ OP(select_scatter) = overwriting_op(
 OP(slice_scatter) = overwriting_op(
     "slice_scatter(input: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, "
     "step: int = 1) -> Tensor",
-    "slice_scatter Tensor.slice_scatter",
+    "slice_scatter Tensor.slice_scatter out",
     [](Call& c) {
         overwrite(c,
                   [](const Call& k, const Tensor& t) { return invoke(op_slice, t, k[2].to_int(), k[3], k[4], k[5]); });

@@ -266,6 +266,13 @@ Tensor rolled(const Tensor& t, int64_t shift, int dim) {
     return invoke(op_cat, std::span<TensorImpl* const>(list), dim);
 }
 
+template <int dim>
+void compose_flipped(Call& c) {
+    require(c.tensor(0).rank() > dim, ErrorKind::runtime, c.name(), ": input has shape ", c.tensor(0).sizes,
+            "; expected at least ", dim + 1, dim ? " dimensions" : " dimension");
+    give(c, invoke(op_flip, tensor_at(c, 0), Dims{dim}));
+}
+
 void compose_roll(Call& c) {
     Tensor t = tensor_at(c, 0);
     std::span<const int64_t> shifts = c[1].to_ints(), dims = c[2].to_ints();
@@ -280,8 +287,8 @@ void compose_roll(Call& c) {
             " and dims=", Dims(dims), " differ in length");
     Tensor out = t;
     for (size_t i = 0; i < dims.size(); ++i) {
-        int dim = rules::dim(c, dims[i], t.sizes(), "dims");
-        if (t.rank() > 0) out = rolled(out, shifts[i], dim);
+        require(t.rank() > 0, ErrorKind::index, c.name(), ": dims=", dims[i], " for input of shape (), which has none");
+        out = rolled(out, shifts[i], rules::dim(c, dims[i], t.sizes(), "dims"));
     }
     give(c, out.same(t) ? invoke(op_clone, t) : out);
 }
@@ -384,11 +391,11 @@ Example:
     >>> rushlight.tensor([1, 2, 3]).flip(0)
     tensor([3, 2, 1]))"};
 OP(fliplr) = {.signature = "fliplr(input: Tensor) -> Tensor", .names = "fliplr Tensor.fliplr", .dtypes = "all",
-    .compose = [](Call& c) { give(c, invoke(op_flip, tensor_at(c, 0), Dims{1})); },
+    .compose = compose_flipped<1>,
     .samples = {.calls = "fliplr(T(2, 3))"},
     .doc = "A copy with the order of dimension 1 reversed."};
 OP(flipud) = {.signature = "flipud(input: Tensor) -> Tensor", .names = "flipud Tensor.flipud", .dtypes = "all",
-    .compose = [](Call& c) { give(c, invoke(op_flip, tensor_at(c, 0), Dims{0})); },
+    .compose = compose_flipped<0>,
     .samples = {.calls = "flipud(T(2, 3))"},
     .doc = "A copy with the order of dimension 0 reversed."};
 OP(roll) = {.signature = "roll(input: Tensor, shifts: int | int[], dims: int | int[] | None = None) -> Tensor",

@@ -351,7 +351,7 @@ OP(outer) = {
 
 OP(linear) = {
     .signature = "linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor",
-    .names = "nn.functional.linear",
+    .names = "nn.functional.linear out",
     .dtypes = "floating integral complex",
     .infer = infer_linear,
     .kernel = {"compute", run_linear},

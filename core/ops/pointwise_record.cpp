@@ -41,6 +41,7 @@ struct Definition {
     Slopes slopes;
     bool finite_limits, attributes_promote, natural_exponent, numbers_alone;
     void (*complex_vjp)(Vjp&);
+    void (*check)(const Call&);
     Op* gradient = nullptr;              // the fused g * slope(x, y) of a unary operator
 };
 
@@ -58,12 +59,16 @@ DType compute_dtype(DType t) {
 }
 
 [[noreturn]] void refuse_dtype(const Call& c, DType t) {
-    fail(is_complex(t) ? ErrorKind::not_implemented : ErrorKind::runtime, c.name(), ": dtype ", name_of(t),
-         " is not supported; expected ", c.op.dtypes);
+    int who = 0;                         // the argument that brought the dtype
+    for (int i = definition_of(c.op).inputs - 1; i >= 0; --i)
+        if (c.args[i].is_tensor() && c.tensor(i).dtype == t) who = i;
+    fail(is_complex(t) ? ErrorKind::not_implemented : ErrorKind::runtime, c.name(), ": ", rules::param_name(c, who),
+         " has dtype ", name_of(t), "; expected ", c.op.dtypes);
 }
 
 void infer_pointwise(Call& c) {
     const Definition& d = definition_of(c.op);
+    if (d.check) d.check(c);
     int first = d.family == family::select ? 1 : 0;
     DType t = rules::result_type(c, first, d.inputs);
     bool real = d.family == family::float_result || d.family == family::analytic || d.family == family::argument;
@@ -475,7 +480,7 @@ Op pointwise_op(const Op& self, const char* name, family::Family family, int inp
                 const ComplexKernels& complex_kernels, const Slopes& slopes, const PointwiseFields& fields) {
     definitions().push_back({family, inputs, Tables(kernels, complex_kernels), slopes, fields.finite_limits,
                              fields.attributes_promote, fields.natural_exponent, fields.numbers_alone,
-                             fields.complex_vjp});
+                             fields.complex_vjp, fields.check});
     Op op;
     std::string n = name, attributes = *fields.attributes ? std::string(", ") + fields.attributes : "";
     op.signature = fields.signature

@@ -70,6 +70,7 @@ struct PointwiseFields {
     bool natural_exponent = false;        // argument 1, a number, must not be negative in integer arithmetic
     bool number_first = false;            // argument 0 may be a number
     bool numbers_alone = false;           // both may be
+    void (*check)(const Call&) = nullptr;  // further conditions on the attributes
     bool inplace = false;                 // nn.functional.name takes a last argument `inplace`
     // Of functions that have no complex derivative (abs, sgn): the gradient for complex inputs, and what it reads.
     void (*complex_vjp)(Vjp&) = nullptr;

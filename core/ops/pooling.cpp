@@ -1,6 +1,8 @@
 // Max and average pooling, by windows and adaptive, in one to three dimensions.
 #include "kernels/generic/pool.h"
 
+#include <cmath>
+
 #include "ops/activation.h"
 #include "ops/algebra.h"
 #include "registry/rules.h"
@@ -37,7 +39,9 @@ struct Leading {
     int64_t batch = 1, channels = 1;
     int count;
     Leading(const Call& c, const Dims& x, int rank) : count(x.size() - rank) {
-        require(count == 1 || count == 2, ErrorKind::runtime, c.name(), ": input has shape ", x, "; expected ",
+        // Adaptive pooling raises ValueError, the others RuntimeError.
+        ErrorKind kind = std::string_view(c.name()).starts_with("adaptive") ? ErrorKind::value : ErrorKind::runtime;
+        require(count == 1 || count == 2, kind, c.name(), ": input has shape ", x, "; expected ",
                 rank + 1, " (one example) or ", rank + 2, " (a batch) dimensions");
         channels = x[count - 1];
         if (count == 2) batch = x[0];
@@ -246,7 +250,7 @@ Pool average_pool_of(const Call& c, const Dims& x, const Dims& y, int rank) {
 }
 
 void infer_avg_pool(Call& c) {
-    rules::require_floating(c, 0);
+    if (c.tensor(0).dtype != DType::int64) rules::require_floating(c, 0);
     int rank = rank_of(c.op), divisor = c.op.parsed.find("divisor_override");
     require(divisor < 0 || !c.has(divisor) || c[divisor].to_int() != 0, ErrorKind::runtime, c.name(),
             ": divisor_override=0; expected a number other than 0");
@@ -254,10 +258,28 @@ void infer_avg_pool(Call& c) {
              c.tensor(0).dtype);
 }
 
+// Integers: the sums of the windows, divided as integers. A window's divisor is what the sum of ones is divided by.
+void run_integer_avg_pool(Call& c, const Tensor& x, int rank) {
+    auto pooled = [&](const Tensor& in, int64_t divisor) {
+        Pool p = average_pool_of(c, x.sizes(), c.out[0].sizes(), rank);
+        if (divisor) p.divisor_override = divisor;
+        Tensor out = empty_tensor(c.out[0].sizes(), DType::float64);
+        kernels::avg_pool(in.data(), DType::float64, out.data(), p);
+        return out;
+    };
+    Tensor one = ones(x.sizes(), DType::float64);
+    Tensor sums = pooled(cast(x, DType::float64), 1), counts = pooled(one, 1), shares = pooled(one, 0);
+    auto at = [](const Tensor& t, int64_t i) { return static_cast<const double*>(t.data())[i]; };
+    auto* to = static_cast<int64_t*>(c.out[0].data());
+    for (int64_t i = 0; i < sums.numel(); ++i)
+        to[i] = int64_t(at(sums, i)) / std::llround(at(counts, i) / at(shares, i));
+}
+
 void run_avg_pool(Call& c) {
     int rank = rank_of(c.op);
     Tensor x(&c.tensor(0));
     if (c.out[0].numel() == 0) return;
+    if (x.dtype() == DType::int64) return run_integer_avg_pool(c, x, rank);
     Layouts l(x, rank);
     Pool p = average_pool_of(c, x.sizes(), c.out[0].sizes(), rank);
     p.channels_last = l.channels_last;

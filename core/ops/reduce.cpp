@@ -56,6 +56,12 @@ void infer_moment(Call& c) {
 
 void require_elements(const Call& c, uint64_t mask) {
     const Dims& sizes = c.tensor(0).sizes;
+    if (c.tensor(0).numel == 0) {
+        int dim = c.op.parsed.find("dim");
+        bool all = dim >= 0 && (c[dim].is_none() || (c[dim].tag == Tag::ints && c[dim].to_ints().empty()));
+        require(!all, ErrorKind::runtime, c.name(), ": input of shape ", sizes,
+                " is empty; expected dim, as the reduction has no identity");
+    }
     for (int i = 0; i < sizes.size(); ++i)
         require(!(mask >> i & 1) || sizes[i] > 0, ErrorKind::index, c.name(), ": dimension ", i, " of input of shape ",
                 sizes, " is empty; expected at least one element, as the reduction has no identity");

@@ -219,6 +219,7 @@ void infer_expand(Call& c) {
     require(shift >= 0, ErrorKind::runtime, c.name(), ": size=", sizes, " has ", sizes.size(),
             " dimensions; expected at least ", t.rank(), ", as many as input of shape ", t.sizes);
     Dims strides(sizes.size(), 0);
+    bool scalar = t.rank() == 0;
     for (int i = 0; i < sizes.size(); ++i) {
         int64_t own = i < shift ? 1 : t.sizes[i - shift];
         if (sizes[i] == -1 && i >= shift) sizes[i] = own;
@@ -229,7 +230,7 @@ void infer_expand(Call& c) {
             fail(ErrorKind::runtime, c.name(), ": input of shape ", t.sizes, " can't be expanded to size=",
                 Dims(c[1].to_ints()), "; at dimension ", i, " size ", own, " is neither 1 nor ", sizes[i]);
         if (i >= shift) strides[i] = own == sizes[i] ? t.strides[i - shift] : 0;
-        else if (sizes[i] == 1) strides[i] = i + 1 < sizes.size() ? -1 : 1;
+        else if (sizes[i] == 1 && !scalar) strides[i] = i + 1 < sizes.size() ? -1 : 1;
     }
     for (int i = sizes.size() - 1; i >= 0; --i)            // a new dimension of one element: any stride serves
         if (strides[i] < 0) strides[i] = i + 1 < sizes.size() ? sizes[i + 1] * strides[i + 1] : 1;
@@ -327,7 +328,7 @@ void vjp_slice(Vjp& d) {
 
 void compose_narrow(Call& c) {
     TensorImpl& t = c.tensor(0);
-    require(t.rank() > 0, ErrorKind::runtime, c.name(), ": a zero-dimensional input can't be narrowed");
+    require(t.rank() > 0, ErrorKind::runtime, c.name(), ": input has shape (); expected a dimension to narrow");
     int dim = rules::dim(c, c[1].to_int(), t.sizes);
     int64_t start = c[2].is_tensor() ? -1 : c[2].to_int(), length = c[3].to_int(), size = t.sizes[dim];
     require(length >= 0, ErrorKind::runtime, c.name(), ": length=", length, " is negative");
@@ -366,7 +367,7 @@ void vjp_select(Vjp& d) {
 
 void infer_unbind(Call& c) {
     TensorImpl& t = c.tensor(0);
-    require(t.rank() > 0, ErrorKind::index, c.name(), ": a zero-dimensional input has no dimension to take apart");
+    require(t.rank() > 0, ErrorKind::index, c.name(), ": input has shape (); expected a dimension to take apart");
     int dim = rules::dim(c, c[1].to_int(), t.sizes);
     Dims sizes = t.sizes, strides = t.strides;
     sizes.erase(dim);
@@ -462,33 +463,6 @@ void compose_chunk(Call& c) {
         return give_parts(c, dim, Dims(int(chunks), 0));
     }
     give_parts(c, dim, equal_parts(c, size, (size - 1) / chunks + 1));
-}
-
-// The sections of tensor_split: near-equal ones, or those between the given cuts, clamped as slices are.
-void compose_tensor_split(Call& c) {
-    TensorImpl& t = c.tensor(0);
-    require(t.rank() > 0, ErrorKind::runtime, c.name(), ": a zero-dimensional input can't be split");
-    int dim = rules::dim(c, c[2].to_int(), t.sizes);
-    int64_t size = t.sizes[dim];
-    if (c[1].tag == Tag::integer) {
-        int64_t count = c[1].to_int();
-        require(count > 0, ErrorKind::runtime, c.name(), ": indices_or_sections=", count,
-                "; expected at least one section");
-        require(count <= 1 << 24, ErrorKind::runtime, c.name(), ": indices_or_sections=", count,
-                " is more than a program can hold");
-        Dims parts;
-        for (int64_t i = 0; i < count; ++i) parts.push_back(size / count + (i < size % count));
-        return give_parts(c, dim, parts);
-    }
-    int64_t before = 0;
-    auto push = [&](int64_t from, int64_t to) {
-        c.list.push_back(invoke(op_slice, Tensor(&t), dim, from, to, 1));
-    };
-    for (int64_t cut : c[1].to_ints()) {
-        push(before, cut);
-        before = cut;
-    }
-    c.list.push_back(invoke(op_slice, Tensor(&t), dim, before, size, 1));
 }
 
 // ---- overlapping and diagonal views ------------------------------------------------------------------------------
@@ -910,15 +884,6 @@ Example:
     >>> rushlight.arange(5).chunk(2)
     (tensor([0, 1, 2]), tensor([3, 4])))"};
 
-OP(tensor_split) = {.signature = "tensor_split(input: Tensor, indices_or_sections: int | int[], "
-                                 "dim: int = 0) -> Tensor[]",
-    .names = "tensor_split Tensor.tensor_split", .dtypes = "all", .compose = compose_tensor_split,
-    .samples = {.calls = "tensor_split(T(7, 2), 3); tensor_split(T(7), (1, 3)); tensor_split(T(2, 5), (2, 9), 1)"},
-    .doc = R"(Views along a dimension, as a tuple: so many of nearly equal size, or those between the given cuts.
-
-Example:
-    >>> rushlight.arange(5).tensor_split(2)
-    (tensor([0, 1, 2]), tensor([3, 4])))"};
 
 OP(unfold) = {.signature = "unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor",
     .names = "Tensor.unfold", .kind = Kind::view,

@@ -32,6 +32,13 @@ uint64_t dim_mask(const Call& c, const Value& dims, const Dims& sizes, const cha
     return mask;
 }
 
+// " of other": the argument that has this shape, if one has.
+static std::string owner_of(const Call& c, const Dims& shape) {
+    for (int i = 0; i < int(c.op.parsed.params.size()); ++i)
+        if (c.args[i].is_tensor() && c.tensor(i).sizes == shape) return std::string(" of ") + param_name(c, i);
+    return "";
+}
+
 Dims broadcast(const Call& c, const Dims& a, const Dims& b) {
     if (a == b) return a;
     const Dims& longer = a.size() >= b.size() ? a : b;
@@ -41,7 +48,7 @@ Dims broadcast(const Call& c, const Dims& a, const Dims& b) {
     for (int i = 0; i < shorter.size(); ++i) {
         int64_t x = longer[i + shift], y = shorter[i];
         if (x == y || y == 1) continue;
-        require(x == 1, ErrorKind::runtime, c.name(), ": the shapes ", a, " and ", b,
+        require(x == 1, ErrorKind::runtime, c.name(), ": the shapes ", a, owner_of(c, a), " and ", b, owner_of(c, b),
                 " can't be broadcast together; at dimension ", i + shift, " sizes ", x, " and ", y,
                 " differ and neither is 1");
         out[i + shift] = y;
@@ -131,6 +138,7 @@ void require_not_complex(const Call& c, int param) {
 
 void require_index(const Call& c, int param) {
     DType t = c.tensor(param).dtype;
+    if (c.tensor(param).numel == 0) return;                    // what picks nothing may be of any dtype
     require(t == DType::int64 || t == DType::int32, ErrorKind::runtime, c.name(), ": ", param_name(c, param),
             " has dtype ", name_of(t), "; expected int64 or int32");
 }

@@ -100,6 +100,8 @@ def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
         >>> rl.nn.functional.rrelu(rl.tensor([-8., 2.]), 0.25, 0.75)
         tensor([-4.,  2.])
     """
+    if not lower <= upper:
+        raise RuntimeError(f"rrelu: lower={lower} and upper={upper}; expected lower <= upper")
     if not training:
         result = core.where(input > 0, input, input * ((lower + upper) / 2))
     else:

@@ -44,7 +44,9 @@ def randint(*args, low=None, high=None, size=None, generator=None, dtype=None, d
 
 
 @composite("randint_like")
-def randint_like(input, *args, low=None, high=None, dtype=None):
+def randint_like(
+    input, *args, low=None, high=None, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None
+):
     """Integers of [low, high) with the shape and dtype of `input`: `randint_like(input, high)` or `(input, low, high)`.
 
     Args:
@@ -52,6 +54,8 @@ def randint_like(input, *args, low=None, high=None, dtype=None):
         low (int): smallest value. Default: 0.
         high (int): one above the largest.
         dtype (dtype, optional): instead of the input's.
+        layout, device, memory_format: as for `zeros_like`.
+        requires_grad (bool): Default: False.
 
     Example:
         >>> import rushlight as rl
@@ -61,11 +65,14 @@ def randint_like(input, *args, low=None, high=None, dtype=None):
     args = list(args)
     high = args.pop() if high is None else high
     low = (args.pop() if args else 0) if low is None else low
-    return ops["randint_like"](input, low, high, dtype=dtype)
+    like = core.empty_like(input, dtype=dtype, layout=layout, device=device, memory_format=memory_format)
+    return ops["randint_like"](like, low, high).requires_grad_(requires_grad)
 
 
 @composite("normal")
-def normal(mean=0.0, std=1.0, size=None, *, generator=None, dtype=None, out=None):
+def normal(
+    mean=0.0, std=1.0, size=None, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False, out=None
+):
     """Normal numbers: of one mean and std with `size`, or element by element from tensors.
 
     Args:
@@ -73,6 +80,7 @@ def normal(mean=0.0, std=1.0, size=None, *, generator=None, dtype=None, out=None
         size (tuple of int, optional): the shape, when both are numbers.
         generator (Generator, optional): the stream to draw from.
         dtype (dtype, optional): when both are numbers.
+        layout, device, requires_grad: as for `zeros`, when both are numbers.
         out (Tensor, optional): where the numbers go.
 
     Raises:
@@ -86,7 +94,8 @@ def normal(mean=0.0, std=1.0, size=None, *, generator=None, dtype=None, out=None
     if not isinstance(mean, Tensor) and not isinstance(std, Tensor):
         if size is None:
             raise TypeError("normal: missing argument 'size'; expected it when mean and std are numbers")
-        result = core.empty(size, dtype=dtype).normal_(mean, std, generator=generator)
+        result = core.empty(size, dtype=dtype, layout=layout, device=device).normal_(mean, std, generator=generator)
+        result.requires_grad_(requires_grad)
     else:
         one = mean if isinstance(mean, Tensor) else std
         shape = (

@@ -125,8 +125,8 @@ def margin_ranking_loss(input1, input2, target, margin=0, size_average=None, red
     """
     if not input1.dim() == input2.dim() == target.dim():
         raise RuntimeError(
-            "margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: "
-            f"{input1.size()}, input2: {input2.size()}, target: {target.size()} "
+            f"margin_ranking_loss: input1, input2 and target have shapes {tuple(input1.shape)}, {tuple(input2.shape)} "
+            f"and {tuple(target.shape)}; expected equal numbers of dimensions"
         )
     loss = (-target * (input1 - input2) + margin).clamp(min=0)
     return _reduced(loss, "margin_ranking_loss", size_average, reduce, reduction)
@@ -216,13 +216,12 @@ def triplet_margin_loss(
         >>> rl.nn.functional.triplet_margin_loss(a, p, n)
         tensor(0.)
     """
-    if margin <= 0:
-        raise ValueError(f"margin must be greater than 0, got {margin}")
-    return triplet_margin_with_distance_loss(
+    return _triplet_loss(
+        "triplet_margin_loss",
         anchor,
         positive,
         negative,
-        distance_function=lambda a, b: pairwise_distance(a, b, p, eps),
+        distance_function=_distance_of("triplet_margin_loss", p, eps),
         margin=margin,
         swap=swap,
         reduction=older_reduction(size_average, reduce, reduction),
@@ -253,18 +252,37 @@ def triplet_margin_with_distance_loss(
         >>> rl.nn.functional.triplet_margin_with_distance_loss(a, p, n, distance_function=far)
         tensor(0.5000)
     """
+    return _triplet_loss(
+        "triplet_margin_with_distance_loss", anchor, positive, negative, distance_function=distance_function,
+        margin=margin, swap=swap, reduction=reduction,
+    )
+
+
+def _distance_of(name, p=2.0, eps=1e-6):
+    def distance(a, b):
+        if any(m != n and 1 not in (m, n) for m, n in zip(a.shape[::-1], b.shape[::-1], strict=False)):
+            raise RuntimeError(
+                f"{name}: anchor, positive and negative have shapes {tuple(a.shape)} and {tuple(b.shape)} among them; "
+                "expected shapes that broadcast"
+            )
+        return pairwise_distance(a, b, p, eps)
+    return distance
+
+
+def _triplet_loss(name, anchor, positive, negative, *, distance_function, margin, swap, reduction):
+    _check_reduction(name, reduction)
     if margin <= 0:
-        raise ValueError(f"margin must be greater than 0, got {margin}")
+        raise ValueError(f"{name}: margin={margin}; expected a number above 0")
     if not anchor.dim() == positive.dim() == negative.dim():
         raise RuntimeError(
-            f"triplet_margin_loss: anchor, positive and negative have {anchor.dim()}, {positive.dim()} "
-            f"and {negative.dim()} dimensions; expected equal numbers"
+            f"{name}: anchor, positive and negative have shapes {tuple(anchor.shape)}, {tuple(positive.shape)} "
+            f"and {tuple(negative.shape)}; expected equal numbers of dimensions"
         )
-    distance = distance_function or pairwise_distance
+    distance = distance_function or _distance_of(name)
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
         far = core.minimum(far, distance(positive, negative))
-    return _reduced((margin + near - far).clamp(min=0), "triplet_margin_loss", None, None, reduction)
+    return _reduced((margin + near - far).clamp(min=0), name, None, None, reduction)
 
 
 @composite("nn.functional.poisson_nll_loss", "widen")
@@ -318,15 +336,18 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
     """
     if isinstance(var, (int, float)):
         if var < 0:
-            raise ValueError("var has negative entry/entries")
+            raise ValueError(f"gaussian_nll_loss: var={var} is negative; expected a variance")
         var = var * core.ones_like(input)
     elif bool((var < 0).any()):
-        raise ValueError("var has negative entry/entries")
+        raise ValueError(f"gaussian_nll_loss: var holds {var.min().item()}, which is negative; expected variances")
     if var.shape != input.shape:
         if input.shape[:-1] == var.shape:
             var = var.unsqueeze(-1)
         elif not (input.shape[:-1] == var.shape[:-1] and var.shape[-1] == 1):
-            raise ValueError("var is of incorrect size")
+            raise ValueError(
+                f"gaussian_nll_loss: var has shape {tuple(var.shape)} and input {tuple(input.shape)}; expected that of "
+                "input, or its last size 1 or missing"
+            )
     var = var + (var.clamp(min=eps) - var).detach()  # clamped, with the gradient of the variance itself
     loss = 0.5 * (var.log() + (input - target) ** 2 / var)
     if full:

@@ -80,10 +80,13 @@ def local_response_norm(input, size, alpha=1e-4, beta=0.75, k=1.0):
                  [0.]]])
     """
     if input.dim() < 3:
-        raise ValueError(f"Expected 3D or higher dimensionality input (got {input.dim()} dimensions)")
+        raise ValueError(
+            f"local_response_norm: input has shape {tuple(input.shape)}; expected at least three dimensions")
     if input.numel() == 0:
         return input
     square = input.mul(input).flatten(2).transpose(1, 2)
     padded = native.pad(square, (size // 2, (size - 1) // 2))
-    mean = padded.unfold(2, size, 1).mean(-1).transpose(1, 2).reshape(input.shape)
+    windows = padded.unfold(2, size, 1)
+    mean = windows.mean(-1) if input.dtype.is_floating_point else windows.sum(-1).div(size, rounding_mode="trunc")
+    mean = mean.transpose(1, 2).reshape(input.shape)
     return input / mean.mul(alpha).add(k).pow(beta)

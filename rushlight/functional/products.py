@@ -3,7 +3,15 @@ from rushlight.functional._composite import composite
 from rushlight.functional._core import core, native
 
 
+def _factor(value, dtype):
+    """`value` as PyTorch's addmm and its kin take it: of the product's kind, 0.5 is 0 among integers."""
+    if dtype.is_floating_point or dtype.is_complex:
+        return value
+    return bool(value) if dtype == core.bool else int(value)
+
+
 def _add_product(input, product, beta, alpha):
+    beta, alpha = _factor(beta, product.dtype), _factor(alpha, product.dtype)
     product = product if alpha == 1 else product * alpha
     if beta == 0:
         return product
@@ -64,6 +72,10 @@ def tensordot(a, b, dims=2):
     else:
         left = [d % a.dim() for d in ([dims[0]] if isinstance(dims[0], int) else dims[0])]
         right = [d % b.dim() for d in ([dims[1]] if isinstance(dims[1], int) else dims[1])]
+    if len(left) == len(right):  # what one side has once is repeated: the other side is summed
+        for i, k in zip(left, right, strict=True):
+            a = a.sum(i, keepdim=True) if b.shape[k] == 1 != a.shape[i] else a
+            b = b.sum(k, keepdim=True) if a.shape[i] == 1 != b.shape[k] else b
     if [a.shape[i] for i in left] != [b.shape[i] for i in right]:
         raise RuntimeError(
             f"tensordot: dims {left} of a, shape {tuple(a.shape)}, and dims {right} of b, "

@@ -266,6 +266,12 @@ def isclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
         >>> rl.isclose(rl.tensor([1.0, 2.0]), rl.tensor([1.0, 2.1])).tolist()
         [True, False]
     """
+    for name, value in (("rtol", rtol), ("atol", atol)):
+        if not value >= 0:
+            raise RuntimeError(f"isclose: {name}={value} is negative; expected {name} >= 0")
+    for name, value in (("input", input), ("other", other)):
+        if not isinstance(value, Tensor):
+            raise TypeError(f"isclose: argument '{name}' must be Tensor, not {type(value).__name__}")
     if input.dtype != other.dtype:
         raise RuntimeError(f"isclose: input has dtype {input.dtype} and other {other.dtype}; expected the same dtype")
     close = core.eq(input, other)
@@ -274,7 +280,7 @@ def isclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
         close = close | (finite & (core.abs(input - other) <= atol + rtol * core.abs(other)))
         if equal_nan:
             close = close | (core.isnan(input) & core.isnan(other))
-    elif rtol or atol:
+    elif (rtol or atol) and input.dtype != core.bool:
         close = close | (core.abs(input - other) <= atol + core.abs(rtol * other))
     return close
 

@@ -241,32 +241,33 @@ def general_cosine(M, *, a, sym=True, dtype=None, layout=None, device=None, requ
 
 @_publish("Blackman's window, 0.42 - 0.5 cos(2 pi t) + 0.08 cos(4 pi t).")
 def blackman(M, *, sym=True, dtype=None, layout=None, device=None, requires_grad=False):
-    return general_cosine(M, a=(0.42, 0.5, 0.08), sym=sym, dtype=dtype, layout=layout, device=device,
-                          requires_grad=requires_grad)
+    return _new("blackman", M, sym, _cosines((0.42, 0.5, 0.08)), dict(
+        dtype=dtype, layout=layout, device=device, requires_grad=requires_grad))
 
 
 @_publish("Nuttall's window of four terms, the smallest side lobes of its kind.")
 def nuttall(M, *, sym=True, dtype=None, layout=None, device=None, requires_grad=False):
-    return general_cosine(M, a=(0.3635819, 0.4891775, 0.1365995, 0.0106411), sym=sym, dtype=dtype, layout=layout,
-                          device=device, requires_grad=requires_grad)
+    return _new("nuttall", M, sym, _cosines((0.3635819, 0.4891775, 0.1365995, 0.0106411)), dict(
+        dtype=dtype, layout=layout, device=device, requires_grad=requires_grad))
 
 
 @_publish("A generalised Hamming window, alpha - (1 - alpha) cos(2 pi t).", "5, alpha=0.6",
           "alpha (float): the coefficient. Default: 0.54.")
 def general_hamming(M, *, alpha=0.54, sym=True, dtype=None, layout=None, device=None, requires_grad=False):
-    return general_cosine(M, a=(alpha, 1 - alpha), sym=sym, dtype=dtype, layout=layout, device=device,
-                          requires_grad=requires_grad)
+    return _new("general_hamming", M, sym, _cosines((alpha, 1 - alpha)), dict(
+        dtype=dtype, layout=layout, device=device, requires_grad=requires_grad))
 
 
 @_publish("Hamming's window, 0.54 - 0.46 cos(2 pi t).")
 def hamming(M, *, sym=True, dtype=None, layout=None, device=None, requires_grad=False):
-    return general_hamming(M, sym=sym, dtype=dtype, layout=layout, device=device, requires_grad=requires_grad)
+    return _new("hamming", M, sym, _cosines((0.54, 1 - 0.54)), dict(
+        dtype=dtype, layout=layout, device=device, requires_grad=requires_grad))
 
 
 @_publish("Hann's window, (1 - cos(2 pi t)) / 2.")
 def hann(M, *, sym=True, dtype=None, layout=None, device=None, requires_grad=False):
-    return general_hamming(M, alpha=0.5, sym=sym, dtype=dtype, layout=layout, device=device,
-                           requires_grad=requires_grad)
+    return _new("hann", M, sym, _cosines((0.5, 0.5)), dict(
+        dtype=dtype, layout=layout, device=device, requires_grad=requires_grad))
 
 
 @_publish("Half a wave, sin(pi (n + 0.5) / M).")
