@@ -21,11 +21,13 @@ for _name in _C._public:
 from rushlight import functional  # noqa: E402
 from rushlight import _tensor_class  # noqa: E402, F401  gives Tensor its Python methods
 from rushlight import autograd  # noqa: E402
-from rushlight._random import get_rng_state, initial_seed, manual_seed, seed, set_rng_state  # noqa: E402, F401
 from rushlight.autograd import (  # noqa: E402, F401
     enable_grad, inference_mode, is_anomaly_check_nan_enabled, is_anomaly_enabled, no_grad, set_grad_enabled,
 )
 from rushlight.functional._composite import in_namespace as _in_namespace  # noqa: E402
+from rushlight.random import (  # noqa: E402, F401
+    get_rng_state, initial_seed, manual_seed, seed, set_rng_state, thread_safe_generator,
+)
 
 globals().update(_in_namespace(""))
 
@@ -63,6 +65,7 @@ _LAZY = {"nn": "nn", "optim": "optim", "utils": "utils", "io": "io", "testing": 
          "array_api": "array_api"}
 _LAZY_NAMES = {name: room for room, names in {
     "io": "save load", "_printing": "set_printoptions get_printoptions", "func": "vmap",
+    "_compile": "compile",
     "_settings":
         "AcceleratorError OutOfMemoryError SymBool SymFloat SymInt are_deterministic_algorithms_enabled "
         "compiled_with_cxx11_abi get_default_device get_deterministic_debug_mode get_float32_matmul_precision "

@@ -30,7 +30,7 @@ OUTSIDE = {
         "fbgemm_pack_gemm_matrix_fp16 fbgemm_pack_quantized_matrix",
         "to_mkldnn",
     ),
-    "other devices": ("", "xpu ipu mtia record_stream"),
+    "other devices": ("Stream Event", "xpu ipu mtia record_stream"),
     "memory shared between processes": ("from_file", "share_memory_"),
 }
 

@@ -33,7 +33,7 @@ CPP_BELOW = {
 # Python: one line per storey, lowest first. Rooms of one storey do not know each other; a room may be several modules.
 PYTHON_STOREYS = [
     [{"core"}],
-    [{"functional", "linalg", "fft", "masked", "special", "signal", "storage", "return_types"}],
+    [{"functional", "linalg", "fft", "masked", "special", "signal", "storage", "return_types", "random"}],
     [{"autograd"}],
     [{"nn"}],
     [{"optim"}, {"utils"}, {"jit"}, {"distributions"}, {"func"}, {"testing"},

@@ -1,5 +1,8 @@
 """The recorded graph: its nodes, and hooks on what it saves."""
 
+import contextlib
+import threading
+
 from rushlight import _C
 from rushlight._C import Node  # noqa: F401
 from rushlight.autograd.grad_mode import enable_grad
@@ -44,6 +47,57 @@ def get_gradient_edge(tensor):
         return GradientEdge(tensor.view_as(tensor).grad_fn.next_functions[0][0], 0)
 
 
+class _Refusal(threading.local):
+    message = None
+
+
+_refusal = _Refusal()
+
+
+@contextlib.contextmanager
+def disable_saved_tensors_hooks(error_message):
+    """In the block, hooks on saved tensors are refused.
+
+    Args:
+        error_message: str, what the RuntimeError says.
+
+    Example:
+        >>> with rushlight.autograd.graph.disable_saved_tensors_hooks("no hooks here"):
+        ...     with rushlight.autograd.graph.save_on_cpu():
+        ...         pass
+        Traceback (most recent call last):
+        ...
+        RuntimeError: no hooks here
+    """
+    before, _refusal.message = _refusal.message, error_message
+    try:
+        yield
+    finally:
+        _refusal.message = before
+
+
+def increment_version(tensor):
+    """Tells the tape that the values of tensors were changed by something that it does not see.
+
+    Args:
+        tensor: a tensor, or an iterable of tensors.
+
+    Raises:
+        TypeError: when something else is among them.
+
+    Example:
+        >>> x = rushlight.ones(2)
+        >>> rushlight.autograd.graph.increment_version(x)
+        >>> x._version
+        1
+    """
+    for t in (tensor,) if isinstance(tensor, _C.Tensor) else tensor:
+        if not isinstance(t, _C.Tensor):
+            raise TypeError(f"increment_version: tensor holds a {type(t).__name__}; expected tensors")
+        if not t.is_inference():
+            _C._bump_version(t)
+
+
 class saved_tensors_hooks:
     """In the block, each tensor saved for backward goes through `pack_hook`, and returns by `unpack_hook`.
 
@@ -65,6 +119,8 @@ class saved_tensors_hooks:
         self.unpack_hook = unpack_hook
 
     def __enter__(self):
+        if _refusal.message is not None:
+            raise RuntimeError(_refusal.message)
         _C._push_saved_hooks(self.pack_hook, self.unpack_hook)
 
     def __exit__(self, *error):

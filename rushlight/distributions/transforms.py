@@ -15,7 +15,7 @@ from rushlight.distributions._matrix_transforms import (
     StickBreakingTransform,
 )
 from rushlight.distributions._transform_base import Plain, Transform, clipped_sigmoid
-from rushlight.distributions.utils import broadcast_all, sum_rightmost
+from rushlight.distributions.utils import broadcast_all, lazy_property, sum_rightmost  # noqa: F401
 from rushlight.functional._core import core, native
 
 __all__ = [

@@ -1,9 +1,9 @@
 """`vmap`: a function of samples applied along a dimension."""
 import functools
 
-from rushlight._random import get_rng_state, set_rng_state
 from rushlight.func._tree import broadcast, flatten
 from rushlight.functional._core import Tensor, core
+from rushlight.random import get_rng_state, set_rng_state
 
 
 def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):

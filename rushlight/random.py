@@ -1,4 +1,6 @@
 """The default generator's seed and state."""
+import contextlib
+
 from rushlight._C import default_generator
 
 
@@ -75,3 +77,45 @@ def set_rng_state(new_state):
         True
     """
     default_generator.set_state(new_state)
+
+
+@contextlib.contextmanager
+def fork_rng(devices=None, enabled=True, _caller="fork_rng", _devices_kw="devices", device_type=None):
+    """After the block, the default generator continues as if the block had not drawn from it.
+
+    Args:
+        devices (iterable of int, optional): other devices whose generators are restored; there are none.
+        enabled (bool): False makes the block an ordinary one. Default: True.
+        device_type (str, optional): the kind of `devices`.
+
+    Example:
+        >>> import rushlight as rl
+        >>> _ = rl.manual_seed(0)
+        >>> with rl.random.fork_rng():
+        ...     inside = rl.rand(2)
+        >>> rl.equal(inside, rl.rand(2))
+        True
+    """
+    if not enabled or device_type == "meta":
+        yield
+        return
+    for device in devices or ():
+        raise RuntimeError(f"{_caller}: {_devices_kw} has {device!r}, which is not available; expected none")
+    state = get_rng_state()
+    try:
+        yield
+    finally:
+        set_rng_state(state)
+
+
+def thread_safe_generator():
+    """The generator of the loader's worker thread that asks; None elsewhere: workers are processes here.
+
+    Returns:
+        None: what `generator=` takes for the default generator.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.randint(0, 10, (2,), generator=rl.random.thread_safe_generator()).shape
+        rushlight.Size([2])
+    """
