@@ -9,8 +9,8 @@ OPERATORS = {
     # element-wise
     "sub": "x - y", "div": "x / y", "pow2": "x ** 2", "pow": "p ** y", "maximum": "xp.maximum(x, y)", "eq": "x == y",
     "where": "xp.where(b, x, y)", "clamp": "x.clamp(-1, 1)", "abs": "x.abs()", "sqrt": "p.sqrt()", "rsqrt": "p.rsqrt()",
-    "expm1": "x.expm1()", "log": "p.log()", "log1p": "p.log1p()", "sin": "x.sin()", "cos": "x.cos()", "atan": "x.atan()",
-    "atan2": "xp.atan2(x, y)", "sigmoid": "x.sigmoid()", "relu": "x.relu()", "silu": "F.silu(x)",
+    "expm1": "x.expm1()", "log": "p.log()", "log1p": "p.log1p()", "sin": "x.sin()", "cos": "x.cos()",
+    "atan": "x.atan()", "atan2": "xp.atan2(x, y)", "sigmoid": "x.sigmoid()", "relu": "x.relu()", "silu": "F.silu(x)",
     "softplus": "F.softplus(x)", "erf": "x.erf()", "lgamma": "p.lgamma()", "round": "x.round()", "floor": "x.floor()",
     "remainder": "xp.remainder(x, y)", "addcmul": "xp.addcmul(x, y, p)", "lerp": "xp.lerp(x, y, 0.3)",
     "int add": "n + i", "floor_divide": "i // 7", "bitwise_and": "n & i", "logical_and": "xp.logical_and(b, b)",
@@ -23,8 +23,8 @@ OPERATORS = {
     "topk": "x.topk(5)", "median": "x.median()", "unique": "n.unique()", "bincount": "xp.bincount(n)",
     "searchsorted": "xp.searchsorted(o, x)", "argsort of rows": "s.argsort(1)", "histc": "xp.histc(x, 50)",
     # places
-    "cat": "xp.cat([x, y])", "stack": "xp.stack([x, y])", "flip": "x.flip(0)", "roll": "s.roll(1, 1)", "tril": "s.tril()",
-    "transpose": "s.t().contiguous()", "repeat": "x.repeat(2)", "gather": "x.gather(0, i)",
+    "cat": "xp.cat([x, y])", "stack": "xp.stack([x, y])", "flip": "x.flip(0)", "roll": "s.roll(1, 1)",
+    "tril": "s.tril()", "transpose": "s.t().contiguous()", "repeat": "x.repeat(2)", "gather": "x.gather(0, i)",
     "index_select": "x.index_select(0, i)", "masked_select": "x[b]", "nonzero": "b.nonzero()",
     "scatter_add": "y.scatter_add(0, i, x)", "index_put_": "y.index_put_((i,), x)", "pad": "F.pad(x, (3, 3))",
     "outer": "xp.outer(x[:d], y[:d])", "matrix-vector": "s @ x[:d]", "arange": "xp.arange(k)", "rand": "xp.rand(k)",
