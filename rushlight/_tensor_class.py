@@ -78,6 +78,7 @@ Tensor.storage = Tensor._typed_storage = _storage
 Tensor._repr = _repr
 Tensor.__format__ = _printing.tensor_format
 Tensor.__reversed__ = _reversed
+Tensor.__rdiv__ = Tensor.__rtruediv__  # Python 2's name, which PyTorch keeps
 Tensor.__complex__ = _complex
 Tensor.to_device = _to_device
 Tensor.__array_priority__ = 1000

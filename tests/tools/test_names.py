@@ -65,6 +65,7 @@ CALLS = {
     "spmm": (lambda: rl.spmm(rl.tensor(X), rl.tensor(Y.T)), X @ Y.T),
     "__format__": (lambda: f"{rl.tensor(1.25):.1f} {rl.tensor(7):3d}", "1.2   7"),
     "__rtruediv__": (lambda: 3 / rl.tensor(Y), 3 / Y),
+    "__rdiv__": (lambda: rl.tensor(Y).__rdiv__(3), 3 / Y),
     "__invert__": (lambda: ~rl.tensor([0, 5, -3]), [-1, -6, 2]),
     "__and__": (lambda: rl.tensor([6, 5]) & 3, [2, 1]),
     "__or__": (lambda: rl.tensor([6, 5]) | rl.tensor([1, 2]), [7, 7]),
