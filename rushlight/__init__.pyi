@@ -272,6 +272,7 @@ from rushlight.functional.products import addr as addr
 from rushlight.functional.products import baddbmm as baddbmm
 from rushlight.functional.products import conv_tbc as conv_tbc
 from rushlight.functional.products import einsum as einsum
+from rushlight.functional.products import inner as inner
 from rushlight.functional.products import tensordot as tensordot
 from rushlight.functional.reduction import allclose as allclose
 from rushlight.functional.reduction import equal as equal
@@ -519,7 +520,6 @@ from rushlight._C import index_copy as index_copy
 from rushlight._C import index_fill as index_fill
 from rushlight._C import index_put as index_put
 from rushlight._C import index_select as index_select
-from rushlight._C import inner as inner
 from rushlight._C import isfinite as isfinite
 from rushlight._C import isinf as isinf
 from rushlight._C import isnan as isnan

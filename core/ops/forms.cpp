@@ -40,6 +40,15 @@ void compose_clamp(Call& c) {
     pass_on(c, c.has(1) ? least : most, values);
 }
 
+// Truth values count as integers, as in every power.
+void compose_square(Call& c) {
+    static const Op& op = required_op("square");
+    if (c.tensor(0).dtype != DType::boolean) return pass_on(c, op, c.args);
+    Tensor numbers = to_dtype(Tensor(&c.tensor(0)), DType::int64);
+    Value values[max_params] = {Value(numbers)};
+    pass_on(c, op, values);
+}
+
 // Arguments: 0 input, 1 dim, 2 dtype.
 template <bool log>
 void compose_softmax(Call& c) {
@@ -77,6 +86,18 @@ OP(clamp_any) = {
 Example:
     >>> rushlight.clamp(rushlight.tensor([-5, 0, 5]), -1, 1)
     tensor([-1,  0,  1]))"};
+
+OP(square_any) = {
+    .signature = "square(input: Tensor) -> Tensor",
+    .names = "square Tensor.square Tensor.square_ square_ out",
+    .dtypes = "floating integral bool complex",
+    .compose = compose_square,
+    .samples = {.calls = "square_any(T(3, 4))"},
+    .doc = R"(Square of each element; of bool, int64.
+
+Example:
+    >>> rushlight.square(rushlight.tensor([1, -2]))
+    tensor([1, 4]))"};
 
 #define SOFTMAX_ALONG(NAME, LOG, DOC)                                                                \
     OP(NAME##_along) = {                                                                             \

@@ -53,10 +53,11 @@ struct Walk {
 };
 
 void require_index_fits(const Call& c, const Dims& sizes, const Dims& index, int dim, const char* what, bool all) {
-    bool fits = std::max(sizes.size(), 1) == std::max(index.size(), 1);
     int64_t n = 1;
     for (int64_t s : index) n *= s;
-    for (int i = 0; fits && n && i < index.size() && i < sizes.size(); ++i)
+    if (n == 0) return;                                        // what picks nothing may have any shape
+    bool fits = std::max(sizes.size(), 1) == std::max(index.size(), 1);
+    for (int i = 0; fits && i < index.size() && i < sizes.size(); ++i)
         fits = (i == dim && !all) || index[i] <= sizes[i];
     require(fits, ErrorKind::runtime, c.name(), ": index has shape ", index, " and ", what, " shape ", sizes,
             "; expected the same number of dimensions and index sizes up to those of ", what,
@@ -71,6 +72,7 @@ void infer_gather(Call& c) {
 }
 
 void run_gather(Call& c) {
+    if (c.tensor(2).numel == 0) return;
     Tensor index = int64_index(c, 2);
     TensorImpl& data = c.tensor(0);
     Walk walk(data, *index.impl(), c.out[0].strides(), dim_of(c));

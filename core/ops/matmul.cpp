@@ -325,7 +325,7 @@ OP(mv) = {
 
 OP(dot) = {
     .signature = "dot(input: Tensor, tensor: Tensor) -> Tensor",
-    .names = "dot Tensor.dot inner Tensor.inner out",
+    .names = "dot Tensor.dot out",
     .dtypes = "floating integral complex",
     .infer = infer_exact<1, 1>,
     .kernel = {"compute", run_matmul},

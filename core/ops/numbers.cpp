@@ -23,7 +23,7 @@ UNARY(sgn, numeric_or_bool, (x), sgn(x), SLOPE(0.0),
       .doc = "Each complex number over its absolute value, 0 for 0; of a real one its sign.",
       .complex_vjp = complex_slope::sgn, .saves = "input result");
 UNARY(square, numeric, (x), x * x, SLOPE(2 * x),
-      .doc = "Square of each element.");
+      .names = "", .doc = "Square of each element.");
 UNARY(reciprocal, analytic, (x), 1 / x, SLOPE(-y * y),
       .doc = "1 / x of each element.", .domain = {0.2, 5});
 UNARY(floor, same, (x), floor(x), SLOPE(0.0),

@@ -48,6 +48,12 @@ void infer_inexact_reduction(Call& c) {
     infer_reduction(c, c.tensor(0).dtype);
 }
 
+// Integers and truth values are taken as real numbers.
+void infer_logsumexp(Call& c) {
+    DType t = c.tensor(0).dtype;
+    infer_reduction(c, is_differentiable(t) ? t : default_dtype());
+}
+
 // Of complex numbers a real result.
 void infer_moment(Call& c) {
     infer_inexact_reduction(c);
@@ -491,7 +497,7 @@ void run_complex_logsumexp(Call& c) {
 void run_logsumexp(Call& c) {
     if (has_complex_result(c)) return run_complex_logsumexp(c);
     Extent e;
-    Tensor x = gathered(Tensor(&c.tensor(0)), mask_of(c), &e);
+    Tensor x = gathered(cast(Tensor(&c.tensor(0)), c.out[0].dtype()), mask_of(c), &e);
     kernels::logsumexp(x.data(), x.dtype(), c.out[0].data(), e);
 }
 
@@ -578,8 +584,8 @@ OP(logsumexp) = {
     .signature = "logsumexp(input: Tensor, dim: int | int[], keepdim: bool = False) -> Tensor",
     .names = "logsumexp Tensor.logsumexp special.logsumexp out",
     .kind = Kind::reduction,
-    .dtypes = "floating complex",
-    .infer = infer_inexact_reduction,
+    .dtypes = "floating integral bool complex",
+    .infer = infer_logsumexp,
     .kernel = {"generic", run_logsumexp},
     .derivative = {vjp_logsumexp, "input result"},
     .onnx = {"ReduceLogSumExp", 13},

@@ -255,7 +255,7 @@ void compose_sum_to(Call& c) {
     }
     require(fits, ErrorKind::runtime, c.name(), ": size=", sizes, " does not broadcast to the shape ", t.sizes(),
             " of input");
-    if (!summed.empty()) t = invoke(op_sum, t, summed, true);
+    if (!summed.empty() || (sizes.empty() && t.dtype() == DType::boolean)) t = invoke(op_sum, t, summed, true);
     give(c, extra > 0 ? invoke(op_reshape, t, sizes) : t);
 }
 

@@ -96,7 +96,11 @@ def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
 
 def _euclidean(x1, x2):
     # |x|^2 + |y|^2 - 2 x.y, which rounding can bring below zero; at zero the gradient is zero.
-    squares = (x1 * x1).sum(-1, keepdim=True) + (x2 * x2).sum(-1).unsqueeze(-2) - 2 * (x1 @ x2.transpose(-1, -2))
+    # All in one product, which rounds once.
+    first, second = (x1 * x1).sum(-1, keepdim=True), (x2 * x2).sum(-1, keepdim=True)
+    left = core.cat([-2 * x1, first, core.ones_like(first)], -1)
+    right = core.cat([x2, core.ones_like(second), second], -1)
+    squares = left @ right.transpose(-1, -2)
     apart = squares > 0
     return core.where(apart, core.where(apart, squares, 1.0).sqrt(), 0.0)
 

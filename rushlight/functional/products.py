@@ -48,6 +48,34 @@ _family("baddbmm", core.bmm, "batch1", "batch2")
 _family("addr", core.outer, "vec1", "vec2")
 
 
+@composite("inner Tensor.inner out")
+def inner(input, other):
+    """The sums of products along the last dimensions of both; of a number and a tensor, their product.
+
+    Args:
+        input, other (Tensor): of one dtype, with last dimensions of one size, or one of them zero-dimensional.
+
+    Returns:
+        Tensor: of shape input.shape[:-1] + other.shape[:-1].
+
+    Raises:
+        RuntimeError: the last sizes or the dtypes differ.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.inner(rl.tensor([1, 2]), rl.tensor([3, 4])).item()
+        11
+    """
+    if input.dim() == 0 or other.dim() == 0:
+        return input * other
+    if input.dim() == other.dim() == 1:
+        return core.dot(input, other)
+    if input.shape[-1] != other.shape[-1]:
+        raise RuntimeError(f"inner: input has shape {tuple(input.shape)} and other {tuple(other.shape)}; "
+                           "expected equal last sizes")
+    return core.tensordot(input, other, [[-1], [-1]])
+
+
 @composite("tensordot out")
 def tensordot(a, b, dims=2):
     """The sum of products over several dimensions.
@@ -74,8 +102,8 @@ def tensordot(a, b, dims=2):
         right = [d % b.dim() for d in ([dims[1]] if isinstance(dims[1], int) else dims[1])]
     if len(left) == len(right):  # what one side has once is repeated: the other side is summed
         for i, k in zip(left, right, strict=True):
-            a = a.sum(i, keepdim=True) if b.shape[k] == 1 != a.shape[i] else a
-            b = b.sum(k, keepdim=True) if a.shape[i] == 1 != b.shape[k] else b
+            a = a.sum(i, keepdim=True, dtype=a.dtype) if b.shape[k] == 1 != a.shape[i] else a
+            b = b.sum(k, keepdim=True, dtype=b.dtype) if a.shape[i] == 1 != b.shape[k] else b
     if [a.shape[i] for i in left] != [b.shape[i] for i in right]:
         raise RuntimeError(
             f"tensordot: dims {left} of a, shape {tuple(a.shape)}, and dims {right} of b, "

@@ -259,7 +259,7 @@ def isclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
         Tensor: bool.
 
     Raises:
-        RuntimeError: the dtypes differ.
+        RuntimeError: the dtypes differ, or a tolerance is negative.
 
     Example:
         >>> import rushlight as rl
@@ -275,12 +275,14 @@ def isclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
     if input.dtype != other.dtype:
         raise RuntimeError(f"isclose: input has dtype {input.dtype} and other {other.dtype}; expected the same dtype")
     close = core.eq(input, other)
+    if input.dtype is core.bool:
+        input, other = input.to(core.int8), other.to(core.int8)
     if input.dtype.is_floating_point or input.dtype.is_complex:
         finite = core.isfinite(input) & core.isfinite(other)
         close = close | (finite & (core.abs(input - other) <= atol + rtol * core.abs(other)))
         if equal_nan:
             close = close | (core.isnan(input) & core.isnan(other))
-    elif (rtol or atol) and input.dtype != core.bool:
+    elif rtol or atol:
         close = close | (core.abs(input - other) <= atol + core.abs(rtol * other))
     return close
 

@@ -259,6 +259,10 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
         raise RuntimeError(f"cov: input has shape {tuple(input.shape)}; expected at most 2 dimensions")
     if input.dtype is core.bool:
         raise RuntimeError("cov: input has dtype bool; expected a numeric dtype")
+    if aweights is not None and aweights.dtype is core.float32:    # the weights' sums cancel: in double precision
+        wide = core.complex128 if input.dtype.is_complex else core.float64
+        return cov(input.to(wide), correction=correction, fweights=fweights, aweights=aweights.to(core.float64)).to(
+            core.promote_types(input.dtype, core.float32))
     rows = input.reshape(1, -1) if input.dim() < 2 else input
     count = rows.size(1)
     weights = _weights("fweights", fweights, count, True) if fweights is not None else None

@@ -144,3 +144,55 @@ def test_circles_of_a_part(pad):
 def test_refusals(says, kind, call):
     with pytest.raises(kind, match="^" + says):
         call()
+
+
+@pytest.mark.parametrize("a, b", [((3,), (3,)), ((), (2, 3)), ((2, 3), ()), ((2, 3), (3,)), ((4, 2, 3), (5, 3))])
+def test_inner_products_of_any_rank(a, b):
+    x, y = rng.standard_normal(a), rng.standard_normal(b)
+    close(rl.inner(rl.tensor(x, dtype=rl.float64), rl.tensor(y, dtype=rl.float64)), np.inner(x, y))
+    close(rl.tensor(x, dtype=rl.float64).inner(rl.tensor(y, dtype=rl.float64)), np.inner(x, y))
+
+
+def test_last_sizes_of_an_inner_product_agree():
+    with pytest.raises(RuntimeError, match=r"^inner: input has shape \(2, 3\) and other \(3, 2\); "):
+        rl.inner(rl.ones(2, 3), rl.ones(3, 2))
+
+
+def test_truth_values_count_as_integers():
+    x = rng.integers(0, 2, (3, 4)).astype(bool)
+    t = rl.from_numpy(x)
+    close(t.square(), x, rl.int64)
+    close(rl.square(t, out=rl.empty(0)), x)
+    with pytest.raises(RuntimeError, match=r"^square: "):
+        t.square_()
+    close(t[0, 0].sum_to_size(()), x[0, 0], rl.int64)
+    close(t.logsumexp((0, 1)), np.log(np.exp(x * 1.0).sum()), rl.float32)
+    close(rl.from_numpy(x * 50).logsumexp(1), np.log(np.exp(x * 50.0).sum(1)), rl.float32)
+
+
+def test_truth_values_within_a_tolerance():
+    a, b = rl.tensor([True, False, False]), rl.tensor([True, True, False])
+    assert rl.isclose(a, b).tolist() == rl.isclose(b, a).tolist() == [True, False, True]
+    assert rl.isclose(a, b, atol=1).tolist() == rl.isclose(b, a, atol=1).tolist() == [True, True, True]
+
+
+@pytest.mark.parametrize("shape", [(0,), (2, 0), (0, 3, 4)])
+def test_an_empty_index_picks_nothing(shape):
+    x = rl.ones(5).requires_grad_()
+    picked = x.gather(0, rl.empty(shape, dtype=rl.uint8))
+    assert picked.shape == shape
+    assert rl.autograd.grad(picked.sum(), x)[0].tolist() == [0] * 5
+
+
+def test_weights_of_a_covariance_are_added_in_double_precision():
+    x, w = rng.standard_normal((2, 3)), np.array([0.7, 0.7, 0.001], np.float32)
+    want = np.cov(x, aweights=w.astype(np.float64), ddof=2)
+    got = rl.cov(rl.tensor(x, dtype=rl.float32), aweights=rl.from_numpy(w), correction=2)
+    close(got, want, rl.float32)
+
+
+def test_distances_of_near_rows():
+    x = rng.standard_normal((40, 3)) + 20
+    y = x[:30] + rng.standard_normal((30, 3)) * 1e-3
+    want = np.linalg.norm(x[:, None] - y, axis=-1)
+    np.testing.assert_allclose(rl.cdist(rl.from_numpy(x), rl.from_numpy(y)).numpy(), want, 1e-6, 1e-9)
