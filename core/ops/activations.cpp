@@ -46,7 +46,7 @@ UNARY(hardtanh, same, (x, p), minimum(maximum(x, p.bound(0)), p.bound(1)), SLOPE
       .attributes = "min_val: Number = -1.0, max_val: Number = 1.0", .names = "nn.functional.hardtanh_",
       .doc = "Each element clamped to `min_val` and `max_val`.",
       .check = [](const Call& c) {
-          require(c[1].to_double() <= c[2].to_double(), ErrorKind::value, c.name(), ": min_val=", c[1].to_double(),
+          require(!(c[1].to_double() > c[2].to_double()), ErrorKind::value, c.name(), ": min_val=", c[1].to_double(),
                   " and max_val=", c[2].to_double(), "; expected min_val <= max_val");
       }, .inplace = true);
 UNARY(hardsigmoid, floating_only, (x), minimum(maximum(x + 3, 0), 6) / 6, SLOPE(where((x > -3) & (x < 3), 1.0 / 6, 0)),
@@ -60,8 +60,8 @@ UNARY(softshrink, floating_only, (x, p), where(x > p[0], x - p[0], where(x < -p[
       SLOPE(abs(x) > p[0]), .attributes = "lambd: Number = 0.5", .names = "nn.functional.softshrink out",
       .doc = "Each element drawn towards zero by `lambd`, no further than to zero.",
       .check = [](const Call& c) {
-          require(c[1].to_double() >= 0, ErrorKind::runtime, c.name(), ": lambd=", c[1].to_double(),
-                  "; expected lambd >= 0");
+          require(c[1].to_double() >= 0 && c[1].to_double() <= std::numeric_limits<float>::max(), ErrorKind::runtime,
+                  c.name(), ": lambd=", c[1].to_double(), "; expected a finite number of 0 or more");
       });
 UNARY(hardshrink, floating_only, (x, p), where(abs(x) <= p[0], 0, x), SLOPE(!(abs(x) <= p[0])),
       .attributes = "lambd: Number = 0.5", .names = "hardshrink Tensor.hardshrink nn.functional.hardshrink out",

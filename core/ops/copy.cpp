@@ -62,10 +62,11 @@ Element as_element(const Value& v, DType t, const char* op) {
             using Part = typename T::value_type;
             to = T(Part(v.to_double()), Part(v.tag == Tag::complex ? v.complex_.im : 0));
         } else {
-            require(v.tag != Tag::complex || v.complex_.im == 0, ErrorKind::runtime, op,
-                    ": a complex number can't be stored as ", name_of(t));
+            if (v.tag == Tag::complex && v.complex_.im != 0)
+                fail(ErrorKind::runtime, op, ": the value ", v.complex_.re, v.complex_.im < 0 ? "" : "+", v.complex_.im,
+                     "j can't be stored as ", name_of(t), "; expected a real number");
             if constexpr (std::is_integral_v<T>) {
-                require(fits_integer<T>(v), ErrorKind::runtime, op, ": the number ", v.to_double(),
+                require(fits_integer<T>(v), ErrorKind::runtime, op, ": the value ", v.to_double(),
                         " can't be stored as ", name_of(t), " without overflow");
                 to = static_cast<T>(v.tag == Tag::real ? whole_number<T>(v.real_) : v.to_int());
             } else if constexpr (std::is_same_v<T, double>) {

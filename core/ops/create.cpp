@@ -110,13 +110,13 @@ Range range_of(const Call& c) {
 int64_t range_length(const Call& c, const Range& r) {
     double start = r.start.to_double(), end = r.end.to_double(), step = r.step.to_double();
     require(step != 0, ErrorKind::runtime, c.name(), ": step=0; expected another step");
-    require(std::isfinite(start) && std::isfinite(end), ErrorKind::runtime, c.name(), ": the range from ", start,
-            " to ", end, " is not finite; expected a finite start and end");
-    require(step > 0 ? end >= start : end <= start, ErrorKind::runtime, c.name(), ": a step of ", step,
+    require(std::isfinite(start) && std::isfinite(end), ErrorKind::runtime, c.name(), ": start=", start,
+            " and end=", end, " are not finite; expected finite numbers");
+    require(step > 0 ? end >= start : end <= start, ErrorKind::runtime, c.name(), ": step=", step,
             " does not lead from start=", start, " to end=", end);
     if (r.whole && size_of(r.dtype) == 8 && is_integral(r.dtype)) {
         int64_t a = r.start.to_int(), b = r.end.to_int(), s = r.step.to_int();
-        require(s != 0, ErrorKind::runtime, c.name(), ": step=", step, " is 0 as an integer; expected another step");
+        require(s != 0, ErrorKind::value, c.name(), ": step=", step, " is 0 as an integer; expected another step");
         uint64_t distance = s > 0 ? uint64_t(b) - uint64_t(a) : uint64_t(a) - uint64_t(b);
         uint64_t pace = s > 0 ? uint64_t(s) : uint64_t(0) - uint64_t(s);
         uint64_t n = distance / pace + (distance % pace != 0);
@@ -142,26 +142,42 @@ void run_arange(Call& c) {
     else kernels::arange(out.data(), out.dtype(), out.numel(), r.start.to_double(), r.step.to_double());
 }
 
+// start and end of a sequence: a tensor stands for its one element.
+Value limit_of(const Call& c, int param) {
+    if (!c[param].is_tensor()) return c[param];
+    Tensor wide = cast(tensor_at(c, param), DType::complex128);
+    std::complex<double> x = *wide.data_as<std::complex<double>>();
+    return is_complex(c.tensor(param).dtype) ? Value(x) : Value(x.real());
+}
+
+bool is_complex_limit(const Call& c, int param) {
+    return c[param].is_tensor() ? is_complex(c.tensor(param).dtype) : c[param].tag == Tag::complex;
+}
+
 void infer_linspace(Call& c) {
+    for (int i : {0, 1})
+        require(!c[i].is_tensor() || c.tensor(i).rank() == 0, ErrorKind::runtime, c.name(), ": ",
+                rules::param_name(c, i), " has shape ", c[i].is_tensor() ? c.tensor(i).sizes : Dims{},
+                "; expected a number or a zero-dimensional tensor");
     int64_t steps = c["steps"].to_int();
     require(steps >= 0, ErrorKind::runtime, c.name(), ": steps=", steps, " is negative; expected steps >= 0");
-    bool complex = c[0].tag == Tag::complex || c[1].tag == Tag::complex;
+    bool complex = is_complex_limit(c, 0) || is_complex_limit(c, 1);
     DType otherwise = complex ? to_complex(default_dtype()) : default_dtype(), t = dtype_or(c, "dtype", otherwise);
     require(is_complex(t) || !complex, ErrorKind::runtime, c.name(), ": dtype=", name_of(t), " and complex ",
-            c[0].tag == Tag::complex ? "start" : "end", "; expected a complex dtype");
+            is_complex_limit(c, 0) ? "start" : "end", "; expected a complex dtype");
     c.result({steps}, t);
 }
 
 // Both parts are sequences of their own.
 void run_complex_linspace(Call& c, bool powers) {
     Tensor& out = c.out[0];
-    auto part = [](const Value& v, bool imaginary) {
+    auto part = [&](int param, bool imaginary) {
+        Value v = limit_of(c, param);
         return imaginary ? v.tag == Tag::complex ? v.complex_.im : 0 : v.to_double();
     };
     Tensor values = empty_tensor(out.sizes(), DType::complex128), row = empty_tensor(out.sizes(), DType::float64);
     for (bool imaginary : {false, true}) {
-        kernels::linspace(row.data(), DType::float64, out.numel(), part(c[0], imaginary), part(c[1], imaginary), false,
-                          0);
+        kernels::linspace(row.data(), DType::float64, out.numel(), part(0, imaginary), part(1, imaginary), false, 0);
         copy_values(*(imaginary ? imaginary_part(values) : real_part(values)).impl(), *row.impl());
     }
     if (powers) values = pow(c["base"], values);
@@ -172,7 +188,7 @@ void run_linspace(Call& c) {
     bool powers = c.op.parsed.find("base") >= 0;
     Tensor& out = c.out[0];
     if (is_complex(out.dtype())) return run_complex_linspace(c, powers);
-    double start = c[0].to_double(), end = c[1].to_double();
+    double start = limit_of(c, 0).to_double(), end = limit_of(c, 1).to_double();
     if (!is_floating(out.dtype())) {                           // as PyTorch: integers of the ends, then the steps
         start = std::trunc(start);
         end = std::trunc(end);
@@ -210,7 +226,7 @@ void run_triangle_indices(Call& c) {
 Op sequence_op(const char* signature, const char* names, void (*infer)(Call&), void (*run)(Call&), Onnx onnx,
                const char* calls, const char* doc) {
     return {.signature = signature, .names = names, .dtypes = "all", .infer = infer, .kernel = {"generic", run},
-            .derivative = not_differentiable("the result does not depend on a tensor's values"), .onnx = onnx,
+            .derivative = not_differentiable("tensors among the arguments count as numbers"), .onnx = onnx,
     .samples = {.calls = calls}, .doc = doc};
 }
 
@@ -386,7 +402,8 @@ Raises RuntimeError when the step is 0 or leads away from the end.
 Example:
     >>> rushlight.arange(1, 6, 2)
     tensor([1, 3, 5]))");
-OP(linspace) = sequence_op("linspace(start: Number, end: Number, steps: int, *, dtype: dtype | None = None) -> Tensor",
+OP(linspace) = sequence_op("linspace(start: Tensor | Number, end: Tensor | Number, steps: int, *, "
+                           "dtype: dtype | None = None) -> Tensor",
                            "linspace out", infer_linspace, run_linspace, no_onnx("exports as a constant"),
                            "linspace(0, 1, 5); linspace(3.0, -3.0, 1)",
                            R"(`steps` equally spaced numbers from start to end, both included.
@@ -395,7 +412,7 @@ Example:
     >>> rushlight.linspace(0, 1, 3)
     tensor([0.0000, 0.5000, 1.0000]))");
 OP(logspace) = sequence_op(
-    "logspace(start: Number, end: Number, steps: int, base: float = 10.0, *, "
+    "logspace(start: Tensor | Number, end: Tensor | Number, steps: int, base: float = 10.0, *, "
     "dtype: dtype | None = None) -> Tensor",
     "logspace out", infer_linspace, run_linspace, no_onnx("exports as a constant"),
     "logspace(0, 2, 3); logspace(0, 3, 4, 2.0)",

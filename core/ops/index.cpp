@@ -50,12 +50,20 @@ void fill_where(Call& c, const Tensor& mask, const Value& value) {
     give(c, Tensor(c.destination));
 }
 
+// A tensor of one value, which `t` can hold.
+void require_storable(const Call& c, TensorImpl& value, DType t) {
+    require(value.rank() == 0, ErrorKind::runtime, c.name(), ": value has shape ", value.sizes,
+            "; expected a number or a zero-dimensional tensor");
+    if (!(is_complex(value.dtype) && !is_complex(t)) && !(is_floating(value.dtype) && is_integral(t))) return;
+    GradMode off(false);
+    Tensor wide = cast(Tensor(&value), DType::complex128);
+    as_element(Value(*wide.data_as<std::complex<double>>()), t, c.name());
+}
+
 void compose_masked_fill(Call& c) {
     Tensor t = tensor_at(c, 0), mask = tensor_at(c, 1);
     require_mask(c, 1);
-    if (c[2].is_tensor())
-        require(c.tensor(2).rank() == 0, ErrorKind::runtime, c.name(), ": value has shape ", c.tensor(2).sizes,
-                "; expected a number or a zero-dimensional tensor");
+    if (c[2].is_tensor()) require_storable(c, c.tensor(2), t.dtype());
     Tensor held = c[2].is_tensor() ? invoke(op_to_dtype, tensor_at(c, 2), t.dtype()) : Tensor();
     Value value = held.defined() ? Value(held) : number_for(c[2], t.dtype(), c.name());
     bool recorded = mode.grad && (t->tracked() || (c[2].is_tensor() && c.tensor(2).tracked()));

@@ -285,11 +285,11 @@ void compose_roll(Call& c) {
     }
     require(shifts.size() == dims.size(), ErrorKind::runtime, c.name(), ": shifts=", Dims(shifts),
             " and dims=", Dims(dims), " differ in length");
+    require(t.rank() > 0, ErrorKind::index, c.name(), ": dims=", Dims(dims),
+            " for input of shape (); expected at least one dimension");
     Tensor out = t;
-    for (size_t i = 0; i < dims.size(); ++i) {
-        require(t.rank() > 0, ErrorKind::index, c.name(), ": dims=", dims[i], " for input of shape (), which has none");
+    for (size_t i = 0; i < dims.size(); ++i)
         out = rolled(out, shifts[i], rules::dim(c, dims[i], t.sizes(), "dims"));
-    }
     give(c, out.same(t) ? invoke(op_clone, t) : out);
 }
 

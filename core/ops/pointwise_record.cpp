@@ -58,12 +58,19 @@ DType compute_dtype(DType t) {
     return is_reduced(t) ? DType::float32 : t;
 }
 
-[[noreturn]] void refuse_dtype(const Call& c, DType t) {
-    int who = 0;                         // the argument that brought the dtype
-    for (int i = definition_of(c.op).inputs - 1; i >= 0; --i)
-        if (c.args[i].is_tensor() && c.tensor(i).dtype == t) who = i;
-    fail(is_complex(t) ? ErrorKind::not_implemented : ErrorKind::runtime, c.name(), ": ", rules::param_name(c, who),
-         " has dtype ", name_of(t), "; expected ", c.op.dtypes);
+[[noreturn]] void refuse_dtype(const Call& c, int inputs, DType t) {
+    std::string given;
+    bool seen = false;
+    for (int i = 0; i < inputs; ++i) {
+        if (!c.args[i].is_tensor()) continue;
+        DType own = c.tensor(i).dtype;
+        given += (given.empty() ? "" : ", ") + std::string(rules::param_name(c, i)) +
+                 (given.empty() ? " has dtype " : " ") + name_of(own);
+        seen = seen || own == t;
+    }
+    fail(is_complex(t) ? ErrorKind::not_implemented : ErrorKind::runtime, c.name(), ": ", given,
+         given.empty() ? "the arguments have dtype " : seen ? "" : ", with the other arguments ", seen ? "" : name_of(t),
+         "; expected ", c.op.dtypes);
 }
 
 void infer_pointwise(Call& c) {
@@ -77,7 +84,7 @@ void infer_pointwise(Call& c) {
     if (real && !is_differentiable(t)) t = default_dtype();
     c.compute = compute_dtype(t);
     const PointwiseKernels& k = d.kernels.active();
-    if (!k.forward[int(c.compute)]) refuse_dtype(c, t);
+    if (!k.forward[int(c.compute)]) refuse_dtype(c, d.inputs, t);
     if (is_integral(c.compute) && c.compute != DType::uint64) rules::require_small_numbers(c, t);
     if (k.boolean_first_input && c.args[0].is_tensor() && c.tensor(0).dtype != DType::boolean &&
         c.tensor(0).dtype != DType::uint8)

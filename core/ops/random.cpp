@@ -282,8 +282,8 @@ void check_weights(const Call& c, const Tensor& w) {
                     r * categories + k, "; expected finite weights >= 0");
             total += x;
         }
-        require(total > 0, ErrorKind::runtime, c.name(), ": the weights of row ", r,
-                " sum to 0; expected a positive sum");
+        require(total > 0, ErrorKind::runtime, c.name(), ": row ", r, " of input sums to ", total,
+                "; expected a positive sum");
     }
 }
 

@@ -343,7 +343,8 @@ void compose_narrow(Call& c) {
 
 void infer_select(Call& c) {
     TensorImpl& t = c.tensor(0);
-    require(t.rank() > 0, ErrorKind::index, c.name(), ": a zero-dimensional input has no element ", c[2].to_int());
+    require(t.rank() > 0, ErrorKind::index, c.name(), ": input has shape (), and no index=",
+            c[2].to_int(), "; expected at least one dimension");
     int dim = rules::dim(c, c[1].to_int(), t.sizes);
     int64_t index = c[2].to_int(), size = t.sizes[dim];
     require(index >= -size && index < size, ErrorKind::index, c.name(), ": index=", index,
@@ -780,7 +781,7 @@ OP(expand_as) = {.signature = "expand_as(input: Tensor, other: Tensor) -> Tensor
     .doc = "A view expanded to the shape of `other`; see expand."};
 
 OP(sum_to) = {
-    .signature = "sum_to(input: Tensor, size: int[]) -> Tensor",
+    .signature = "sum_to_size(input: Tensor, size: int[]) -> Tensor",
     .names = "Tensor.sum_to_size",
     .dtypes = "real bool",
     .compose = compose_sum_to,

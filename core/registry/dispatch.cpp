@@ -153,7 +153,7 @@ void dispatch_composite(Call& c) {
         deliver(c, c.out[0]);
         c.out[0] = Tensor(c.destination);
     } catch (const Error& e) {
-        throw spoken_by(c.name(), e);
+        throw rules::of_arguments(c, spoken_by(c.name(), e));
     }
 }
 

@@ -32,11 +32,26 @@ uint64_t dim_mask(const Call& c, const Value& dims, const Dims& sizes, const cha
     return mask;
 }
 
-// " of other": the argument that has this shape, if one has.
-static std::string owner_of(const Call& c, const Dims& shape) {
-    for (int i = 0; i < int(c.op.parsed.params.size()); ++i)
-        if (c.args[i].is_tensor() && c.tensor(i).sizes == shape) return std::string(" of ") + param_name(c, i);
-    return "";
+namespace {
+
+constexpr const char* neither_is_one = " differ and neither is 1";
+
+std::string shapes_of_arguments(const Call& c) {
+    std::string out;
+    for (int i = 0, n = int(c.op.parsed.params.size()); i < n; ++i) {
+        if (!c.args[i].is_tensor()) continue;
+        out += (out.empty() ? " (" : ", ") + std::string(param_name(c, i)) + (out.empty() ? " has shape " : " ") +
+               to_text(c.tensor(i).sizes);
+    }
+    return out.empty() ? out : out + ")";
+}
+
+}  // namespace
+
+Error of_arguments(const Call& c, const Error& e) {
+    size_t at = e.text().find(neither_is_one);
+    if (at == std::string::npos) return e;
+    return Error(e.kind(), e.text().substr(0, at) + neither_is_one + shapes_of_arguments(c));
 }
 
 Dims broadcast(const Call& c, const Dims& a, const Dims& b) {
@@ -48,9 +63,10 @@ Dims broadcast(const Call& c, const Dims& a, const Dims& b) {
     for (int i = 0; i < shorter.size(); ++i) {
         int64_t x = longer[i + shift], y = shorter[i];
         if (x == y || y == 1) continue;
-        require(x == 1, ErrorKind::runtime, c.name(), ": the shapes ", a, owner_of(c, a), " and ", b, owner_of(c, b),
-                " can't be broadcast together; at dimension ", i + shift, " sizes ", x, " and ", y,
-                " differ and neither is 1");
+        if (x != 1) [[unlikely]]
+            fail(ErrorKind::runtime, c.name(), ": the shapes ", a, " and ", b,
+                 " can't be broadcast together; at dimension ", i + shift, " sizes ", x, " and ", y, neither_is_one,
+                 shapes_of_arguments(c));
         out[i + shift] = y;
     }
     return out;

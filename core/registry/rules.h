@@ -13,8 +13,10 @@ int dim(const char* op, int64_t given, int rank, const Dims& shown, const char* 
 // Dims of a reduction as a bit mask; None or empty means all.
 uint64_t dim_mask(const Call& c, const Value& dims, const Dims& sizes, const char* param = "dim");
 
-// The shape that both broadcast to; raises RuntimeError with both shapes.
+// The shape that both broadcast to; raises RuntimeError with both shapes, and those of the call's arguments.
 Dims broadcast(const Call& c, const Dims& a, const Dims& b);
+// That error as a composite gives it, from whose arguments the two shapes come: other errors stay as they are.
+Error of_arguments(const Call& c, const Error& e);
 
 // PyTorch's result type: of tensors with dimensions, then zero-dimensional ones, then numbers.
 DType result_type(std::span<const Value> values);

@@ -64,10 +64,35 @@ def _checking(function, name):
             refusal = _misplaced(function, name, args, named, error.obj)
             if refusal is None:
                 raise
+        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            _speak_of(error, function, name, args, named)
+            raise
         raise refusal
 
     form.__wrapped__ = function
     return _like(form, function, function.__name__, function.__doc__, name)
+
+
+def _speak_of(error, function, name, args, named):
+    """What a composite that this one calls has refused is said in this one's name, and of this one's arguments."""
+    frame = error.__traceback__
+    while frame is not None:
+        if not frame.tb_frame.f_globals.get("__name__", "").startswith("rushlight.functional."):
+            return                                         # what the user's own code, called back, has raised
+        frame = frame.tb_next
+    speaker, colon, rest = str(error).partition(": ")
+    if not (colon and speaker.isidentifier() and speaker.islower()):
+        return
+    start, apart, _ = rest.partition(" differ and neither is 1")
+    error.args = (f"{name}: {start}{apart}{_shapes(function, args, named) if apart else ''}",)
+
+
+def _shapes(function, args, named):
+    from inspect import signature  # too slow to import for every program
+
+    given = signature(function).bind(*args, **named).arguments
+    shown = [f"{param} {tuple(value.shape)}" for param, value in given.items() if isinstance(value, Tensor)]
+    return f" ({', '.join(shown).replace(' ', ' has shape ', 1)})" if shown else ""
 
 
 def _misplaced(function, name, args, named, culprit):

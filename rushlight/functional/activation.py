@@ -1,4 +1,6 @@
 """Activations made of other operators."""
+from math import isfinite
+
 from rushlight.functional._composite import composite
 from rushlight.functional._core import core
 
@@ -95,13 +97,16 @@ def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
         training (bool): draw the slopes. Default: False.
         inplace (bool): overwrite the input. Default: False.
 
+    Raises:
+        RuntimeError: a bound is not finite, or `lower` above `upper`.
+
     Example:
         >>> import rushlight as rl
         >>> rl.nn.functional.rrelu(rl.tensor([-8., 2.]), 0.25, 0.75)
         tensor([-4.,  2.])
     """
-    if not lower <= upper:
-        raise RuntimeError(f"rrelu: lower={lower} and upper={upper}; expected lower <= upper")
+    if not (isfinite(lower) and isfinite(upper) and lower <= upper):
+        raise RuntimeError(f"rrelu: lower={lower} and upper={upper}; expected finite bounds, lower <= upper")
     if not training:
         result = core.where(input > 0, input, input * ((lower + upper) / 2))
     else:

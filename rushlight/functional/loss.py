@@ -216,12 +216,11 @@ def triplet_margin_loss(
         >>> rl.nn.functional.triplet_margin_loss(a, p, n)
         tensor(0.)
     """
-    return _triplet_loss(
-        "triplet_margin_loss",
+    return triplet_margin_with_distance_loss(
         anchor,
         positive,
         negative,
-        distance_function=_distance_of("triplet_margin_loss", p, eps),
+        distance_function=lambda a, b: pairwise_distance(a, b, p, eps),
         margin=margin,
         swap=swap,
         reduction=older_reduction(size_average, reduce, reduction),
@@ -252,37 +251,19 @@ def triplet_margin_with_distance_loss(
         >>> rl.nn.functional.triplet_margin_with_distance_loss(a, p, n, distance_function=far)
         tensor(0.5000)
     """
-    return _triplet_loss(
-        "triplet_margin_with_distance_loss", anchor, positive, negative, distance_function=distance_function,
-        margin=margin, swap=swap, reduction=reduction,
-    )
-
-
-def _distance_of(name, p=2.0, eps=1e-6):
-    def distance(a, b):
-        if any(m != n and 1 not in (m, n) for m, n in zip(a.shape[::-1], b.shape[::-1], strict=False)):
-            raise RuntimeError(
-                f"{name}: anchor, positive and negative have shapes {tuple(a.shape)} and {tuple(b.shape)} among them; "
-                "expected shapes that broadcast"
-            )
-        return pairwise_distance(a, b, p, eps)
-    return distance
-
-
-def _triplet_loss(name, anchor, positive, negative, *, distance_function, margin, swap, reduction):
-    _check_reduction(name, reduction)
+    _check_reduction("triplet_margin_with_distance_loss", reduction)
     if margin <= 0:
-        raise ValueError(f"{name}: margin={margin}; expected a number above 0")
+        raise ValueError(f"triplet_margin_with_distance_loss: margin={margin}; expected a positive number")
     if not anchor.dim() == positive.dim() == negative.dim():
         raise RuntimeError(
-            f"{name}: anchor, positive and negative have shapes {tuple(anchor.shape)}, {tuple(positive.shape)} "
-            f"and {tuple(negative.shape)}; expected equal numbers of dimensions"
+            f"triplet_margin_with_distance_loss: anchor, positive and negative have {anchor.dim()}, "
+            f"{positive.dim()} and {negative.dim()} dimensions; expected equal numbers"
         )
-    distance = distance_function or _distance_of(name)
+    distance = distance_function or pairwise_distance
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
         far = core.minimum(far, distance(positive, negative))
-    return _reduced((margin + near - far).clamp(min=0), name, None, None, reduction)
+    return _reduced((margin + near - far).clamp(min=0), "triplet_margin_with_distance_loss", None, None, reduction)
 
 
 @composite("nn.functional.poisson_nll_loss", "widen")
@@ -389,6 +370,8 @@ def multi_margin_loss(
             f"multi_margin_loss: target has shape {tuple(target.shape)}, inconsistent with input of shape "
             f"{tuple(input.shape)}; expected one class for each row"
         )
+    if target.dtype not in (core.int64, core.int32):
+        raise RuntimeError(f"multi_margin_loss: target has dtype {target.dtype}; expected int64 or int32")
     scores, classes = input.reshape(-1, input.shape[-1] if input.dim() else 1), target.reshape(-1, 1)
     loss = (margin - scores.gather(1, classes) + scores).clamp(min=0)
     loss = loss if p == 1 else loss * loss
@@ -567,6 +550,9 @@ def linear_cross_entropy(input, linear_weight, target, *, linear_bias=None, weig
         raise RuntimeError(f"linear_cross_entropy: ignore_index={ignore_index} for targets that are probabilities; "
                            "expected None")
     *outputs, features = linear_weight.shape
+    if linear_bias is not None and list(linear_bias.shape) != outputs:
+        raise RuntimeError(f"linear_cross_entropy: linear_bias has shape {tuple(linear_bias.shape)}; expected "
+                           f"{tuple(outputs)}, the classes of linear_weight")
     bias = None if linear_bias is None else linear_bias.reshape(-1)
     scores = native.linear(input, linear_weight.reshape(-1, features), bias)
     return native.cross_entropy(scores.reshape(*input.shape[:-1], *outputs), target, weight,

@@ -35,12 +35,10 @@ def instance_norm(
         tensor([[[-1.0000,  1.0000]]])
     """
     if use_input_stats and input.numel() == input.shape[0] * input.shape[1]:
-        raise ValueError("Expected more than 1 spatial element when training, got input size "
-                         f"{input.size()}")
+        raise ValueError(f"instance_norm: input has shape {tuple(input.shape)}; expected more than one place per channel")
     if not use_input_stats and (running_mean is None or running_var is None):
-        raise RuntimeError(
-            "Expected running_mean and running_var to be defined when use_input_stats is false"
-        )
+        missing = "running_mean" if running_mean is None else "running_var"
+        raise RuntimeError(f"instance_norm: {missing}=None with use_input_stats=False; expected running statistics")
     batch, channels = input.shape[:2]
 
     def per_sample(values):

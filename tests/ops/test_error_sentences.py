@@ -170,3 +170,98 @@ CALLS = [(op, arguments) for op, calls in INCONSISTENT.items() for arguments in 
 def test_gradients_called_by_name_check_their_arguments(op, arguments):
     with pytest.raises((RuntimeError, ValueError, IndexError), match=f"^{op}: "):
         rl._C.operator(op)(*arguments)
+
+
+SCORES, FEW = O(5, 4), O(5)
+SIGNAL = rl.signal.windows
+
+
+# A composite shows its own arguments where an operator that it calls can't broadcast two shapes.
+@pytest.mark.parametrize("name, shown, call", [
+    ("soft_margin_loss", "input has shape (5, 4), target (5,)", lambda: F.soft_margin_loss(SCORES, FEW)),
+    ("poisson_nll_loss", "input has shape (5, 4), target (5,)", lambda: F.poisson_nll_loss(SCORES, FEW)),
+    ("l1_loss", "input has shape (5, 4), target (5,)", lambda: F.l1_loss(SCORES, FEW)),
+    ("gaussian_nll_loss", "input has shape (5, 4), target (5,), var (5, 4)",
+     lambda: F.gaussian_nll_loss(SCORES, FEW, SCORES)),
+    ("triplet_margin_loss", "anchor has shape (5, 4), positive (5, 3), negative (5, 4)",
+     lambda: F.triplet_margin_loss(SCORES, O(5, 3), SCORES)),
+    ("margin_ranking_loss", "input1 has shape (5, 4), input2 (5, 4), target (5, 2)",
+     lambda: rl.margin_ranking_loss(SCORES, SCORES, O(5, 2))),
+    ("add", "input has shape (5, 4), other (5,)", lambda: SCORES + FEW),
+    ("addcmul", "input has shape (5, 4), tensor1 (5, 4), tensor2 (5,)", lambda: rl.addcmul(SCORES, SCORES, FEW)),
+])
+def test_shapes_that_do_not_broadcast(name, shown, call):
+    with pytest.raises(RuntimeError, match="broadcast together") as caught:
+        call()
+    assert str(caught.value).startswith(f"{name}: ") and str(caught.value).endswith(f" ({shown})")
+
+
+def test_code_of_the_user_that_a_composite_calls_keeps_its_words():
+    def distance(a, b):
+        raise ValueError("mine: no distance today")
+
+    with pytest.raises(ValueError, match=r"^mine: no distance today$"):
+        F.triplet_margin_with_distance_loss(SCORES, SCORES, SCORES, distance_function=distance)
+
+
+REFUSED = {
+    "signal.windows.hann": (ValueError, r"^hann: M=-1 ", lambda: SIGNAL.hann(-1)),
+    "signal.windows.blackman": (ValueError, r"^blackman: dtype=rushlight.int64;",
+                                lambda: SIGNAL.blackman(3, dtype=rl.int64)),
+    "triplet_margin_loss": (ValueError, r"^triplet_margin_loss: margin=-1;",
+                            lambda: F.triplet_margin_loss(SCORES, SCORES, SCORES, margin=-1)),
+    "gaussian_nll_loss": (ValueError, r"^gaussian_nll_loss: var has shape \(2,\)",
+                          lambda: F.gaussian_nll_loss(SCORES, SCORES, O(2))),
+    "gaussian_nll_loss values": (ValueError, r"^gaussian_nll_loss: var holds -1.0;",
+                                 lambda: F.gaussian_nll_loss(FEW, FEW, -FEW)),
+    "linear_cross_entropy": (RuntimeError, r"^linear_cross_entropy: linear_bias has shape \(3,\); expected \(2,\)",
+                             lambda: F.linear_cross_entropy(O(2, 3), O(2, 3), CLASSES, linear_bias=O(3))),
+    "multi_margin_loss": (RuntimeError, r"^multi_margin_loss: target has dtype .*float32;",
+                          lambda: F.multi_margin_loss(SCORES, FEW)),
+    "rrelu": (RuntimeError, r"^rrelu: lower=0.5 and upper=0.1;", lambda: F.rrelu(FEW, 0.5, 0.1)),
+    "hardtanh": (ValueError, r"^hardtanh: min_val=2 is above max_val=1;", lambda: F.hardtanh(FEW, 2, 1)),
+    "softshrink": (RuntimeError, r"^softshrink: lambd=-1;", lambda: F.softshrink(FEW, -1)),
+    "softshrink infinite": (RuntimeError, r"^softshrink: lambd=inf;", lambda: F.softshrink(FEW, float("inf"))),
+    "instance_norm": (ValueError, r"^instance_norm: input has shape \(1, 2, 1\);",
+                      lambda: F.instance_norm(O(1, 2, 1))),
+    "local_response_norm": (ValueError, r"^local_response_norm: input has shape \(3,\);",
+                            lambda: F.local_response_norm(X, 2)),
+    "isclose": (RuntimeError, r"^isclose: rtol=-1 ", lambda: rl.isclose(FEW, FEW, rtol=-1)),
+    "allclose": (RuntimeError, r"^allclose: atol=-1 ", lambda: rl.allclose(FEW, FEW, atol=-1)),
+    "hypot": (RuntimeError, r"^hypot: input has dtype int64, other int64; expected", lambda: rl.hypot(INTS, INTS)),
+    "neg": (RuntimeError, r"^neg: input has dtype bool; expected", lambda: -rl.tensor([True])),
+    "amax": (RuntimeError, r"^amax: input of shape \(2, 0\) is empty;", lambda: O(2, 0).amax()),
+    "amax of a dim": (IndexError, r"^amax: dimension 1 of input of shape \(2, 0\)", lambda: O(2, 0).amax(1)),
+    "arange": (RuntimeError, r"^arange: start=0 and end=inf ", lambda: rl.arange(0, float("inf"))),
+    "arange of integers": (ValueError, r"^arange: step=0.5 ", lambda: rl.arange(0, 5, 0.5, dtype=rl.int64)),
+    "fliplr": (RuntimeError, r"^fliplr: input has shape \(1,\);", lambda: rl.fliplr(O(1))),
+    "flipud": (RuntimeError, r"^flipud: input has shape \(\);", lambda: rl.flipud(O(()))),
+    "roll": (IndexError, r"^roll: dims=\(0,\) for input of shape \(\);", lambda: O(()).roll(0, 0)),
+    "item": (RuntimeError, r"^item: input of shape \(3,\) has numel=3;", lambda: X.item()),
+    "narrow": (RuntimeError, r"^narrow: input has shape \(\);", lambda: O(()).narrow(0, 0, 1)),
+    "unbind": (IndexError, r"^unbind: input has shape \(\);", lambda: O(()).unbind()),
+    "sum_to_size": (RuntimeError, r"^sum_to_size: size=\(2,\)", lambda: X.sum_to_size(2)),
+    "multinomial": (RuntimeError, r"^multinomial: row 1 of input sums to 0;",
+                    lambda: rl.tensor([[1.0, 0.0], [0.0, 0.0]]).multinomial(1)),
+    "linspace": (RuntimeError, r"^linspace: start has shape \(2,\);", lambda: rl.linspace(O(2), 1, 3)),
+    "logspace": (RuntimeError, r"^logspace: end has shape \(1,\);", lambda: rl.logspace(0, O(1), 3)),
+    "masked_fill": (RuntimeError, r"^masked_fill: the value 0\+1j can't be stored as float32;",
+                    lambda: X.masked_fill(X > 0, 1j)),
+    "masked_fill of a tensor": (RuntimeError, r"^masked_fill: the value 1\+2j can't be stored as int64;",
+                                lambda: INTS.masked_fill(INTS > 0, rl.tensor(1 + 2j))),
+    "masked_fill of a large one": (RuntimeError, r"^masked_fill: the value 1e\+20 can't be stored as int64 without",
+                                   lambda: INTS.masked_fill(INTS > 0, rl.tensor(1e20, dtype=rl.float64))),
+}
+
+
+@pytest.mark.parametrize("kind, says, call", REFUSED.values(), ids=REFUSED)
+def test_refusals_name_what_they_refuse(kind, says, call):
+    with pytest.raises(kind, match=says):
+        call()
+
+
+def test_sequences_between_tensors_of_one_number():
+    assert rl.linspace(rl.tensor(1.0), rl.tensor(3), 3).tolist() == [1, 2, 3]
+    assert rl.logspace(rl.tensor(0), rl.tensor(2.0), 3).tolist() == [1, 10, 100]
+    assert rl.linspace(rl.tensor(1 + 1j), 1, 2).tolist() == [1 + 1j, 1]
+    assert not rl.linspace(rl.tensor(1.0, requires_grad=True), 3, 3).requires_grad

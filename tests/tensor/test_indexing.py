@@ -251,9 +251,9 @@ ERRORS = [
     (
         lambda x: x.long().__setitem__(0, float("nan")),
         RuntimeError,
-        r"index: the number nan can't be stored as int64",
+        r"index: the value nan can't be stored as int64",
     ),
-    (lambda x: x.byte().__setitem__(0, 300), RuntimeError, r"index: the number 300 can't be stored as uint8"),
+    (lambda x: x.byte().__setitem__(0, 300), RuntimeError, r"index: the value 300 can't be stored as uint8"),
 ]
 
 

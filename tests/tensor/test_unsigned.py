@@ -159,7 +159,7 @@ def test_promotion(one, other):
     (lambda: rl.tensor([1]) + 2**63, "add: other=9223372036854775808 does not fit into int64"),
     (lambda: rl.zeros(2**63), "zeros: argument 'size': 9223372036854775808 does not fit into a 64-bit integer"),
     (lambda: rl.tensor(2**64), "tensor: argument 'data': 18446744073709551616 does not fit"),
-    (lambda: rl.full((1,), 2**63, dtype=rl.int64), "full: the number 9.22337e.18 can't be stored as int64"),
+    (lambda: rl.full((1,), 2**63, dtype=rl.int64), "full: the value 9.22337e.18 can't be stored as int64"),
     (lambda: rl.tensor(-1, dtype=rl.uint16), "tensor: the value -1 does not fit into uint16"),
 ])
 def test_too_large(call, error):
