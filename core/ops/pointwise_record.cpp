@@ -68,9 +68,11 @@ DType compute_dtype(DType t) {
                  (given.empty() ? " has dtype " : " ") + name_of(own);
         seen = seen || own == t;
     }
-    fail(is_complex(t) ? ErrorKind::not_implemented : ErrorKind::runtime, c.name(), ": ", given,
-         given.empty() ? "the arguments have dtype " : seen ? "" : ", with the other arguments ", seen ? "" : name_of(t),
-         "; expected ", c.op.dtypes);
+    if (!seen)
+        given += (given.empty() ? "the arguments have dtype " : ", with the other arguments ") +
+                 std::string(name_of(t));
+    fail(is_complex(t) ? ErrorKind::not_implemented : ErrorKind::runtime, c.name(), ": ", given, "; expected ",
+         c.op.dtypes);
 }
 
 void infer_pointwise(Call& c) {

@@ -35,7 +35,7 @@ def instance_norm(
         tensor([[[-1.0000,  1.0000]]])
     """
     if use_input_stats and input.numel() == input.shape[0] * input.shape[1]:
-        raise ValueError(f"instance_norm: input has shape {tuple(input.shape)}; expected more than one place per channel")
+        raise ValueError(f"instance_norm: input has shape {tuple(input.shape)}; expected several places per channel")
     if not use_input_stats and (running_mean is None or running_var is None):
         missing = "running_mean" if running_mean is None else "running_var"
         raise RuntimeError(f"instance_norm: {missing}=None with use_input_stats=False; expected running statistics")
