@@ -36,11 +36,17 @@ void apply_backward(int64_t inputs, const Values& g, const MutableValues& out,
     for (int64_t i = 0; i < inputs; ++i) out.set(i, sum[size_t(i)]);
 }
 
-int64_t pad_source(PadMode mode, int64_t i, int64_t n) {
-    switch (mode) {
+int64_t pad_source(const Pad& p, int d, int64_t i) {
+    const int64_t n = p.in[d];
+    switch (p.mode) {
         case PadMode::constant: return i < 0 || i >= n ? -1 : i;
         case PadMode::replicate: return std::clamp<int64_t>(i, 0, n - 1);
-        case PadMode::circular: return ((i % n) + n) % n;
+        case PadMode::circular: {                            // negative amounts cut first
+            const int64_t begin = p.before[d] < 0 ? -p.before[d] : 0, end = p.after[d] < 0 ? n + p.after[d] : n;
+            while (i < begin) i += end - begin;
+            while (i >= end) i -= end - begin;
+            return i;
+        }
         case PadMode::reflect:
             while (i < 0 || i >= n) i = i < 0 ? -i : 2 * (n - 1) - i;
             return i;
@@ -63,8 +69,7 @@ void pad_terms(const Pad& p, const Terms& f) {
         int64_t rest = o, i = 0, step = 1;
         bool inside = true;
         for (int d = p.rank - 1; d >= 0; --d) {
-            int64_t size = p.in[d] + p.before[d] + p.after[d],
-                    at = pad_source(p.mode, rest % size - p.before[d], p.in[d]);
+            int64_t size = p.in[d] + p.before[d] + p.after[d], at = pad_source(p, d, rest % size - p.before[d]);
             inside &= at >= 0;
             i += at * step;
             step *= p.in[d];
