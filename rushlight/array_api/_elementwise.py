@@ -31,6 +31,12 @@ def _named(wrapped, name, doc):
     return wrapped
 
 
+def _round(x):
+    if x.is_complex():
+        return rl.view_as_complex(rl.round(rl.view_as_real(x)))
+    return rl.round(x)
+
+
 abs = _unary("abs", rl.abs, "The absolute value of each element; of complex numbers a real one.")
 acos = _unary("acos", rl.acos, "The arc cosine of each element.")
 acosh = _unary("acosh", rl.acosh, "The inverse hyperbolic cosine of each element.")
@@ -59,7 +65,8 @@ negative = _unary("negative", rl.negative, "Each element with its sign changed."
 positive = _unary("positive", rl.positive, "Each element as it is.")
 real = _unary("real", rl.real, "The real part of each element.")
 reciprocal = _unary("reciprocal", rl.reciprocal, "1 / x of each element.")
-round = _unary("round", rl.round, "The whole number next to each element; of two, the even one.")
+round = _unary("round", _round, "The whole number next to each element; of two, the even one; of complex "
+               "numbers in either part.")
 signbit = _unary("signbit", rl.signbit, "True where the sign bit of an element is set.")
 sin = _unary("sin", rl.sin, "The sine of each element.")
 sinh = _unary("sinh", rl.sinh, "The hyperbolic sine of each element.")

@@ -100,7 +100,12 @@ def isin(x1, x2, /, *, invert=False):
 
 
 def _unique(x):
-    values, inverse, counts = rl.unique(x, return_inverse=True, return_counts=True)
+    if x.is_complex():                              # by the real parts, and where these are equal by the imaginary ones
+        parts = rl.view_as_real(x).reshape(-1, 2)
+        parts, inverse, counts = rl.unique(parts, return_inverse=True, return_counts=True, dim=0)
+        values = rl.view_as_complex(parts)
+    else:
+        values, inverse, counts = rl.unique(x, return_inverse=True, return_counts=True)
     return values, inverse.reshape(x.shape), counts
 
 
@@ -113,8 +118,9 @@ def unique_all(x, /):
         tensor([1, 0])
     """
     values, inverse, counts = _unique(x)
-    order = rl.argsort(inverse.reshape(-1), stable=True)       # equal elements side by side, the first one first
-    return UniqueAll(values, order[rl.cumsum(counts, 0) - counts], inverse, counts)
+    first = rl.full(counts.shape, x.numel(), dtype=rl.int64)
+    first = first.scatter_reduce(0, inverse.reshape(-1), rl.arange(x.numel()), "amin")
+    return UniqueAll(values, first, inverse, counts)
 
 
 def unique_counts(x, /):
@@ -131,4 +137,4 @@ def unique_inverse(x, /):
 
 def unique_values(x, /):
     """The different elements."""
-    return rl.unique(x)
+    return _unique(x)[0] if x.is_complex() else rl.unique(x)

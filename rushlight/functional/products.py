@@ -41,9 +41,14 @@ def _family(name, multiply, first, second):
     composite(f"Tensor.{name}_")(in_place)
 
 
+def _total_product(a, b):
+    product = core.bmm(a, b)
+    return product.sum(0, dtype=product.dtype)      # integers would become int64
+
+
 _family("addmm", core.mm, "mat1", "mat2")
 _family("addmv", core.mv, "mat", "vec")
-_family("addbmm", lambda a, b: core.bmm(a, b).sum(0), "batch1", "batch2")
+_family("addbmm", _total_product, "batch1", "batch2")
 _family("baddbmm", core.bmm, "batch1", "batch2")
 _family("addr", core.outer, "vec1", "vec2")
 

@@ -94,10 +94,17 @@ def test_expm1_of_infinities(dtype):
 
 
 def test_unique_names_where_each_stands_first():
-    values = np.array([3, 1, 3, 2, 1, 1, 1, 1, 2, 4])
-    got = xp.unique_all(xp.asarray(values))
-    for mine, theirs in zip(got, np.unique_all(values), strict=True):
-        assert mine.tolist() == theirs.tolist()
+    whole = np.array([3, 1, 3, 2, 1, 1, 1, 1, 2, 4])
+    for values in (whole, whole * 1j + whole[::-1], np.zeros((0, 2), np.complex64), np.array(2 - 1j)):
+        got = xp.unique_all(xp.asarray(values))
+        for mine, theirs in zip(got, np.unique_all(values), strict=True):
+            assert mine.tolist() == theirs.tolist()
+        assert xp.unique_values(xp.asarray(values)).tolist() == np.unique(values).tolist()
+
+
+def test_complex_parts_round_alone():
+    values = np.array([0.5 - 1.5j, 2.5 + 0.4j, complex(-0.2, np.inf)])
+    np.testing.assert_array_equal(xp.round(xp.asarray(values)).numpy(), np.round(values))
 
 
 @pytest.mark.parametrize("call, error, text", [
