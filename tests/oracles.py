@@ -105,7 +105,7 @@ def _fourth_kind(n, x):
 
 
 def _log_softmax(x, dim):
-    return np.log(_softmax(x, dim))
+    return special.log_softmax(x, axis=dim)
 
 
 def _histc(x, bins, low=0, high=0):
