@@ -341,7 +341,10 @@ IndexFault index_select(const void* src, DType t, const int64_t* index, int64_t 
         if (e.inner == 1) {
             for (int64_t o = 0; o < e.outer; ++o, in += e.n, out += count)
                 parallel_for(count, grain, [&](int64_t from, int64_t to) {
-                    for (int64_t i = from; i < to; ++i) out[i] = in[wrapped(index[i], e.n)];
+                    if (!negative)
+                        for (int64_t i = from; i < to; ++i) out[i] = in[index[i]];
+                    else
+                        for (int64_t i = from; i < to; ++i) out[i] = in[wrapped(index[i], e.n)];
                 });
             return;
         }

@@ -564,7 +564,7 @@ namespace {
 template <class T, class I>
 I nth_item(I* items, int64_t n, int64_t k) {
     constexpr int counted_bits = 12, shift = std::max(0, int(8 * sizeof(T)) - counted_bits);
-    if (n >= 1 << 14) {
+    if (n >= 1 << 12) {
         int64_t counts[1 << counted_bits] = {}, bucket = 0, kept = 0;
         for (int64_t i = 0; i < n; ++i) ++counts[items[i].key() >> shift];
         for (; k >= counts[bucket]; ++bucket) k -= counts[bucket];

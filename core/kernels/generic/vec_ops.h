@@ -102,6 +102,7 @@ template <class T> RUSHLIGHT_INLINE Vec<T> floor_divide(Vec<T> x, Vec<T> y) {
     } else {
         return lanes(x, y, [](T a, T b) {
             using U = UnsignedFor<T>;
+            if (b == 0) return T(0);                                  // the caller has refused it already
             T q = divide_integers(a, b), r = T(U(a) - U(U(q) * U(b)));            // a second division would cost more
             return r != 0 && (r < 0) != (b < 0) ? T(q - 1) : q;
         });
