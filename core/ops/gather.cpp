@@ -299,6 +299,9 @@ void infer_index_update(Call& c) {
     int dim = dim_of(c);
     rules::require_index(c, 2);
     rules::require_same_dtype(c, 0, 3);
+    bool complex_number = int(c.op.parsed.params.size()) > 4 && c[4].tag == Tag::complex;
+    require(!complex_number || is_complex(t.dtype), ErrorKind::runtime, c.name(),
+            ": alpha is complex and input has dtype ", name_of(t.dtype), "; expected a real number");
     int64_t n = c.tensor(2).numel;
     bool fits = c.tensor(2).rank() <= 1 && std::max(src.rank(), 1) == std::max(t.rank(), 1);
     for (int i = 0; fits && i < src.rank(); ++i) fits = src.sizes[i] == (i == dim ? n : t.rank() ? t.sizes[i] : 1);

@@ -90,6 +90,8 @@ void infer_solve_again(Call& c) {
     require_square(c, 0);
     require_matrix(c, 2);
     require_same_types(c, 0, 2);
+    require(c.tensor(1).dtype == DType::int32, ErrorKind::runtime, c.name(), ": pivots has dtype ",
+            name_of(c.tensor(1).dtype), "; expected int32");
     require(c.tensor(1).sizes == leading_sizes(c.tensor(0).sizes, 1), ErrorKind::runtime, c.name(),
             ": pivots has shape ", c.tensor(1).sizes, "; expected ", leading_sizes(c.tensor(0).sizes, 1));
     matrix_result(c, solution_sizes(c, 0, 2, true), c.tensor(0).dtype);

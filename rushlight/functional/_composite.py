@@ -61,25 +61,31 @@ def _checking(function, name):
         try:
             return function(*args, **named)
         except AttributeError as error:
-            refusal = _misplaced(function, name, args, named, error.obj)
+            refusal = _misplaced(function, name, args, named, error.obj) if _is_ours(error) else None
             if refusal is None:
                 raise
+            raise refusal from error
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
-            _speak_of(error, function, name, args, named)
+            if _is_ours(error):
+                _speak_of(error, function, name, args, named)
             raise
-        raise refusal
 
     form.__wrapped__ = function
     return _like(form, function, function.__name__, function.__doc__, name)
 
 
-def _speak_of(error, function, name, args, named):
-    """What a composite that this one calls has refused is said in this one's name, and of this one's arguments."""
+def _is_ours(error):
+    """Whether composites alone have raised it, and not a user's own code that one of them called back."""
     frame = error.__traceback__
     while frame is not None:
         if not frame.tb_frame.f_globals.get("__name__", "").startswith("rushlight.functional."):
-            return                                         # what the user's own code, called back, has raised
+            return False
         frame = frame.tb_next
+    return True
+
+
+def _speak_of(error, function, name, args, named):
+    """What a composite that this one calls has refused is said in this one's name, and of this one's arguments."""
     speaker, colon, rest = str(error).partition(": ")
     if not (colon and speaker.isidentifier() and speaker.islower()):
         return

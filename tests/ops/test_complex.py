@@ -264,3 +264,9 @@ def test_infinite_quotients_and_products_as_torch(dtype):
         got = getattr(rl, name)(rl.tensor(x, dtype=getattr(rl, dtype)), rl.tensor(y, dtype=getattr(rl, dtype)))
         for w, g, pair in zip(want, got.tolist(), pairs, strict=True):
             assert (cmath.isnan(w) and cmath.isnan(g)) or g == pytest.approx(w, rel=1e-6), (name, pair, w, g)
+
+
+def test_a_complex_factor_needs_a_complex_tensor():
+    for call in (rl.Tensor.index_add, rl.Tensor.index_add_):
+        with pytest.raises(RuntimeError, match="index_add_?: alpha is complex and input has dtype float32"):
+            call(rl.zeros(3), 0, rl.tensor([2]), rl.ones(1), alpha=1j)

@@ -42,6 +42,8 @@ def out_of_scope(operator, outside):
 
 
 def _except(operator, record, exceptions, used):
+    if record["status"] in ("crashed", "timeout"):         # no reason is good enough for these
+        return
     for k, e in enumerate(exceptions):
         if any(fnmatchcase(operator, p) for p in e["operators"]) \
                 and record["dtype"] in e.get("dtypes", [record["dtype"]]) \
