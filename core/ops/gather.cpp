@@ -57,8 +57,8 @@ void require_index_fits(const Call& c, const Dims& sizes, const Dims& index, int
     for (int64_t s : index) n *= s;
     if (n == 0) return;                                        // what picks nothing may have any shape
     bool fits = std::max(sizes.size(), 1) == std::max(index.size(), 1);
-    for (int i = 0; fits && i < index.size() && i < sizes.size(); ++i)
-        fits = (i == dim && !all) || index[i] <= sizes[i];
+    for (int i = 0; fits && i < index.size(); ++i)
+        fits = (i == dim && !all) || index[i] <= (i < sizes.size() ? sizes[i] : 1);
     require(fits, ErrorKind::runtime, c.name(), ": index has shape ", index, " and ", what, " shape ", sizes,
             "; expected the same number of dimensions and index sizes up to those of ", what,
             all ? "" : ", but for dim=", all ? "" : std::to_string(dim));

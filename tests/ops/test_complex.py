@@ -268,5 +268,5 @@ def test_infinite_quotients_and_products_as_torch(dtype):
 
 def test_a_complex_factor_needs_a_complex_tensor():
     for call in (rl.Tensor.index_add, rl.Tensor.index_add_):
-        with pytest.raises(RuntimeError, match="index_add_?: alpha is complex and input has dtype float32"):
+        with pytest.raises(RuntimeError, match=r"index_add_?: alpha is complex and input has dtype float32"):
             call(rl.zeros(3), 0, rl.tensor([2]), rl.ones(1), alpha=1j)

@@ -265,3 +265,10 @@ def test_sequences_between_tensors_of_one_number():
     assert rl.logspace(rl.tensor(0), rl.tensor(2.0), 3).tolist() == [1, 10, 100]
     assert rl.linspace(rl.tensor(1 + 1j), 1, 2).tolist() == [1 + 1j, 1]
     assert not rl.linspace(rl.tensor(1.0, requires_grad=True), 3, 3).requires_grad
+
+
+@pytest.mark.parametrize("name", ["scatter", "scatter_add"])
+def test_one_number_is_no_source_of_many(name):
+    with pytest.raises(RuntimeError, match=rf"{name}: index has shape \(3,\) and src shape \(\); expected"):
+        getattr(X, name)(0, rl.tensor([2, 2, 2]), rl.tensor(1.0))
+    assert getattr(X, name)(0, rl.tensor([2]), rl.tensor(4.0)).shape == (3,)

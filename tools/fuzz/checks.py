@@ -17,7 +17,7 @@ REFUSALS = (RuntimeError, IndexError, ValueError, TypeError, OverflowError, Memo
 INTERNAL = re.compile(r"std::|vector::|bad_alloc|basic_string|nanobind|_M_|incompatible function|map::at")
 #: What draws numbers, or whose result's memory is not written.
 UNREPEATABLE = re.compile(r"rand|dropout|normal|bernoulli|multinomial|uniform|exponential|poisson|geometric|cauchy|"
-                          r"gamma|binomial|gumbel|empty|_or_in_place$|stride|Tensor.set_|rrelu|fractional|lowrank")
+                          r"gamma|binomial|gumbel|dirichlet|von_mises|sample_|empty|_or_in_place$|stride|Tensor.set_|rrelu|fractional|lowrank")
 #: Both answers stand for the same: signs and orders of decompositions.
 AMBIGUOUS = re.compile(r"svd|eig|qr|geqrf|ormqr|householder|lu|ldl|pinv|lstsq|topk|sort|mode|median|kthvalue")
 TOO_LONG = 8.0                                            # seconds

@@ -68,7 +68,7 @@ static double zeta_right(double s, double x) {
     for (double end = s + 12; x < end; x += 1) {
         double term = pow(x, -s);
         sum += term;
-        if (term * (1 + x / (s - 1)) < 0.1 * epsilon * sum) return sum;
+        if (term * (1 + x / (s - 1)) <= 0.1 * epsilon * sum) return sum;
     }
     // Bernoulli numbers over factorials: B2/2!, B4/4!, ...
     constexpr double b[] = {1.0 / 12, -1.0 / 720, 1.0 / 30240, -1.0 / 1209600, 1.0 / 47900160,
