@@ -435,8 +435,10 @@ PyObject* make_function(const Op& op, std::string_view name, Form form) {
     f->call = op_vectorcall;
     f->op = &op;
     f->form = form;
-    bool has_tensor = !op.parsed.params.empty() && (op.parsed.params[0].types & (type_tensor | type_tensors));
-    f->factory = !has_tensor || name.ends_with("_like") || name.starts_with("new_");
+    uint16_t first = op.parsed.params.empty() ? 0 : op.parsed.params[0].types;
+    bool number = (first & type_number) && op.parsed.find("dtype") >= 0;     // linspace: a tensor stands for a number
+    f->factory = number || !(first & (type_tensor | type_tensors)) || name.ends_with("_like") ||
+                 name.starts_with("new_");
     f->name = PyUnicode_FromStringAndSize(name.data(), Py_ssize_t(name.size()));
     f->param_names = PyTuple_New(Py_ssize_t(op.parsed.params.size()));
     for (size_t i = 0; i < op.parsed.params.size(); ++i)

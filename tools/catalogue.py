@@ -89,7 +89,8 @@ class Callable:
     def is_factory(self) -> bool:
         """Makes a tensor from nothing or beside another one, hence takes device, layout, requires_grad."""
         first = self.signature.params[0].type if self.signature.params else ""
-        return not first.startswith("Tensor") or self.name.endswith("_like") or self.name.startswith("new_")
+        number = first.startswith("Tensor | Number") and any(p.name == "dtype" for p in self.signature.params)
+        return number or not first.startswith("Tensor") or self.name.endswith("_like") or self.name.startswith("new_")
 
 
 def callables() -> Iterator[Callable]:

@@ -226,7 +226,7 @@ void run_triangle_indices(Call& c) {
 Op sequence_op(const char* signature, const char* names, void (*infer)(Call&), void (*run)(Call&), Onnx onnx,
                const char* calls, const char* doc) {
     return {.signature = signature, .names = names, .dtypes = "all", .infer = infer, .kernel = {"generic", run},
-            .derivative = not_differentiable("tensors among the arguments count as numbers"), .onnx = onnx,
+            .derivative = not_differentiable("its arguments count as numbers"), .onnx = onnx,
     .samples = {.calls = calls}, .doc = doc};
 }
 

@@ -265,6 +265,7 @@ def test_sequences_between_tensors_of_one_number():
     assert rl.logspace(rl.tensor(0), rl.tensor(2.0), 3).tolist() == [1, 10, 100]
     assert rl.linspace(rl.tensor(1 + 1j), 1, 2).tolist() == [1 + 1j, 1]
     assert not rl.linspace(rl.tensor(1.0, requires_grad=True), 3, 3).requires_grad
+    assert rl.logspace(0, 1, 2, device="cpu", requires_grad=True).requires_grad
 
 
 @pytest.mark.parametrize("name", ["scatter", "scatter_add"])
