@@ -47,9 +47,12 @@ def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.
         attn_mask = core.ones(query.shape[-2], key.shape[-2], dtype=core.bool).tril()
     if attn_mask is not None:
         scores = scores.masked_fill(~attn_mask, -_INFINITY) if attn_mask.dtype == core.bool else scores + attn_mask
+        # A row of nothing but -inf has a softmax of NaN, whose gradient is NaN whatever comes after it.
+        blind = (scores == -_INFINITY).all(-1, keepdim=True)
+        scores = scores.masked_fill(blind, 0.0)
     weights = native.softmax(scores, -1)
     if attn_mask is not None:
-        weights = weights.masked_fill((scores == -_INFINITY).all(-1, keepdim=True), 0.0)
+        weights = weights.masked_fill(blind, 0.0)
     if dropout_p > 0:
         weights = native.dropout(weights, dropout_p, True)
     return weights @ value

@@ -122,3 +122,24 @@ def test_what_multi_head_attention_refuses():
     with pytest.raises(RuntimeError, match=r"attn_mask has shape \(3, 2\); expected \(2, 2\) or \(6, 2, 2\)"):
         F.multi_head_attention_forward(x, x, x, SIZE, 2, w, None, None, None, False, 0.0, w[:SIZE], None,
                                        attn_mask=rl.zeros(3, 2))
+
+
+@pytest.mark.parametrize("floating", [False, True])
+def test_rows_that_see_nothing_have_gradients_of_zero(floating):
+    leaves = [x.requires_grad_() for x in tensors((2, 3, 4), (2, 5, 4), (2, 5, 2))]
+    seen = np.random.default_rng(7).random((3, 5)) < 0.6
+    seen[0], seen[2] = False, True
+    mask = rl.tensor(np.where(seen, 0.5, -np.inf) if floating else seen)
+    found = F.scaled_dot_product_attention(*leaves, mask)
+    np.testing.assert_allclose(found.detach().numpy(),
+                               attention(*(x.detach().numpy() for x in leaves), np.where(seen, 0.5, -np.inf)),
+                               rtol=1e-12)
+    found.sum().backward()
+    assert all(x.grad.isfinite().all() for x in leaves)
+    assert (leaves[0].grad[:, 0] == 0).all() and (leaves[0].grad[:, 1:] != 0).any()
+    # The other rows' gradients are those of attention without the blind row.
+    rest = [x.detach().clone().requires_grad_() for x in leaves]
+    F.scaled_dot_product_attention(rest[0][:, 1:], *rest[1:], mask[1:]).sum().backward()
+    for x, y in zip(leaves, rest, strict=True):
+        np.testing.assert_allclose(x.grad.numpy(), y.grad.numpy(), rtol=1e-12, atol=1e-15)
+    assert rl.autograd.gradcheck(lambda *x: F.scaled_dot_product_attention(*x, mask), leaves)
