@@ -123,7 +123,12 @@ def _uniform_mean_log(low, high):
     return (_x_log_x(high) - _x_log_x(low)) / (high - low) - 1
 
 
-#: The mean of log(x), of log(1 - x), of exp(-t x).
+def _log_mean_decay(width):
+    """The logarithm of the mean of exp(-x) over 0 <= x <= width."""
+    return core.log(-core.expm1(-width)) - width.log()
+
+
+#: The mean of log(x), of log(1 - x).
 _mean_log = {
     Beta: lambda p: core.digamma(p.concentration1) - core.digamma(p.concentration1 + p.concentration0),
     Exponential: lambda p: -euler_constant - p.rate.log(),
@@ -135,12 +140,13 @@ _mean_log_rest = {
     Beta: lambda p: core.digamma(p.concentration0) - core.digamma(p.concentration1 + p.concentration0),
     Uniform: lambda p: _uniform_mean_log(1 - p.high, 1 - p.low),
 }
-_mean_exp = {
-    Exponential: lambda p, t: p.rate / (p.rate + t),
-    Gamma: lambda p, t: (1 + t / p.rate).pow(-p.concentration),
-    Gumbel: lambda p, t: core.exp(-t * p.loc + core.lgamma(1 + t * p.scale)),
-    Normal: lambda p, t: core.exp(-t * p.loc + 0.5 * (t * p.scale) ** 2),
-    Uniform: lambda p, t: (core.exp(-t * p.low) - core.exp(-t * p.high)) / (t * (p.high - p.low)),
+#: log E[exp(t (c - x))], as the exponential of t c alone or of -t x alone overflows.
+_log_mean_exp = {
+    Exponential: lambda p, t, c: t * c - core.log1p(t / p.rate),
+    Gamma: lambda p, t, c: t * c - p.concentration * core.log1p(t / p.rate),
+    Gumbel: lambda p, t, c: t * (c - p.loc) + core.lgamma(1 + t * p.scale),
+    Normal: lambda p, t, c: t * (c - p.loc) + 0.5 * (t * p.scale) ** 2,
+    Uniform: lambda p, t, c: t * (c - p.low) + _log_mean_decay(t * (p.high - p.low)),
 }
 
 # ---- the mean of -log q ---------------------------------------------------------------------------------------------
@@ -164,9 +170,9 @@ def _cross_gamma(p, q, log):
     return core.lgamma(a) - a * b.log() - (a - 1) * log + b * p.mean
 
 
-def _cross_gumbel(p, q, exp):
+def _cross_gumbel(p, q, log_mean_exp):
     t = q.scale.reciprocal()
-    return (p.mean - q.loc) * t + core.exp(q.loc * t) * exp(p, t) + q.scale.log()
+    return (p.mean - q.loc) * t + core.exp(log_mean_exp(p, t, q.loc)) + q.scale.log()
 
 
 def _cross_normal(p, q):
@@ -212,7 +218,7 @@ def _register_cross_entropies():
     add((Beta, Exponential, Gamma, Pareto, Uniform, ContinuousBernoulli), Exponential,
         lambda p, q, k: _cross_exponential(p, q))
     add((Beta, Exponential, Gamma, Pareto, Uniform), Gamma, lambda p, q, k: _cross_gamma(p, q, _mean_log[k](p)))
-    add((Exponential, Gamma, Gumbel, Normal, Uniform), Gumbel, lambda p, q, k: _cross_gumbel(p, q, _mean_exp[k]))
+    add((Exponential, Gamma, Gumbel, Normal, Uniform), Gumbel, lambda p, q, k: _cross_gumbel(p, q, _log_mean_exp[k]))
     add((Beta, ContinuousBernoulli, Exponential, Gamma, Gumbel, Laplace, Pareto, Uniform), Normal,
         lambda p, q, k: _cross_normal(p, q))
     add((Pareto, Uniform), Pareto, lambda p, q, k: _cross_pareto(p, q, _mean_log[k](p)))

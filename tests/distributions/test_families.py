@@ -160,6 +160,29 @@ def test_divergences_on_the_same_bounds():
     assert d.kl_divergence(unit, p).item() == pytest.approx(-p.log_prob(x).mean().item(), rel=1e-4)
 
 
+@pytest.mark.parametrize("dtype, rtol", [(rushlight.float32, 1e-4), (rushlight.float64, 1e-12)])
+def test_divergences_of_gumbels_far_from_zero(dtype, rtol):
+    """The closed form of two Gumbels with u = (loc_p - loc_q) / scale_q and r = scale_p / scale_q."""
+    for loc, apart, scale, wide in [(100.0, 0.0, 1.0, 1.0), (1000.0, 2.0, 1.0, 1.0), (-1000.0, -3.0, 2.0, 1.0),
+                                    (500.0, 4.0, 8.0, 2.0), (300.0, 0.5, 0.25, 0.5)]:
+        p, q = (d.Gumbel(*(rushlight.tensor(x, dtype=dtype) for x in pair))
+                for pair in ((loc + apart, wide), (loc, scale)))
+        u, r = apart / scale, wide / scale
+        wanted = u - math.log(r) + np.euler_gamma * (r - 1) + math.exp(-u) * math.gamma(1 + r) - 1
+        assert d.kl_divergence(p, q).item() == pytest.approx(wanted, rel=rtol, abs=rtol)
+
+
+def test_divergences_from_gumbels_far_from_zero():
+    q = d.Gumbel(rushlight.tensor(800.0, dtype=rushlight.float64), rushlight.tensor(0.5, dtype=rushlight.float64))
+    for kind, first, second, density in [
+            (d.Normal, 801.0, 0.7, stats.norm(801, 0.7)), (d.Uniform, 799.0, 801.5, stats.uniform(799, 2.5)),
+            (d.Gamma, 2560000.0, 3200.0, stats.gamma(2560000, scale=1 / 3200))]:
+        p = kind(*(rushlight.tensor(x, dtype=rushlight.float64) for x in (first, second)))
+        x = np.linspace(*(density.support() if kind is d.Uniform else (794, 808)), 400001)
+        terms = density.pdf(x) * (density.logpdf(x) - stats.gumbel_r(800, 0.5).logpdf(x))
+        assert d.kl_divergence(p, q).item() == pytest.approx(integrate.trapezoid(terms, x), rel=1e-5), kind
+
+
 @pytest.mark.parametrize("p, q", [("MultivariateNormal factor", "MultivariateNormal precision"),
                                   ("MultivariateNormal covariance", "LowRankMultivariateNormal"),
                                   ("LowRankMultivariateNormal", "MultivariateNormal covariance"),
