@@ -116,17 +116,17 @@ def mode(input, dim=-1, keepdim=False):
 
 
 def _ranks(name, input, q, interpolation):
-    """`q` as a tensor of the input's dtype, checked."""
+    """`q` as a tensor, of float64 where it is a number, checked."""
     if not (input.dtype is core.float32 or input.dtype is core.float64):
         raise RuntimeError(f"{name}: input has dtype {input.dtype}; expected float32 or float64")
     if not isinstance(q, Tensor):
         if not 0 <= q <= 1:
             raise RuntimeError(f"{name}: q={q} is out of range; expected 0 <= q <= 1")
-        q = core.tensor(float(q), dtype=input.dtype)
+        q = core.tensor(float(q), dtype=core.float64)
+    elif q.dtype != input.dtype:
+        raise RuntimeError(f"{name}: q has dtype {q.dtype}; expected {input.dtype}, the dtype of input")
     if q.dim() > 1:
         raise RuntimeError(f"{name}: q has shape {tuple(q.shape)}; expected a number or a vector")
-    if q.dtype != input.dtype:
-        raise RuntimeError(f"{name}: q has dtype {q.dtype}; expected {input.dtype}, the dtype of input")
     if input.numel() == 0:
         raise RuntimeError(f"{name}: input of shape {tuple(input.shape)} is empty; expected at least one element")
     if interpolation not in ("linear", "lower", "higher", "midpoint", "nearest"):
@@ -152,12 +152,14 @@ def _quantile(name, input, q, dim, keepdim, interpolation, skip_nan):
         flat = moved.reshape(-1, moved.size(-1))
     ordered = core.sort(flat, 1)[0]
     missing = core.isnan(ordered.detach())
-    wanted = q.reshape(1, -1)
+    # Beyond 2^24 float32 skips whole numbers.
+    wanted = q.reshape(1, -1).to(input.dtype if ordered.size(1) <= 1 << 24 else core.float64)
     if skip_nan:
-        place = (wanted * (core.sum(~missing, 1, True) - 1).to(q.dtype)).clamp(min=0)
+        last = core.sum(~missing, 1, True) - 1
+        place = core.minimum(wanted * last, last.to(wanted.dtype)).clamp(min=0)
     else:
         last = ordered.size(1) - 1
-        place = core.where(core.any(missing, 1, True), last, wanted * last)
+        place = core.where(core.any(missing, 1, True), last, (wanted * last).clamp(max=last))
     values = _between(ordered, place, interpolation)
     if q.dim() == 0:
         return values.reshape(shape)
@@ -177,7 +179,7 @@ def _between(ordered, place, interpolation):
     if interpolation in ("linear", "midpoint"):
         above = core.gather(ordered, 1, core.ceil(place).to(core.int64))
         weight = core.full_like(place, 0.5) if interpolation == "midpoint" else place - below
-        values = core.lerp(values, above, weight)
+        values = core.lerp(values, above, weight.to(values.dtype))
     return values
 
 

@@ -193,3 +193,14 @@ def test_composite_differentiates_twice(name):
     assert rl.autograd.gradcheck(call, leaves)
     if sum(leaf.numel() for leaf in leaves) < 50:
         assert rl.autograd.gradgradcheck(call, leaves)
+
+
+def test_quantiles_of_more_elements_than_float32_can_count():
+    n = (1 << 24) + 5
+    x = rl.arange(n, dtype=rl.int32).remainder(2).to(rl.float32)
+    x[0] = 7.0
+    assert rl.quantile(x, 1.0).item() == 7 and rl.nanquantile(x, rl.tensor([1.0, 0.0])).tolist() == [7, 0]
+    # The ranks of 1 begin behind the zeros: the last zero and the first one are told apart.
+    zeros = int((x == 0).sum().item())
+    for rank, wanted in ((zeros - 1, 0), (zeros, 1)):
+        assert rl.quantile(x, (rank + 0.25) / (n - 1), interpolation="lower").item() == wanted
