@@ -47,6 +47,29 @@ def _check_reduction(name, reduction):
         raise ValueError(f"{name}: reduction={reduction!r} is not a valid value; expected 'none', 'mean' or 'sum'")
 
 
+def numbered_reduction(name, number):
+    """The word for a reduction that a call gives as a number.
+
+    Args:
+        name (str): the operator, for the messages.
+        number (int): 0 none, 1 mean, 2 sum.
+
+    Raises:
+        TypeError: it is no integer.
+        ValueError: it is another integer.
+
+    Example:
+        >>> from rushlight.functional.loss import numbered_reduction
+        >>> numbered_reduction("ctc_loss", 2)
+        'sum'
+    """
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise TypeError(f"{name}: reduction={number!r} is of type {type(number).__name__}; expected an int")
+    if number not in (0, 1, 2):
+        raise ValueError(f"{name}: reduction={number} is not a valid value; expected 0 (none), 1 (mean) or 2 (sum)")
+    return ("none", "mean", "sum")[number]
+
+
 def _where(condition, value):
     return core.where(condition, value, core.zeros_like(value))
 
@@ -438,7 +461,6 @@ def multilabel_soft_margin_loss(input, target, weight=None, size_average=None, r
     return _reduced(loss.mean(-1), "multilabel_soft_margin_loss", size_average, reduce, reduction)
 
 
-_REDUCTIONS = ("none", "mean", "sum")
 _ctc = core._groups["_ops"]["ctc_loss_forward"]
 
 
@@ -497,7 +519,7 @@ def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reducti
     if targets.is_floating_point() or targets.dtype == core.bool:
         raise RuntimeError(f"ctc_loss: targets has dtype {targets.dtype}; expected an integral dtype")
     if not isinstance(reduction, str):
-        reduction = _REDUCTIONS[reduction]
+        reduction = numbered_reduction("ctc_loss", reduction)
     single = log_probs.dim() == 2
     if single:
         log_probs = log_probs.unsqueeze(1)

@@ -4,15 +4,9 @@ the reduction by a number: 0 none, 1 mean, 2 sum.
 from rushlight.functional import dropout, embedding, loss, normalization, unpooling  # noqa: F401  defines the namesakes
 from rushlight.functional._composite import composite
 from rushlight.functional._core import core, native
+from rushlight.functional.loss import numbered_reduction
 
 _ops = core._groups["_ops"]
-_REDUCTIONS = ("none", "mean", "sum")
-
-
-def _word(name, reduction):
-    if reduction not in (0, 1, 2):
-        raise ValueError(f"{name}: reduction={reduction!r}; expected 0 (none), 1 (mean) or 2 (sum)")
-    return _REDUCTIONS[reduction]
 
 
 @composite("kl_div", "widen")
@@ -28,7 +22,7 @@ def kl_div(input, target, reduction=1, *, log_target=False):
         >>> rl.kl_div(rl.zeros(2), rl.ones(2), 2)
         tensor(0.)
     """
-    return native.kl_div(input, target, reduction=_word("kl_div", reduction), log_target=log_target)
+    return native.kl_div(input, target, reduction=numbered_reduction("kl_div", reduction), log_target=log_target)
 
 
 @composite("binary_cross_entropy_with_logits", "widen")
@@ -46,7 +40,7 @@ def binary_cross_entropy_with_logits(input, target, weight=None, pos_weight=None
     """
     return native.binary_cross_entropy_with_logits(
         input, target, weight, pos_weight=pos_weight,
-        reduction=_word("binary_cross_entropy_with_logits", reduction))
+        reduction=numbered_reduction("binary_cross_entropy_with_logits", reduction))
 
 
 @composite("cosine_embedding_loss", "widen")
@@ -63,7 +57,7 @@ def cosine_embedding_loss(input1, input2, target, margin=0.0, reduction=1):
         True
     """
     return native.cosine_embedding_loss(input1, input2, target, margin,
-                                        reduction=_word("cosine_embedding_loss", reduction))
+                                        reduction=numbered_reduction("cosine_embedding_loss", reduction))
 
 
 @composite("hinge_embedding_loss", "widen")
@@ -79,7 +73,8 @@ def hinge_embedding_loss(input, target, margin=1.0, reduction=1):
         >>> rl.hinge_embedding_loss(rl.ones(2), rl.ones(2), reduction=2)
         tensor(2.)
     """
-    return native.hinge_embedding_loss(input, target, margin, reduction=_word("hinge_embedding_loss", reduction))
+    return native.hinge_embedding_loss(input, target, margin,
+                                       reduction=numbered_reduction("hinge_embedding_loss", reduction))
 
 
 @composite("margin_ranking_loss", "widen")
@@ -96,7 +91,7 @@ def margin_ranking_loss(input1, input2, target, margin=0.0, reduction=1):
         tensor(2.)
     """
     return native.margin_ranking_loss(input1, input2, target, margin,
-                                      reduction=_word("margin_ranking_loss", reduction))
+                                      reduction=numbered_reduction("margin_ranking_loss", reduction))
 
 
 @composite("poisson_nll_loss", "widen")
@@ -113,7 +108,7 @@ def poisson_nll_loss(input, target, log_input, full, eps, reduction):
         tensor(2.)
     """
     return native.poisson_nll_loss(input, target, log_input, full, eps=eps,
-                                   reduction=_word("poisson_nll_loss", reduction))
+                                   reduction=numbered_reduction("poisson_nll_loss", reduction))
 
 
 @composite("triplet_margin_loss", "widen")
@@ -130,7 +125,7 @@ def triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2.0, eps=1e-06
         1.0
     """
     return native.triplet_margin_loss(anchor, positive, negative, margin, p, eps, swap,
-                                      reduction=_word("triplet_margin_loss", reduction))
+                                      reduction=numbered_reduction("triplet_margin_loss", reduction))
 
 
 @composite("batch_norm")

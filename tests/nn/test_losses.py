@@ -128,3 +128,28 @@ def test_margin_losses_of_one_class_and_what_they_refuse():
         F.multi_margin_loss(rl.ones(2, 3), rl.tensor([0, 1]), weight=rl.ones(1, 3))
     with pytest.raises(RuntimeError, match="huber_loss: delta=0; expected a positive number"):
         F.huber_loss(rl.ones(2), rl.ones(2), delta=0)
+
+
+def test_ctc_loss_takes_its_reduction_as_a_number():
+    scores = RNG.normal(size=(6, 2, 4))
+    arguments = ([[1, 2], [3, 1]], [6, 5], [2, 1])
+
+    def loss(package, reduction):
+        targets, *lengths = (package.tensor(x) for x in arguments)
+        return package.ctc_loss(package.tensor(scores).log_softmax(2), targets, *lengths, reduction=reduction).numpy()
+
+    for number in range(3):
+        np.testing.assert_allclose(loss(rl, number), loss(torch, number), rtol=1e-10)
+    for number in (-1, 3):
+        with pytest.raises(ValueError, match=f"ctc_loss: reduction={number} is not a valid value"):
+            loss(rl, number)
+        with pytest.raises(ValueError, match=f"kl_div: reduction={number} is not a valid value"):
+            rl.kl_div(rl.zeros(2), rl.ones(2), number)
+        with pytest.raises(ValueError, match=f"{number} is not a valid value"):
+            torch.nn.functional.ctc_loss(torch.zeros(2, 1, 2), torch.tensor([[1]]), [2], [1], reduction=number)
+    for package in (rl, torch):
+        for wrong in (True, 1.0, None):
+            with pytest.raises(TypeError):
+                loss(package, wrong)
+            with pytest.raises(TypeError):
+                package.kl_div(package.zeros(2), package.ones(2), wrong)
