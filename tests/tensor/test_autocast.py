@@ -107,12 +107,47 @@ def test_custom_functions():
         @staticmethod
         @rl.amp.custom_bwd(device_type="cpu")
         def backward(ctx, grad):
+            seen.append((grad.dtype, rl.is_autocast_enabled("cpu"), (X @ X).dtype))
             return grad * 2
 
+    seen = []
     x = LOW.clone().requires_grad_()
     with rl.autocast("cpu"):
         y = Twice.apply(x)
+        assert rl.is_autocast_enabled("cpu")
     assert y.dtype is rl.float32
+    with rl.autocast("cpu"):
+        y.backward(rl.full_like(y, 3.0))
+        assert rl.is_autocast_enabled("cpu")
+    assert seen == [(rl.float32, False, rl.float32)]             # as `cast_inputs` had it in forward
+    assert x.grad.dtype is rl.bfloat16 and (x.grad == 6).all()
+
+
+def test_custom_functions_go_back_in_the_mode_of_forward():
+    class Product(rl.autograd.Function):
+        @staticmethod
+        @rl.amp.custom_fwd(device_type="cpu")
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x @ x
+
+        @staticmethod
+        @rl.amp.custom_bwd(device_type="cpu")
+        def backward(ctx, grad):
+            x, = ctx.saved_tensors
+            seen.append((rl.is_autocast_enabled("cpu"), (x @ x).dtype))
+            return grad.float()
+
+    for enabled, dtype in ((True, rl.bfloat16), (False, rl.float32)):
+        seen = []
+        x = X.clone().requires_grad_()
+        with rl.autocast("cpu", enabled=enabled):
+            y = Product.apply(x)
+        assert y.dtype is dtype
+        with rl.autocast("cpu", enabled=not enabled):
+            y.sum().backward()
+            assert rl.is_autocast_enabled("cpu") is not enabled
+        assert seen == [(enabled, dtype)] and x.grad.dtype is rl.float32
 
 
 def test_scaler_leaves_out_steps_that_overflow():
