@@ -563,6 +563,7 @@ def test_arguments_stay_as_they_are():
 
 AFTER_FORK = """
 import os, rushlight as rl
+cores = os.sched_getaffinity(0)
 a = rl.eye(50).expand(64, 50, 50).clone() * 2
 want = rl.linalg.inv(a)
 for i in range(20):
@@ -572,11 +573,14 @@ for i in range(20):
     assert os.waitpid(pid, 0)[1] == 0
 threads = len(os.listdir("/proc/self/task"))
 assert threads <= rl.get_num_threads() + 1, threads
+assert os.sched_getaffinity(0) == cores
 print("fine")
 """
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="needs /proc")
-def test_forked_children_go_on_and_no_threads_are_made():
-    done = subprocess.run([sys.executable, "-c", AFTER_FORK], capture_output=True, text=True, timeout=120)
+@pytest.mark.parametrize("wished", [None, "16"])
+def test_forked_children_go_on_and_no_threads_are_made(wished):
+    env = {**os.environ, **({"OPENBLAS_NUM_THREADS": wished} if wished else {})}
+    done = subprocess.run([sys.executable, "-c", AFTER_FORK], capture_output=True, text=True, timeout=120, env=env)
     assert done.stdout.strip() == "fine", done.stderr

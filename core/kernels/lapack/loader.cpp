@@ -1,10 +1,11 @@
 // Opens LAPACK when it is first needed: the packaged OpenBLAS that lies beside librushlight, or else one of the system.
 #include <dlfcn.h>
-#include <stdlib.h>
+#include <sched.h>
 
 #include <string>
 
 #include "base/error.h"
+#include "base/shared_object.h"
 #include "kernels/lapack/lapack.h"
 #include "kernels/lapack/routines.h"
 
@@ -12,40 +13,33 @@ namespace rushlight::lapack {
 
 namespace {
 
-// OpenBLAS makes its threads while it is loaded, as many as this variable says. It gets none: matrices of a batch are
-// shared out over our own pool. Nobody else shall see the variable.
-class OneThread {
+// OpenBLAS makes its threads while it is loaded, one for each core that the loading thread may run on, and keeps them.
+// It gets none: matrices of a batch are shared out over our own pool. While this lives the thread may run on one core.
+class OneCore {
 public:
-    OneThread() {
-        if (const char* given = getenv(name)) before_ = given, was_given_ = true;
-        setenv(name, "1", 1);
+    OneCore() {
+        cpu_set_t one;
+        CPU_ZERO(&one);
+        int here = sched_getcpu();
+        if (here < 0 || here >= CPU_SETSIZE || sched_getaffinity(0, sizeof before_, &before_) != 0) return;
+        CPU_SET(here, &one);
+        narrowed_ = sched_setaffinity(0, sizeof one, &one) == 0;
     }
-    ~OneThread() {
-        if (was_given_) setenv(name, before_.c_str(), 1);
-        else unsetenv(name);
+    ~OneCore() {
+        if (narrowed_) sched_setaffinity(0, sizeof before_, &before_);
     }
+    OneCore(const OneCore&) = delete;
+    OneCore& operator=(const OneCore&) = delete;
 
 private:
-    static constexpr const char* name = "OPENBLAS_NUM_THREADS";
-    std::string before_;
-    bool was_given_ = false;
+    cpu_set_t before_;
+    bool narrowed_ = false;
 };
 
-std::string own_folder() {
-    Dl_info where{};
-    if (!dladdr(reinterpret_cast<void*>(&own_folder), &where) || !where.dli_fname) return "";
-    std::string path = where.dli_fname;
-    size_t slash = path.rfind('/');
-    return slash == std::string::npos ? "" : path.substr(0, slash + 1);
-}
-
-int open_mode() {
-    int mode = RTLD_NOW | RTLD_LOCAL;
-#if !defined(__SANITIZE_ADDRESS__)
-    // Another library has put a LAPACK in the global scope: look into our own objects before it.
-    if (dlsym(RTLD_DEFAULT, "dgetrf_") || dlsym(RTLD_DEFAULT, "scipy_dgetrf_")) mode |= RTLD_DEEPBIND;
-#endif
-    return mode;
+// Where the thread could not be kept to one core, the packaged OpenBLAS leaves its threads idle. That of the system
+// may serve others in this process too.
+void use_one_thread(void* handle) {
+    if (auto set = reinterpret_cast<void (*)(int)>(dlsym(handle, "scipy_openblas_set_num_threads"))) set(1);
 }
 
 struct Library {
@@ -54,18 +48,21 @@ struct Library {
 };
 
 Library open_library() {
-    OneThread while_opening;
+    OneCore while_opening;
     std::string reason;
     for (const std::string& path : {own_folder() + "libscipy_openblas.so", std::string("libopenblas.so.0"),
                                     std::string("liblapack.so.3")}) {
-        void* handle = dlopen(path.c_str(), open_mode());
+        void* handle = dlopen(path.c_str(), open_mode({"dgetrf_", "scipy_dgetrf_"}));
         if (!handle) {
             const char* why = dlerror();
             if (reason.empty()) reason = path + " cannot be opened: " + (why ? why : "no reason given");
             continue;
         }
         for (const char* prefix : {"scipy_", ""})
-            if (dlsym(handle, (std::string(prefix) + "dgetrf_").c_str())) return {handle, prefix, ""};
+            if (dlsym(handle, (std::string(prefix) + "dgetrf_").c_str())) {
+                use_one_thread(handle);
+                return {handle, prefix, ""};
+            }
         reason = path + " has no LAPACK";
     }
     return {nullptr, "", reason};

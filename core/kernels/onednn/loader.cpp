@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "base/shared_object.h"
 #include "kernels/onednn/api.h"
 
 namespace rushlight::onednn {
@@ -15,23 +16,6 @@ struct Loaded {
     const Table* table = nullptr;
     std::string reason;
 };
-
-std::string own_folder() {
-    Dl_info where{};
-    if (!dladdr(reinterpret_cast<void*>(&own_folder), &where) || !where.dli_fname) return "";
-    std::string path = where.dli_fname;
-    size_t slash = path.rfind('/');
-    return slash == std::string::npos ? "" : path.substr(0, slash + 1);
-}
-
-int open_mode() {
-    int mode = RTLD_NOW | RTLD_LOCAL;
-#if !defined(__SANITIZE_ADDRESS__)
-    // Another library has put an OpenMP runtime in the global scope: look into our own objects before it.
-    if (dlsym(RTLD_DEFAULT, "GOMP_barrier")) mode |= RTLD_DEEPBIND;
-#endif
-    return mode;
-}
 
 // Where oneDNN keeps OpenMP's own threads, they must sleep soon, since kernels of our own run next. The
 // runtime reads the variable when it is loaded; nobody else shall see it.
@@ -49,7 +33,7 @@ private:
 Loaded open_adapter() {
     std::string path = own_folder() + "librushlight_onednn.so";
     [[maybe_unused]] SleepyOpenMP while_opening;
-    void* handle = dlopen(path.c_str(), open_mode());
+    void* handle = dlopen(path.c_str(), open_mode({"GOMP_barrier"}));
     if (!handle) {
         const char* why = dlerror();
         return {nullptr, "onednn: " + path + " cannot be opened: " + (why ? why : "no reason given")};
