@@ -135,10 +135,11 @@ void run_scatter(Call& c) {
     });
 }
 
-// src may be larger than index: the rest of it had no part in the result.
+// src may be larger than index: the rest of it had no part in the result. An empty index may have any rank.
 Tensor source_gradient(Vjp& d, const Tensor& gathered) {
-    return gathered.sizes() == d.sizes(3) ? gathered
-                                          : invoke(op_place, gathered, d.sizes(3), contiguous_strides(d.sizes(3)), 0);
+    if (gathered.sizes() == d.sizes(3)) return gathered;
+    if (gathered.numel() == 0) return zeros_of(d.sizes(3), gathered.dtype());
+    return invoke(op_place, gathered, d.sizes(3), contiguous_strides(d.sizes(3)), 0);
 }
 
 void vjp_scatter(Vjp& d) {
@@ -204,7 +205,13 @@ void vjp_scatter_extreme(Vjp& d, const Tensor& input, const Tensor& src, const T
 }
 
 void vjp_scatter_combine(Vjp& d) {
-    Tensor index = d.input(2), src = leading_part(d.input(3), index.sizes());
+    Tensor index = d.input(2);
+    if (index.numel() == 0) {
+        if (d.needs(0)) d.to(0, d.grad());
+        if (d.needs(3)) d.to(3, zeros_of(d.sizes(3), d.dtype(3)));
+        return;
+    }
+    Tensor src = leading_part(d.input(3), index.sizes());
     if (d["reduce"].to_string() == "prod") vjp_scatter_product(d, d.input(0), src, index);
     else vjp_scatter_extreme(d, d.input(0), src, index);
 }
