@@ -346,6 +346,18 @@ void compose_put(Call& c) {
     give(c, invoke(op_view, written, t.sizes()));
 }
 
+// Indices that may count from the end, as PyTorch's do here, of a dimension of n entries.
+Tensor from_the_start(const Tensor& index, int64_t n) {
+    if (index.dtype() != DType::int64) return index;
+    Tensor given = contiguous(index);
+    const int64_t* from = given.data_as<int64_t>();
+    if (!kernels::check_indices(from, given.numel(), 0, std::numeric_limits<int64_t>::max())) return index;
+    Tensor wrapped = empty_tensor(given.sizes(), DType::int64);
+    int64_t* to = wrapped.data_as<int64_t>();
+    for (int64_t i = 0; i < given.numel(); ++i) to[i] = from[i] < 0 ? from[i] + n : from[i];
+    return wrapped;
+}
+
 void compose_take_along_dim(Call& c) {
     Tensor t = tensor_at(c, 0), index = tensor_at(c, 1);
     if (c[2].is_none())
@@ -354,8 +366,7 @@ void compose_take_along_dim(Call& c) {
     require(t.rank() == index.rank(), ErrorKind::runtime, c.name(), ": indices has shape ", index.sizes(),
             " and input ", t.sizes(), "; expected the same number of dimensions");
     int dim = rules::dim(c, c[2].to_int(), t.sizes());
-    if (index.dtype() == DType::int64)                         // from the end, as PyTorch counts here
-        index = where(lt(index, 0), add(index, t.rank() ? t.size(dim) : 1), index);
+    index = from_the_start(index, t.rank() ? t.size(dim) : 1);
     if (t.rank() == 0) return give(c, invoke(op_gather, t, 0, index));
     Dims a = t.sizes(), b = index.sizes();
     a[dim] = b[dim] = 1;

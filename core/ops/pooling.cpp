@@ -258,21 +258,35 @@ void infer_avg_pool(Call& c) {
              c.tensor(0).dtype);
 }
 
-// Integers: the sums of the windows, divided as integers. A window's divisor is what the sum of ones is divided by.
+// Integers: the sums of the windows, divided as integers.
+struct IntegerWindow {
+    int64_t begin[3], end[3], divisor = 1;
+    IntegerWindow(const Pool& p, const int64_t (&o)[3]) {
+        for (int d = 0; d < 3; ++d) {
+            int64_t first = o[d] * p.stride[d] - p.pad[d], last = std::min(first + p.kernel[d], p.in[d] + p.pad[d]);
+            begin[d] = std::max<int64_t>(first, 0), end[d] = std::min(last, p.in[d]);
+            divisor *= p.count_include_pad ? last - first : end[d] - begin[d];
+        }
+        if (p.divisor_override) divisor = p.divisor_override;
+    }
+    int64_t average(const Pool& p, const int64_t* plane) const {
+        uint64_t sum = 0;                                      // wraps around, as sums of int64 do
+        for (int64_t i = begin[0]; i < end[0]; ++i)
+            for (int64_t j = begin[1]; j < end[1]; ++j)
+                for (int64_t k = begin[2]; k < end[2]; ++k) sum += uint64_t(plane[(i * p.in[1] + j) * p.in[2] + k]);
+        return divisor == -1 ? int64_t(0 - sum) : int64_t(sum) / divisor;
+    }
+};
+
 void run_integer_avg_pool(Call& c, const Tensor& x, int rank) {
-    auto pooled = [&](const Tensor& in, int64_t divisor) {
-        Pool p = average_pool_of(c, x.sizes(), c.out[0].sizes(), rank);
-        if (divisor) p.divisor_override = divisor;
-        Tensor out = empty_tensor(c.out[0].sizes(), DType::float64);
-        kernels::avg_pool(in.data(), DType::float64, out.data(), p);
-        return out;
-    };
-    Tensor one = ones(x.sizes(), DType::float64);
-    Tensor sums = pooled(cast(x, DType::float64), 1), counts = pooled(one, 1), shares = pooled(one, 0);
-    auto at = [](const Tensor& t, int64_t i) { return static_cast<const double*>(t.data())[i]; };
+    Pool p = average_pool_of(c, x.sizes(), c.out[0].sizes(), rank);
+    Tensor in = contiguous(x);
+    const int64_t* plane = in.data_as<int64_t>();
     auto* to = static_cast<int64_t*>(c.out[0].data());
-    for (int64_t i = 0; i < sums.numel(); ++i)
-        to[i] = int64_t(at(sums, i)) / std::llround(at(counts, i) / at(shares, i));
+    for (int64_t n = p.batch * p.channels; n > 0; --n, plane += p.in[0] * p.in[1] * p.in[2])
+        for (int64_t i = 0; i < p.out[0]; ++i)
+            for (int64_t j = 0; j < p.out[1]; ++j)
+                for (int64_t k = 0; k < p.out[2]; ++k) *to++ = IntegerWindow(p, {i, j, k}).average(p, plane);
 }
 
 void run_avg_pool(Call& c) {

@@ -121,3 +121,33 @@ def test_order_statistics_of_many(dtype, values):
         value, index = t.kthvalue(k)
         assert value.item() == ordered[k - 1] == t[index].item()
     assert t.median().item() == ordered[10_000]
+
+
+def divided(total, divisor):
+    return abs(total) // abs(divisor) * (1 if (total < 0) == (divisor < 0) else -1)
+
+
+@pytest.mark.parametrize("ceil", [False, True])
+@pytest.mark.parametrize("padded", [False, True])
+@pytest.mark.parametrize("divisor", [None, 1, -3])
+def test_averages_of_large_integers(ceil, padded, divisor):
+    x = np.random.default_rng(5).integers(-2**60, 2**60, (2, 7, 6))
+    got = rl.nn.functional.avg_pool2d(rl.from_numpy(x), (3, 2), 2, 1, ceil, padded, divisor).tolist()
+    assert len(got[0]) == 4 and len(got[0][0]) == 4
+    for channel in range(2):
+        for i in range(4):
+            for j in range(4):
+                rows, columns = (2 * i - 1, min(2 * i + 2, 8)), (2 * j - 1, min(2 * j + 1, 7))
+                window = x[channel, max(rows[0], 0):min(rows[1], 7), max(columns[0], 0):min(columns[1], 6)]
+                count = (rows[1] - rows[0]) * (columns[1] - columns[0]) if padded else window.size
+                assert got[channel][i][j] == divided(sum(window.ravel().tolist()), divisor or count)
+
+
+def test_taking_along_a_dimension_from_the_end():
+    x, rng = np.arange(60).reshape(3, 4, 5), np.random.default_rng(6)
+    for dim in range(3):
+        for low in (0, -x.shape[dim]):
+            index = rng.integers(low, x.shape[dim], x.shape)
+            for given in (rl.from_numpy(index), rl.from_numpy(index.T.copy()).permute(2, 1, 0)):
+                got = rl.take_along_dim(rl.from_numpy(x), given, dim)
+                assert np.array_equal(got.numpy(), np.take_along_axis(x, index, dim))
