@@ -527,7 +527,8 @@ RUSHLIGHT_INLINE Vec<double> lgamma_of_positive(Vec<double> x) {
     Vec<double> steps = x * (x + 1) * (x + 2) * (x + 3) * ((x + 4) * (x + 5) * (x + 6) * (x + 7));
     Mask<double> small = x < 8;
     Vec<double> z = where(small, x + 8, x), w = 1 / z, log_z = log(z);
-    Vec<double> tail = w * polynomial(w * w, 1 / 12.0, -1 / 360.0, 1 / 1260.0, -1 / 1680.0, 1 / 1188.0, -691 / 360360.0);
+    Vec<double> tail =
+        w * polynomial(w * w, 1 / 12.0, -1 / 360.0, 1 / 1260.0, -1 / 1680.0, 1 / 1188.0, -691 / 360360.0);
     Vec<double> y = multiply_add(z - 0.5, log_z, 0.91893853320467274178 - z) + tail;
     return where(x == infinity<double>, x, y - log(where(small, steps, Vec<double>(1))));
 }
