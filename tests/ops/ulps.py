@@ -30,7 +30,7 @@ FUNCTIONS = {
     "sigmoid": _function(special.expit, lambda x: 1 / (1 + mpmath.exp(-x))),
     "erf": _function(special.erf, _mp("erf")),
     "erfc": _function(special.erfc, _mp("erfc"), f8=3.0),
-    "erfinv": _function(special.erfinv, _mp("erfinv"), f8=4.0),
+    "erfinv": _function(lambda x: np.copysign(special.erfinv(x), x), _mp("erfinv"), f8=4.0),
 }
 
 
