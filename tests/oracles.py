@@ -40,6 +40,18 @@ def _softmax(x, dim):
     return e / e.sum(axis=dim, keepdims=True)
 
 
+def _logcumsumexp(x, dim):
+    """Around the largest value so far; each sum from its own exponentials."""
+    rows, out = np.moveaxis(np.atleast_1d(x), dim, -1), np.empty_like(np.atleast_1d(x))
+    for i, result in enumerate(np.moveaxis(np.moveaxis(out, dim, -1), -1, 0)):
+        part = rows[..., :i + 1]
+        most = part.real.max(-1, keepdims=True)
+        most = np.where(np.isfinite(most), most, 0)
+        with np.errstate(divide="ignore"):
+            result[...] = np.log(np.exp(part - most).sum(-1)) + most[..., 0]
+    return out.reshape(np.shape(x))
+
+
 def _sort(x, dim=-1, descending=False):
     if x.ndim == 0:
         return x, np.zeros((), np.int64)
@@ -312,7 +324,7 @@ ORACLES = {
     "cumprod": lambda x, dim: np.cumprod(x, axis=dim),
     "cummax": _running(np.greater_equal),
     "cummin": _running(np.less_equal),
-    "logcumsumexp": lambda x, dim: np.log(np.cumsum(np.exp(x), axis=dim)),
+    "logcumsumexp": _logcumsumexp,
     "sort": _sort,
     "topk": _topk,
     "kthvalue": _kthvalue,

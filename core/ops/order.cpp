@@ -90,12 +90,21 @@ void run_logcumsumexp(Call& c) {
     kernels::logcumsumexp(x.data(), x.dtype(), c.out[0].data(), extent_along(c));
 }
 
+// dL/dx_k = exp(x_k - y_k) r_k, where r_k = g_k + exp(y_k - y_{k+1}) r_{k+1}. As y grows, no exponential overflows. The
+// sum doubles the span that each r covers, step by step, so it is linear in g and its derivatives follow by themselves.
 void vjp_logcumsumexp(Vjp& d) {
-    // exp(x_k) * sum over i >= k of g_i * exp(-y_i); y grows, so x_k - y_i never overflows when shifted by y's maximum.
-    int64_t dim = dim_of(d);
-    Tensor x = conj(d.input(0)), y = conj(d.result()), g = d.grad();
-    Tensor low = d.sizes(0).empty() ? real(y) : detach(invoke(required_op("amin"), real(y), dim, true));
-    d.to(0, mul(exp(sub(x, low)), reverse_cumsum(mul(g, exp(sub(low, y))), dim)));
+    int64_t dim = dim_of(d), n = d.sizes(0).empty() ? 1 : d.sizes(0)[int(dim)];
+    Tensor x = conj(d.input(0)), y = conj(d.result()), r = d.grad();
+    // Where y is -inf, so is every x before it, and nothing flows.
+    Tensor below = masked_fill(y, eq(real(y), -std::numeric_limits<double>::infinity()), 0);
+    for (int64_t span = 1; span < n; span *= 2) {
+        int64_t rest = n - span;
+        Tensor decay = exp(sub(narrow(y, dim, 0, rest), narrow(below, dim, span, rest)));
+        Tensor parts[] = {add(narrow(r, dim, 0, rest), mul(decay, narrow(r, dim, span, rest))),
+                          narrow(r, dim, rest, span)};
+        r = cat(parts, dim);
+    }
+    d.to(0, mul(exp(sub(x, below)), r));
 }
 
 #define SCAN(NAME) NAME "(input: Tensor, dim: int, *, dtype: dtype | None = None) -> Tensor"

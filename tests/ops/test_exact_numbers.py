@@ -151,3 +151,41 @@ def test_taking_along_a_dimension_from_the_end():
             for given in (rl.from_numpy(index), rl.from_numpy(index.T.copy()).permute(2, 1, 0)):
                 got = rl.take_along_dim(rl.from_numpy(x), given, dim)
                 assert np.array_equal(got.numpy(), np.take_along_axis(x, index, dim))
+
+
+@pytest.mark.parametrize("dtype, rtol", [(rl.float32, 1e-4), (rl.float64, 1e-12)], ids=str)
+@pytest.mark.parametrize("values", [[0, 100], [100, 0], [-500, 0, 500], [500, 0, -500], [-np.inf, -np.inf, 1, -3, 700],
+                                    [2, -np.inf, 900, -np.inf], [-np.inf, -np.inf], [-1e30, 0, 1e30]], ids=str)
+def test_gradients_of_running_exponentials_that_lie_far_apart(values, dtype, rtol):
+    """The Jacobian of logcumsumexp holds exp(x_k - y_i): a softmax of each beginning of x."""
+    x = np.array(values, np.float64)
+    n = len(x)
+    jacobian = np.zeros((n, n))
+    for i in range(n):
+        begin = x[:i + 1]
+        if begin.max() > -np.inf:
+            e = np.exp(begin - begin.max())
+            jacobian[i, :i + 1] = e / e.sum()
+    given = rl.tensor(values, dtype=dtype, requires_grad=True)
+    y = rl.logcumsumexp(given, 0)
+    np.testing.assert_allclose(y.detach().numpy(), np.logaddexp.accumulate(x), rtol=1e-6, atol=1e-30)
+    for g in (np.ones(n), -np.ones(n), np.arange(n) - 0.75, np.eye(n)[-1]):
+        slope = rl.tensor(g, dtype=dtype, requires_grad=True)
+        found, = rl.autograd.grad(y, given, slope, create_graph=True)
+        np.testing.assert_allclose(found.detach().numpy(), g @ jacobian, rtol=rtol, atol=1e-30)
+        # What flows in counts linearly, where it is zero too.
+        v = np.linspace(1, 2, n)
+        back, twice = rl.autograd.grad(found, (slope, given), rl.tensor(v, dtype=dtype), retain_graph=True)
+        np.testing.assert_allclose(back.numpy(), jacobian @ v, rtol=rtol, atol=1e-30)
+        wanted = sum(g[i] * (jacobian[i] * v - jacobian[i] * (jacobian[i] @ v)) for i in range(n))
+        np.testing.assert_allclose(twice.numpy(), wanted, rtol=rtol, atol=4 * rtol)
+
+
+def test_running_exponentials_of_many_have_their_gradients():
+    random = np.random.default_rng(10)
+    x, g = random.normal(size=(3, 1000, 2)) * 200, random.normal(size=(3, 1000, 2))
+    y = np.logaddexp.accumulate(x, 1)
+    weights = np.exp(np.minimum(x[:, None] - y[:, :, None], 0)) * np.tri(1000)[None, :, :, None]
+    t = rl.tensor(x, requires_grad=True)
+    rl.logcumsumexp(t, 1).backward(rl.tensor(g))
+    np.testing.assert_allclose(t.grad.numpy(), np.einsum("bikc,bic->bkc", weights, g), rtol=1e-9, atol=1e-12)
