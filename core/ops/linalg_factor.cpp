@@ -347,7 +347,8 @@ OP(cholesky_ex) = {
     .onnx = no_onnx("ONNX has no operator for it"),
     .samples = {.calls = "cholesky_ex(" POSITIVE "(T(3, 3))); cholesky_ex(" POSITIVE "(T(2, 4, 4)), upper=True)"},
     .doc = "The triangular factor L of A = L L^H, for symmetric (Hermitian) positive-definite matrices of which one "
-           "triangle is read; `info` is 0, or the order of the first leading minor that is not positive-definite."};
+           "triangle is read; `info` is 0, or the order of the first leading minor that is not positive-definite.",
+    .autocast = Autocast::widen};
 
 OP(lu_factor_ex) = {
     .signature = "lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False) -> (LU: Tensor, "

@@ -326,7 +326,8 @@ OP(inv_ex) = {
     .samples = {.calls = "inv_ex(" REGULAR "(T(3, 3))); inv_ex(" REGULAR "(T(2, 4, 4)))"},
     .doc = "The inverse of each matrix; `info` is 0, or the first place where U of its LU factors is zero: then the "
            "result "
-           "is no inverse."};
+           "is no inverse.",
+    .autocast = Autocast::widen};
 
 OP(solve_with_lu) = {
     .signature = "solve(A: Tensor, B: Tensor, *, check_errors: bool = False) -> (result: Tensor, info: Tensor, LU: "

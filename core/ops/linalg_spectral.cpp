@@ -368,7 +368,8 @@ OP(eigh) = {
     .samples = {.calls = "eigh(" SYMMETRIC "(T(3, 3))); eigh(" SYMMETRIC "(T(2, 4, 4)), 'U')"},
     .doc = "Eigenvalues in ascending order and eigenvectors, as columns, of symmetric (Hermitian) matrices, of which "
            "the "
-           "lower ('L') or upper ('U') triangle is read."};
+           "lower ('L') or upper ('U') triangle is read.",
+    .autocast = Autocast::widen};
 
 OP(eigvalsh) = {
     .signature = "eigvalsh(A: Tensor, UPLO: str = 'L') -> Tensor",
@@ -379,7 +380,8 @@ OP(eigvalsh) = {
     .derivative = {vjp_eigvalsh, "A"},
     .onnx = no_onnx("ONNX has no operator for it"),
     .samples = {.calls = "eigvalsh(" SYMMETRIC "(T(3, 3))); eigvalsh(" SYMMETRIC "(T(2, 4, 4)), 'U')"},
-    .doc = "Eigenvalues of symmetric (Hermitian) matrices in ascending order."};
+    .doc = "Eigenvalues of symmetric (Hermitian) matrices in ascending order.",
+    .autocast = Autocast::widen};
 
 OP(eig) = {
     .signature = "eig(A: Tensor) -> (eigenvalues: Tensor, eigenvectors: Tensor)",
@@ -390,7 +392,8 @@ OP(eig) = {
     .derivative = {vjp_eig, "result eigenvectors"},
     .onnx = no_onnx("ONNX has no operator for it"),
     .samples = {.calls = "eig(" SYMMETRIC "(T(3, 3)))"},
-    .doc = "Eigenvalues and eigenvectors of norm 1, as columns, of square matrices: complex, in no order."};
+    .doc = "Eigenvalues and eigenvectors of norm 1, as columns, of square matrices: complex, in no order.",
+    .autocast = Autocast::widen};
 
 OP(eigvals) = {
     .signature = "eigvals(A: Tensor) -> Tensor",
@@ -401,7 +404,8 @@ OP(eigvals) = {
     .derivative = {vjp_eigvals, "A"},
     .onnx = no_onnx("ONNX has no operator for it"),
     .samples = {.calls = "eigvals(T(3, 3))"},
-    .doc = "Eigenvalues of square matrices: complex, in no order."};
+    .doc = "Eigenvalues of square matrices: complex, in no order.",
+    .autocast = Autocast::widen};
 
 OP(svd) = {
     .signature = "svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> (U: Tensor, S: Tensor, "
@@ -414,7 +418,8 @@ OP(svd) = {
     .onnx = no_onnx("ONNX has no operator for it"),
     .samples = {.calls = "svd(T(3, 3)); svd(T(2, 2, 4), False); svd(T(4, 2), full_matrices=False)"},
     .doc = "A = U diag(S) Vh: singular values in descending order, with orthonormal columns U and rows Vh, the first "
-           "min(m, n) of them or, with `full_matrices`, as many as fill square matrices."};
+           "min(m, n) of them or, with `full_matrices`, as many as fill square matrices.",
+    .autocast = Autocast::widen};
 
 OP(svdvals) = {
     .signature = "svdvals(A: Tensor, *, driver: str | None = None) -> Tensor",
@@ -425,7 +430,8 @@ OP(svdvals) = {
     .derivative = {vjp_svdvals, "A"},
     .onnx = no_onnx("ONNX has no operator for it"),
     .samples = {.calls = "svdvals(T(3, 3)); svdvals(T(2, 2, 4))"},
-    .doc = "Singular values in descending order."};
+    .doc = "Singular values in descending order.",
+    .autocast = Autocast::widen};
 
 OP(geqrf) = {
     .signature = "geqrf(input: Tensor) -> (a: Tensor, tau: Tensor)",
@@ -437,7 +443,8 @@ OP(geqrf) = {
     .onnx = no_onnx("ONNX has no operator for it"),
     .samples = {.calls = "geqrf(T(3, 3)); geqrf(T(2, 4, 2))"},
     .doc = "QR factors as LAPACK packs them: R above, Householder's vectors below the diagonal, and their scales "
-           "`tau`."};
+           "`tau`.",
+    .autocast = Autocast::widen};
 
 OP(qr) = {
     .signature = "qr(A: Tensor, mode: str = 'reduced') -> (Q: Tensor, R: Tensor)",
@@ -450,6 +457,7 @@ OP(qr) = {
     .samples = {.calls = "qr(T(3, 3)); qr(T(2, 2, 4)); qr(T(4, 2))"},
     .doc = "A = Q R with orthonormal columns Q and upper triangular R: min(m, n) columns, all m ('complete'), or R "
            "alone "
-           "('r', where Q is empty)."};
+           "('r', where Q is empty).",
+    .autocast = Autocast::widen};
 
 }  // namespace rushlight

@@ -34,6 +34,7 @@ int64_t work_of(const Call& c) {
 
 void run_kernel(Call& c) {
     const Kernel& kernel = c.op.kernel;
+    WithoutAutocast within;                  // a kernel may call operators: they compute in the dtype of its result
     if (logging(Channel::dispatch)) [[unlikely]]
         log_line(Channel::dispatch, std::string(c.op.id) + ": " + kernel.name + " runs");
     WithoutInterpreter unlocked(work_of(c) > 20000);

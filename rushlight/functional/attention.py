@@ -7,7 +7,7 @@ from rushlight.functional._core import core, native
 _INFINITY = float("inf")
 
 
-@composite("nn.functional.scaled_dot_product_attention")
+@composite("nn.functional.scaled_dot_product_attention", "lower")
 def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None,
                                  enable_gqa=False):
     """softmax(query @ key^T * scale + mask) @ value.

@@ -105,7 +105,7 @@ def complex(real, imag):
     return core.view_as_complex(core.stack(core.broadcast_tensors(real, imag), -1))
 
 
-@composite("polar out")
+@composite("polar out", "widen")
 def polar(abs, angle):
     """Complex numbers from their absolute values and angles.
 

@@ -50,7 +50,7 @@ _CDIST_MODES = ("use_mm_for_euclid_dist_if_necessary", "use_mm_for_euclid_dist",
 _CDIST_ROWS = 25                                  # from here PyTorch forms euclidean distances by a product
 
 
-@composite("cdist")
+@composite("cdist", "widen")
 def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
     """The p-norms of all differences between the rows of `x1` and those of `x2`.
 

@@ -152,7 +152,7 @@ def _along_several(name, kind, input, s, dim, norm, forward):
 
 # ---- along one dimension --------------------------------------------------------------------------------------------
 
-@composite("fft.fft out")
+@composite("fft.fft out", "widen")
 def fft(input, n=None, dim=-1, norm=None):
     """The discrete Fourier transform along `dim`: X[k] = sum over j of x[j] exp(-2 pi i j k / n).
 
@@ -177,7 +177,7 @@ def fft(input, n=None, dim=-1, norm=None):
     return _along_one("fft", _transform, input, n, dim, norm, True)
 
 
-@composite("fft.ifft out")
+@composite("fft.ifft out", "widen")
 def ifft(input, n=None, dim=-1, norm=None):
     """The inverse of `fft` along `dim`.
 
@@ -198,7 +198,7 @@ def ifft(input, n=None, dim=-1, norm=None):
     return _along_one("ifft", _transform, input, n, dim, norm, False)
 
 
-@composite("fft.rfft out")
+@composite("fft.rfft out", "widen")
 def rfft(input, n=None, dim=-1, norm=None):
     """The first half of `fft` of real numbers; the other half is its mirror image, conjugated.
 
@@ -222,7 +222,7 @@ def rfft(input, n=None, dim=-1, norm=None):
     return _along_one("rfft", _halve, input, n, dim, norm, True)
 
 
-@composite("fft.irfft out")
+@composite("fft.irfft out", "widen")
 def irfft(input, n=None, dim=-1, norm=None):
     """The inverse of `rfft`: real numbers from the first half of their coefficients.
 
@@ -243,7 +243,7 @@ def irfft(input, n=None, dim=-1, norm=None):
     return _along_one("irfft", _unhalve, input, n, dim, norm, False)
 
 
-@composite("fft.hfft out")
+@composite("fft.hfft out", "widen")
 def hfft(input, n=None, dim=-1, norm=None):
     """The transform, which is real, of a signal whose second half mirrors the given one, conjugated.
 
@@ -264,7 +264,7 @@ def hfft(input, n=None, dim=-1, norm=None):
     return _along_one("hfft", _unhalve, input, n, dim, norm, True)
 
 
-@composite("fft.ihfft out")
+@composite("fft.ihfft out", "widen")
 def ihfft(input, n=None, dim=-1, norm=None):
     """The inverse of `hfft`: the first half of the inverse transform of real numbers.
 
@@ -317,7 +317,7 @@ def _several(name, kind, forward, about, one, example):
         >>> import rushlight as rl
         >>> {example.format(full)}
     """
-        composite(f"fft.{full} out")(function)
+        composite(f"fft.{full} out", "widen")(function)
 
 
 _several("fft", _transform, True, "The discrete Fourier transform", "to which the input is cut or filled up",

@@ -33,7 +33,7 @@ def linalg_diagonal(A, *, offset=0, dim1=-2, dim2=-1):
     return A.diagonal(offset, dim1, dim2)
 
 
-@composite("trace Tensor.trace out")
+@composite("trace Tensor.trace out", "widen")
 def trace(input):
     """The sum of the diagonal of a matrix.
 
@@ -56,7 +56,7 @@ def trace(input):
     return input.diagonal().sum()
 
 
-@composite("linalg.vecdot out")
+@composite("linalg.vecdot out", "lower")
 def vecdot(x, y, *, dim=-1):
     """The sum of conj(x) * y along `dim`.
 
@@ -354,7 +354,7 @@ def _product(sizes):
     return n
 
 
-@composite("linalg.tensorinv out")
+@composite("linalg.tensorinv out", "widen")
 def tensorinv(A, ind=2):
     """The inverse of A as a map from its last dimensions to its first `ind` ones.
 
@@ -383,7 +383,7 @@ def tensorinv(A, ind=2):
     return core.linalg.inv(A.reshape(n, n)).reshape(last + first)
 
 
-@composite("linalg.tensorsolve out")
+@composite("linalg.tensorsolve out", "widen")
 def tensorsolve(A, B, dims=None):
     """The X for which tensordot(A, X, X.dim()) is B.
 

@@ -37,7 +37,7 @@ def need_matrix(name, parameter, t, square=False):
 # ---- Cholesky -------------------------------------------------------------------------------------------------------
 
 
-@composite("linalg.cholesky out")
+@composite("linalg.cholesky out", "widen")
 def cholesky(A, *, upper=False):
     """The triangular factor L of A = L L^H, for symmetric (Hermitian) positive-definite matrices.
 
@@ -59,7 +59,7 @@ def cholesky(A, *, upper=False):
     return linalg["cholesky_ex"](A, upper=upper, check_errors=True)[0]
 
 
-@composite("cholesky Tensor.cholesky out")
+@composite("cholesky Tensor.cholesky out", "widen")
 def older_cholesky(input, upper=False):
     """The older name of `linalg.cholesky`.
 
@@ -81,7 +81,7 @@ def older_cholesky(input, upper=False):
     return linalg["cholesky_ex"](input, upper=upper, check_errors=True)[0]
 
 
-@composite("cholesky_solve Tensor.cholesky_solve out")
+@composite("cholesky_solve Tensor.cholesky_solve out", "widen")
 def cholesky_solve(B, L, upper=False):
     """The X of A X = B, from the Cholesky factor of A.
 
@@ -109,7 +109,7 @@ def cholesky_solve(B, L, upper=False):
     return solve(adjoint(L), solve(L, B, upper=False), upper=True)
 
 
-@composite("cholesky_inverse Tensor.cholesky_inverse out")
+@composite("cholesky_inverse Tensor.cholesky_inverse out", "widen")
 def cholesky_inverse(L, upper=False):
     """The inverse of a matrix from its Cholesky factor.
 
@@ -290,7 +290,7 @@ def lu_solve(LU, pivots, B, *, left=True, adjoint=False):
 _adjoint = adjoint
 
 
-@composite("lu_solve Tensor.lu_solve out")
+@composite("lu_solve Tensor.lu_solve out", "widen")
 def older_lu_solve(b, LU_data, LU_pivots):
     """The older form of `linalg.lu_solve`.
 
@@ -350,7 +350,7 @@ def _solve(name, A, B, left, check_errors):
     return X.mT, info
 
 
-@composite("linalg.solve out")
+@composite("linalg.solve out", "widen")
 def solve(A, B, *, left=True):
     """The X of A X = B.
 
@@ -397,7 +397,7 @@ def solve_ex(A, B, *, left=True, check_errors=False):
     return _solve_ex_result(_solve("solve_ex", A, B, left, check_errors))
 
 
-@composite("linalg.inv out")
+@composite("linalg.inv out", "widen")
 def inv(A):
     """The inverse of each matrix.
 
@@ -418,7 +418,7 @@ def inv(A):
     return linalg["inv_ex"](A, check_errors=True)[0]
 
 
-@composite("inverse Tensor.inverse out")
+@composite("inverse Tensor.inverse out", "widen")
 def inverse(input):
     """Another name of `linalg.inv`.
 
@@ -439,7 +439,7 @@ def inverse(input):
     return linalg["inv_ex"](input, check_errors=True)[0]
 
 
-@composite("triangular_solve Tensor.triangular_solve out")
+@composite("triangular_solve Tensor.triangular_solve out", "widen")
 def triangular_solve(b, A, upper=True, transpose=False, unitriangular=False):
     """The older form of `linalg.solve_triangular`.
 
@@ -471,7 +471,7 @@ def triangular_solve(b, A, upper=True, transpose=False, unitriangular=False):
 # ---- least squares --------------------------------------------------------------------------------------------------
 
 
-@composite("linalg.lstsq out")
+@composite("linalg.lstsq out", "widen")
 def lstsq(A, B, rcond=None, *, driver=None):
     """The X that makes |A X - B| smallest.
 
@@ -530,7 +530,7 @@ def _tolerances(A, atol, rtol):
     return absolute, core.where(absolute > 0, 0.0, tensor(EPSILON.get(A.dtype, 0.0) * max(A.shape[-2:])))
 
 
-@composite("linalg.pinv out")
+@composite("linalg.pinv out", "widen")
 def pinv(A, rcond=None, hermitian=False, *, atol=None, rtol=None):
     """The Moore-Penrose inverse of each matrix.
 
@@ -556,7 +556,7 @@ def pinv(A, rcond=None, hermitian=False, *, atol=None, rtol=None):
     return ops["pinv"](A, *_tolerances(A, atol, rcond if rtol is None else rtol), hermitian)
 
 
-@composite("pinverse Tensor.pinverse out")
+@composite("pinverse Tensor.pinverse out", "widen")
 def pinverse(input, rcond=1e-15):
     """The older form of `linalg.pinv`.
 
@@ -575,7 +575,7 @@ def pinverse(input, rcond=1e-15):
     return core.linalg.pinv(input, rcond)
 
 
-@composite("linalg.matrix_rank out")
+@composite("linalg.matrix_rank out", "widen")
 def matrix_rank(A, tol=None, hermitian=False, *, atol=None, rtol=None):
     """How many singular values of each matrix are not zero.
 

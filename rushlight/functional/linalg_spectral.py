@@ -10,7 +10,7 @@ _svd_result = core._named_results("svd", "U", "S", "V")
 _qr_result = core._named_results("qr", "Q", "R")
 
 
-@composite("svd Tensor.svd out")
+@composite("svd Tensor.svd out", "widen")
 def older_svd(input, some=True, compute_uv=True):
     """The older form of `linalg.svd`, with V instead of V^H.
 
@@ -40,7 +40,7 @@ def older_svd(input, some=True, compute_uv=True):
     return _svd_result((U, linalg["svdvals"](input), V))
 
 
-@composite("qr Tensor.qr out")
+@composite("qr Tensor.qr out", "widen")
 def older_qr(input, some=True):
     """The older form of `linalg.qr`.
 
@@ -78,7 +78,7 @@ def _compact(name, A, tau):
     return V, linalg["solve_triangular"](crossed, core.diag_embed(tau), upper=True, unitriangular=True)
 
 
-@composite("linalg.householder_product orgqr Tensor.orgqr out")
+@composite("linalg.householder_product orgqr Tensor.orgqr out", "widen")
 def householder_product(input, tau):
     """The first columns of the product of Householder matrices I - tau v v^H, as `geqrf` packs them.
 
@@ -105,7 +105,7 @@ def householder_product(input, tau):
     return core.eye(m, n, dtype=input.dtype) - V @ (T @ adjoint(V[..., :n, :]))
 
 
-@composite("ormqr Tensor.ormqr out")
+@composite("ormqr Tensor.ormqr out", "widen")
 def ormqr(input, tau, other, left=True, transpose=False):
     """`other` multiplied by a product of Householder matrices, as `geqrf` packs them.
 
@@ -307,7 +307,7 @@ def nuclear_norm(input, dim=(-2, -1), keepdim=False):
     return core.linalg.matrix_norm(input, "nuc", dim, keepdim)
 
 
-@composite("linalg.cond out")
+@composite("linalg.cond out", "widen")
 def cond(A, p=None):
     """How much solving with each matrix may magnify errors: norm(A) * norm(A^-1).
 

@@ -489,7 +489,7 @@ def _label_rows(targets, lengths):
     return rows
 
 
-@composite("ctc_loss nn.functional.ctc_loss")
+@composite("ctc_loss nn.functional.ctc_loss", "widen")
 def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reduction="mean", zero_infinity=False):
     """Connectionist temporal classification: minus the log-likelihood of each labelling (Graves et al., 2006).
 

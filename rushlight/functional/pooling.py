@@ -132,7 +132,7 @@ def _fractional(name, rank, input, kernel_size, output_size, output_ratio, sampl
     return values.reshape(shape), indices.reshape(shape)
 
 
-@composite("nn.functional.fractional_max_pool2d_with_indices")
+@composite("nn.functional.fractional_max_pool2d_with_indices", "widen")
 def fractional_max_pool2d_with_indices(input, kernel_size, output_size=None, output_ratio=None, return_indices=True,
                                        _random_samples=None):
     """`fractional_max_pool2d` that always returns the indices too.
@@ -156,7 +156,7 @@ def fractional_max_pool2d_with_indices(input, kernel_size, output_size=None, out
     return _fractional("fractional_max_pool2d", 2, input, kernel_size, output_size, output_ratio, _random_samples)
 
 
-@composite("nn.functional.fractional_max_pool2d")
+@composite("nn.functional.fractional_max_pool2d", "widen")
 def fractional_max_pool2d(input, kernel_size, output_size=None, output_ratio=None, return_indices=False,
                           _random_samples=None):
     """The maxima of windows that are one of two steps apart, by chance (Graham, Fractional max-pooling, 2014).
@@ -182,7 +182,7 @@ def fractional_max_pool2d(input, kernel_size, output_size=None, output_ratio=Non
     return both if return_indices else both[0]
 
 
-@composite("nn.functional.fractional_max_pool3d_with_indices")
+@composite("nn.functional.fractional_max_pool3d_with_indices", "widen")
 def fractional_max_pool3d_with_indices(input, kernel_size, output_size=None, output_ratio=None, return_indices=True,
                                        _random_samples=None):
     """`fractional_max_pool3d` that always returns the indices too.
@@ -206,7 +206,7 @@ def fractional_max_pool3d_with_indices(input, kernel_size, output_size=None, out
     return _fractional("fractional_max_pool3d", 3, input, kernel_size, output_size, output_ratio, _random_samples)
 
 
-@composite("nn.functional.fractional_max_pool3d")
+@composite("nn.functional.fractional_max_pool3d", "widen")
 def fractional_max_pool3d(input, kernel_size, output_size=None, output_ratio=None, return_indices=False,
                           _random_samples=None):
     """The maxima of windows that are one of two steps apart, by chance, in volumes.

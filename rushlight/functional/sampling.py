@@ -16,7 +16,7 @@ def _default_corners(name, align_corners):
     return bool(align_corners)
 
 
-@composite("nn.functional.grid_sample")
+@composite("nn.functional.grid_sample", "widen")
 def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corners=None):
     """Images sampled at the places of a grid.
 
@@ -44,7 +44,7 @@ def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corner
     return _sample(input, grid, mode, padding_mode, _default_corners("grid_sample", align_corners))
 
 
-@composite("grid_sampler grid_sampler_2d grid_sampler_3d")
+@composite("grid_sampler grid_sampler_2d grid_sampler_3d", "widen")
 def grid_sampler(input, grid, interpolation_mode, padding_mode, align_corners):
     """`nn.functional.grid_sample` with its modes as numbers.
 

@@ -40,7 +40,7 @@ def _centred(input, n_fft, pad_mode):
     return padded.reshape(padded.shape[3 - len(shape):])
 
 
-@composite("stft Tensor.stft")
+@composite("stft Tensor.stft", "widen")
 def stft(input, n_fft, hop_length=None, win_length=None, window=None, center=True, pad_mode="reflect",
          normalized=False, onesided=None, return_complex=None, align_to_window=None):
     """The spectra of overlapping frames of a signal.

@@ -79,7 +79,7 @@ def adaptive_max_pool1d_with_indices(input, output_size, return_indices=False):
     return native.adaptive_max_pool1d(input, output_size, True)
 
 
-@composite("nn.functional.max_unpool2d")
+@composite("nn.functional.max_unpool2d", "widen")
 def max_unpool2d(input, indices, kernel_size, stride=None, padding=0, output_size=None):
     """Puts maxima back where `max_pool2d` found them, and zeros everywhere else.
 
@@ -116,7 +116,7 @@ def adaptive_max_pool2d_with_indices(input, output_size, return_indices=False):
     return native.adaptive_max_pool2d(input, output_size, True)
 
 
-@composite("nn.functional.max_unpool3d")
+@composite("nn.functional.max_unpool3d", "widen")
 def max_unpool3d(input, indices, kernel_size, stride=None, padding=0, output_size=None):
     """Puts maxima back where `max_pool3d` found them, and zeros everywhere else.
 

@@ -169,3 +169,22 @@ def test_scaler_leaves_out_steps_that_overflow():
     with pytest.warns(UserWarning, match="not available"):
         off = rl.GradScaler()
     assert not off.is_enabled() and off.scale(w) is w
+
+
+TALL = rl.tensor([[2.0, 0.3], [0.1, 1.7], [0.7, -0.9]])
+EXACT = {"pinv": lambda: rl.linalg.pinv(TALL), "inv": lambda: rl.linalg.inv(TALL[:2]),
+         "svdvals": lambda: rl.linalg.svdvals(TALL),
+         "householder_product": lambda: rl.linalg.householder_product(TALL, TALL[0]),
+         "rfft": lambda: rl.fft.rfft(TALL), "solve": lambda: rl.linalg.solve(TALL[:2], TALL[:2])}
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_linear_algebra_and_transforms_lose_nothing(name):
+    want = EXACT[name]()
+    with rl.autocast("cpu"):
+        assert rl.equal(EXACT[name](), want)
+
+
+def test_attention_takes_mixed_dtypes():
+    with rl.autocast("cpu"):
+        assert F.scaled_dot_product_attention(X[None], LOW[None], X[None]).dtype is rl.bfloat16
