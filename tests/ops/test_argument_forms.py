@@ -129,7 +129,7 @@ def test_circles_of_a_part(pad):
 @pytest.mark.parametrize("says, kind, call", [
     ("flipud: input has shape", RuntimeError, lambda: rl.flipud(rl.tensor(1.0))),
     ("fliplr: input has shape", RuntimeError, lambda: rl.fliplr(rl.ones(1))),
-    ("roll: dims=0", IndexError, lambda: rl.roll(rl.tensor(1.0), 0, 0)),
+    ("roll: dims=\\(0,\\)", IndexError, lambda: rl.roll(rl.tensor(1.0), 0, 0)),
     ("unbind: input has shape", IndexError, lambda: rl.tensor(1).unbind(0)),
     ("hardtanh: min_val=0.5 and max_val=-0.5", ValueError, lambda: F.hardtanh(rl.ones(1), 0.5, -0.5)),
     ("softshrink: lambd=-0.5", RuntimeError, lambda: F.softshrink(rl.ones(1), -0.5)),
@@ -138,7 +138,7 @@ def test_circles_of_a_part(pad):
     ("adaptive_avg_pool2d: input has shape", ValueError, lambda: F.adaptive_avg_pool2d(rl.ones(2, 2), 1)),
     ("amax: input of shape", RuntimeError, lambda: rl.amax(rl.ones(5, 0))),
     ("isclose: rtol=-1 is negative", RuntimeError, lambda: rl.isclose(rl.ones(1), rl.ones(1), rtol=-1)),
-    ("add: the shapes \\(2,\\) of input and \\(3,\\) of other", RuntimeError, lambda: rl.ones(2) + rl.ones(3)),
+    ("add: the shapes .*input has shape \\(2,\\), other \\(3,\\)", RuntimeError, lambda: rl.ones(2) + rl.ones(3)),
     ("erfinv_?: input has dtype complex64", NotImplementedError, lambda: rl.erfinv(rl.zeros(1, dtype=rl.complex64))),
 ])
 def test_refusals(says, kind, call):

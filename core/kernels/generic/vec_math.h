@@ -530,7 +530,8 @@ RUSHLIGHT_INLINE Vec<double> lgamma_of_positive(Vec<double> x) {
     Vec<double> tail =
         w * polynomial(w * w, 1 / 12.0, -1 / 360.0, 1 / 1260.0, -1 / 1680.0, 1 / 1188.0, -691 / 360360.0);
     Vec<double> y = multiply_add(z - 0.5, log_z, 0.91893853320467274178 - z) + tail;
-    return where(x == infinity<double>, x, y - log(where(small, steps, Vec<double>(1))));
+    y -= log(where(small, steps, Vec<double>(1)));
+    return where(x == infinity<double>, x, where((x == 1) | (x == 2), Vec<double>(0), y));
 }
 RUSHLIGHT_INLINE Vec<float> lgamma(Vec<float> x) {
     Vec<float> y = in_double(x, [](Vec<double> a) { return lgamma_of_positive(a); });
