@@ -467,6 +467,8 @@ def start_program(pause=0.0, persistent=False):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # A shell's background jobs ignore interrupts, and whatever they start inherits that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     return process, [int(pid) for pid in process.stdout.readline().split()]
 
