@@ -93,18 +93,22 @@ def _speak_of(error, function, name, args, named):
     error.args = (f"{name}: {start}{apart}{_shapes(function, args, named) if apart else ''}",)
 
 
-def _shapes(function, args, named):
+def _bound(function, args, named):
+    """The parameters of `function`, and what was given for them, by name."""
     from inspect import signature  # too slow to import for every program
 
-    given = signature(function).bind(*args, **named).arguments
+    found = signature(function)
+    return found.parameters, found.bind(*args, **named).arguments
+
+
+def _shapes(function, args, named):
+    _, given = _bound(function, args, named)
     shown = [f"{param} {tuple(value.shape)}" for param, value in given.items() if isinstance(value, Tensor)]
     return f" ({', '.join(shown).replace(' ', ' has shape ', 1)})" if shown else ""
 
 
 def _misplaced(function, name, args, named, culprit):
-    from inspect import signature  # too slow to import for every program
-
-    given = signature(function).bind(*args, **named).arguments
+    params, given = _bound(function, args, named)
     for param, value in given.items():
         if value is culprit and isinstance(value, Tensor):
             return TypeError(f"{name}: argument '{param}' must not be a Tensor")
@@ -113,7 +117,7 @@ def _misplaced(function, name, args, named, culprit):
         if isinstance(value, (list, tuple)) and any(item is culprit for item in value):
             return TypeError(f"{name}: argument '{param}' must hold tensors only, not {type(culprit).__name__}")
     if isinstance(culprit, (int, float, complex)):         # what was computed of a number where a tensor was due
-        for param in signature(function).parameters.values():
+        for param in params.values():
             if param.default is param.empty and isinstance(given.get(param.name), (int, float, complex)):
                 kind = type(given[param.name]).__name__
                 return TypeError(f"{name}: argument '{param.name}' must be Tensor, not {kind}")

@@ -16,10 +16,6 @@ _triangular_result = core._named_results("triangular_solve", "solution", "cloned
 EPSILON = {core.float32: 2.0**-23, core.float64: 2.0**-52, core.complex64: 2.0**-23, core.complex128: 2.0**-52}
 
 
-def adjoint(x):
-    return x.mT.conj() if x.is_complex() else x.mT
-
-
 def is_vector(A, B):
     """Is the right side of A a batch of vectors, as PyTorch tells it?"""
     return B.dim() == 1 or (B.dim() == A.dim() - 1 and B.shape == A.shape[:-1])
@@ -105,8 +101,8 @@ def cholesky_solve(B, L, upper=False):
     need_matrix("cholesky_solve", "L", L, square=True)
     solve = linalg["solve_triangular"]
     if upper:
-        return solve(L, solve(adjoint(L), B, upper=False), upper=True)
-    return solve(adjoint(L), solve(L, B, upper=False), upper=True)
+        return solve(L, solve(core.adjoint(L), B, upper=False), upper=True)
+    return solve(core.adjoint(L), solve(L, B, upper=False), upper=True)
 
 
 @composite("cholesky_inverse Tensor.cholesky_inverse out", "widen")
@@ -278,16 +274,13 @@ def lu_solve(LU, pivots, B, *, left=True, adjoint=False):
         )
     n, solve, rows = LU.shape[-1], linalg["solve_triangular"], ops["lu_rows"]
     if not left:
-        X = core.linalg.lu_solve(LU, pivots, _adjoint(B), adjoint=not adjoint)
-        return _adjoint(X)
+        X = core.linalg.lu_solve(LU, pivots, core.adjoint(B), adjoint=not adjoint)
+        return core.adjoint(X)
     if adjoint:
-        upper_h = _adjoint(LU)
+        upper_h = core.adjoint(LU)
         Y = solve(upper_h, solve(upper_h, B, upper=False), upper=True, unitriangular=True)
         return _take_rows(Y, rows(pivots, n, True))
     return solve(LU, solve(LU, _take_rows(B, rows(pivots, n)), upper=False, unitriangular=True), upper=True)
-
-
-_adjoint = adjoint
 
 
 @composite("lu_solve Tensor.lu_solve out", "widen")

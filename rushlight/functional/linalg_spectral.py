@@ -1,7 +1,7 @@
 """Linear algebra: the older names of spectra and QR, products of Householder matrices, norms of matrices."""
 from rushlight.functional._composite import composite
 from rushlight.functional._core import core
-from rushlight.functional.linalg_solve import adjoint, need_matrix
+from rushlight.functional.linalg_solve import need_matrix
 
 ops, linalg = core._groups["_ops"], core._groups["linalg"]
 vector_norm = linalg["vector_norm"]
@@ -33,7 +33,7 @@ def older_svd(input, some=True, compute_uv=True):
     need_matrix("svd", "input", input)
     if compute_uv:
         U, S, Vh = linalg["svd"](input, not some)
-        return _svd_result((U, S, adjoint(Vh)))
+        return _svd_result((U, S, core.adjoint(Vh)))
     m, n = input.shape[-2:]
     batch = input.shape[:-2]
     U, V = (input.new_zeros((*batch, size, size)) for size in (m, n))
@@ -74,7 +74,7 @@ def _compact(name, A, tau):
     if tau.dtype != A.dtype:
         raise RuntimeError(f"{name}: tau has dtype {tau.dtype}; expected {A.dtype}")
     V = A[..., :k].tril(-1) + core.eye(m, k, dtype=A.dtype)
-    crossed = tau.unsqueeze(-1) * (adjoint(V) @ V).triu(1)
+    crossed = tau.unsqueeze(-1) * (core.adjoint(V) @ V).triu(1)
     return V, linalg["solve_triangular"](crossed, core.diag_embed(tau), upper=True, unitriangular=True)
 
 
@@ -102,7 +102,7 @@ def householder_product(input, tau):
     if m < n:
         shape = tuple(input.shape)
         raise RuntimeError(f"householder_product: input has shape {shape}; expected as many rows as columns")
-    return core.eye(m, n, dtype=input.dtype) - V @ (T @ adjoint(V[..., :n, :]))
+    return core.eye(m, n, dtype=input.dtype) - V @ (T @ core.adjoint(V[..., :n, :]))
 
 
 @composite("ormqr Tensor.ormqr out", "widen")
@@ -135,8 +135,8 @@ def ormqr(input, tau, other, left=True, transpose=False):
             f"ormqr: other has shape {tuple(other.shape)} and input {tuple(input.shape)}; expected "
             f"other.shape[{-2 if left else -1}] == {input.shape[-2]} and equal batches"
         )
-    T = adjoint(T) if transpose else T
-    return other - V @ (T @ (adjoint(V) @ other)) if left else other - ((other @ V) @ T) @ adjoint(V)
+    T = core.adjoint(T) if transpose else T
+    return other - V @ (T @ (core.adjoint(V) @ other)) if left else other - ((other @ V) @ T) @ core.adjoint(V)
 
 
 @composite("logdet Tensor.logdet")
@@ -350,7 +350,7 @@ def _range_of(A, q, niter):
     qr = linalg["qr"]
     Q = qr(A @ core.randn(A.shape[-1], q, dtype=A.dtype))[0]
     for _ in range(niter):
-        Q = qr(A @ qr(adjoint(A) @ Q)[0])[0]
+        Q = qr(A @ qr(core.adjoint(A) @ Q)[0])[0]
     return Q
 
 
@@ -375,10 +375,10 @@ def svd_lowrank(A, q=6, niter=2, M=None):
     need_matrix("svd_lowrank", "A", A)
     A = A if M is None else A - M
     wide = A.shape[-2] < A.shape[-1]
-    A = adjoint(A) if wide else A
+    A = core.adjoint(A) if wide else A
     Q = _range_of(A, 6 if q is None else q, niter)
-    U, S, Vh = linalg["svd"](adjoint(Q) @ A, False)
-    U, V = Q @ U, adjoint(Vh)
+    U, S, Vh = linalg["svd"](core.adjoint(Q) @ A, False)
+    U, V = Q @ U, core.adjoint(Vh)
     return (V, S, U) if wide else (U, S, V)
 
 
