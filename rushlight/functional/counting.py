@@ -1,6 +1,7 @@
 """Distinct values: `unique` and `unique_consecutive`."""
 from rushlight.functional._composite import composite
 from rushlight.functional._core import core
+from rushlight.functional._dims import place_of
 
 _values = core._groups["_ops"]["unique_values"]
 _rows = core._groups["_ops"]["unique_rows"]
@@ -16,10 +17,7 @@ def _distinct(name, input, return_inverse, return_counts, dim, consecutive):
 
 
 def _distinct_slices(name, input, return_inverse, return_counts, dim, consecutive):
-    rank = input.dim()
-    if not -rank <= dim < rank:
-        expected = f"expected {-rank} <= dim <= {rank - 1}" if rank else "expected at least one dimension"
-        raise IndexError(f"{name}: dim={dim} is out of range for input of shape {tuple(input.shape)}; {expected}")
+    place_of(name, dim, input)
     slices = input.detach().movedim(dim, 0)
     n = slices.size(0)
     if slices.numel() == 0 and (n > 0 or 0 in slices.shape[1:]):

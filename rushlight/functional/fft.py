@@ -3,6 +3,7 @@ from math import inf, sqrt
 
 from rushlight.functional._composite import composite, write
 from rushlight.functional._core import core, native
+from rushlight.functional._dims import place_of
 
 ops = core._groups["_ops"]
 _SHORT = (core.float16, core.bfloat16)
@@ -47,16 +48,7 @@ def _one_dim(name, n, dim, input):
         raise TypeError(f"{name}: argument 'dim' must be int, not {type(dim).__name__}")
     if n is not None and not isinstance(n, int):
         raise TypeError(f"{name}: argument 'n' must be int | None, not {type(n).__name__}")
-    return _place(name, dim, input)
-
-
-def _place(name, dim, input):
-    rank = input.dim()
-    if not -rank <= dim < rank:
-        expected = f"{-rank} <= dim <= {rank - 1}" if rank else "at least one dimension"
-        raise IndexError(
-            f"{name}: dim={dim} is out of range for input of shape {tuple(input.shape)}; expected {expected}")
-    return dim % rank
+    return place_of(name, dim, input)
 
 
 def _ints(name, value, argument):
@@ -70,7 +62,7 @@ def _dims_and_sizes(name, s, dim, input):
     """The dimensions to transform, and how many points along each; None where the input decides."""
     shape = tuple(input.shape)
     s = None if s is None else _ints(name, s, "s")
-    dims = None if dim is None else [_place(name, d, input) for d in _ints(name, dim, "dim")]
+    dims = None if dim is None else [place_of(name, d, input) for d in _ints(name, dim, "dim")]
     if dims is None:
         if s is not None and len(s) > len(shape):
             raise RuntimeError(f"{name}: s={tuple(s)} has {len(s)} sizes for input of shape {shape}; "
@@ -411,7 +403,7 @@ def rfftfreq(n, d=1.0, *, out=None, dtype=None, layout=None, device=None, requir
 
 
 def _rolled(name, input, dim, offset):
-    dims = range(input.dim()) if dim is None else [_place(name, d, input) for d in _ints(name, dim, "dim")]
+    dims = range(input.dim()) if dim is None else [place_of(name, d, input) for d in _ints(name, dim, "dim")]
     shifts = [(input.shape[d] + offset) // 2 for d in dims]
     return input.roll(shifts, tuple(dims)) if shifts else input.clone()
 

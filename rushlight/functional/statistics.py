@@ -1,6 +1,7 @@
 """Statistics: quantiles, sums without NaN, the most frequent value, covariance."""
 from rushlight.functional._composite import composite
 from rushlight.functional._core import Tensor, core
+from rushlight.functional._dims import place_of
 
 _vector_norm = core._groups["linalg"]["vector_norm"]
 _aminmax = core._named_results("aminmax", "min", "max")
@@ -142,9 +143,7 @@ def _quantile(name, input, q, dim, keepdim, interpolation, skip_nan):
         shape = [1] * rank if keepdim else []
         flat = input.reshape(1, -1)
     else:
-        if not -max(rank, 1) <= dim < max(rank, 1):
-            raise IndexError(f"{name}: dim={dim} is out of range for input of shape {tuple(input.shape)}; "
-                             f"expected {-max(rank, 1)} <= dim <= {max(rank, 1) - 1}")
+        place_of(name, dim, input, scalar=True)
         moved = input.unsqueeze(-1) if rank == 0 else input.movedim(dim, -1)
         shape = list(moved.shape[:-1])
         if keepdim and rank:
