@@ -1,0 +1,247 @@
+"""Gradient checkpointing: memory for time. What backward needs of a segment is computed again instead of kept.
+
+Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016.
+"""
+import contextlib
+
+import rushlight
+from rushlight.autograd import enable_grad
+from rushlight.autograd.graph import saved_tensors_hooks
+
+__all__ = [
+    "CheckpointError",
+    "checkpoint",
+    "checkpoint_sequential",
+    "noop_context_fn",
+    "set_checkpoint_debug_enabled",
+    "set_checkpoint_early_stop",
+]
+
+
+class CheckpointError(RuntimeError):
+    """What was computed again is not what was computed first."""
+
+
+class _StopRecomputation(Exception):
+    """All that was saved is here again; the rest of the function need not run."""
+
+
+def noop_context_fn():
+    """Two contexts that do nothing: the default of `checkpoint`'s `context_fn`."""
+    return contextlib.nullcontext(), contextlib.nullcontext()
+
+
+_override = {"early_stop": None, "debug": None}
+
+
+@contextlib.contextmanager
+def _overridden(name, value):
+    before, _override[name] = _override[name], value
+    try:
+        yield
+    finally:
+        _override[name] = before
+
+
+def set_checkpoint_early_stop(enable):
+    """In the block, whether recomputation stops as soon as all that backward needs is there.
+
+    Args:
+        enable (bool): overrides the argument of `checkpoint`.
+
+    Example:
+        >>> from rushlight.utils.checkpoint import set_checkpoint_early_stop
+        >>> with set_checkpoint_early_stop(False):
+        ...     pass
+    """
+    return _overridden("early_stop", enable)
+
+
+def set_checkpoint_debug_enabled(enabled):
+    """In the block, whether a CheckpointError lists all that was saved both times.
+
+    Args:
+        enabled (bool or None): overrides the argument of `checkpoint`; None leaves it as it is.
+    """
+    return _overridden("debug", enabled)
+
+
+def _setting(name, argument):
+    return argument if _override[name] is None else _override[name]
+
+
+def checkpoint(function, *args, use_reentrant=None, context_fn=noop_context_fn, determinism_check="default",
+               debug=False, early_stop=True, preserve_rng_state=True, **kwargs):
+    """Calls a function without keeping what its backward needs; backward calls it again.
+
+    The inputs need not require grad: the function's parameters get their gradients all the same. Random numbers, dropout's
+    for one, are drawn again as they were, and autocast is as it was. Works with `autograd.grad`, with second derivatives
+    and inside another checkpoint.
+
+    Args:
+        function (callable): of `args` and `kwargs`; it should depend on nothing that changes before backward.
+        use_reentrant (bool, optional): accepted; there is one implementation, which does what both of PyTorch's do.
+        context_fn (callable): returns two contexts, for the first run and for the second.
+        determinism_check (str): "default" compares shapes and dtypes of what is computed again, "none" does not.
+        debug (bool): a CheckpointError lists all that was saved both times. Default: False.
+        early_stop (bool): end the second run when backward has all it needs. Default: True.
+        preserve_rng_state (bool): draw the same random numbers in the second run. Default: True.
+
+    Returns:
+        What the function returns.
+
+    Raises:
+        ValueError: `determinism_check` is unknown.
+        CheckpointError: in backward, when the second run saves something else than the first.
+        RuntimeError: in backward, when an argument was changed in place since.
+
+    Example:
+        >>> import rushlight as rl
+        >>> from rushlight.utils.checkpoint import checkpoint
+        >>> x = rl.ones(2, requires_grad=True)
+        >>> checkpoint(lambda x: (x * x).exp().sum(), x).backward()
+        >>> x.grad
+        tensor([5.4366, 5.4366])
+    """
+    if determinism_check not in ("default", "none"):
+        raise ValueError(f"checkpoint: determinism_check={determinism_check!r}; expected 'default' or 'none'")
+    if not rushlight.is_grad_enabled():
+        return function(*args, **kwargs)
+    run = _Run(function, args, kwargs, preserve_rng_state)
+    forward_context, run.again_context = context_fn()
+    run.compare, run.debug = determinism_check == "default", _setting("debug", debug)
+    run.early_stop = _setting("early_stop", early_stop)
+    with saved_tensors_hooks(run.note, run.fetch), forward_context:
+        result = function(*args, **kwargs)
+    run.remember_versions()
+    return result
+
+
+class _Run:
+    # One call of `checkpoint`: what is needed to call again, and what the second call has saved.
+    def __init__(self, function, args, kwargs, preserve_rng_state):
+        self.function, self.args, self.kwargs = function, args, kwargs
+        self.random_state = rushlight.get_rng_state() if preserve_rng_state else None
+        self.autocast = (rushlight.is_autocast_enabled("cpu"), rushlight.get_autocast_dtype("cpu"))
+        self.noted = []                                  # (shape, dtype) of each tensor saved in the first run
+        self.again = {}                                  # its number -> the tensor, between recomputing and use
+
+    def note(self, tensor):
+        self.noted.append(_described(tensor))
+        return len(self.noted) - 1
+
+    def remember_versions(self):
+        arguments = (*self.args, *self.kwargs.values())
+        self.versions = [(a, a._version) for a in arguments
+                         if isinstance(a, rushlight.Tensor) and not a.is_inference()]
+
+    def fetch(self, number):
+        if number not in self.again:
+            self.recompute()
+        return self.again.pop(number)
+
+    def recompute(self):
+        self.check_versions()
+        self.again = {}
+        saved = []
+
+        def keep(tensor):
+            # Its own history is not needed: the first run's node knows where the gradient goes on.
+            self.again[len(saved)] = tensor.detach()
+            saved.append(_described(tensor))
+            if self.early_stop and len(saved) == len(self.noted):
+                raise _StopRecomputation
+            return len(saved) - 1
+
+        def use(number):
+            raise CheckpointError("checkpoint: the function runs backward through itself")
+
+        enabled, dtype = self.autocast
+        with self.random_numbers(), enable_grad(), rushlight.autocast("cpu", dtype=dtype, enabled=enabled), \
+                saved_tensors_hooks(keep, use), self.again_context, contextlib.suppress(_StopRecomputation):
+            self.function(*self.args, **self.kwargs)
+        self.check(saved)
+
+    @contextlib.contextmanager
+    def random_numbers(self):
+        if self.random_state is None:
+            yield
+            return
+        with rushlight.random.fork_rng():
+            rushlight.set_rng_state(self.random_state)
+            yield
+
+    def check_versions(self):
+        for place, (tensor, version) in enumerate(self.versions):
+            if tensor._version != version:
+                raise RuntimeError(
+                    f"checkpoint: tensor argument {place} of shape {tuple(tensor.shape)} was modified by an inplace "
+                    f"operation: it is at version {tensor._version}; expected version {version}, so that the function "
+                    "can be run again")
+
+    def check(self, saved):
+        if len(saved) != len(self.noted):
+            self.refuse(f"{len(saved)} tensors were saved; expected {len(self.noted)} as in the first run", saved)
+        for number, (now, first) in enumerate(zip(saved, self.noted, strict=True)):
+            if self.compare and now != first:
+                self.refuse(f"saved tensor {number} is {_shown(now)}; expected {_shown(first)} as in the first run", saved)
+
+    def refuse(self, what, saved):
+        text = f"checkpoint: when the function was run again, {what}. It must compute the same each time."
+        if self.debug:
+            text += "".join(f"\n  {title}: " + ", ".join(_shown(item) for item in items)
+                            for title, items in (("first run", self.noted), ("again", saved)))
+        raise CheckpointError(text)
+
+
+def _described(tensor):
+    return tuple(tensor.shape), tensor.dtype
+
+
+def _shown(description):
+    shape, dtype = description
+    return f"{str(dtype).removeprefix('rushlight.')}{list(shape)}"
+
+
+def checkpoint_sequential(functions, segments, input, use_reentrant=None, preserve_rng_state=True):
+    """Runs a sequence of modules in segments, each of which but the last is checkpointed.
+
+    Args:
+        functions (Sequential or list of callables): run one after the other.
+        segments (int): how many pieces of equal length to make.
+        input (Tensor): what the first gets.
+        use_reentrant (bool, optional): accepted, see `checkpoint`.
+        preserve_rng_state (bool): draw the same random numbers again. Default: True.
+
+    Returns:
+        Tensor: what the last returns.
+
+    Raises:
+        ValueError: `segments` is not between 1 and the number of functions.
+
+    Example:
+        >>> import rushlight as rl
+        >>> from rushlight.utils.checkpoint import checkpoint_sequential
+        >>> net = rl.nn.Sequential(rl.nn.Linear(4, 4), rl.nn.ReLU(), rl.nn.Linear(4, 1))
+        >>> checkpoint_sequential(net, 2, rl.ones(3, 4)).shape
+        rushlight.Size([3, 1])
+    """
+    if isinstance(functions, rushlight.nn.Sequential):
+        functions = list(functions.children())
+    if not 1 <= segments <= len(functions):
+        raise ValueError(f"checkpoint_sequential: segments={segments} for {len(functions)} functions; "
+                         "expected at least 1 and at most as many as there are functions")
+
+    def part(start, end):
+        def run(value):
+            for function in functions[start:end]:
+                value = function(value)
+            return value
+        return run
+
+    size = len(functions) // segments
+    last = size * (segments - 1)
+    for start in range(0, last, size):
+        input = checkpoint(part(start, start + size), input, use_reentrant=use_reentrant,
+                           preserve_rng_state=preserve_rng_state)
+    return part(last, len(functions))(input)
