@@ -4,9 +4,12 @@ Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016.
 """
 import contextlib
 
-import rushlight
+from rushlight.amp import autocast, get_autocast_dtype, is_autocast_enabled
 from rushlight.autograd import enable_grad
 from rushlight.autograd.graph import saved_tensors_hooks
+from rushlight.functional._core import Tensor, core
+from rushlight.nn import Sequential
+from rushlight.random import fork_rng, get_rng_state, set_rng_state
 
 __all__ = [
     "CheckpointError",
@@ -74,9 +77,9 @@ def checkpoint(function, *args, use_reentrant=None, context_fn=noop_context_fn, 
                debug=False, early_stop=True, preserve_rng_state=True, **kwargs):
     """Calls a function without keeping what its backward needs; backward calls it again.
 
-    The inputs need not require grad: the function's parameters get their gradients all the same. Random numbers, dropout's
-    for one, are drawn again as they were, and autocast is as it was. Works with `autograd.grad`, with second derivatives
-    and inside another checkpoint.
+    The inputs need not require grad: the function's parameters get their gradients all the same. Random numbers,
+    dropout's for one, are drawn again as they were, and autocast is as it was. Works with `autograd.grad`, with second
+    derivatives and inside another checkpoint.
 
     Args:
         function (callable): of `args` and `kwargs`; it should depend on nothing that changes before backward.
@@ -105,7 +108,7 @@ def checkpoint(function, *args, use_reentrant=None, context_fn=noop_context_fn, 
     """
     if determinism_check not in ("default", "none"):
         raise ValueError(f"checkpoint: determinism_check={determinism_check!r}; expected 'default' or 'none'")
-    if not rushlight.is_grad_enabled():
+    if not core.is_grad_enabled():
         return function(*args, **kwargs)
     run = _Run(function, args, kwargs, preserve_rng_state)
     forward_context, run.again_context = context_fn()
@@ -121,8 +124,8 @@ class _Run:
     # One call of `checkpoint`: what is needed to call again, and what the second call has saved.
     def __init__(self, function, args, kwargs, preserve_rng_state):
         self.function, self.args, self.kwargs = function, args, kwargs
-        self.random_state = rushlight.get_rng_state() if preserve_rng_state else None
-        self.autocast = (rushlight.is_autocast_enabled("cpu"), rushlight.get_autocast_dtype("cpu"))
+        self.random_state = get_rng_state() if preserve_rng_state else None
+        self.autocast = (is_autocast_enabled("cpu"), get_autocast_dtype("cpu"))
         self.noted = []                                  # (shape, dtype) of each tensor saved in the first run
         self.again = {}                                  # its number -> the tensor, between recomputing and use
 
@@ -133,7 +136,7 @@ class _Run:
     def remember_versions(self):
         arguments = (*self.args, *self.kwargs.values())
         self.versions = [(a, a._version) for a in arguments
-                         if isinstance(a, rushlight.Tensor) and not a.is_inference()]
+                         if isinstance(a, Tensor) and not a.is_inference()]
 
     def fetch(self, number):
         if number not in self.again:
@@ -157,7 +160,7 @@ class _Run:
             raise CheckpointError("checkpoint: the function runs backward through itself")
 
         enabled, dtype = self.autocast
-        with self.random_numbers(), enable_grad(), rushlight.autocast("cpu", dtype=dtype, enabled=enabled), \
+        with self.random_numbers(), enable_grad(), autocast("cpu", dtype=dtype, enabled=enabled), \
                 saved_tensors_hooks(keep, use), self.again_context, contextlib.suppress(_StopRecomputation):
             self.function(*self.args, **self.kwargs)
         self.check(saved)
@@ -167,8 +170,8 @@ class _Run:
         if self.random_state is None:
             yield
             return
-        with rushlight.random.fork_rng():
-            rushlight.set_rng_state(self.random_state)
+        with fork_rng():
+            set_rng_state(self.random_state)
             yield
 
     def check_versions(self):
@@ -184,7 +187,8 @@ class _Run:
             self.refuse(f"{len(saved)} tensors were saved; expected {len(self.noted)} as in the first run", saved)
         for number, (now, first) in enumerate(zip(saved, self.noted, strict=True)):
             if self.compare and now != first:
-                self.refuse(f"saved tensor {number} is {_shown(now)}; expected {_shown(first)} as in the first run", saved)
+                self.refuse(f"saved tensor {number} is {_shown(now)}; expected {_shown(first)} as in the first run",
+                            saved)
 
     def refuse(self, what, saved):
         text = f"checkpoint: when the function was run again, {what}. It must compute the same each time."
@@ -226,7 +230,7 @@ def checkpoint_sequential(functions, segments, input, use_reentrant=None, preser
         >>> checkpoint_sequential(net, 2, rl.ones(3, 4)).shape
         rushlight.Size([3, 1])
     """
-    if isinstance(functions, rushlight.nn.Sequential):
+    if isinstance(functions, Sequential):
         functions = list(functions.children())
     if not 1 <= segments <= len(functions):
         raise ValueError(f"checkpoint_sequential: segments={segments} for {len(functions)} functions; "

@@ -122,11 +122,12 @@ def _changing(first, second):
     return lambda x: next(calls)(x)
 
 
-@pytest.mark.parametrize("second", [lambda x: x.exp(), lambda x: x.exp().sin().cos().sin(), lambda x: x.sum().exp().sin()])
+@pytest.mark.parametrize("second", [
+    lambda x: x.exp(), lambda x: x.exp().sin().cos().sin(), lambda x: x.sum().exp().sin()])
 def test_a_function_that_changes_is_noticed(second):
     x = rl.ones(3, requires_grad=True)
     y = checkpoint(_changing(lambda x: x.exp().sin(), second), x, early_stop=False, debug=True)
-    with pytest.raises(CheckpointError, match=r"(?s)checkpoint: when the function was run again.*first run: float32\[3\]"):
+    with pytest.raises(CheckpointError, match=r"(?s)checkpoint: when the function was.*first run: float32\[3\]"):
         y.sum().backward()
 
 
