@@ -19,14 +19,50 @@ def make_fetcher(settings):
         return _stream_fetcher(settings)
     dataset, collate_fn = settings.dataset, settings.collate_fn
     if not settings.auto_collation:
-        return lambda index: collate_fn(dataset[index])
+        return lambda index: collate_fn(_sample(dataset, index))
     if collate_fn is default_collate:
         rows = _row_fetcher(dataset)
         if rows is not None:
             return rows
     if callable(getattr(dataset, "__getitems__", None)):
-        return lambda indices: collate_fn(dataset.__getitems__(indices))
-    return lambda indices: collate_fn([dataset[index] for index in indices])
+        return lambda indices: _collated(collate_fn, dataset.__getitems__(indices), indices)
+    return lambda indices: _collated(collate_fn, [_sample(dataset, index) for index in indices], indices)
+
+
+def _sample(dataset, index):
+    try:
+        return dataset[index]
+    except Exception as error:
+        error.add_note(f"DataLoader: this is about sample {index!r} of the dataset")
+        raise
+
+
+def _collated(collate_fn, samples, indices):
+    try:
+        return collate_fn(samples)
+    except Exception as error:
+        error.add_note(_odd_sample(samples, indices))
+        raise
+
+
+def _odd_sample(samples, indices):
+    # Most batches that cannot be made have one sample that is unlike the first.
+    kinds = [_kind(sample) for sample in samples]
+    for index, kind in zip(indices, kinds):
+        if kind != kinds[0]:
+            return f"DataLoader: sample {index!r} of the dataset is {kind}; sample {indices[0]!r} is {kinds[0]}"
+    return f"DataLoader: this is about the samples {indices!r} of the dataset; each is {kinds[0] if kinds else 'gone'}"
+
+
+def _kind(value):
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key!r}: {_kind(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, (tuple, list)):
+        inside = ", ".join(_kind(item) for item in value[:8]) + (", ..." if len(value) > 8 else "")
+        return f"{type(value).__name__} of {len(value)} ({inside})"
+    shape = getattr(value, "shape", None)
+    name = "None" if value is None else type(value).__name__
+    return name if shape is None else f"{name} of shape {tuple(shape)}"
 
 
 def _row_fetcher(dataset):
@@ -54,6 +90,6 @@ def _stream_fetcher(settings):
         batch = list(itertools.islice(samples, len(indices)))
         if not batch or (drop_last and len(batch) < len(indices)):
             raise StopIteration
-        return collate_fn(batch)
+        return _collated(collate_fn, batch, range(len(batch)))
 
     return several if settings.auto_collation else one

@@ -3,15 +3,17 @@ import multiprocessing
 import os
 import signal
 import time
+import warnings
 from multiprocessing.connection import wait
 
 from rushlight.utils.data import _worker
 from rushlight.utils.data._segments import Channel
-from rushlight.utils.data._worker import EXHAUSTED, RESUME, STOP, Failure, Settings
+from rushlight.utils.data._worker import EXHAUSTED, RESUME, STACK, STOP, Failure, Settings
 from rushlight.utils.data.dataloader import DataLoaderWorkerError, Iterator
 
 _PATIENCE = 5.0  # seconds that a worker has to end by itself, at the end of its work
 _HASTE = 0.1  # the same, when it or another has failed
+_SLOW = 60.0  # seconds without a message before a warning says what the workers are doing
 
 
 class _Worker:
@@ -20,6 +22,7 @@ class _Worker:
         self.process, self.channel = process, channel
         self.active = True
         self.tasks = {}
+        self.asked = self.warned = False                 # for its stack, and about its slowness
 
     def send(self, kind, number, index):
         self.channel.send((kind, number, index))
@@ -43,6 +46,7 @@ class WorkersIterator(Iterator):
         self._timeout, self._prefetch = loader.timeout, loader.prefetch_factor
         self._persistent, self._in_order = loader.persistent_workers, loader.in_order
         self._owner = os.getpid()
+        self._streams, self._tracks = loader._streams, loader._tracks
         try:
             for worker_id in range(loader.num_workers):
                 self._workers.append(self._start(loader, worker_id))
@@ -61,12 +65,18 @@ class WorkersIterator(Iterator):
             dataset=loader.dataset, streams=loader._streams, auto_collation=loader._auto_collation,
             collate_fn=loader.collate_fn, drop_last=loader.drop_last, base_seed=self.base_seed,
             init_fn=loader.worker_init_fn, worker_id=worker_id, num_workers=loader.num_workers, parent=os.getpid(),
-            others=others, channel=Channel)
+            others=others, channel=Channel, tracks=self._tracks, generators=self._continued_states(loader, worker_id))
         process = self._context.Process(target=_worker.run_worker, args=(theirs, settings), daemon=True,
                                         name=f"DataLoader worker {worker_id}")
         process.start()
         theirs.close()
         return _Worker(process, Channel(ours))
+
+    def _continued_states(self, loader, worker_id):
+        # Workers that read a stream read it again from its start, and so draw what they drew.
+        if self._resumed is None or self._streams or self._resumed["num_workers"] != loader.num_workers:
+            return None
+        return self._resumed["workers"].get(worker_id)
 
     def begin(self, loader):
         """Start another iteration with the same workers.
@@ -74,10 +84,14 @@ class WorkersIterator(Iterator):
         Args:
             loader (DataLoader): what to iterate over.
         """
-        super().__init__(loader)
         # Leftovers of an iteration that was not finished are taken off first.
         while any(worker.tasks for worker in self._workers):
             self._receive_one()
+        states = self.position.workers
+        for _, _, worker, _, newest in map(self._results.get, sorted(self._results)):
+            states[self._workers.index(worker)] = newest
+        super().__init__(loader)
+        self.position.workers = states
         for worker in self._workers:
             worker.active = True
             self._send(worker, RESUME, -1, None)
@@ -90,9 +104,16 @@ class WorkersIterator(Iterator):
         self._sent = self._next = 0
         self._turn = 0
         self._results = {}
-        self._stream_ended = False
+        if self._resumed is not None and not self._streams:
+            self._pass_over(self._indices)
+            self._sent = self._next = self.position.yielded
+            self._turn = self._sent % len(self._workers)
         for _ in range(self._prefetch * len(self._workers)):
             self._send_task()
+        if self._resumed is not None:
+            if self._streams:
+                self._pass_over(iter(self._next_result, None))
+            self._resume_ended()
 
     # ---- sending -------------------------------------------------------------------------------------------
 
@@ -121,48 +142,85 @@ class WorkersIterator(Iterator):
 
     # ---- receiving -----------------------------------------------------------------------------------------
 
+    def _await(self, busy, handles):
+        # The handles that have something to say. Says itself what a worker is doing that is silent for long.
+        deadline = time.monotonic() + self._timeout if self._timeout else float("inf")
+        slow = time.monotonic() + _SLOW
+        while True:
+            left = min(deadline, slow) - time.monotonic()
+            ready = wait(handles, max(0.0, left) if left < float("inf") else None)
+            if ready:
+                return ready
+            if time.monotonic() >= deadline:
+                doing = "; ".join(f"worker {self._workers.index(worker)}{_samples_of(worker)}" for worker in busy)
+                self.close(_HASTE)
+                raise RuntimeError(f"DataLoader timed out after {self._timeout} seconds: {doing}")
+            for worker in busy:
+                if worker.asked:
+                    self._warn_slow(worker, "its stack cannot be read: it does not leave native code")
+                else:
+                    worker.asked = True
+                    self._send(worker, STACK, -1, None)
+            slow = float("inf") if slow == float("inf") else time.monotonic() + min(_SLOW, 5.0)
+            if all(worker.warned for worker in busy):
+                slow = float("inf")
+
+    def _warn_slow(self, worker, stack):
+        if worker.warned:
+            return
+        worker.warned = True
+        warnings.warn(
+            f"DataLoader worker {self._workers.index(worker)} (pid {worker.process.pid}) has been silent for "
+            f"{_SLOW:g} seconds{_samples_of(worker)}. It is here:\n{stack}", stacklevel=2)
+
     def _receive_one(self):
         # Waits for any message and files it; notices at once when a worker is gone.
-        deadline = time.monotonic() + self._timeout if self._timeout else None
         busy = [worker for worker in self._workers if worker.tasks]
         by_handle = {worker.channel: worker for worker in busy}
         by_handle.update({worker.process.sentinel: worker for worker in busy})
-        left = None if deadline is None else max(0.0, deadline - time.monotonic())
-        ready = wait(list(by_handle), left)
-        if not ready:
-            self.close(_HASTE)
-            raise RuntimeError(f"DataLoader timed out after {self._timeout} seconds")
+        ready = self._await(busy, list(by_handle))
         # Messages come before deaths: a worker may have ended after sending.
         for handle in sorted(ready, key=lambda handle: isinstance(handle, int)):
             worker = by_handle[handle]
             if isinstance(handle, int) and worker.channel in ready:
                 continue
             try:
-                kind, number, data = (_poll if isinstance(handle, int) else Channel.receive)(worker.channel)
+                kind, number, data, states = (_poll if isinstance(handle, int) else Channel.receive)(worker.channel)
             except (EOFError, OSError):
                 self._report_death(worker)
+            if kind == STACK:
+                self._warn_slow(worker, data)
+                continue
             index = worker.tasks.pop(number)
             if kind == EXHAUSTED:
                 worker.active = False
             if kind != RESUME:
-                self._results[number] = (kind, data, worker, index)
+                self._results[number] = (kind, data, worker, index, states)
 
     def __next__(self):
-        if self.closed:
-            raise StopIteration
+        result = None if self.closed else self._next_result()
+        if result is None:
+            self._finish()
+        data, worker, index = result
+        if isinstance(data, Failure):
+            self._raise(data, worker, index)
+        self._count()
+        return data
+
+    def _next_result(self):
+        # (batch or Failure, worker, indices); None at the end.
         while True:
             number = self._next_number()
             if number is None:
-                return self._finish()
-            kind, data, worker, index = self._results.pop(number)
+                return None
+            kind, data, worker, index, states = self._results.pop(number)
             self._next = max(self._next, number) + 1 if not self._in_order else number + 1
             self._send_task()
             if kind == EXHAUSTED:
                 continue
-            if isinstance(data, Failure):
-                self._raise(data, worker, index)
-            self._count()
-            return data
+            if states is not None:
+                self.position.workers[self._workers.index(worker)] = states
+            return data, worker, index
 
     def _next_number(self):
         # The number of the batch to yield, once it is here; None at the end.
@@ -177,6 +235,7 @@ class WorkersIterator(Iterator):
             self._receive_one()
 
     def _finish(self):
+        self.position.ended = True
         if not self._persistent:
             self.close()
         raise StopIteration
@@ -209,10 +268,7 @@ class WorkersIterator(Iterator):
             how = f"was killed by signal {signal.Signals(-code).name}"
         else:
             how = f"exited unexpectedly with exit code {code}"
-        tasks = [
-            index for number, index in worker.tasks.items() if number >= 0 and not _is_stream_task(index)
-        ]
-        samples = f" while loading samples {'; '.join(_shown(index) for index in tasks)}" if tasks else ""
+        samples = _samples_of(worker)
         number, pid = self._workers.index(worker), worker.process.pid
         self.close(_HASTE)
         raise DataLoaderWorkerError(f"DataLoader worker {number} (pid {pid}) {how}{samples}")
@@ -264,6 +320,11 @@ def _poll(channel):
     if not channel.connection.poll(0):
         raise EOFError
     return channel.receive()
+
+
+def _samples_of(worker):
+    tasks = [index for number, index in worker.tasks.items() if number >= 0 and not _is_stream_task(index)]
+    return f" while loading samples {'; '.join(_shown(index) for index in tasks)}" if tasks else ""
 
 
 def _is_stream_task(index):

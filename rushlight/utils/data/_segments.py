@@ -12,6 +12,7 @@ import pickle
 import socket
 import struct
 import tempfile
+import threading
 import weakref
 
 from rushlight.functional._core import Tensor, core
@@ -129,17 +130,25 @@ def _pieces(packer):
         yield start, raw
 
 
-def _write_segment(descriptor, packer):
+def _filled_segment(packer):
+    # None where shared memory is used up: the batch then travels in the message.
+    try:
+        descriptor = _new_segment()
+    except OSError:
+        return None
     try:
         os.ftruncate(descriptor, packer.size)
         for start, piece in _pieces(packer):
             while piece.nbytes:
                 written = os.pwrite(descriptor, piece, start)
                 start, piece = start + written, piece[written:]
-    except OSError as error:
-        raise RuntimeError(
-            f"DataLoader: no shared memory for a batch of {packer.size} bytes: {error.strerror}"
-        ) from error
+    except OSError:
+        os.close(descriptor)
+        return None
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _inline_body(packer):
@@ -159,6 +168,7 @@ class Channel:
     def __init__(self, connection):
         self.connection = connection
         self._socket = None
+        self._sending = threading.Lock()                 # a worker's second thread may have something to say
 
     def fileno(self):
         """The descriptor to wait on."""
@@ -184,21 +194,20 @@ class Channel:
         packer.dump(value)
         spans = struct.pack(f"<{2 * len(packer.buffers)}Q", *(
             number for start, raw in packer.buffers for number in (start, raw.nbytes)))
-        inline = packer.size <= _INLINE_LIMIT
+        descriptor = None if packer.size <= _INLINE_LIMIT else _filled_segment(packer)
+        inline = descriptor is None
         body = _inline_body(packer) if inline else b""
         message = b"".join(
             (_HEADER.pack(packer.size, len(packer.buffers), inline), spans, body, file.getbuffer())
         )
-        if inline:
-            self.connection.send_bytes(message)
-            return
-        descriptor = _new_segment()
         try:
-            _write_segment(descriptor, packer)
-            self.connection.send_bytes(message)
-            socket.send_fds(self._as_socket(), [b"\0"], [descriptor])
+            with self._sending:
+                self.connection.send_bytes(message)
+                if not inline:
+                    socket.send_fds(self._as_socket(), [b"\0"], [descriptor])
         finally:
-            os.close(descriptor)
+            if not inline:
+                os.close(descriptor)
 
     def receive(self):
         """The next value; waits for it.

@@ -2,9 +2,10 @@
 from types import SimpleNamespace
 
 from rushlight.functional._core import core
+from rushlight.utils._generators import generator_states, restore_generators
 from rushlight.utils.data._fetch import make_fetcher
 
-STOP, RESUME, EXHAUSTED = "stop", "resume", "exhausted"
+STOP, RESUME, EXHAUSTED, STACK = "stop", "resume", "exhausted", "stack"
 
 
 class WorkerInfo(SimpleNamespace):
@@ -128,7 +129,9 @@ def _read_in_background(channel, tasks, parent):
     # the parent: when it is gone, so is the worker, whatever the dataset is doing.
     import os
     import select
+    import sys
     import threading
+    import traceback
 
     try:
         watched = os.pidfd_open(parent)
@@ -150,6 +153,10 @@ def _read_in_background(channel, tasks, parent):
                 task = channel.receive()
             except (EOFError, OSError):
                 os._exit(1)
+            if task[0] == STACK:
+                frame = sys._current_frames()[threading.main_thread().ident]
+                channel.send((STACK, -1, "".join(traceback.format_stack(frame)[-12:]), None))
+                continue
             tasks.put(task)
             if task[0] == STOP:
                 return
@@ -162,6 +169,8 @@ def _serve(channel, tasks, settings):
         if settings.init_fn is not None:
             settings.init_fn(settings.worker_id)
         fetcher, failure = make_fetcher(settings), None
+        if settings.generators is not None:
+            restore_generators(settings.generators)
     except Exception as error:
         fetcher, failure = None, describe_failure(error)
     ended = False
@@ -175,17 +184,17 @@ def _serve(channel, tasks, settings):
                 fetcher = fetcher and make_fetcher(settings)
             except Exception as error:
                 failure = describe_failure(error)
-            channel.send((RESUME, number, None))
+            channel.send((RESUME, number, None, None))
             continue
         if ended:
-            channel.send((EXHAUSTED, number, None))
+            channel.send((EXHAUSTED, number, None, None))
             continue
         if failure is not None:
             result, failure = failure, None
         else:
             result = _fetched(fetcher, index, settings)
         ended = settings.streams and result is EXHAUSTED
-        _send_result(channel, number, result)
+        _send_result(channel, number, result, generator_states() if settings.tracks else None)
 
 
 def _fetched(fetcher, index, settings):
@@ -197,12 +206,12 @@ def _fetched(fetcher, index, settings):
         return describe_failure(error)
 
 
-def _send_result(channel, number, result):
-    message = (EXHAUSTED, number, None) if result is EXHAUSTED else (None, number, result)
+def _send_result(channel, number, result, states):
+    message = (EXHAUSTED, number, None, states) if result is EXHAUSTED else (None, number, result, states)
     try:
         channel.send(message)
     except OSError:
         raise
     except Exception as error:  # the batch does not pickle, or there is no memory for it
-        channel.send((None, number, describe_failure(error)))
+        channel.send((None, number, describe_failure(error), states))
 

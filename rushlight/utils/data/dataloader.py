@@ -1,10 +1,12 @@
 """The loader: batches of a dataset, in this process or by workers."""
 import itertools
 import warnings
+import weakref
 from importlib import import_module
 from types import SimpleNamespace
 
 from rushlight.functional._core import core
+from rushlight.utils._generators import generator_states, restore_generators
 from rushlight.utils.data._fetch import make_fetcher
 from rushlight.utils.data.collate import default_collate, default_convert
 from rushlight.utils.data.dataset import IterableDataset
@@ -63,6 +65,9 @@ class DataLoader:
         ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers")
     )
     _ready = False
+    _tracks = False                                      # whether worker processes tell the states of their generators
+    _current = staticmethod(lambda: None)                # the newest iterator, while it is there
+    _resumed = None                                      # the position that the next iteration continues from
 
     def __init__(
         self,
@@ -172,6 +177,66 @@ class DataLoader:
             return length
         return length // self.batch_size if self.drop_last else -(-length // self.batch_size)
 
+    def state_dict(self):
+        """Where the loader stands, so that a program can go on from there.
+
+        Inside a loop it holds the number of batches that were yielded, and what decides which come next. Samples that
+        worker processes make with random numbers continue exactly if this was called once before the loop began.
+
+        Returns:
+            dict: for `load_state_dict`, and for `rushlight.save`.
+
+        Raises:
+            ValueError: in a loop over workers with `in_order=False`, whose batches have no repeatable order.
+
+        Example:
+            >>> from rushlight.utils.data import DataLoader
+            >>> loader = DataLoader(range(4), shuffle=True)
+            >>> batches = iter(loader)
+            >>> _ = next(batches)
+            >>> state = loader.state_dict()
+            >>> rest = [batch.item() for batch in batches]
+            >>> loader.load_state_dict(state)
+            >>> rest == [batch.item() for batch in loader]
+            True
+        """
+        self._tracks = True
+        iterator = self._current()
+        position = None if iterator is None or iterator.position.ended else iterator.position.state()
+        if position is not None and self.num_workers > 0 and not self.in_order:
+            raise ValueError("DataLoader.state_dict: in_order=False in a loop over workers; expected in_order=True, "
+                             "since the order of its batches cannot be repeated")
+        return {"generators": [generator.get_state() for generator in self._own_generators()], "position": position}
+
+    def load_state_dict(self, state_dict):
+        """Makes the next iteration go on where `state_dict` was taken.
+
+        Args:
+            state_dict (dict): of a loader over the same dataset with the same arguments.
+
+        Raises:
+            ValueError: it is of a loader with other generators, or of a stream with another number of workers.
+        """
+        own, position = self._own_generators(), state_dict["position"]
+        if len(own) != len(state_dict["generators"]):
+            raise ValueError(f"DataLoader.load_state_dict: the state has {len(state_dict['generators'])} generators; "
+                             f"expected {len(own)}, as this loader has")
+        if position is not None and self._streams and position["num_workers"] != self.num_workers:
+            raise ValueError(f"DataLoader.load_state_dict: the state is of num_workers={position['num_workers']}; "
+                             f"expected {self.num_workers}, since workers divide a stream among themselves")
+        for generator, state in zip(own, state_dict["generators"]):
+            generator.set_state(state)
+        self._resumed, self._tracks = position, True
+        self._current = lambda: None
+        if self._iterator is not None:                   # its workers have gone on
+            self._iterator.close()
+
+    def _own_generators(self):
+        # Those that decide the order, apart from the default one.
+        holders = (self, self.sampler, self.batch_sampler, getattr(self.batch_sampler, "sampler", None))
+        found = {id(g): g for g in (getattr(holder, "generator", None) for holder in holders) if g is not None}
+        return [generator for generator in found.values() if generator is not core.default_generator]
+
     def check_worker_number_rationality(self):
         """Kept for older programs; it does nothing."""
 
@@ -249,8 +314,38 @@ def draw_base_seed(loader):
     return int(core.empty((), dtype=core.int64).random_(generator=loader.generator).item())
 
 
+class Position:
+    """Where an iteration stands.
+
+    Attributes:
+        yielded (int): how many batches it has given.
+        ended (bool): whether it has given all.
+        base_seed (int): the seed of its workers.
+        draws_seed (bool): whether that was drawn when it began.
+        workers (dict): from a worker's number to the states of its generators after the last batch yielded.
+
+    Args:
+        loader (DataLoader): whose iteration begins.
+    """
+
+    def __init__(self, loader):
+        self.yielded, self.ended, self.base_seed, self.draws_seed, self.workers = 0, False, None, True, {}
+        self._num_workers = loader.num_workers
+        self._start = generator_states()
+        self._own_start = [generator.get_state() for generator in loader._own_generators()]
+
+    def state(self):
+        """As a dict that a file can hold."""
+        return {"yielded": self.yielded, "base_seed": self.base_seed, "draws_seed": self.draws_seed,
+                "num_workers": self._num_workers, "start": self._start, "own_start": self._own_start,
+                "workers": dict(self.workers)}
+
+
 class Iterator:
     """What the two kinds of iterators share.
+
+    An iteration that continues an earlier one puts the generators back to where that one began, draws the same order,
+    passes over what was yielded, and gives the generators back as they were: `_resume` in each kind.
 
     Args:
         loader (DataLoader): what to iterate over.
@@ -259,10 +354,23 @@ class Iterator:
     def __init__(self, loader):
         self._loader_length = loader.__len__ if loader._streams else None
         self._index_sampler = loader._index_sampler
-        self._yielded = 0
-        if not hasattr(self, "base_seed"):              # persistent workers keep the seed of their first iteration
+        self._resumed, loader._resumed = loader._resumed, None
+        if self._resumed is not None:
+            self._states_before = generator_states()
+            restore_generators(self._resumed["start"])
+            for generator, state in zip(loader._own_generators(), self._resumed["own_start"]):
+                generator.set_state(state)
+        self.position = position = Position(loader)
+        # Persistent workers keep the seed of their first iteration.
+        position.draws_seed = not hasattr(self, "base_seed") if self._resumed is None else self._resumed["draws_seed"]
+        if position.draws_seed:
             self.base_seed = draw_base_seed(loader)
+        if self._resumed is not None:
+            self.base_seed = self._resumed["base_seed"]
+            position.workers = dict(self._resumed["workers"])
+        position.base_seed = self.base_seed
         self._indices = iter(self._index_sampler)
+        loader._current = weakref.ref(self)
 
     def __iter__(self):
         return self
@@ -270,9 +378,16 @@ class Iterator:
     def __len__(self):
         return len(self._index_sampler)
 
+    def _pass_over(self, indices):
+        self.position.yielded = sum(1 for _ in itertools.islice(indices, self._resumed["yielded"]))
+
+    def _resume_ended(self):
+        restore_generators(self._states_before)
+        self._resumed = self._states_before = None
+
     def _count(self):
         # A stream that claims a length and yields more is most likely one whose workers all yield everything.
-        self._yielded += 1
+        self.position.yielded += 1
         if self._loader_length is None:
             return
         try:
@@ -280,9 +395,9 @@ class Iterator:
         except TypeError:
             self._loader_length = None
             return
-        if self._yielded > length:
+        if self.position.yielded > length:
             warnings.warn(
-                f"Length of IterableDataset was reported to be {length} batches, but {self._yielded} batches "
+                f"Length of IterableDataset was reported to be {length} batches, but {self.position.yielded} batches "
                 "have been fetched. With worker processes, each worker must yield its own part of the "
                 "stream: see get_worker_info().",
                 stacklevel=3,
@@ -291,25 +406,38 @@ class Iterator:
 
 class _InProcessIterator(Iterator):
     def __init__(self, loader):
-        super().__init__(loader)
         if loader.timeout:
             raise ValueError(
                 f"DataLoader: timeout={loader.timeout} with num_workers=0; expected num_workers > 0"
             )
+        super().__init__(loader)
         self._streams = loader._streams
         self._fetch = make_fetcher(SimpleNamespace(
             dataset=loader.dataset, streams=loader._streams, auto_collation=loader._auto_collation,
             collate_fn=loader.collate_fn, drop_last=loader.drop_last))
+        if self._resumed is not None:
+            # What a stream has yielded can only be passed over by reading it.
+            self._pass_over(self._batches() if self._streams else self._indices)
+            self._resume_ended()
+
+    def _batches(self):
+        return map(self._fetch, self._indices)
 
     def __next__(self):
-        index = next(self._indices)
         try:
-            data = self._fetch(index)
+            index = next(self._indices)
+            data = self._fetch_one(index)
+        except StopIteration:
+            self.position.ended = True
+            raise
+        self._count()
+        return data
+
+    def _fetch_one(self, index):
+        try:
+            return self._fetch(index)
         except StopIteration as error:
             if self._streams:
                 raise
             # It would end the caller's loop as if the data were at their end.
             raise RuntimeError("DataLoader: the dataset raised StopIteration") from error
-        if self._streams:
-            self._count()
-        return data

@@ -1,0 +1,35 @@
+"""The states of the generators that a training program draws from: ours, Python's and NumPy's."""
+import random
+import sys
+
+from rushlight.random import get_rng_state, set_rng_state
+
+
+def generator_states():
+    """What `restore_generators` continues from.
+
+    Returns:
+        dict: of values that every file format of ours can hold. NumPy's is there when the program has loaded it.
+    """
+    version, words, gauss = random.getstate()
+    states = {"rushlight": get_rng_state(), "python": (version, list(words), gauss)}
+    if "numpy.random" in sys.modules:
+        name, keys, place, has_gauss, gauss = sys.modules["numpy.random"].get_state()
+        states["numpy"] = (name, keys.tolist(), int(place), int(has_gauss), float(gauss))
+    return states
+
+
+def restore_generators(states):
+    """Continues the generators from where they were.
+
+    Args:
+        states (dict): from `generator_states`.
+    """
+    set_rng_state(states["rushlight"])
+    version, words, gauss = states["python"]
+    random.setstate((version, tuple(words), gauss))
+    if "numpy" in states:
+        import numpy
+
+        name, keys, *rest = states["numpy"]
+        numpy.random.set_state((name, numpy.asarray(keys, dtype=numpy.uint32), *rest))
