@@ -5,6 +5,7 @@ from rushlight.functional._composite import composite
 from rushlight.functional._core import core, native
 
 _INFINITY = float("inf")
+_attention = core._groups["_ops"]["attention_forward"]
 
 
 @composite("nn.functional.scaled_dot_product_attention", "lower")
@@ -12,7 +13,9 @@ def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.
                                  enable_gqa=False):
     """softmax(query @ key^T * scale + mask) @ value.
 
-    A query that the mask keeps from every key gives zeros.
+    A query that the mask keeps from every key gives zeros. Memory grows with L + S: the scores are worked on in blocks,
+    in the gradient too. Where weights are dropped, where `attn_mask` needs a gradient and in second derivatives, all
+    scores, L x S, are in memory.
 
     Args:
         query (Tensor): floating, (..., L, E).
@@ -39,9 +42,19 @@ def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.
         tensor([1., 0.])
     """
     _check_attention(query, key, value, attn_mask, is_causal)
-    if enable_gqa:
+    if enable_gqa and (key.shape[:-2] != value.shape[:-2] or dropout_p > 0):
         key, value = _shared_heads(query, key, "key"), _shared_heads(query, value, "value")
+    elif enable_gqa:
+        _check_heads_shared(query, key, "key")
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+    if dropout_p > 0:
+        return _dropping(query, key, value, attn_mask, dropout_p, is_causal, scale)
+    query, key, value = _same_batches(query, key, value, attn_mask, enable_gqa)
+    return _attention(query, key, value, attn_mask, is_causal, scale)[0]
+
+
+def _dropping(query, key, value, attn_mask, dropout_p, is_causal, scale):
+    """With the weights in memory, since the random stream decides about each."""
     scores = (query * scale) @ key.transpose(-2, -1)
     if is_causal:
         attn_mask = core.ones(query.shape[-2], key.shape[-2], dtype=core.bool).tril()
@@ -53,9 +66,25 @@ def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.
     weights = native.softmax(scores, -1)
     if attn_mask is not None:
         weights = weights.masked_fill(blind, 0.0)
-    if dropout_p > 0:
-        weights = native.dropout(weights, dropout_p, True)
-    return weights @ value
+    return native.dropout(weights, dropout_p, True) @ value
+
+
+def _same_batches(query, key, value, attn_mask, enable_gqa):
+    batches = [tuple(x.shape[:-2]) for x in (query, key, value)]
+    # Heads that are shared are left to the kernel.
+    apart = [batch[:-1] for batch in batches] if enable_gqa else batches
+    masks = () if attn_mask is None else tuple(attn_mask.shape[:-2])
+    if len(set(apart)) == 1 and len(masks) <= len(batches[0]):
+        return query, key, value
+    try:
+        batch = tuple(core.broadcast_shapes(*apart, masks[:-1] if enable_gqa else masks))
+    except RuntimeError:
+        raise RuntimeError(
+            f"scaled_dot_product_attention: query, key and value have shapes {tuple(query.shape)}, {tuple(key.shape)} "
+            f"and {tuple(value.shape)}; expected batches that broadcast"
+        ) from None
+    kept = 3 if enable_gqa else 2
+    return [x.expand(*batch, *x.shape[-kept:]) for x in (query, key, value)]
 
 
 def _check_attention(query, key, value, attn_mask, is_causal):
@@ -79,13 +108,20 @@ def _check_attention(query, key, value, attn_mask, is_causal):
 
 
 def _shared_heads(query, x, what):
+    return x.repeat_interleave(_check_heads_shared(query, x, what), -3)
+
+
+def _check_heads_shared(query, x, what):
+    if query.dim() < 3 or x.dim() < 3:
+        raise RuntimeError(f"scaled_dot_product_attention: enable_gqa=True for {what} of shape {tuple(x.shape)} and "
+                           f"query {tuple(query.shape)}; expected (..., heads, S, E)")
     heads, own = query.shape[-3], x.shape[-3]
     if own == 0 or heads % own:
         raise RuntimeError(
             f"scaled_dot_product_attention: {what} has {own} heads and query {heads}; expected a number that divides "
             "the query's"
         )
-    return x.repeat_interleave(heads // own, -3)
+    return heads // own
 
 
 @composite("nn.functional.multi_head_attention_forward")

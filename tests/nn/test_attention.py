@@ -1,4 +1,7 @@
 """Attention against its formula in NumPy, and what it refuses."""
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from scipy import special
@@ -26,16 +29,18 @@ def test_scaled_dot_product(shapes):
     q, k, v = tensors(*shapes)
     arrays = [x.numpy() for x in (q, k, v)]
     found = F.scaled_dot_product_attention(q, k, v)
-    np.testing.assert_allclose(found.numpy(), attention(*arrays), rtol=1e-12)
+    np.testing.assert_allclose(found.numpy(), attention(*arrays), rtol=1e-12, atol=1e-15)
     np.testing.assert_allclose(F.scaled_dot_product_attention(q, k, v, scale=-0.3).numpy(),
-                               attention(*arrays, scale=-0.3), rtol=1e-12)
+                               attention(*arrays, scale=-0.3), rtol=1e-12, atol=1e-15)
     length, keys = q.shape[-2], k.shape[-2]
     seen = np.tril(np.ones((length, keys), bool))
     causal = np.where(seen, 0, -np.inf)
     wanted = attention(*arrays, causal)
-    np.testing.assert_allclose(F.scaled_dot_product_attention(q, k, v, is_causal=True).numpy(), wanted, rtol=1e-12)
+    found = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-12, atol=1e-15)
     for mask in (rl.tensor(seen), rl.tensor(causal)):
-        np.testing.assert_allclose(F.scaled_dot_product_attention(q, k, v, mask).numpy(), wanted, rtol=1e-12)
+        found = F.scaled_dot_product_attention(q, k, v, mask)
+        np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-12, atol=1e-15)
     seen[0] = False                                      # a query that sees nothing
     blind = F.scaled_dot_product_attention(q, k, v, rl.tensor(seen))
     assert (blind[..., 0, :] == 0).all() and not blind.isnan().any()
@@ -45,7 +50,7 @@ def test_fewer_heads_of_keys_than_of_queries():
     q, k, v = tensors((2, 6, 3, 4), (2, 2, 5, 4), (2, 2, 5, 4))
     found = F.scaled_dot_product_attention(q, k, v, enable_gqa=True)
     wanted = attention(q.numpy(), *(np.repeat(x.numpy(), 3, 1) for x in (k, v)))
-    np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-12)
+    np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-12, atol=1e-15)
     with pytest.raises(RuntimeError, match="key has 4 heads and query 6"):
         F.scaled_dot_product_attention(q, *tensors((2, 4, 5, 4), (2, 4, 5, 4)), enable_gqa=True)
 
@@ -143,3 +148,84 @@ def test_rows_that_see_nothing_have_gradients_of_zero(floating):
     for x, y in zip(leaves, rest, strict=True):
         np.testing.assert_allclose(x.grad.numpy(), y.grad.numpy(), rtol=1e-12, atol=1e-15)
     assert rl.autograd.gradcheck(lambda *x: F.scaled_dot_product_attention(*x, mask), leaves)
+
+
+def composed(q, k, v, g, mask, scale):
+    """The result of attention and its gradients, with all scores in memory."""
+    with np.errstate(invalid="ignore"):
+        p = np.nan_to_num(special.softmax(q @ np.swapaxes(k, -1, -2) * scale + mask, -1))
+    slope = g @ np.swapaxes(v, -1, -2)
+    grad = p * (slope - (slope * p).sum(-1, keepdims=True)) * scale
+    return p @ v, grad @ k, np.swapaxes(grad, -1, -2) @ q, np.swapaxes(p, -1, -2) @ g
+
+
+MASKS = {
+    "none": lambda random, b, h, n, s: np.ones((n, s), bool),
+    "causal": lambda random, b, h, n, s: np.tri(n, s, dtype=bool),
+    "boolean": lambda random, b, h, n, s: random.random((b, 1, n, s)) < 0.5,
+    "padding": lambda random, b, h, n, s: np.arange(s) < random.integers(0, s, (b, 1, 1, 1)),
+    "column": lambda random, b, h, n, s: random.random((n, 1)) < 0.5,
+    "added": lambda random, b, h, n, s: random.normal(size=(h, n, s)),
+}
+
+
+# Lengths on both sides of the kernel's blocks, of 64 queries and 384 keys.
+@pytest.mark.parametrize("kind", MASKS)
+@pytest.mark.parametrize("shape", [(1, 2, 65, 385, 8, 3), (2, 1, 3, 70, 5, 5), (1, 1, 130, 800, 16, 50),
+                                   (1, 1, 400, 100, 3, 8), (2, 2, 64, 384, 4, 4)])
+@pytest.mark.parametrize("dtype, tolerance", [("float64", 1e-13), ("float32", 3e-5)])
+def test_blocks_give_what_all_scores_give(shape, kind, dtype, tolerance):
+    b, h, n, s, e, ev = shape
+    random = np.random.default_rng(5)
+    arrays = [random.normal(size=x).astype(dtype).astype("float64")
+              for x in ((b, h, n, e), (b, h, s, e), (b, h, s, ev), (b, h, n, ev))]
+    mask = MASKS[kind](random, b, h, n, s)
+    mask = mask if mask.dtype == bool else mask.astype(dtype)
+    wanted = composed(*arrays, np.where(mask, 0, -np.inf) if mask.dtype == bool else mask, e**-0.5)
+    q, k, v, g = (rl.tensor(x.astype(dtype)) for x in arrays)
+    leaves = [x.requires_grad_() for x in (q, k, v)]
+    given = None if kind in ("none", "causal") else rl.tensor(mask)
+    found = F.scaled_dot_product_attention(*leaves, given, is_causal=kind == "causal")
+    found.backward(g)
+    for x, y in zip((found.detach(), *(leaf.grad for leaf in leaves)), wanted, strict=True):
+        np.testing.assert_allclose(x.numpy(), y, rtol=tolerance, atol=tolerance * np.abs(y).max())
+
+
+@pytest.mark.parametrize("dtype, tolerance", [("bfloat16", 2**-7), ("float16", 2**-10)])
+def test_reduced_floats_are_computed_in_float32(dtype, tolerance):
+    leaves = [x.to(getattr(rl, dtype)).requires_grad_() for x in tensors((2, 70, 9), (2, 400, 9), (2, 400, 5))]
+    g = tensors((2, 70, 5), seed=8)[0].to(getattr(rl, dtype))
+    wanted = composed(*(x.detach().double().numpy() for x in (*leaves, g)), 0, 1 / 3)
+    found = F.scaled_dot_product_attention(*leaves)
+    found.backward(g)
+    for x, y in zip((found.detach(), *(leaf.grad for leaf in leaves)), wanted, strict=True):
+        assert x.dtype == getattr(rl, dtype)
+        np.testing.assert_allclose(x.double().numpy(), y, rtol=2 * tolerance, atol=tolerance * np.abs(y).max())
+
+
+def test_shared_heads_and_batches_that_broadcast_differentiate():
+    q, k, v = tensors((2, 4, 3, 2), (1, 2, 5, 2), (1, 2, 5, 3))
+    leaves = [x.requires_grad_() for x in (q, k, v)]
+    mask = rl.tensor(np.random.default_rng(2).normal(size=(4, 3, 5))).requires_grad_()
+
+    def shared(*x):
+        return F.scaled_dot_product_attention(*x, enable_gqa=True)
+
+    found = shared(*leaves)
+    wanted = attention(q.detach().numpy(), *(np.repeat(x.detach().numpy(), 2, 1) for x in (k, v)))
+    np.testing.assert_allclose(found.detach().numpy(), wanted, rtol=1e-12, atol=1e-15)
+    assert rl.autograd.gradcheck(shared, leaves) and rl.autograd.gradgradcheck(shared, leaves)
+    assert rl.autograd.gradcheck(shared, [*leaves, mask]) and rl.autograd.gradgradcheck(shared, [*leaves, mask])
+
+
+def test_memory_grows_with_the_tokens_and_not_with_their_square():
+    program = """
+import resource, rushlight as rl
+def run(tokens):
+    leaves = [rl.ones(1, 2, tokens, 16).requires_grad_() for _ in range(3)]
+    rl.nn.functional.scaled_dot_product_attention(*leaves, is_causal=True).sum().backward()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(-run(64) + run(8192))
+"""
+    grown = int(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout)
+    assert grown < 64 * 1024                             # KB; the scores alone are 512 MB
