@@ -69,7 +69,9 @@ void thread_count_can_change() {
     }
 }
 
-// The job's body takes the allocator's lock, which the fork must not hold while it waits for the job.
+#ifndef __SANITIZE_ADDRESS__
+// The job's body takes the allocator's lock, which the fork must not hold while it waits for the job. The address
+// sanitizer's own allocator leaves its lock to the child as it is, held or not (GCC 12): not tried there.
 void a_fork_waits_for_a_job_that_allocates() {
     set_num_threads(2);
     std::atomic<bool> stop = false;
@@ -98,7 +100,6 @@ void a_fork_waits_for_a_job_that_allocates() {
     busy.join();
 }
 
-#ifndef __SANITIZE_ADDRESS__
 // No room for another stack: a team can't be had, and what needs none goes on as before.
 void threads_that_the_system_refuses() {
     pid_t child = fork();
@@ -155,7 +156,9 @@ void memory_is_counted_and_reused() {
     CHECK(memory_statistics().in_use == before);
     uint64_t calls = memory_statistics().system_allocations;
     for (int i = 0; i < 100; ++i) deallocate(allocate(1 << 20));
+#ifndef __SANITIZE_ADDRESS__                             // there nothing is kept, so that late uses are noticed
     CHECK(memory_statistics().system_allocations == calls);
+#endif
     release_cached_memory();
     CHECK(memory_statistics().cached == 0);
     CHECK(fails_with(ErrorKind::memory, [] { allocate(size_t(1) << 60); }));
@@ -168,8 +171,8 @@ int main() {
     exceptions_reach_the_caller();
     nested_and_concurrent_calls_finish();
     thread_count_can_change();
-    a_fork_waits_for_a_job_that_allocates();
 #ifndef __SANITIZE_ADDRESS__
+    a_fork_waits_for_a_job_that_allocates();
     threads_that_the_system_refuses();
 #endif
     blocks_do_not_overlap_and_are_aligned();
