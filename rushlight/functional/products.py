@@ -1,6 +1,6 @@
 """Matrix products composed of `matmul`: addmm and its family, einsum, tensordot."""
 from rushlight.functional._composite import composite
-from rushlight.functional._core import core, native
+from rushlight.functional._core import Tensor, core, native
 
 
 def _factor(value, dtype):
@@ -136,18 +136,22 @@ def einsum(equation, *operands):
     """Sums of products, written with an index letter for each dimension.
 
     Args:
-        equation (str): as 'bij,bjk->bik'; '...' stands for dimensions that broadcast.
+        equation (str): as 'bij,bjk->bik'; '...' stands for dimensions that broadcast. Instead, each operand may be
+            followed by a list of its indices, numbers from 0 to 51 or `...`; a last list is the result's.
         operands (Tensor): one for each comma-separated part.
 
     Raises:
         RuntimeError: the equation does not fit the operands.
+        ValueError: an index is not from 0 to 51.
 
     Example:
         >>> import rushlight as rl
         >>> rl.einsum("ij,jk->ik", rl.ones(2, 3), rl.ones(3, 4)).shape
         rushlight.Size([2, 4])
     """
-    if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
+    if not isinstance(equation, str):
+        equation, operands = _from_lists(equation, *operands)
+    elif len(operands) == 1 and isinstance(operands[0], (list, tuple)):
         operands = tuple(operands[0])
     inputs, output = _parse(equation.replace(" ", ""), operands)
     total, labels = _diagonals(operands[0], inputs[0])
@@ -160,6 +164,29 @@ def einsum(equation, *operands):
         total = total.sum(extra)
         labels = [label for label in labels if label in output]
     return total.permute([labels.index(label) for label in output]) if labels != list(output) else total
+
+
+def _from_lists(*args):
+    """The equation and the operands of tensor, indices, tensor, indices, ..., perhaps the result's indices."""
+    operands, lists = args[:len(args) // 2 * 2:2], args[1::2]
+    if not operands:
+        raise ValueError("einsum: one operand and no list of its indices; expected an equation, or a list after each")
+    for t, indices in zip(operands, lists, strict=True):
+        if not isinstance(t, Tensor) or not isinstance(indices, (list, tuple)):
+            raise TypeError(f"einsum: {type(t).__name__} and {type(indices).__name__} are given; expected an "
+                            "equation, or tensors each followed by a list of its indices")
+    equation = ",".join(map(_letters, lists))
+    return (f"{equation}->{_letters(args[-1])}" if len(args) % 2 else equation), operands
+
+
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+def _letters(indices):
+    for i in indices:
+        if i is not ... and not (isinstance(i, int) and 0 <= i < len(_LETTERS)):
+            raise ValueError(f"einsum: index {i!r} of {list(indices)} is out of range; expected 0 to 51, or ...")
+    return "".join("..." if i is ... else _LETTERS[i] for i in indices)
 
 
 def _parse(equation, operands):

@@ -137,6 +137,10 @@ def test_circles_of_a_part(pad):
     ("huber_loss: delta=0", RuntimeError, lambda: F.huber_loss(rl.ones(1), rl.ones(1), delta=0)),
     ("adaptive_avg_pool2d: input has shape", ValueError, lambda: F.adaptive_avg_pool2d(rl.ones(2, 2), 1)),
     ("amax: input of shape", RuntimeError, lambda: rl.amax(rl.ones(5, 0))),
+    (r"einsum: index 52 of \[0, 52\] is out of range; expected 0 to 51", ValueError,
+     lambda: rl.einsum(rl.ones(2, 3), [0, 52])),
+    ("einsum: one operand and no list of its indices", ValueError, lambda: rl.einsum(rl.ones(2))),
+    ("einsum: Tensor and Tensor are given", TypeError, lambda: rl.einsum(rl.ones(2), rl.ones(2))),
     ("isclose: rtol=-1 is negative", RuntimeError, lambda: rl.isclose(rl.ones(1), rl.ones(1), rtol=-1)),
     ("add: the shapes .*input has shape \\(2,\\), other \\(3,\\)", RuntimeError, lambda: rl.ones(2) + rl.ones(3)),
     ("erfinv_?: input has dtype complex64", NotImplementedError, lambda: rl.erfinv(rl.zeros(1, dtype=rl.complex64))),
@@ -144,6 +148,18 @@ def test_circles_of_a_part(pad):
 def test_refusals(says, kind, call):
     with pytest.raises(kind, match="^" + says):
         call()
+
+
+@pytest.mark.parametrize("shapes, lists", [
+    ([(2, 3), (3, 4)], [[0, 1], [1, 2], [0, 2]]), ([(2, 3), (3, 4)], [[0, 1], [1, 2]]), ([(3, 3)], [[5, 5]]),
+    ([(5, 2, 3), (3, 4)], [[..., 0, 1], [1, 30], [..., 0, 30]]), ([(2, 3)], [(51, 0), (0,)]),
+    ([(2, 3), (2, 3)], [[0, 1], [0, 1], []]), ([(2, 3)], [[26, 1]]),
+])
+def test_einsum_of_lists_of_indices(shapes, lists):
+    arrays = [rng.standard_normal(shape) for shape in shapes]
+    given = [item for pair in zip(arrays, lists, strict=False) for item in pair] + lists[len(arrays):]
+    tensors = [rl.from_numpy(item) if isinstance(item, np.ndarray) else item for item in given]
+    close(rl.einsum(*tensors), np.einsum(*given))
 
 
 @pytest.mark.parametrize("a, b", [((3,), (3,)), ((), (2, 3)), ((2, 3), ()), ((2, 3), (3,)), ((4, 2, 3), (5, 3))])
