@@ -36,6 +36,13 @@ def _warn_without_window(name, window):
 
 def _centred(input, n_fft, pad_mode):
     shape = tuple(input.shape)
+    least = {"constant": -1, "reflect": n_fft // 2, "replicate": 0, "circular": n_fft // 2 - 1}
+    if pad_mode not in least:
+        raise NotImplementedError(f"stft: pad_mode={pad_mode!r}; expected 'constant', 'reflect', 'replicate' or "
+                                  "'circular'")
+    if shape[-1] <= least[pad_mode]:
+        raise RuntimeError(f"stft: n_fft={n_fft} centred with pad_mode={pad_mode!r} needs more than {least[pad_mode]} "
+                           f"elements of input of shape {shape}")
     padded = native.pad(input.reshape((1,) * (3 - len(shape)) + shape), [n_fft // 2, n_fft // 2], pad_mode)
     return padded.reshape(padded.shape[3 - len(shape):])
 
@@ -81,6 +88,8 @@ def stft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tru
         raise RuntimeError(f"stft: input has dtype {input.dtype}; expected a floating or complex dtype")
     if input.dim() not in (1, 2):
         raise RuntimeError(f"stft: input has shape {tuple(input.shape)}; expected (L,) or (B, L)")
+    if n_fft <= 0:
+        raise RuntimeError(f"stft: n_fft={n_fft}; expected n_fft > 0")
     if return_complex is None:
         return_complex = input.is_complex() or (window is not None and window.is_complex())
         if not return_complex:
@@ -93,9 +102,9 @@ def stft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tru
         spare = n_fft - win_length
         x = native.pad(x, [spare // 2, spare - spare // 2])
     length = x.shape[-1]
-    if not 0 < n_fft <= length:
+    if n_fft > length:
         raise RuntimeError(f"stft: n_fft={n_fft} is out of range for a signal of length {length}, padding included; "
-                           f"expected 0 < n_fft <= {length}")
+                           f"expected n_fft <= {length}")
     if hop_length <= 0:
         raise RuntimeError(f"stft: hop_length={hop_length}; expected hop_length > 0")
     window = _frame_window("stft", window, win_length, n_fft, input, needed=False)

@@ -257,6 +257,11 @@ def test_stft_warns():
     (dict(center=True, align_to_window=True), "align_to_window=True is for center=False"),
     (dict(input=rl.arange(20)), "input has dtype rushlight.int64; expected a floating or complex"),
     (dict(input=rl.ones(2, 3, 4)), r"input has shape \(2, 3, 4\); expected \(L,\) or \(B, L\)"),
+    (dict(n_fft=0), "n_fft=0; expected n_fft > 0"),
+    (dict(n_fft=40, center=True), r"n_fft=40 centred with .*reflect. needs more than 20 .*of shape \(20,\)"),
+    (dict(n_fft=50, center=True, pad_mode="circular"), r"n_fft=50 centred with .*circular. needs more than 24 "),
+    (dict(input=rl.ones(0), center=True), r"n_fft=8 .* needs more than 4 elements of input of shape \(0,\)"),
+    (dict(pad_mode="no", center=True), "pad_mode='no'; expected 'constant', 'reflect', 'replicate' or 'circular'"),
 ])
 def test_stft_errors(options, words):
     given = dict(input=rl.ones(20), n_fft=8, window=rl.ones(8), center=False, return_complex=True) | options
