@@ -18,7 +18,8 @@ def composite(paths, autocast=None):
     Args:
         paths (str): its public paths, separated by spaces.
         autocast (str, optional): under autocast, floating arguments are converted: 'lower' to the dtype that the
-            user chose, 'widen' to float32. Default: None, they stay.
+            user chose, 'widen' to float32; 'keep' keeps them, for what is called too. Default: None, they stay, and
+            what is called chooses.
 
     Returns:
         callable: a decorator that returns the function, with `out=` where the paths say so.
@@ -154,11 +155,12 @@ def _casting(function, name, how):
     def form(*args, **named):
         if not core._autocast():
             return function(*args, **named)
-        dtype, lower = core.float32, core._autocast_dtype()
-        if how == "lower":
-            dtype = lower
+        lower = core._autocast_dtype()
+        dtype = {"lower": lower, "widen": core.float32, "keep": None}[how]
 
         def cast(value):
+            if dtype is None:
+                return value
             if isinstance(value, core.Tensor) and value.is_floating_point() and value.dtype is not core.float64:
                 return value.to(dtype)
             return [cast(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -125,7 +125,7 @@ def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
     return input / scale if out is None else core.div(input, scale, out=out)
 
 
-@composite("bilinear nn.functional.bilinear")
+@composite("bilinear nn.functional.bilinear", "keep")
 def bilinear(input1, input2, weight, bias=None):
     """`input1 @ weight[k] @ input2 + bias[k]` for each k.
 

@@ -25,7 +25,10 @@ WIDE = {
     "avg_pool3d": lambda: F.avg_pool3d(rl.ones(1, 1, 2, 2, 2, dtype=rl.bfloat16), 2),
 }
 KEPT = {"add": lambda: X + X, "exp": lambda: X.exp(), "softmax": lambda: X.softmax(1), "sum": lambda: X.sum(),
-        "float64": lambda: X.double() @ X.double()}
+        "float64": lambda: X.double() @ X.double(), "pad": lambda: F.pad(LOW, (1, 1)),
+        "pad circular": lambda: F.pad(LOW, (1, 1), "circular"),
+        "ReflectionPad3d": lambda: rl.nn.ReflectionPad3d(1)(rl.ones(1, 1, 2, 2, 2).bfloat16()),
+        "bilinear": lambda: F.bilinear(X / 3, X / 7, rl.arange(12.0).reshape(3, 2, 2) / 9)}
 
 
 @pytest.mark.parametrize("name", LOWER)
