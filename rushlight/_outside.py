@@ -1,4 +1,5 @@
 """Names of PyTorch that are out of scope: each refuses with an error that names it. docs/out-of-scope.md says why."""
+from types import SimpleNamespace
 
 #: What they belong to: (functions of the front page, methods of Tensor).
 OUTSIDE = {
@@ -31,7 +32,17 @@ OUTSIDE = {
         "to_mkldnn",
     ),
     "other devices": ("Stream Event", "xpu ipu mtia record_stream"),
-    "memory shared between processes": ("from_file", "share_memory_"),
+    "tensors in shared memory": ("from_file", "share_memory_"),
+}
+
+#: Of rooms other than the front page.
+ROOMS = {
+    "masked": ("masked tensors", "MaskedTensor as_masked_tensor is_masked_tensor masked_tensor"),
+    "nested": ("nested tensors",
+               "as_nested_tensor masked_select narrow nested_tensor nested_tensor_from_jagged to_padded_tensor"),
+    "sparse": ("sparse layouts",
+               "addmm as_sparse_gradcheck check_sparse_tensor_invariants log_softmax mm sampled_addmm softmax spdiags "
+               "spsolve sum"),
 }
 
 #: dtypes without elements here: programs may name and compare them; no operator takes them.
@@ -69,4 +80,7 @@ def _refusing(name, topic):
 #: Functions by name, as the front page finds them.
 FUNCTIONS = {name: _refusing(name, topic) for topic, (names, _) in OUTSIDE.items() for name in names.split()}
 METHODS = {name: _refusing(name, topic) for topic, (_, names) in OUTSIDE.items() for name in names.split()}
+IN_ROOMS = {room: {name: _refusing(f"{room}.{name}", topic) for name in names.split()}
+            for room, (topic, names) in ROOMS.items()}
+FUNCTIONS |= {room: SimpleNamespace(**IN_ROOMS[room]) for room in ("nested", "sparse")}
 FUNCTIONS |= {name: dtype_out_of_scope(name, size) for name, size in DTYPES.items()}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import rushlight as rl
-from rushlight._outside import DTYPES, METHODS, OUTSIDE
+from rushlight._outside import DTYPES, IN_ROOMS, METHODS, OUTSIDE, ROOMS
 
 PAGE = (Path(__file__).parents[2] / "docs/out-of-scope.md").read_text()
 FUNCTIONS = [name for names, _ in OUTSIDE.values() for name in names.split()]
@@ -15,6 +15,13 @@ FUNCTIONS = [name for names, _ in OUTSIDE.values() for name in names.split()]
 def test_function_refuses(name):
     with pytest.raises(NotImplementedError, match=rf"^{name}: .* out of scope"):
         getattr(rl, name)(rl.ones(2))
+
+
+@pytest.mark.parametrize("room", IN_ROOMS)
+def test_rooms_refuse(room):
+    for name in IN_ROOMS[room]:
+        with pytest.raises(NotImplementedError, match=rf"^{room}\.{name}: .* are out of scope"):
+            getattr(getattr(rl, room), name)(rl.ones(2))
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -33,7 +40,7 @@ def test_dtype_is_a_name_only(name):
 
 def test_the_page_names_every_topic():
     topics = re.findall(r"^\| ([^|]+) \|", PAGE, re.MULTILINE)[2:]
-    assert sorted(topics) == sorted(OUTSIDE)
+    assert sorted(topics) == sorted({*OUTSIDE, *(topic for topic, _ in ROOMS.values())})
 
 
 def test_no_name_of_the_page_is_in_use():
