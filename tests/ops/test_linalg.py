@@ -410,7 +410,7 @@ DIFFERENTIABLE = {
     "inv": lambda a, b: L.inv(a),
     "pinv": lambda a, b: L.pinv(b),
     "pinv hermitian": lambda a, b: L.pinv(a + a.mT, hermitian=True),
-    "lstsq": lambda a, b: L.lstsq(b, a).solution,
+    "lstsq": lambda a, b: (L.lstsq(b, a).solution, *L.lstsq(b, a, driver="gelsd")[:2]),
     "logdet": lambda a, b: rl.logdet(a @ a.mT),
     "matrix_exp": lambda a, b: L.matrix_exp(a),
     "matrix_power": lambda a, b: L.matrix_power(a, -3),
