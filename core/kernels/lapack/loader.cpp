@@ -102,6 +102,8 @@ Routines<T> find_routines() {
     find(r.getrf, "getrf");
     find(r.getrs, "getrs");
     find(r.getri, "getri");
+    find(r.laswp, "laswp");
+    find(r.gemm, "gemm");
     find(r.trsm, "trsm");
     find(r.sytrf, "sytrf");
     find(r.hetrf, c ? "hetrf" : "sytrf");
@@ -109,6 +111,9 @@ Routines<T> find_routines() {
     find(r.hetrs, c ? "hetrs" : "sytrs");
     find(r.geqrf, "geqrf");
     find(r.orgqr, c ? "ungqr" : "orgqr");
+    find(r.geqrt3, "geqrt3");
+    find(r.larft, "larft");
+    find(r.larfb, "larfb");
     find(r.gels, "gels");
     find(r.gelsy, "gelsy");
     find(r.gelsd, "gelsd");

@@ -1,5 +1,5 @@
 // Householder factors and least squares.
-#include "kernels/lapack/each.h"
+#include "kernels/lapack/large.h"
 
 namespace rushlight::lapack {
 
@@ -9,6 +9,11 @@ void qr(const Batch& b, void* a, void* tau) {
         const int m = as_int(b.m), n = as_int(b.n), ld = leading(b.m);
         const int64_t k = std::min(b.m, b.n);
         each_part(b.count, 2.0 * m * n * double(k), [&](int64_t begin, int64_t end) {
+            if (k >= large_qr_rows) {
+                for (int64_t i = begin; i < end; ++i)
+                    large_qr(b.m, b.n, static_cast<T*>(a) + i * b.m * b.n, static_cast<T*>(tau) + i * k);
+                return;
+            }
             int info;
             Workspace<T> work([&](T* wish, In ask) { l.geqrf(&m, &n, nullptr, &ld, nullptr, wish, ask, &info); });
             for (int64_t i = begin; i < end; ++i)
@@ -23,6 +28,12 @@ void householder(const Batch& b, void* a, const void* tau, int64_t reflections) 
         const auto& l = routines<T>();
         const int m = as_int(b.m), n = as_int(b.n), k = as_int(reflections), ld = leading(b.m);
         each_part(b.count, 4.0 * m * n * k, [&](int64_t begin, int64_t end) {
+            if (k >= large_qr_rows) {
+                for (int64_t i = begin; i < end; ++i)
+                    large_householder(b.m, b.n, static_cast<T*>(a) + i * b.m * b.n,
+                                      static_cast<const T*>(tau) + i * reflections, reflections);
+                return;
+            }
             int info;
             Workspace<T> work([&](T* wish, In ask) { l.orgqr(&m, &n, &k, nullptr, &ld, nullptr, wish, ask, &info); });
             for (int64_t i = begin; i < end; ++i)

@@ -27,6 +27,9 @@ struct Routines {
     void (*getrf)(In m, In n, T* a, In lda, int* pivots, int* info);
     void (*getrs)(Text trans, In n, In nrhs, const T* a, In lda, In pivots, T* b, In ldb, int* info, Len);
     void (*getri)(In n, T* a, In lda, In pivots, T* work, In lwork, int* info);
+    void (*laswp)(In n, T* a, In lda, In first, In last, In pivots, In step);
+    void (*gemm)(Text transa, Text transb, In m, In n, In k, const T* alpha, const T* a, In lda, const T* b, In ldb,
+                 const T* beta, T* c, In ldc, Len, Len);
     void (*trsm)(Text side, Text uplo, Text trans, Text diag, In m, In n, const T* alpha, const T* a, In lda, T* b,
                  In ldb, Len, Len, Len, Len);
     void (*sytrf)(Text uplo, In n, T* a, In lda, int* pivots, T* work, In lwork, int* info, Len);
@@ -35,6 +38,10 @@ struct Routines {
     void (*hetrs)(Text uplo, In n, In nrhs, const T* a, In lda, In pivots, T* b, In ldb, int* info, Len);
     void (*geqrf)(In m, In n, T* a, In lda, T* tau, T* work, In lwork, int* info);
     void (*orgqr)(In m, In n, In k, T* a, In lda, const T* tau, T* work, In lwork, int* info);
+    void (*geqrt3)(In m, In n, T* a, In lda, T* t, In ldt, int* info);
+    void (*larft)(Text direct, Text storev, In n, In k, const T* v, In ldv, const T* tau, T* t, In ldt, Len, Len);
+    void (*larfb)(Text side, Text trans, Text direct, Text storev, In m, In n, In k, const T* v, In ldv, const T* t,
+                  In ldt, T* c, In ldc, T* work, In ldwork, Len, Len, Len, Len);
     void (*gels)(Text trans, In m, In n, In nrhs, T* a, In lda, T* b, In ldb, T* work, In lwork, int* info, Len);
     Either<void (*)(In m, In n, In nrhs, T* a, In lda, T* b, In ldb, int* jpvt, const R* rcond, int* rank, T* work,
                     In lwork, int* info),
