@@ -101,8 +101,9 @@ void infer_pointwise(Call& c) {
         else if (!(mine == sizes)) sizes = rules::broadcast(c, sizes, mine);
         any = true;
     }
-    require(any || d.numbers_alone, ErrorKind::type, c.name(), ": ", rules::param_name(c, 0), " and ",
-            rules::param_name(c, 1), " are numbers; expected at least one Tensor");
+    if (!any && !d.numbers_alone)
+        fail(ErrorKind::type, c.name(), ": ", rules::param_name(c, 0), " and ", rules::param_name(c, 1),
+             " are numbers; expected at least one Tensor");
     Geometry& g = c.result(sizes, k.boolean_result ? DType::boolean : t);
     // A dense input with permuted dimensions passes its order on, as PyTorch's results do.
     for (int i = 0; i < d.inputs; ++i) {
