@@ -269,8 +269,7 @@ PyTypeObject* type_named(const std::string& name) {
     static auto* types = new std::vector<std::pair<std::string, PyTypeObject*>>;
     for (auto& [known, type] : *types) if (known == name) return type;
     PyType_Slot slots[] = {{Py_tp_base, node_type}, {0, nullptr}};
-    auto* kept = new std::string("rushlight.autograd." + name);
-    PyType_Spec spec = {kept->c_str(), sizeof(NodeObject), 0, Py_TPFLAGS_DEFAULT, slots};
+    PyType_Spec spec = {kept_text("rushlight.autograd." + name), sizeof(NodeObject), 0, Py_TPFLAGS_DEFAULT, slots};
     auto* type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
     if (!type) nb::raise_python_error();
     types->emplace_back(name, type);

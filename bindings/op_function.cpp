@@ -400,11 +400,12 @@ PyObject* result_repr(PyObject* self, PyObject*) {
 }  // namespace
 
 PyObject* new_result_type(const std::string& name, const std::vector<std::string>& fields) {
-    auto* kept = new std::vector<std::string>(fields);               // the type points to its texts for ever
-    auto* places = new PyStructSequence_Field[fields.size() + 1]();
-    for (size_t i = 0; i < fields.size(); ++i) places[i].name = (*kept)[i].c_str();
-    auto* full_name = new std::string("rushlight.return_types." + name);
-    PyStructSequence_Desc description = {full_name->c_str(), nullptr, places, int(fields.size())};
+    // The type keeps pointing to its fields, as to its texts.
+    static auto* kept = new std::deque<std::vector<PyStructSequence_Field>>;
+    std::vector<PyStructSequence_Field>& places = kept->emplace_back(fields.size() + 1);
+    for (size_t i = 0; i < fields.size(); ++i) places[i].name = kept_text(fields[i]);
+    PyStructSequence_Desc description = {kept_text("rushlight.return_types." + name), nullptr, places.data(),
+                                         int(fields.size())};
     auto* type = reinterpret_cast<PyObject*>(PyStructSequence_NewType(&description));
     if (!type) return nullptr;
     static PyMethodDef repr = {"__repr__", result_repr, METH_NOARGS, nullptr};

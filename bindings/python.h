@@ -3,6 +3,7 @@
 
 #include <Python.h>
 
+#include <deque>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,12 @@ extern PyTypeObject* tensor_type;            // rushlight.Tensor
 extern PyTypeObject* dtype_type;             // rushlight.dtype
 extern PyTypeObject* size_type;              // rushlight.Size
 extern PyTypeObject* op_function_type;
+
+// A copy of a text that stays for ever: Python's types point to their names.
+inline const char* kept_text(std::string text) {
+    static auto* texts = new std::deque<std::string>;
+    return texts->emplace_back(std::move(text)).c_str();
+}
 
 inline bool is_tensor(PyObject* o) { return Py_TYPE(o) == tensor_type || PyType_IsSubtype(Py_TYPE(o), tensor_type); }
 inline TensorImpl* impl_of(PyObject* o) { return reinterpret_cast<TensorObject*>(o)->impl; }

@@ -74,7 +74,7 @@ FAULTS = {
                       r"DataLoaderWorkerError: DataLoader worker \d \(pid \d+\) was killed by signal SIGKILL while"),
     "worker segfaults": (IN_WORKER.format(fault="os.kill(os.getpid(), 11)"), None, 5, 1, "killed by signal SIGSEGV"),
     "worker exits": (IN_WORKER.format(fault="os._exit(0)"), None, 5, 1, "exited unexpectedly with exit code 0"),
-    "worker raises": (IN_WORKER.format(fault="[][3]"), None, 5, 1, r"IndexError: Caught IndexError in DataLoader worker"),
+    "worker raises": (IN_WORKER.format(fault="[][3]"), None, 5, 1, "IndexError: Caught IndexError in DataLoader worker"),
     "worker hangs": ("for _ in loader(lambda: time.sleep(99), timeout=0.5): pass", None, 8, 1,
                      r"timed out after 0.5 seconds: worker \d while loading samples"),
     "no shared memory": ("small = lambda _: resource.setrlimit(resource.RLIMIT_FSIZE, (9999, 9999))\n"
@@ -163,8 +163,9 @@ def main(times, names=None):
         begin = time.monotonic()
         problems = [problem_of(name, rnd.uniform(0, 0.6)) for _ in range(times)]
         failures[name] = [problem for problem in problems if problem]
-        print(f"{name:30} {times - len(failures[name])} of {times} held, {(time.monotonic() - begin) / times:.2f} s each",
-              *failures[name][:2], flush=True)
+        seconds = (time.monotonic() - begin) / times
+        print(f"{name:30} {times - len(failures[name])} of {times} held, {seconds:.2f} s each", *failures[name][:2],
+              flush=True)
     return failures
 
 
