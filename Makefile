@@ -69,7 +69,8 @@ docs: dev  ## write the type stubs and the reference pages anew from the operato
 bench: dev $(STAMPS)/test  ## every benchmark beside the peers that are installed; ARGS="--quick --only add"
 	@$(PY) -m benchmarks $(ARGS)
 
-fuzz: dev $(STAMPS)/test  ## a million hostile calls of every operator; ARGS="--calls 20000 --only pool"
+fuzz: dev $(STAMPS)/test $(STAMPS)/native-tests  ## a million hostile calls of every operator; ARGS="--calls 20000 --only pool"
+	@$(PY) -m tools.fuzz.native --module $(BUILD)/dev/tests/native/fuzz_arguments.so
 	@$(PY) -m tools.fuzz $(ARGS)
 
 sanitize: $(STAMPS)/test  ## build with the address and undefined-behaviour sanitizers and run all tests under them

@@ -29,8 +29,7 @@ int guarded_set(F&& f) {
 }
 
 bool truth(PyObject* o, const char* what) {
-    int on = PyObject_IsTrue(o);
-    if (on < 0) throw PythonError();
+    bool on = is_true(o);
     require(PyBool_Check(o), ErrorKind::type, what, " must be bool, not ", Py_TYPE(o)->tp_name);
     return on;
 }
@@ -188,10 +187,7 @@ void run_backward(const std::vector<Tensor>& roots, const std::vector<Tensor>& g
 }
 
 bool flag(PyObject* o, bool otherwise) {
-    if (o == Py_None) return otherwise;
-    int on = PyObject_IsTrue(o);
-    if (on < 0) throw PythonError();
-    return on;
+    return o == Py_None ? otherwise : is_true(o);
 }
 
 PyObject* method_backward(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* names) {
@@ -204,8 +200,7 @@ PyObject* method_backward(PyObject* self, PyObject* const* args, Py_ssize_t n, P
             PyObject* key = PyTuple_GET_ITEM(names, k);
             int place = 0;
             while (place < 4 && PyUnicode_CompareWithASCIIString(key, known[place]) != 0) ++place;
-            require(place < 4, ErrorKind::type, "backward: unexpected keyword argument '",
-                    PyUnicode_AsUTF8(key), "'");
+            require(place < 4, ErrorKind::type, "backward: unexpected keyword argument '", text_of(key), "'");
             require(place >= n, ErrorKind::type, "backward: argument '", known[place], "' was given twice");
             given[place] = args[n + k];
         }

@@ -32,9 +32,9 @@ struct Target {
         require_cpu(o, "to");
     }
     void take_keyword(std::string_view key, PyObject* o) {
-        if (key == "copy") copy = PyObject_IsTrue(o) == 1;
+        if (key == "copy") copy = is_true(o);
         else if (key == "device" || key == "dtype" || key == "other") take(o);
-        else if (key == "memory_format" && PyUnicode_Check(o)) memory_format = PyUnicode_AsUTF8(o);
+        else if (key == "memory_format" && PyUnicode_Check(o)) memory_format = text_of(o);
         else
             require(key == "non_blocking" || key == "memory_format", ErrorKind::type,
                     "to: unexpected keyword argument '", key,
@@ -48,7 +48,7 @@ PyObject* method_to(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObjec
         Target target{t.dtype()};
         for (Py_ssize_t i = 0; i < n; ++i) target.take(args[i]);
         for (Py_ssize_t i = 0; keywords && i < PyTuple_GET_SIZE(keywords); ++i)
-            target.take_keyword(PyUnicode_AsUTF8(PyTuple_GET_ITEM(keywords, i)), args[n + i]);
+            target.take_keyword(text_of(PyTuple_GET_ITEM(keywords, i)), args[n + i]);
         static const Op &to_dtype = need_op("to_dtype"), &clone = need_op("clone"), &contiguous = need_op("contiguous");
         Tensor result = t;
         if (target.dtype != t.dtype()) result = invoke(to_dtype, t, target.dtype);
@@ -79,7 +79,7 @@ constexpr TypeName type_names[] = {
 
 DType dtype_of_type_name(PyObject* o) {
     std::string text;
-    if (PyUnicode_Check(o)) text = PyUnicode_AsUTF8(o);
+    if (PyUnicode_Check(o)) text = text_of(o);
     else if (PyType_Check(o)) text = reinterpret_cast<PyTypeObject*>(o)->tp_name;
     std::string_view last = std::string_view(text).substr(text.rfind('.') + 1);
     for (const TypeName& t : type_names)

@@ -48,14 +48,27 @@ int64_t checked_long(PyObject* o) {
     int overflow = 0;
     long long x = PyLong_AsLongLongAndOverflow(o, &overflow);
     if (!overflow) return x;
-    PyObject* text = PyObject_Str(o);
-    if (!text) throw PythonError();
-    std::string digits = PyUnicode_AsUTF8(text);
-    Py_DECREF(text);
+    PyObject* text = PyLong_Type.tp_repr(o);            // of a subclass, too, the digits
+    if (!text) PyErr_Clear();                           // more of them than Python prints
+    std::string digits(text ? text_of(text) : "an integer of thousands of digits");
+    Py_XDECREF(text);
     fail(ErrorKind::overflow, digits, " does not fit into a 64-bit integer");
 }
 
 }  // namespace
+
+std::string_view text_of(PyObject* text) {
+    Py_ssize_t n;
+    const char* bytes = PyUnicode_AsUTF8AndSize(text, &n);
+    if (!bytes) throw PythonError();
+    return {bytes, size_t(n)};
+}
+
+bool is_true(PyObject* o) {
+    int on = PyObject_IsTrue(o);
+    if (on < 0) throw PythonError();
+    return on;
+}
 
 namespace {
 

@@ -47,9 +47,14 @@ PyObject* size_repr(PyObject* self) {
 }
 
 PyObject* size_numel(PyObject* self, PyObject*) {
-    int64_t n = 1;
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self); ++i) n *= PyLong_AsLongLong(PyTuple_GET_ITEM(self, i));
-    return PyErr_Occurred() ? nullptr : PyLong_FromLongLong(n);
+    PyObject* n = PyLong_FromLong(1);
+    for (Py_ssize_t i = 0; n && i < PyTuple_GET_SIZE(self); ++i) {
+        PyObject* size = PyNumber_Index(PyTuple_GET_ITEM(self, i));
+        PyObject* product = size ? PyNumber_Multiply(n, size) : nullptr;
+        Py_XDECREF(size);
+        Py_SETREF(n, product);
+    }
+    return n;
 }
 
 PyObject* size_from_tuple(PyObject* tuple) {              // steals `tuple`

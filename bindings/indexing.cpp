@@ -100,7 +100,7 @@ Entry classify(PyObject* o) {
     if (o == Py_Ellipsis) return {Entry::ellipsis};
     if (PyBool_Check(o)) return {Entry::boolean, o == Py_True};
     if (is_tensor(o)) return entry_of_tensor(tensor_of(o));
-    if (is_numpy_bool(o)) return {Entry::boolean, PyObject_IsTrue(o)};
+    if (is_numpy_bool(o)) return {Entry::boolean, is_true(o)};
     if (PyFloat_Check(o) || PyUnicode_Check(o) || PyBytes_Check(o)) fail_kind(o);
     if (PyObject_HasAttrString(o, "__array_interface__") && !PyObject_HasAttrString(o, "__len__")) {
         if (to_int(o, &i)) return {Entry::integer, i};                      // a NumPy scalar

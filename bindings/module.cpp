@@ -75,8 +75,8 @@ void require_cpu(PyObject* device, const char* op) {
     if (device == Py_None) return;
     PyObject* text = PyObject_Str(device);
     if (!text) throw PythonError();
-    std::string name = PyUnicode_AsUTF8(text);
-    Py_DECREF(text);
+    nb::object kept = nb::steal(text);
+    std::string_view name = text_of(text);
     require(name == "cpu" || name == "cpu:0", ErrorKind::runtime, op, ": device='", name,
             "' is not available; expected 'cpu'");
 }

@@ -144,10 +144,7 @@ void convert_any(const Op& op, const Param& p, PyObject* o, Value* v, Converted&
         return;
     }
     if ((p.types & type_str) && PyUnicode_Check(o)) {
-        Py_ssize_t n;
-        const char* text = PyUnicode_AsUTF8AndSize(o, &n);
-        if (!text) throw PythonError();
-        *v = Value(std::string_view(text, size_t(n)));
+        *v = Value(text_of(o));
         return;
     }
     if ((p.types & type_generator) && generator_of(o)) {
@@ -174,8 +171,7 @@ int find_keyword(const OpFunction& f, PyObject* name) {
     Py_ssize_t n = PyTuple_GET_SIZE(f.param_names);
     for (Py_ssize_t i = 0; i < n; ++i)
         if (PyTuple_GET_ITEM(f.param_names, i) == name) return int(i);
-    const char* text = PyUnicode_AsUTF8(name);
-    std::string_view wanted(text ? text : "");
+    std::string_view wanted = text_of(name);
     if (wanted == "axis" || wanted == "axes") wanted = f.op->parsed.find("dim") >= 0 ? "dim" : "dims";
     else if (wanted == "keepdims") wanted = "keepdim";
     else if (wanted == "self" || wanted == "x" || wanted == "a")
@@ -191,15 +187,14 @@ struct Options {
 };
 
 void take_option(const OpFunction& f, PyObject* name, PyObject* value, Options& options) {
-    const char* text = PyUnicode_AsUTF8(name);
-    std::string_view key(text ? text : "");
+    std::string_view key = text_of(name);
     if (key == "out" && f.op->has_out && f.form == Form::function) {
         options.out = value == Py_None ? nullptr : value;
         return;
     }
     if (f.factory) {
         if (key == "requires_grad") {
-            options.requires_grad = PyObject_IsTrue(value) == 1;
+            options.requires_grad = is_true(value);
             return;
         }
         if (key == "device") return require_cpu(value, f.op->parsed.name.c_str());
@@ -480,9 +475,8 @@ bool publish(PyObject* module, PyObject* groups, PyObject* top_level, const Op& 
 // Every operator by its id, those without a public name too.
 PyObject* operator_by_id(PyObject*, PyObject* id) {
     return guarded([&]() -> PyObject* {
-        const char* text = PyUnicode_AsUTF8(id);
-        if (!text) throw PythonError();
-        return make_function(need_op(text), text, Form::function);
+        std::string text(text_of(id));
+        return make_function(need_op(text.c_str()), text, Form::function);
     });
 }
 

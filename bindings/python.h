@@ -5,6 +5,7 @@
 
 #include <deque>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "registry/call.h"
@@ -115,6 +116,9 @@ auto reading(const char* op, const char* param, F&& f) {
         fail(ErrorKind::overflow, op, ": argument '", param, "': ", e.text());
     }
 }
+
+std::string_view text_of(PyObject* text);                // of a str; throws PythonError where it is no Unicode
+bool is_true(PyObject* o);                                // throws PythonError where asking raises
 
 // Numbers and lists out of Python objects; false (and no error set) when the object is of another type. An integer
 // beyond 64 bits throws an Error of kind overflow.

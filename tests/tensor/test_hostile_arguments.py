@@ -94,3 +94,54 @@ def test_lists_that_change_while_they_are_read(reader, rest, change):
         READERS[reader](item.items)
     except EXPECTED as e:
         assert str(e)
+
+
+class NotATruth:
+    """An object that is neither true nor false."""
+
+    def __bool__(self):
+        raise ZeroDivisionError("asked for a truth")
+
+
+@pytest.mark.parametrize("call", [
+    lambda o: rl.zeros(2, requires_grad=o), lambda o: rl.zeros(2).to(rl.int64, copy=o),
+    lambda o: rl.ones(2, requires_grad=True).sum().backward(retain_graph=o), lambda o: rl.zeros(2)[o],
+    lambda o: rl.zeros(2).__setitem__(o, 1)])
+def test_what_asking_for_a_truth_raises_comes_through(call):
+    pretender = type("numpy.bool", (NotATruth,), {})()                         # by its name, a flag in an index
+    with pytest.raises(ZeroDivisionError, match="asked for a truth"):
+        call(pretender)
+
+
+@pytest.mark.parametrize("call", [
+    lambda s: rl.zeros(2, **{s: 1}), lambda s: rl.zeros(2).to(**{s: 1}), lambda s: rl.zeros(2).to(s),
+    lambda s: rl.zeros(2).type(s), lambda s: rl.zeros(2, device=s), lambda s: rl._C.operator(s),
+    lambda s: rl.nn.functional.gelu(rl.zeros(2), approximate=s),
+    lambda s: rl.ones(1, requires_grad=True).backward(**{s: 1})])
+def test_text_that_is_no_unicode_is_refused(call):
+    with pytest.raises((UnicodeEncodeError, TypeError), match=r"surrogates|unexpected"):
+        call("\ud800")
+
+
+class Speechless(int):
+    """An integer whose text is no Unicode."""
+
+    def __str__(self):
+        return "\ud800"
+
+    __repr__ = __str__
+
+
+@pytest.mark.parametrize(("number", "words"), [
+    (Speechless(2**70), "1180591620717411303424"), (1 << 20000, "thousands of digits")], ids=["mute", "long"])
+def test_large_integers_are_named_whatever_they_say(number, words):
+    with pytest.raises(OverflowError, match=words):
+        rl.zeros(number)
+    with pytest.raises(OverflowError, match=words):
+        rl.zeros(2)[number]
+
+
+def test_the_number_of_elements_of_a_size():
+    assert rl.Size([2**62, 4]).numel() == 2**64
+    with pytest.raises(TypeError):
+        rl.Size(["a", 2]).numel()
