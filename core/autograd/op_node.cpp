@@ -128,7 +128,7 @@ OpNode::Layout OpNode::plan(const Call& call) {
     });
     l.saved = op.saved_inputs;
     for (auto [param, other] : op.saved_if)
-        if (l.needed >> other & 1) l.saved |= uint64_t(1) << param;
+        if (other < 0 ? !call.args[~other].to_bool() : l.needed >> other & 1) l.saved |= uint64_t(1) << param;
     l.saved &= l.tensors;
     bool geometry = op.derivative.reads_geometry;
     for (uint32_t i = 0; i < l.params; ++i) {

@@ -20,6 +20,7 @@ bool reads_destination(const Call& c) {
         if (c.op.saved_inputs >> i & 1 && is_destination(i)) return true;
     for (auto [param, other] : c.op.saved_if) {
         if (!is_destination(param)) continue;
+        if (other < 0) return true;
         for (TensorImpl* t : c.args[other].to_tensors())
             if (t->tracked()) return true;
     }

@@ -218,7 +218,8 @@ OP(batch_norm_forward) = {
     .dtypes = "floating",
     .infer = infer_batch_norm,
     .kernel = {"generic", run_batch_norm},
-    .derivative = {vjp_batch_norm, "input weight running_mean running_var mean invstd", nullptr, false, 1},
+    .derivative = {vjp_batch_norm, "input weight running_mean:!training running_var:!training mean invstd", nullptr,
+                   false, 1},
     .onnx = {"BatchNormalization", 15},
     .samples = {.calls = "batch_norm_forward(T(4, 3, 2, 2), T(3), T(3), None, None, True, 0.1, 1e-5)[0]; "
                          "batch_norm_forward(T(4, 3), T(3), T(3), full((3,), 0.3, dtype=float64), "

@@ -36,9 +36,10 @@ void close_saves(Op& op) {
         } else if (colon == std::string::npos) {
             op.saved_inputs |= uint64_t(1) << param;
         } else {
-            int other = op.parsed.find(word.substr(colon + 1));
+            bool negated = word[colon + 1] == '!';
+            int other = op.parsed.find(word.substr(colon + 1 + negated));
             require(other >= 0, ErrorKind::runtime, op.id, ": saves '", word, "': no such parameter");
-            op.saved_if.emplace_back(param, other);
+            op.saved_if.emplace_back(param, negated ? ~other : other);
         }
     }
 }

@@ -27,7 +27,7 @@ struct Kernel {
 
 // The derivative, written in primitives; or why there is none. There is no default: the completeness test wants one of
 // both. `saves` names what the derivative reads of the call's tensors: "input", "result"; "input:other" keeps `input`
-// only when `other` needs a gradient.
+// only when `other` needs a gradient, "input:!flag" only when the argument `flag` is false.
 struct Derivative {
     void (*vjp)(Vjp&) = nullptr;
     const char* saves = "";
@@ -83,7 +83,7 @@ struct Op {
     std::vector<std::string> paths;
     bool has_in_place = false, has_out = false;
     uint64_t saved_inputs = 0;                                // parameters that are saved whatever needs a gradient
-    std::vector<std::pair<int, int>> saved_if;                // (saved parameter, parameter that must need a gradient)
+    std::vector<std::pair<int, int>> saved_if;                // (saved parameter, one that must need a gradient or ~flag)
     bool saves_result[4] = {};
     uint64_t tensor_params = 0;                               // parameters that may be a tensor or a list of tensors
 };

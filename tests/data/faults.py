@@ -74,7 +74,7 @@ FAULTS = {
                       r"DataLoaderWorkerError: DataLoader worker \d \(pid \d+\) was killed by signal SIGKILL while"),
     "worker segfaults": (IN_WORKER.format(fault="os.kill(os.getpid(), 11)"), None, 5, 1, "killed by signal SIGSEGV"),
     "worker exits": (IN_WORKER.format(fault="os._exit(0)"), None, 5, 1, "exited unexpectedly with exit code 0"),
-    "worker raises": (IN_WORKER.format(fault="[][3]"), None, 5, 1, "IndexError: Caught IndexError in DataLoader worker"),
+    "worker raises": (IN_WORKER.format(fault="[][3]"), None, 5, 1, "IndexError: Caught IndexError in DataLoader"),
     "worker hangs": ("for _ in loader(lambda: time.sleep(99), timeout=0.5): pass", None, 8, 1,
                      r"timed out after 0.5 seconds: worker \d while loading samples"),
     "no shared memory": ("small = lambda _: resource.setrlimit(resource.RLIMIT_FSIZE, (9999, 9999))\n"

@@ -89,3 +89,19 @@ def test_lenet_with_a_program_of_its_own():
         return losses
 
     np.testing.assert_allclose(run(rl), run(torch), rtol=1e-3)
+
+
+def test_a_network_may_run_twice_before_backward():
+    # As a discriminator does, over real and made samples: the second run moves the running statistics.
+    norm, x, y = rl.nn.BatchNorm1d(3).double(), rl.randn(5, 3, dtype=rl.float64), rl.randn(4, 3, dtype=rl.float64)
+    x.requires_grad_()
+    (norm(x).cos().sum() + norm(y).sin().sum()).backward()
+    both = x.grad.clone()
+    x.grad = None
+    norm(x).cos().sum().backward()
+    assert rl.allclose(both, x.grad, rtol=1e-12)
+    norm.eval()
+    out = norm(x).cos().sum()
+    norm.running_mean.add_(1)
+    with pytest.raises(RuntimeError, match="running_mean.*modified by an inplace operation"):
+        out.backward()
