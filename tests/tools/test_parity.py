@@ -16,7 +16,8 @@ ROOT = Path(__file__).parents[2]
 #: One or two operators of each kind; the whole is `make parity`.
 SHORT = ("add,sub,mul,pow,exp,erf,where,sum,cumsum,unique,cat,index_select,__getitem__,expand,permute,reshape,unfold,"
          "einsum,softmax,nn_functional_conv2d,nn_functional_max_pool2d,nn_functional_layer_norm,"
-         "nn_functional_cross_entropy,nn_functional_interpolate_bilinear,nn_functional_pad_reflect,rand_like")
+         "nn_functional_cross_entropy,nn_functional_interpolate_bilinear,nn_functional_pad_reflect,rand_like,"
+         "nn.Linear,nn.ReLU,nn.MSELoss")
 
 
 def written(path, call, want, **more):
@@ -94,6 +95,37 @@ def test_single_precision_is_judged_by_double():
     want, exact = (wire.encode(v, rl, blob, {}) for v in (rl.tensor([1.001]), rl.tensor([1.0], dtype=rl.float64)))
     assert compare.nearer([rl.tensor([1.0009])], want, exact, blob, {})
     assert not compare.nearer([rl.tensor([1.002])], want, exact, blob, {})
+
+
+@pytest.mark.parametrize("places, status", [([1, 0, 2], "tied"), ([0, 1, 2], "match"), ([0, 2, 1], "differs"),
+                                            ([0, 0, 2], "differs")])
+def test_of_equal_elements_any_may_be_named(places, status):
+    x, blob = rl.tensor([1, 1, 2]), wire.Blob()
+    sample = {"call": wire.encode((x, (), {}), rl, blob, {}), "want": wire.encode(rl.tensor([0, 1, 2]), rl, blob, {})}
+    content = {"operator": "argsort", "formatted": "argsort"}
+    assert replay.check_sample(lambda x: rl.tensor(places), sample, content, blob)[0] == status
+
+
+def test_a_module_is_a_call():
+    blob = wire.Blob()
+    state = {"weight": rl.ones(2, 3).requires_grad_(), "bias": rl.ones(2).requires_grad_()}
+    setup = {"make": ((3, 2), {}), "state": state, "training": True}
+    call = wire.encode((setup, (rl.ones(1, 3).requires_grad_(),), {}), rl, blob, {})
+    args, kwargs, leaves = replay.arguments({"call": call}, blob)
+    result, buffers, shapes = calls.find(rl, "nn.Linear", "nn_Linear")(*args, **kwargs)
+    assert result.tolist() == [[4.0, 4.0]] and buffers == [] and shapes == (("weight", (2, 3)), ("bias", (2,)))
+    assert [tuple(g.shape) for g in rl.autograd.grad(result.sum(), leaves)] == [(2, 3), (2,), (1, 3)]
+    setup["state"].pop("bias")
+    with pytest.raises(RuntimeError, match="bias"):
+        calls.find(rl, "nn.Linear", "nn_Linear")(setup, rl.ones(1, 3))
+
+
+def test_an_optimizer_is_a_call():
+    setup = {"params": [rl.ones(2), rl.ones(3)], "options": {"lr": 0.1}, "groups": [{}, {"lr": 0.2}], "resume": None}
+    (first, second), state = calls.find(rl, "optim.SGD", "optim_SGD")(setup)
+    assert (first < 1).all() and (second < 1).any() and dict(state)[".param_groups.1.lr"] == 0.2
+    assert setup["params"][0].tolist() == [1, 1]
+    assert not calls.find(rl, "optim.NoSuchThing", "optim_NoSuchThing")
 
 
 def test_short_form(tmp_path):

@@ -3,6 +3,7 @@
 Most are functions under the entry's own name, or methods of a tensor. The rest stand here: entries whose arguments come
 in another order than the function takes them, and what is no plain call.
 """
+from tools.parity import stateful
 
 
 def _methods(lib, names):
@@ -63,6 +64,9 @@ def lookup(lib, path):
 
 def find(lib, name, formatted):
     """What to call with a sample's arguments, or None where Rushlight lacks the operator."""
+    run = stateful.find(lib, name)
+    if run is not None:
+        return run or None
     table = _table(lib)
     for key in (formatted, name):
         if key in table:

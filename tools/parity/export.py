@@ -1,4 +1,4 @@
-"""The PyTorch side: runs every sample of `op_db` and writes what came out. The only file here that imports torch."""
+"""The PyTorch side: runs every sample of its databases and writes what came out. This and `databases` import torch."""
 import os
 import sys
 import warnings
@@ -10,7 +10,7 @@ from torch.testing._internal.common_device_type import toleranceOverride
 from torch.testing._internal.opinfo.core import DecorateInfo
 from torch.utils._pytree import tree_leaves, tree_map
 
-from tools.parity import wire
+from tools.parity import databases, wire
 from tools.parity.invariants import INVARIANTS
 
 #: What they leave in memory is chance even when two runs agree.
@@ -36,7 +36,8 @@ def export(folder, dtypes, wanted, jobs, limit=None):
     """Writes the files that `folder` lacks. `wanted(name)` chooses operators; `limit` bounds the samples of each."""
     folder.mkdir(parents=True, exist_ok=True)
     _draw_freely()
-    todo = [(op, dtype) for op in database.op_db if wanted(op.formatted_name) for dtype in dtypes
+    entries = [*database.op_db, *databases.entries()]
+    todo = [(op, dtype) for op in entries if wanted(op.formatted_name) for dtype in dtypes
             if not (folder / wire.file_name(op.formatted_name, dtype)).exists()]
     children = []
     for k in range(jobs):
@@ -74,11 +75,9 @@ def _one(op, dtype_name, limit):
         torch.manual_seed(0)
         for i, sample in enumerate(op.sample_inputs("cpu", dtype, requires_grad=with_grad)):
             if limit is None or i < limit:
+                sample = _own_leaves(sample)
                 exact = _widened(sample, with_grad) if dtype in _WIDE else None
-                record = _sample(op, sample, with_grad, blob, exact)
-                if i < FORMS and "want" in record:
-                    record["forms"] = _forms(op, sample, record["random"])
-                content["samples"].append(record)
+                content["samples"].append(_sample(op, sample, with_grad, blob, exact, i < FORMS))
     if dtype_name == "float32" and op.error_inputs_func is not None:
         torch.manual_seed(0)
         content["errors"] = [_error(op, case, blob) for case in op.error_inputs("cpu")]
@@ -98,6 +97,18 @@ def _tolerance(op, dtype):
     return rtol, atol
 
 
+def _own_leaves(sample):
+    """Some samples are views of leaves, made where nothing is recorded: PyTorch gives these no gradient."""
+    def own(v):
+        if isinstance(v, torch.Tensor) and v.requires_grad and v.is_leaf and v._is_view():
+            return own_of.setdefault(id(v), v.detach().requires_grad_())
+        return v
+
+    own_of = {}
+    sample.input, sample.args, sample.kwargs = (tree_map(own, p) for p in (sample.input, sample.args, sample.kwargs))
+    return sample
+
+
 def _widened(sample, with_grad):
     """The same call in double precision."""
     def wide(v):
@@ -108,7 +119,7 @@ def _widened(sample, with_grad):
     return tuple(tree_map(wide, part) for part in (sample.input, sample.args, sample.kwargs))
 
 
-def _sample(op, sample, with_grad, blob, exact=None):
+def _sample(op, sample, with_grad, blob, exact, forms):
     seen = {}
     try:
         call = wire.encode((sample.input, sample.args, sample.kwargs), torch, blob, seen)
@@ -131,6 +142,8 @@ def _sample(op, sample, with_grad, blob, exact=None):
     leaves = [t for t in given if t.requires_grad]
     if with_grad and leaves and not record["random"]:
         record["grads"] = _gradients(settled, leaves, blob)
+    if forms:
+        record["forms"] = _forms(op, sample, settled, record["random"], settle)
     if exact is not None and not record["random"]:
         record |= _exact(op, exact, settle, settled, leaves if "grads" in record else [], blob)
     return record
@@ -156,34 +169,49 @@ def _near(result, wide):
         a.to(b.dtype), b, 1.3e-7, 1e-6, equal_nan=True)) for a, b in zip(tree_leaves(result), tree_leaves(wide)))
 
 
-def _forms(op, sample, random):
-    """Which other forms of the call PyTorch has; in place also what becomes of it: same, raises."""
-    forms = {}
+def _forms(op, sample, settled, random, settle):
+    """Which other forms of the call PyTorch has, and what becomes of each: same, raises."""
+    calls = {}
     if not isinstance(sample.input, torch.Tensor):
-        return forms
+        return calls
+    if op.method_variant is not None and getattr(torch.Tensor, op.name, None) is not None:
+        calls["method"] = lambda: getattr(sample.input, op.name)(*sample.args, **sample.kwargs)
+    if op.inplace_variant is not None and getattr(torch.Tensor, op.name + "_", None) is not None and not random:
+        calls["inplace"] = lambda: getattr(sample.input.clone(), op.name + "_")(*sample.args, **sample.kwargs)
+    if op.supports_out and not random:
+        calls["out"] = lambda: _with_out(op, sample)
     with torch.no_grad():
-        if op.method_variant is not None and getattr(torch.Tensor, op.name, None) is not None:
-            forms["method"] = _outcome(lambda: getattr(sample.input, op.name)(*sample.args, **sample.kwargs))
-        if op.inplace_variant is not None and getattr(torch.Tensor, op.name + "_", None) is not None and not random:
-            forms["inplace"] = _outcome(
-                lambda: getattr(sample.input.clone(), op.name + "_")(*sample.args, **sample.kwargs))
-        if op.supports_out and not random:
-            forms["out"] = _outcome(lambda: _with_out(op, sample))
-    return forms
+        outcomes = {form: _outcome(call, None if random else settled, settle) for form, call in calls.items()}
+    return {form: outcome for form, outcome in outcomes.items() if outcome is not None}
 
 
-def _outcome(call):
+def _outcome(call, settled, settle):
+    """same, raises, or None where the form does not give what the function gives: nothing to hold anyone to."""
     try:
-        call()
-        return "same"
+        result = settle(call())
     except Exception as e:
         return f"raises {str(e)[:120]}"
+    if settled is None:
+        return "same"
+    pairs = tree_leaves(settled), tree_leaves(result)
+    return "same" if len(pairs[0]) == len(pairs[1]) and all(map(_alike, *pairs)) else None
+
+
+def _alike(a, b):
+    """Equal but for rounding, and but for the dtype that it was written to."""
+    if not isinstance(a, torch.Tensor):
+        return a == b
+    wide = torch.complex128 if a.is_complex() or b.is_complex() else torch.float64
+    return a.shape == b.shape and (a.dtype != b.dtype or torch.allclose(
+        a.to(wide), b.to(wide), rtol=1e-3, atol=1e-3, equal_nan=True))
 
 
 def _with_out(op, sample):
     first = op.op(sample.input, *sample.args, **sample.kwargs)
     out = torch.empty_like(first) if isinstance(first, torch.Tensor) else tuple(torch.empty_like(t) for t in first)
-    return op.op(sample.input, *sample.args, **sample.kwargs, out=out)
+    result = op.op(sample.input, *sample.args, **sample.kwargs, out=out)
+    written = result is out or all(a is b for a, b in zip(result, out))
+    return result if written else ()   # nothing is alike to nothing
 
 
 def _is_view(result, given):

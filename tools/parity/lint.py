@@ -9,7 +9,7 @@ _VALUE = re.compile(
 def complaint(message, names, arguments):
     """What is missing from an error's sentence, or None."""
     speaker, colon, rest = message.partition(": ")
-    if not colon or speaker not in names:
+    if not colon or not (speaker in names or speaker.replace("_", "") in names):
         return f"does not start with the operator ({min(names)}: ...)"
     if not set(re.findall(r"[A-Za-z_]\w*", rest)) & arguments and not re.search(r"\b[a-z]\w*=", rest):
         return "names no argument"
@@ -23,6 +23,9 @@ def speakers(name, aliases):
     names = {name, *aliases}
     names |= {n.rpartition(".")[2] for n in names}
     names |= {n.strip("_").removeprefix("r") for n in names if n.startswith("__")}
+    if name.startswith("nn.") and name[3].isupper():   # CrossEntropyLoss speaks as the function cross_entropy may
+        letters = name[3:].lower()
+        names |= {letters, letters.removesuffix("loss"), re.sub(r"[123]d$", "", letters)}
     return names | {n + "_" for n in names} | {n.strip("_") for n in names}
 
 
@@ -32,8 +35,10 @@ def arguments(lib, call, name):
     for record in lib._C.operators():
         if name in record["names"] or f"Tensor.{name}" in record["names"] or record["name"] in speakers(name, ()):
             found |= {p["name"] for p in record["params"]}
+    made = getattr(call, "made", None)
     try:
-        found |= set(inspect.signature(call).parameters)
+        for known in (made, made.forward) if made and hasattr(made, "forward") else (made or call,):
+            found |= set(inspect.signature(known).parameters)
     except (TypeError, ValueError):
         pass
     return found

@@ -7,8 +7,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 HERE = Path(__file__).parent
-RUN = ("match", "nearer", "excepted", "differs", "lint", "raised", "crashed", "timeout")
-BAD = RUN[3:]
+RUN = ("match", "nearer", "tied", "excepted", "differs", "lint", "raised", "crashed", "timeout")
+BAD = RUN[4:]
+KINDS = ("samples", "forms", "errors")
 
 
 def load(folder, wanted=lambda name: True):
@@ -47,7 +48,7 @@ def _except(operator, record, exceptions, used):
     for k, e in enumerate(exceptions):
         if any(fnmatchcase(operator, p) for p in e["operators"]) \
                 and record["dtype"] in e.get("dtypes", [record["dtype"]]) \
-                and record["kind"] == e.get("kind", "samples") \
+                and (record["kind"] == "errors") == (e.get("kind") == "errors") \
                 and re.search(e.get("call", ""), record["call"]) and re.search(e.get("detail", ""), record["detail"]):
             used.add(k)
             record |= {"status": "excepted", "reason": e["reason"]}
@@ -58,7 +59,7 @@ def _count(records, kind):
     """The statuses of one kind of record, with the sums that the tables show."""
     n = Counter(x["status"] for x in records if x["kind"] == kind)
     n["run"] = sum(n[s] for s in RUN)
-    n["agree"] = n["match"] + n["nearer"]
+    n["agree"] = n["match"] + n["nearer"] + n["tied"]
     n["fail"] = sum(n[s] for s in BAD)
     return n
 
@@ -72,14 +73,15 @@ def summary(table):
     portable = {o: r for o, r in table.items() if any(x["status"] != "outside" for x in r)}
     claimed = {o: r for o, r in portable.items() if _count(r, "samples")["run"]}
     everything = [x for r in table.values() for x in r]
-    samples, forms, errors = (_count(everything, kind) for kind in ("samples", "forms", "errors"))
+    samples, forms, errors = (_count(everything, kind) for kind in KINDS)
     no_gradient = sum(x["detail"].startswith("gradient not compared") for x in everything if x["kind"] == "samples")
     clean = [o for o, r in claimed.items() if not _count(r, "samples")["fail"]]
     return [
         f"- Coverage: {_share(len(claimed), len(portable))} portable operators are there; "
         f"{len(table) - len(portable)} of {len(table)} entries are outside.",
         f"- Correctness: {_share(samples['agree'], samples['run'])} samples of those agree, {samples['nearer']} of "
-        "them because Rushlight's single precision is as near to the double precision result as PyTorch's; "
+        "them because Rushlight's single precision is as near to the double precision result as PyTorch's, "
+        f"{samples['tied']} with another of several equal elements named; "
         f"{samples['excepted']} differ with a reason given below, {samples['fail']} fail. Of {no_gradient} only the "
         "values are compared, as PyTorch refuses their gradient. "
         f"{_share(len(clean), len(claimed))} operators have no failing sample.",

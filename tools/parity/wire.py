@@ -8,11 +8,12 @@ import mmap
 import re
 import struct
 import zlib
+from operator import attrgetter
 
 import numpy as np
 
 #: Part of the cache's path: a new number makes old files be exported anew.
-FORMAT = 6
+FORMAT = 7
 DTYPES = ("float32", "float64", "int64", "bool", "complex64")
 _NUMPY = {"bfloat16": np.uint16, "bool": np.bool_}
 _CONSTANTS = ("dtype", "layout", "memory_format")
@@ -79,7 +80,8 @@ def encode(value, lib, blob, seen):
         return {"size": list(value)}
     if isinstance(value, tuple):
         fields = getattr(value, "_fields", None) or _sequence_fields(value)
-        return {"tuple": [deeper(v) for v in value], **({"fields": list(fields)} if fields else {})}
+        packed = {"packed": True} if type(value).__name__ == "PackedSequence" else {}
+        return {"tuple": [deeper(v) for v in value], **({"fields": list(fields)} if fields else {}), **packed}
     if isinstance(value, list):
         return [deeper(v) for v in value]
     if isinstance(value, dict):
@@ -95,6 +97,12 @@ def encode(value, lib, blob, seen):
     for kind in _CONSTANTS:
         if isinstance(value, getattr(lib, kind, ())):
             return {kind: str(value).rpartition(".")[2]}
+    name = getattr(value, "__name__", "")
+    for room, path in ((lib.nn.functional, "nn.functional."), (lib, "")):
+        if name and getattr(room, name, None) is value:
+            return {"function": path + name}
+    if hasattr(value, "made_with"):
+        return {"made": [f"nn.{type(value).__name__}", *map(deeper, value.made_with)]}
     raise Unportable(type(value).__name__)
 
 
@@ -119,6 +127,8 @@ def _encode_tensor(value, lib, blob, seen):
     plain = value.detach()
     for step in ("resolve_conj", "resolve_neg"):
         plain = getattr(plain, step)() if hasattr(plain, step) else plain
+    if getattr(plain, "_is_zerotensor", bool)():  # a gradient that PyTorch knows to be zero has no memory
+        plain = plain.clone()
     dtype = str(plain.dtype).rpartition(".")[2]
     offset, extent = plain.storage_offset(), 0
     if plain.numel():
@@ -143,12 +153,20 @@ def decode(tree, lib, blob, seen, views=True):
         return seen[-1]
     if kind == "again":
         return seen[inner]
+    def deeper(v):
+        return decode(v, lib, blob, seen, views)
+
     if kind == "tuple":
-        return tuple(decode(v, lib, blob, seen, views) for v in inner)
+        values = tuple(map(deeper, inner))
+        return lib.nn.utils.rnn.PackedSequence(*values) if tree.get("packed") and views else values
     if kind == "dict":
-        return {decode(k, lib, blob, seen, views): decode(v, lib, blob, seen, views) for k, v in inner}
+        return {deeper(k): deeper(v) for k, v in inner}
     if kind == "slice":
-        return slice(*(decode(v, lib, blob, seen, views) for v in inner))
+        return slice(*map(deeper, inner))
+    if kind == "made":
+        return attrgetter(inner[0])(lib)(*deeper(inner[1]), **deeper(inner[2]))
+    if kind == "function":
+        return attrgetter(inner)(lib)
     if kind in _CONSTANTS:
         return getattr(lib, inner)
     return {"complex": lambda: complex(*inner), "size": lambda: lib.Size(inner), "ellipsis": lambda: Ellipsis,
