@@ -1,5 +1,6 @@
 #include "ops/activation.h"
 
+#include "kernels/generic/loop.h"
 #include "registry/call.h"
 
 namespace rushlight {
@@ -14,10 +15,12 @@ int64_t spatial_of(const TensorImpl& t) {
 
 // (batch, channels, spatial...) with the channels innermost, as a plain tensor of its own.
 Tensor moved_channels(const Tensor& t) {
-    int64_t channels = t.size(1), spatial = spatial_of(*t.impl());
-    Tensor plain = contiguous(t);
-    Tensor view = alias(plain, {t.size(0), spatial, channels}, {channels * spatial, 1, spatial}, plain->offset);
-    return contiguous(view);
+    Dims sizes = t.sizes(), strides = t.strides();
+    sizes.erase(1);
+    sizes.push_back(t.size(1));
+    strides.erase(1);
+    strides.push_back(t.strides()[1]);
+    return contiguous(alias(t, sizes, strides, t->offset));
 }
 
 }  // namespace
@@ -31,12 +34,55 @@ bool keeps_channels_last(const TensorImpl& t) {
            t.storage->arranged_as(t.sizes[0], t.sizes[1], spatial_of(t));
 }
 
+std::optional<ActivationPart> activation_part(const Dims& sizes, const Dims& strides, int64_t offset, int64_t items,
+                                              int64_t channels, int64_t positions) {
+    int rank = sizes.size();
+    if (rank < 3) return {};
+    int64_t run = 1;
+    for (int i = rank - 1; i >= 2; --i) {
+        if (sizes[i] != 1 && strides[i] != run) return {};
+        run *= sizes[i];
+    }
+    int64_t item = channels * positions;
+    if (run == 0 || item == 0 || (sizes[1] != 1 && strides[1] != positions) || (sizes[0] != 1 && strides[0] != item))
+        return {};
+    ActivationPart p = {channels, positions, offset / item, offset % item / positions, offset % positions};
+    bool inside = p.item + sizes[0] <= items && p.channel + sizes[1] <= channels && p.position + run <= positions;
+    return inside ? std::optional(p) : std::nullopt;
+}
+
+std::optional<ActivationPart> part_of_channels_last(const TensorImpl& t) {
+    if (t.storage->arrangement() != Arrangement::channels_last || t.rank() < 3 || t.sizes[1] < 2 || !t.numel) return {};
+    // A view of the tensor that the storage keeps has its strides.
+    int64_t positions = t.strides[1], item = t.strides[0], element = int64_t(size_of(t.dtype));
+    if (positions <= 0 || item <= 0 || item % positions != 0) return {};
+    int64_t channels = item / positions, items = int64_t(t.storage->bytes()) / (item * element);
+    if (!t.storage->arranged_as(items, channels, positions)) return {};
+    return activation_part(t.sizes, t.strides, t.offset, items, channels, positions);
+}
+
+bool Activation::take_part(const Tensor& t) {
+    auto part = part_of_channels_last(*t.impl());
+    if (!part) return false;
+    auto* from = static_cast<char*>(t->storage->hold_arranged());
+    if (!from) return false;
+    int64_t sizes[] = {t.size(0), spatial_of(*t.impl()), t.size(1)};
+    tensor_ = empty_tensor({sizes[0], sizes[1], sizes[2]}, t.dtype());
+    Operand to = {tensor_.data(), t.dtype(), tensor_.strides().data()};
+    copy_strided(3, sizes, to, {from + part->offset() * size_of(t.dtype()), t.dtype(), part->strides().data()});
+    t->storage->release_arranged();
+    data_ = tensor_.data();
+    layout_ = compute::Layout::channels_last;
+    return true;
+}
+
 Activation::Activation(const Tensor& t) : tensor_(t) {
     if (keeps_channels_last(*t.impl()) && (data_ = t->storage->hold_arranged())) {
         holds_ = true;
         layout_ = compute::Layout::channels_last;
         return;
     }
+    if (take_part(t)) return;
     tensor_ = contiguous(t);
     data_ = tensor_.data();
 }
@@ -47,6 +93,7 @@ Activation::Activation(const Tensor& t, compute::Layout wanted) : tensor_(t), la
             holds_ = true;
             return;
         }
+        if (take_part(t)) return;
         tensor_ = moved_channels(t);
     } else {
         tensor_ = contiguous(t);

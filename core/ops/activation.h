@@ -2,6 +2,9 @@
 // see is always the plain, row-major tensor; between the operators that know of it, the channels may lie innermost.
 #pragma once
 
+#include <array>
+#include <optional>
+
 #include "kernels/compute/problem.h"
 #include "tensor/tensor.h"
 
@@ -13,7 +16,24 @@ bool is_whole_storage(const TensorImpl& t);
 // Is `t` exactly the tensor that its storage keeps with channels last?
 bool keeps_channels_last(const TensorImpl& t);
 
-// A tensor held for reading during one kernel.
+// The place of some channels at a run of positions within a (batch, channels, spatial...) tensor.
+struct ActivationPart {
+    int64_t channels, positions;                         // of the whole
+    int64_t item, channel, position;                     // where the part begins
+    // Its first element and its strides over (item, position, channel), where the whole has its channels last.
+    int64_t offset() const { return (item * positions + position) * channels + channel; }
+    std::array<int64_t, 3> strides() const { return {channels * positions, channels, 1}; }
+};
+
+// The part that a view of these sizes, strides and offset takes of a row-major tensor with so many items, channels and
+// positions; nothing where it is no such part.
+std::optional<ActivationPart> activation_part(const Dims& sizes, const Dims& strides, int64_t offset, int64_t items,
+                                              int64_t channels, int64_t positions);
+
+// Is `t` the tensor, or such a part of it, that its storage keeps with channels last?
+std::optional<ActivationPart> part_of_channels_last(const TensorImpl& t);
+
+// A tensor held for reading during one kernel. A part is read as a copy of its own, with its channels last.
 class Activation {
 public:
     explicit Activation(const Tensor& t);  // as the storage has it, contiguous otherwise
@@ -27,6 +47,8 @@ public:
     bool channels_last() const { return layout_ == compute::Layout::channels_last; }
 
 private:
+    bool take_part(const Tensor& t);
+
     Tensor tensor_;
     const void* data_ = nullptr;
     compute::Layout layout_ = compute::Layout::plain;

@@ -3,6 +3,8 @@
 #include <cstring>
 
 #include "kernels/generic/arrange.h"
+#include "kernels/generic/loop.h"
+#include "ops/activation.h"
 #include "ops/algebra.h"
 #include "ops/complex_parts.h"
 #include "ops/shape_rules.h"
@@ -274,11 +276,26 @@ void infer_place(Call& c) {
     c.result(sizes, t.dtype);
 }
 
+// An activation that keeps its channels last, put into one that does.
+bool place_channels_last(const Tensor& in, const Tensor& out, const Dims& strides, int64_t offset) {
+    if (out.rank() < 3 || in.rank() != out.rank() || in->storage->arrangement() == Arrangement::plain) return false;
+    int64_t items = out.size(0), channels = out.size(1), positions = out.numel() / (items * channels);
+    auto part = activation_part(in.sizes(), strides, offset, items, channels, positions);
+    if (!part || !part_of_channels_last(*in.impl())) return false;
+    Activation from(in, compute::Layout::channels_last);
+    int64_t sizes[] = {in.size(0), in.numel() / (in.size(0) * in.size(1)), in.size(1)};
+    Dims dense = contiguous_strides({sizes[0], sizes[1], sizes[2]});
+    auto* to = static_cast<char*>(result_memory(out, compute::Layout::channels_last));
+    copy_strided(3, sizes, {to + part->offset() * size_of(out.dtype()), out.dtype(), part->strides().data()},
+                 {const_cast<void*>(from.data()), in.dtype(), dense.data()});
+    return true;
+}
+
 void run_place(Call& c) {
     Dims strides(c[2].to_ints());
     Tensor in = tensor_at(c, 0);
     run_zeros(c);
-    if (in.numel() == 0) return;
+    if (in.numel() == 0 || place_channels_last(in, c.out[0], strides, c[3].to_int())) return;
     Tensor window = alias(c.out[0], in.sizes(), strides, c[3].to_int());
     if (!overlaps_itself(*window.impl())) return copy_values(*window.impl(), *in.impl());
     Tensor source = contiguous(in);

@@ -103,5 +103,5 @@ def test_a_network_may_run_twice_before_backward():
     norm.eval()
     out = norm(x).cos().sum()
     norm.running_mean.add_(1)
-    with pytest.raises(RuntimeError, match="running_mean.*modified by an inplace operation"):
+    with pytest.raises(RuntimeError, match=r"running_mean.*modified by an inplace operation"):
         out.backward()

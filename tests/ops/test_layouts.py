@@ -394,3 +394,54 @@ def test_in_place_with_an_argument_that_overlaps(op):
             getattr(mine[0], method)(*mine[1:], **kwargs)
             want = getattr(separate[0], method)(*separate[1:], **kwargs)
             np.testing.assert_array_equal(mine[0].numpy(), want.numpy())
+
+
+PARTS = {
+    "tail": (slice(None), slice(None), slice(7, None)),
+    "batch": (slice(1, 3),),
+    "channels": (slice(None), slice(3, 20)),
+    "all": (slice(1, 2), slice(2, 9), slice(5, 30)),
+    "one position": (slice(None), slice(None), slice(4, 5)),
+    "step": (slice(None), slice(None), slice(0, None, 3)),
+    "one channel": (slice(None), slice(6, 7)),
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("rank", [1, 2])
+def test_parts_of_convolutions_results(part, rank):
+    # Results that keep their channels last are read, and their gradients put together, without being brought into plain
+    # order; what is read must be what a plain copy holds.
+    rl.manual_seed(0)
+    layer = (rl.nn.Conv1d if rank == 1 else rl.nn.Conv2d)(8, 24, 3, padding=1)
+    x = rl.randn(3, 8, 40) if rank == 1 else rl.randn(3, 8, 40, 6)
+    kept, index = layer(x), PARTS[part]
+    plain = rl.from_numpy(layer(x).detach().numpy().copy()).requires_grad_()
+    leaf = kept.detach().requires_grad_()
+    scale = rl.linspace(0.5, 2.0, 24 * 40).view(24, 40, *[1] * (rank - 1)).expand(3, 24, 40, *[6] * (rank - 1))
+
+    def function(y):
+        view = y[index]
+        return (view.tanh() * scale[index] + view).square().sum() + (y * scale).sum()
+
+    results = [function(leaf), function(plain)]
+    for result in results:
+        result.backward()
+    assert rl.allclose(*results, rtol=1e-5)
+    assert rl.allclose(leaf.grad, plain.grad, rtol=1e-5, atol=1e-6)
+    assert rl.equal(kept[index], plain[index])
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_layers_after_a_part(part):
+    rl.manual_seed(0)
+    first, index = rl.nn.Conv1d(8, 24, 3, padding=1), PARTS[part]
+    x = rl.randn(3, 8, 40)
+    plain = rl.from_numpy(first(x).detach().numpy().copy())
+    leaf = first(x).detach()
+    second = rl.nn.Conv1d(leaf[index].shape[1], 24, 1)
+    a, b = leaf.requires_grad_(), plain.requires_grad_()
+    out = [second(y[index]) for y in (a, b)]
+    for y in out:
+        y.square().sum().backward()
+    assert rl.allclose(*out, rtol=1e-5, atol=1e-6) and rl.allclose(a.grad, b.grad, rtol=1e-4, atol=1e-5)
