@@ -96,6 +96,7 @@ void add_device(nb::module_& m);
 void add_optim(nb::module_& m);
 void add_about(nb::module_& m);
 void add_autograd(nb::module_& m);
+void add_watching(nb::module_& m);
 }
 
 NB_MODULE(_C, m) {
@@ -119,6 +120,7 @@ NB_MODULE(_C, m) {
     add_optim(m);
     add_about(m);
     add_autograd(m);
+    add_watching(m);
     m.attr("version") = RUSHLIGHT_VERSION;
     m.def("operators", [] {
         nb::list out;

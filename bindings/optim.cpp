@@ -4,6 +4,7 @@
 
 #include <functional>
 
+#include "base/events.h"
 #include "base/interpreter.h"
 #include "bindings/python.h"
 #include "kernels/generic/optim.h"
@@ -96,9 +97,10 @@ struct Update {
     const char* op;
     Column params, grads;
     std::vector<int64_t> sizes;
+    events::Span span;
 
     Update(const char* name, nb::handle p, nb::handle g)
-        : op(name), params(name, "params", p, true), grads(name, "grads", g, false) {
+        : op(name), params(name, "params", p, true), grads(name, "grads", g, false), span(name, events::Kind::op) {
         for (size_t i = 0; i < params.size(); ++i) {
             require(is_floating(params[i].dtype()), ErrorKind::runtime, op, ": params[", i, "] has dtype ",
                     name_of(params[i].dtype()), "; expected a floating dtype");

@@ -6,6 +6,7 @@
 #include "autograd/anomaly.h"
 #include "autograd/primitives.h"
 #include "autograd/variable.h"
+#include "base/events.h"
 #include "base/interpreter.h"
 #include "registry/mode.h"
 
@@ -46,6 +47,7 @@ private:
     void find_needed();
     void put(Node* n, uint32_t slot, Tensor g);
     void process(Node* n);
+    void process_watched(Node* n);
     void push(Node* n);
     Node* pop();
 
@@ -180,6 +182,12 @@ void Run::process(Node* n) {
     }
 }
 
+void Run::process_watched(Node* n) {
+    events::Span span(events::intern(n->name()), events::Kind::backward);
+    events::set_sequence(int64_t(n->sequence()));
+    process(n);
+}
+
 std::vector<Tensor> Run::go() {
     discover();
     captured_.resize(w_.accumulate ? 0 : w_.inputs.size());
@@ -193,7 +201,11 @@ std::vector<Tensor> Run::go() {
         Notes& note = notes(n);
         if (note.dependencies == 0 && (note.needed || note.captured)) push(n);
     }
-    while (!ready_.empty()) process(pop());
+    while (!ready_.empty()) {
+        Node* n = pop();
+        if (watched(watch_events)) [[unlikely]] process_watched(n);
+        else process(n);
+    }
     return std::move(captured_);
 }
 

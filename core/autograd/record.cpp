@@ -4,6 +4,7 @@
 #include "autograd/op_node.h"
 #include "autograd/primitives.h"
 #include "autograd/variable.h"
+#include "base/events.h"
 #include "registry/mode.h"
 
 namespace rushlight::autograd {
@@ -42,12 +43,18 @@ void before_write(Call& c, bool recording) {
     set_history(*c.original.impl(), edge.node, edge.slot);
 }
 
+Ref<Node> new_node(Call& c) {
+    Ref<Node> node = OpNode::make(c);
+    if (watched(watch_events)) [[unlikely]] events::set_sequence(int64_t(node->sequence()));
+    return node;
+}
+
 void record(Call& c) {
     if (c.destination) {
-        if (is_differentiable(c.destination->dtype)) rebase(*c.destination, OpNode::make(c));
+        if (is_differentiable(c.destination->dtype)) rebase(*c.destination, new_node(c));
         return;
     }
-    Ref<Node> node = OpNode::make(c);
+    Ref<Node> node = new_node(c);
     if (c.list.empty()) {
         for (int i = 0; i < std::min(c.results, c.op.derivative.results); ++i)
             set_history(*c.out[size_t(i)].impl(), node, uint32_t(i));

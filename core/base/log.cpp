@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/events.h"
+
 namespace rushlight {
 
 namespace {
@@ -12,7 +14,7 @@ const char* const channel_names[] = {"dispatch", "memory", "time"};
 bool read_environment() {
     const char* wanted = std::getenv("RUSHLIGHT_LOG");
     for (int i = 0; wanted && i < int(Channel::count); ++i)
-        log_open[i] = std::strstr(wanted, channel_names[i]) != nullptr;
+        if ((log_open[i] = std::strstr(wanted, channel_names[i]) != nullptr)) watchers.fetch_or(watch_log);
     return true;
 }
 }  // namespace

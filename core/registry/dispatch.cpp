@@ -4,8 +4,8 @@
 
 #include "base/interpreter.h"
 #include "base/log.h"
-#include "registry/call.h"
 #include "registry/rules.h"
+#include "registry/watch.h"
 
 namespace rushlight {
 
@@ -32,17 +32,24 @@ int64_t work_of(const Call& c) {
     return work;
 }
 
-void run_kernel(Call& c) {
+[[gnu::noinline]] void run_kernel_watched(Call& c) {
     const Kernel& kernel = c.op.kernel;
-    WithoutAutocast within;                  // a kernel may call operators: they compute in the dtype of its result
-    if (logging(Channel::dispatch)) [[unlikely]]
+    if (logging(Channel::dispatch))
         log_line(Channel::dispatch, std::string(c.op.id) + ": " + kernel.name + " runs");
     WithoutInterpreter unlocked(work_of(c) > 20000);
-    if (!logging(Channel::time)) [[likely]] return kernel.run(c);
+    events::Span span(kernel.name, events::Kind::kernel);
     auto start = std::chrono::steady_clock::now();
     kernel.run(c);
     std::chrono::duration<double, std::micro> spent = std::chrono::steady_clock::now() - start;
-    log_line(Channel::time, std::string(c.op.id) + " " + kernel.name + " " + std::to_string(spent.count()) + " us");
+    if (logging(Channel::time))
+        log_line(Channel::time, std::string(c.op.id) + " " + kernel.name + " " + std::to_string(spent.count()) + " us");
+}
+
+void run_kernel(Call& c) {
+    WithoutAutocast within;                  // a kernel may call operators: they compute in the dtype of its result
+    if (watched()) [[unlikely]] return run_kernel_watched(c);
+    WithoutInterpreter unlocked(work_of(c) > 20000);
+    c.op.kernel.run(c);
 }
 
 Tensor make_result(const Geometry& g) {
@@ -201,7 +208,7 @@ Tensor view_of(TensorImpl& source, const Dims& sizes, const Dims& strides, int64
     return view;
 }
 
-void dispatch(Call& c) {
+static void pass(Call& c) {
     if (mode.autocast && c.op.autocast != Autocast::keep && !c.destination) [[unlikely]] return dispatch_cast(c);
     if (c.op.compose) return dispatch_composite(c);
     c.op.infer(c);
@@ -215,6 +222,40 @@ void dispatch(Call& c) {
         run_kernel(c);
     }
     if (recording && c.op.derivative.vjp && !c.passes_view) tape_observer.record(c);
+}
+
+void (*call_watcher)(Call&, void (*)(Call&)) = nullptr;
+
+static std::vector<events::Argument> seen(std::span<const Value> values) {
+    std::vector<events::Argument> out;
+    for (const Value& v : values) {
+        if (v.to_tensors().empty()) out.emplace_back();
+        for (TensorImpl* t : v.to_tensors()) out.push_back({t->sizes, name_of(t->dtype)});
+    }
+    return out;
+}
+
+static std::vector<events::Argument> seen(std::span<const Tensor> results) {
+    std::vector<events::Argument> out;
+    for (const Tensor& t : results)
+        if (t.defined()) out.push_back({t.sizes(), name_of(t.dtype())});
+    return out;
+}
+
+// Somebody watches: the call becomes a span of time, and is led through who wants to see it.
+[[gnu::noinline]] static void pass_watched(Call& c) {
+    bool changed = c.in_place && !c.op.writes_first;
+    events::Span span(changed && watched(watch_events) ? events::intern(c.op.parsed.name + "_") : c.name(),
+                      events::Kind::op);
+    if (watched(watch_arguments)) events::add_arguments(seen({c.args, c.op.parsed.params.size()}));
+    if (watched(watch_calls)) call_watcher(c, pass);
+    else pass(c);
+    if (watched(watch_arguments)) events::add_results(seen(c.list.empty() ? std::span<const Tensor>(c.out) : c.list));
+}
+
+void dispatch(Call& c) {
+    if (watched(watch_events | watch_calls)) [[unlikely]] return pass_watched(c);
+    pass(c);
 }
 
 void dispatch_into_several(Call& c, std::span<const Tensor> targets) {

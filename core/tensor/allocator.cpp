@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/events.h"
 #include "base/log.h"
 #include "base/scratch.h"
 #include "tensor/fork.h"
@@ -191,14 +192,19 @@ Block allocate(size_t bytes) {
     require(block.data != nullptr, ErrorKind::memory, "allocate: ", bytes,
             " bytes were asked for and are not available");
     count_in(block.capacity);
-    if (logging(Channel::memory)) [[unlikely]]
-        log_line(Channel::memory, "allocate " + std::to_string(bytes) + " bytes");
+    if (watched(watch_memory | watch_log)) [[unlikely]] {
+        if (watched(watch_memory)) events::note_memory(int64_t(block.capacity), int64_t(counters.in_use.load()));
+        if (logging(Channel::memory))
+            log_line(Channel::memory, "allocate " + std::to_string(bytes) + " bytes");
+    }
     return block;
 }
 
 void deallocate(Block block) noexcept {
     if (!block.data) return;
     counters.in_use.fetch_sub(block.capacity, std::memory_order_relaxed);
+    if (watched(watch_memory)) [[unlikely]]
+        events::note_memory(-int64_t(block.capacity), int64_t(counters.in_use.load()));
 #ifdef RUSHLIGHT_NO_CACHE
     to_system(block.data, block.capacity);
 #else

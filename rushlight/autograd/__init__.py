@@ -116,3 +116,10 @@ def _batched_grad(outputs, inputs, grad_outputs, create_graph, unused):
         for i in range(grads[0].shape[0])
     ]
     return tuple([None if column[0] is None else _C.stack(column) for column in zip(*rows)])
+
+
+def __getattr__(name):
+    if name != "profiler":
+        raise AttributeError(f"module 'rushlight.autograd' has no attribute '{name}'")
+    from importlib import import_module
+    return import_module("rushlight.autograd.profiler")

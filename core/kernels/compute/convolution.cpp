@@ -4,6 +4,7 @@
 #include <string>
 #include <type_traits>
 
+#include "base/events.h"
 #include "base/log.h"
 #include "base/parallel.h"
 #include "kernels/compute/compute.h"
@@ -39,7 +40,9 @@ bool is_pointwise(const Convolution& p) {
 }
 
 void note(const Convolution& p, const char* what, const char* who, const char* why) {
-    if (!logging(Channel::dispatch)) [[likely]] return;
+    if (!watched()) [[likely]] return;
+    if (watched(watch_events)) events::set_name(std::string(what) + " by " + who + " (" + why + ")");
+    if (!logging(Channel::dispatch)) return;
     std::string sizes;
     for (int i = 0; i < p.rank; ++i) sizes += (i ? "x" : " at ") + std::to_string(p.input[i]);
     log_line(Channel::dispatch, std::string(what) + " " + name_of(p.dtype) + " " + std::to_string(p.batch) + " x " +

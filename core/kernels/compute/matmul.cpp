@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <string>
 
+#include "base/events.h"
 #include "base/log.h"
 #include "base/parallel.h"
 #include "kernels/compute/compute.h"
@@ -65,7 +66,9 @@ struct Batch {
 };
 
 void note(const Matmul& p, int64_t batch, const char* who, const char* why) {
-    if (!logging(Channel::dispatch)) [[likely]] return;
+    if (!watched()) [[likely]] return;
+    if (watched(watch_events)) events::set_name(std::string("matmul") + " by " + who + " (" + why + ")");
+    if (!logging(Channel::dispatch)) return;
     log_line(Channel::dispatch, std::string("matmul ") + name_of(p.dtype) + " " + std::to_string(batch) + " x " +
                                     std::to_string(p.m) + "x" + std::to_string(p.k) + "x" + std::to_string(p.n) + ": " +
                                     who + " (" + why + ")");

@@ -1,0 +1,392 @@
+"""Profiles: what is recorded, how it adds up, and the files that are written from it."""
+
+import gzip
+import itertools
+import json
+import os
+import re
+import sys
+import threading
+import time
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+import rushlight as rl
+from rushlight import _C
+from rushlight.profiler import ProfilerAction, ProfilerActivity, profile, record_function, schedule
+
+F = rl.nn.functional
+
+
+def burn(seconds):
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        pass
+
+
+def network():
+    return rl.nn.Sequential(rl.nn.Conv2d(3, 4, 3), rl.nn.ReLU(), rl.nn.Flatten(), rl.nn.Linear(4 * 36, 5))
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A profile of two training steps with everything on."""
+    model, x = network(), rl.randn(2, 3, 8, 8)
+    optimizer = rl.optim.SGD(model.parameters(), lr=0.1)
+    with profile(record_shapes=True, profile_memory=True, with_stack=True, with_flops=True,
+                 with_modules=True) as prof:
+        for _ in range(2):
+            optimizer.zero_grad()
+            with record_function("forward part"):
+                loss = model(x).sum()
+            loss.backward()
+            optimizer.step()
+    return prof
+
+
+def test_operators_nodes_and_ranges_are_counted(trained):
+    counts = {average.key: average.count for average in trained.key_averages()}
+    for name in ("conv2d", "relu", "linear", "sgd_", "forward part", "LinearBackward0", "ReluBackward0",
+                 "nn.Module: Linear_0", "nn.Module: Sequential_0"):
+        assert counts[name] == 2, name
+    assert not any(name.endswith("Sequential_1") for name in counts)
+    assert counts["AccumulateGrad"] == 8
+
+
+def test_shapes_and_floating_point_operations(trained):
+    averages = trained.key_averages(group_by_input_shape=True)
+    linear = next(one for one in averages if one.key == "linear")
+    assert linear.input_shapes == [[2, 144], [5, 144], [5]]
+    assert linear.flops == 2 * (2 * 2 * 5 * 144)
+    convolution = next(one for one in averages if one.key == "convolution")
+    assert convolution.flops == 2 * (2 * 2 * 4 * 6 * 6 * 3 * 9)
+
+
+def test_times_nest(trained):
+    events = trained.events()
+    for event in events:
+        assert event.time_range.end >= event.time_range.start
+        assert event.self_cpu_time_total >= -1e-3
+        if event.cpu_parent is not None:
+            assert event.cpu_parent.time_range.start <= event.time_range.start
+            assert event.time_range.end <= event.cpu_parent.time_range.end
+    whole = sum(event.cpu_time_total for event in events if event.cpu_parent is None)
+    assert events.self_cpu_time_total == pytest.approx(whole)
+    assert trained.key_averages().self_cpu_time_total == pytest.approx(whole)
+    assert trained.key_averages().total_average().self_cpu_time_total == pytest.approx(whole)
+
+
+def test_measured_time_is_the_clocks():
+    with profile() as prof, record_function("sleep"):
+        start = time.perf_counter()
+        time.sleep(0.05)
+        took = time.perf_counter() - start
+    (event,) = prof.events()
+    assert event.cpu_time_total == pytest.approx(took * 1e6, rel=0.2)
+
+
+def test_memory_of_each_operator():
+    x = rl.ones(1000, 1000)
+    before = _C.memory_statistics()["in_use"]
+    with profile(profile_memory=True) as prof:
+        kept = x + 1
+        with record_function("gives back"):
+            y = x * 2
+            del y
+    by_name = {event.name: event for event in prof.events()}
+    taken = _C.memory_statistics()["in_use"] - before
+    assert by_name["add"].cpu_memory_usage == by_name["add"].self_cpu_memory_usage == taken
+    assert kept.nbytes <= taken < 1.13 * kept.nbytes
+    assert by_name["mul"].cpu_memory_usage == taken
+    outer = by_name["gives back"]
+    assert outer.cpu_memory_usage == 0 and outer.self_cpu_memory_usage == -taken
+    assert outer.peak_cpu_memory_usage == taken
+    assert prof.events().peak_memory >= x.nbytes + 2 * taken
+
+
+def test_a_backward_node_carries_the_stack_of_its_call(trained):
+    events = trained.events()
+    node = next(event for event in events if event.name == "ConvolutionBackward0")
+    call = next(event for event in events if event.sequence_nr == node.sequence_nr and event.kind == "op")
+    assert call.name == "convolution" and node.stack == call.stack
+    assert any(frame.endswith("Conv2d.forward") or "conv.py" in frame for frame in node.stack)
+    inner = next(event for event in node.cpu_children if event.name == "convolution_weight_grad")
+    assert inner.stack == node.stack
+
+
+def deep():
+    burn(0.01)
+    return rl.ones(3).exp()
+
+
+def shallow():
+    return deep()
+
+
+def test_stacks_name_the_programs_functions(tmp_path):
+    with profile(with_stack=True) as prof:
+        shallow()
+    exponential = next(event for event in prof.events() if event.name == "exp")
+    names = [frame.rpartition(": ")[2] for frame in exponential.stack]
+    assert names[:3] == ["deep", "shallow", "test_stacks_name_the_programs_functions"]
+    assert re.search(r"test_profiler\.py\(\d+\): deep", exponential.stack[0])
+    line = prof.key_averages(group_by_stack_n=2).table(row_limit=-1)
+    assert "Source Location" in line
+    prof.export_stacks(tmp_path / "stacks.txt")
+    lines = (tmp_path / "stacks.txt").read_text().splitlines()
+    assert all(re.fullmatch(r"\S+ \d+", one) for one in lines)
+    with pytest.raises(ValueError, match="metric='wall' is not supported"):
+        prof.export_stacks(tmp_path / "stacks.txt", "wall")
+    with profile() as prof:
+        pass
+    with pytest.raises(ValueError, match="with_stack=True"):
+        prof.export_stacks(tmp_path / "stacks.txt")
+
+
+def test_table_has_pytorchs_columns(trained):
+    text = trained.key_averages(group_by_input_shape=True).table(sort_by="self_cpu_time_total", row_limit=3)
+    lines = text.splitlines()
+    titles = re.split(r"\s{2,}", lines[1].strip())
+    assert titles == ["Name", "Self CPU %", "Self CPU", "CPU total %", "CPU total", "CPU time avg", "CPU Mem",
+                      "Self CPU Mem", "CPU Peak", "# of Calls", "Input Shapes", "Total FLOPs"]
+    assert len({len(line) for line in lines[:7]}) == 1 and set(lines[0]) == {"-", " "}
+    assert lines[7].startswith("Self CPU time total: ") and lines[8].startswith("Peak memory in use: ")
+    widest = max(trained.key_averages(group_by_input_shape=True), key=lambda one: one.self_cpu_time_total)
+    assert lines[3].split()[0] == widest.key.split()[0]
+    with pytest.raises(ValueError, match="sort_by='speed'"):
+        trained.key_averages().table(sort_by="speed")
+    assert not re.search(r"\d(us|s) ", trained.key_averages().table(time_unit="ms", row_limit=3))
+
+
+def test_chrome_trace(trained, tmp_path):
+    trained.export_chrome_trace(tmp_path / "trace.json")
+    trained.export_chrome_trace(tmp_path / "trace.json.gz")
+    whole = json.loads((tmp_path / "trace.json").read_text())
+    with gzip.open(tmp_path / "trace.json.gz", "rt") as file:
+        assert len(json.load(file)["traceEvents"]) == len(whole["traceEvents"])
+    events = whole["traceEvents"]
+    assert whole["schemaVersion"] == 1 and {event["ph"] for event in events} <= set("MXisf")
+    for event in events:
+        assert event["pid"] == os.getpid() and isinstance(event["ts"], int | float)
+        if event["ph"] == "X":
+            assert event["dur"] >= 0
+    # What shares a thread nests or follows: viewers drop what overlaps by halves.
+    for thread in {event["tid"] for event in events if event["ph"] == "X"}:
+        spans = sorted([(round(event["ts"] * 1000), -round(event["dur"] * 1000)) for event in events
+                        if event["ph"] == "X" and event["tid"] == thread])
+        open_until = []
+        for start, length in spans:
+            while open_until and open_until[-1] <= start:
+                open_until.pop()
+            assert not open_until or start - length <= open_until[-1] + 2
+            open_until.append(start - length)
+    arrows = [event for event in events if event.get("cat") == "fwdbwd"]
+    assert {event["id"] for event in arrows if event["ph"] == "s"} == {
+        event["id"] for event in arrows if event["ph"] == "f"} != set()
+    notes = [event for event in events if event["name"] == "[memory]"]
+    assert notes and all(event["args"]["Total Allocated"] >= 0 for event in notes)
+    linear = next(event for event in events if event["name"] == "linear")
+    assert linear["args"]["Input Dims"] == [[2, 144], [5, 144], [5]]
+    assert linear["args"]["Input type"] == ["float32"] * 3
+
+
+def hot():
+    burn(0.06)
+
+
+def cool():
+    burn(0.02)
+
+
+def test_flame_graph(tmp_path):
+    with profile(with_stack=True) as prof:
+        times = [time.perf_counter()]
+        hot()
+        times.append(time.perf_counter())
+        cool()
+        times.append(time.perf_counter())
+        rl.ones(300, 300) @ rl.ones(300, 300)
+    prof.export_flame_graph(tmp_path / "flames.svg", title="a < b")
+    root = ElementTree.parse(tmp_path / "flames.svg").getroot()
+    space = "{http://www.w3.org/2000/svg}"
+    blocks = {}
+    for block in root.iter(space + "g"):
+        blocks.setdefault(block.get("data-n").rpartition(": ")[2], []).append(
+            (int(block.get("data-d")), float(block.get("data-x")), float(block.get("data-w"))))
+    ((_, _, slow),), ((_, _, fast),) = blocks["hot"], blocks["cool"]
+    assert slow / fast == pytest.approx((times[1] - times[0]) / (times[2] - times[1]), rel=0.1) and "matmul" in blocks
+    assert any("burn" in name for name in blocks) and blocks["a < b"] == [(0, 0, 1)]
+    # At each depth blocks lie side by side, inside those above.
+    layers = {}
+    for found in blocks.values():
+        for depth, x, width in found:
+            layers.setdefault(depth, []).append((x, x + width))
+    for depth, spans in layers.items():
+        spans.sort()
+        assert all(a[1] <= b[0] + 1e-6 for a, b in itertools.pairwise(spans))
+        assert depth == 0 or all(any(o[0] - 1e-6 <= s and e <= o[1] + 1e-6 for o in layers[depth - 1])
+                                 for s, e in spans)
+    script = root.find(space + "script").text
+    assert "zoom" in script and "search" in script and "http" not in script
+
+
+def test_schedule(tmp_path):
+    plan = schedule(skip_first=1, wait=1, warmup=1, active=2, repeat=2)
+    assert [plan(i).value for i in range(11)] == [0, 0, 1, 2, 3, 0, 1, 2, 3, 0, 0]
+    saved = []
+    handler = rl.profiler.tensorboard_trace_handler(str(tmp_path / "log"), worker_name="worker", use_gzip=True)
+
+    def ready(prof):
+        saved.append(sorted({event.name for event in prof.events() if event.name.startswith("Profiler")}))
+        handler(prof)
+
+    with profile(schedule=plan, on_trace_ready=ready) as prof:
+        for _ in range(11):
+            rl.ones(2) + 1
+            prof.step()
+    assert saved == [["ProfilerStep#3", "ProfilerStep#4"], ["ProfilerStep#7", "ProfilerStep#8"]]
+    names = os.listdir(tmp_path / "log")
+    assert len(names) == 2 and all(re.fullmatch(r"worker\.\d+\.pt\.trace\.json\.gz", name) for name in names)
+    assert plan(4) is ProfilerAction.RECORD_AND_SAVE
+    for wrong in ({"wait": -1}, {"active": 0}):
+        with pytest.raises(ValueError, match=f"schedule: {next(iter(wrong))}="):
+            schedule(**{"wait": 0, "warmup": 1, "active": 1, **wrong})
+
+
+@pytest.mark.torch
+def test_schedule_is_pytorchs():
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    for plan in ({"wait": 1, "warmup": 1, "active": 2}, {"wait": 2, "warmup": 1, "active": 1, "repeat": 2},
+                 {"wait": 2, "warmup": 1, "active": 2, "skip_first": 3, "skip_first_wait": 1}):
+        ours, theirs = schedule(**plan), torch.profiler.schedule(**plan)
+        assert [ours(i).name for i in range(30)] == [theirs(i).name for i in range(30)]
+
+
+def test_all_threads_are_recorded():
+    def work():
+        for _ in range(50):
+            rl.ones(8).exp()
+
+    with profile() as prof:
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        work()
+        for thread in threads:
+            thread.join()
+    events = [event for event in prof.events() if event.name == "exp"]
+    assert len(events) == 250 and len({event.thread for event in events}) == 5
+
+
+def test_threads_that_go_on_after_the_profile():
+    """Spans that were open when a recording ended belong to no other one."""
+    done = threading.Event()
+
+    def work():
+        while not done.is_set():
+            (rl.ones(64, requires_grad=True) * 2).sum().backward()
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(30):
+            with profile(profile_memory=True, record_shapes=True) as prof:
+                time.sleep(0.002)
+            for event in prof.events():
+                assert event.self_cpu_time_total >= -1e-3
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_a_failing_operator_ends_its_span():
+    with profile(with_stack=True) as prof:
+        with pytest.raises(RuntimeError):
+            rl.ones(2, 3) @ rl.ones(2, 3)
+        rl.ones(2).exp()
+    names = {event.name: event for event in prof.events()}
+    assert names["exp"].cpu_parent is None and names["matmul"].cpu_children == []
+
+
+def test_ranges_that_end_in_another_function():
+    def begin():
+        return record_function("outside").__enter__()
+
+    with profile(with_stack=True) as prof:
+        opened = begin()
+        rl.ones(2).exp()
+        opened.__exit__(None, None, None)
+    exponential = next(event for event in prof.events() if event.name == "exp")
+    assert exponential.cpu_parent.name == "outside"
+    assert not any(frame.endswith("begin") for frame in exponential.stack)
+
+
+def test_one_profile_at_a_time():
+    with profile(), pytest.raises(RuntimeError, match="another profile is recording"):
+        profile().start()
+    with profile() as prof, pytest.raises(RuntimeError, match="nothing has been recorded yet"):
+        prof.key_averages()
+    assert not _C._is_recording() and sys.getprofile() is None
+
+
+def test_wrong_activities():
+    with pytest.raises(RuntimeError, match=r"ProfilerActivity\.CPU"):
+        profile(activities=[ProfilerActivity.CUDA])
+    with pytest.raises(TypeError, match="activities holds 'cpu'"):
+        profile(activities=["cpu"])
+
+
+def test_a_child_of_a_fork_records_nothing():
+    with profile(profile_memory=True):
+        child = os.fork()
+        if child == 0:
+            rl.ones(3).exp()
+            os._exit(int(_C._is_recording()))
+        assert os.waitpid(child, 0)[1] == 0
+
+
+def test_too_many_events_are_counted(monkeypatch):
+    from rushlight.autograd import profiler as room
+    monkeypatch.setattr(room, "EVENT_LIMIT", 10)
+    with pytest.warns(UserWarning, match="events beyond the first 10 were not kept"), profile() as prof:
+        for _ in range(20):
+            rl.ones(2).exp()
+    assert 0 < len(prof.events()) <= 10
+
+
+def test_the_older_door(tmp_path):
+    x = rl.ones(4, requires_grad=True)
+    with rl.autograd.profiler.profile(record_shapes=True) as prof:
+        with rl.autograd.profiler.record_function("named"):
+            y = (x * x).sum()
+        y.backward()
+    assert prof.function_events[0].name == "named" and "named" in prof.table(sort_by="cpu_time_total")
+    assert prof.key_averages()[0].count == 1 and prof.total_average().count == len(prof.function_events)
+    prof.export_chrome_trace(str(tmp_path / "t.json"))
+    assert json.loads((tmp_path / "t.json").read_text())["traceEvents"]
+    with rl.autograd.profiler.profile(enabled=False) as nothing:
+        rl.ones(1)
+    assert nothing is None
+    with prof_twice() as twice:
+        pass
+    with pytest.raises(RuntimeError, match="can't be entered twice"):
+        twice.__enter__()
+
+
+def prof_twice():
+    return rl.autograd.profiler.profile()
+
+
+@record_function("decorated")
+def decorated(x):
+    return x.exp()
+
+
+def test_record_function_as_a_decorator():
+    with profile() as prof:
+        decorated(rl.ones(2))
+    exponential = next(event for event in prof.events() if event.name == "exp")
+    assert exponential.cpu_parent.name == "decorated" and decorated.__name__ == "decorated"
