@@ -275,6 +275,14 @@ from rushlight.functional.products import conv_tbc as conv_tbc
 from rushlight.functional.products import einsum as einsum
 from rushlight.functional.products import inner as inner
 from rushlight.functional.products import tensordot as tensordot
+from rushlight.functional.recurrent import gru as gru
+from rushlight.functional.recurrent import gru_cell as gru_cell
+from rushlight.functional.recurrent import lstm as lstm
+from rushlight.functional.recurrent import lstm_cell as lstm_cell
+from rushlight.functional.recurrent import rnn_relu as rnn_relu
+from rushlight.functional.recurrent import rnn_relu_cell as rnn_relu_cell
+from rushlight.functional.recurrent import rnn_tanh as rnn_tanh
+from rushlight.functional.recurrent import rnn_tanh_cell as rnn_tanh_cell
 from rushlight.functional.reduction import allclose as allclose
 from rushlight.functional.reduction import equal as equal
 from rushlight.functional.reduction import isclose as isclose

@@ -1,6 +1,9 @@
-"""Attention: the function alone, then networks made of it."""
+"""Attention and recurrent layers, alone and in networks."""
+
+from functools import cache
 
 from benchmarks.case import add
+from benchmarks.cases.networks import training_step
 
 # batch, heads, queries, keys, size of a head, is_causal
 SHAPES = {
@@ -35,3 +38,56 @@ for name, shape in SHAPES.items():
     add(name, attention, options={"shape": shape}, quick="causal" in name and "512" in name, **facts)
     if shape[2] > 1:
         add(f"{name} forward+backward", attention, options={"shape": shape, "backward": True}, **facts)
+
+
+@cache
+def lstm_classifier(nn):
+    """Words to two classes, as PyTorch's tutorials write it."""
+
+    class Classifier(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embedding = nn.Embedding(20000, 300)
+            self.encoder = nn.LSTM(300, 100)
+            self.predictor = nn.Linear(100, 2)
+
+        def forward(self, words):
+            _, (hidden, _) = self.encoder(self.embedding(words))
+            return self.predictor(hidden.squeeze(0))
+
+    return Classifier
+
+
+def lstm_step(xp, fused):
+    model = lstm_classifier(xp.nn)()
+    optimizer = xp.optim.Adam(model.parameters(), lr=1e-3, **({"fused": True} if fused else {}))
+    return training_step(xp, model, xp.randint(0, 20000, (40, 32)), xp.randint(0, 2, (32,)), optimizer)
+
+
+def recurrent(xp, kind, steps, batch, features, hidden, **facts):
+    layer = getattr(xp.nn, kind)(features, hidden, **facts)
+    x = xp.randn(steps, batch, features, requires_grad=True)
+    gradient = xp.randn(steps, batch, hidden * (1 + facts.get("bidirectional", False)))
+
+    def step():
+        layer(x)[0].backward(gradient)
+        found = x.grad
+        x.grad = None
+        layer.zero_grad()
+        return found
+
+    return step
+
+
+add("LSTM classifier step, Adam", lstm_step, group="sequences", bar=0.25, options={"fused": False}, quick=True)
+add("LSTM classifier step, fused Adam", lstm_step, group="sequences", bar=0.8, options={"fused": True})
+LAYERS = {
+    "LSTM 40x32x300-100": {"kind": "LSTM", "steps": 40, "batch": 32, "features": 300, "hidden": 100},
+    "GRU 40x32x300-100": {"kind": "GRU", "steps": 40, "batch": 32, "features": 300, "hidden": 100},
+    "RNN 40x32x300-100": {"kind": "RNN", "steps": 40, "batch": 32, "features": 300, "hidden": 100},
+    "LSTM 100x1x64-64": {"kind": "LSTM", "steps": 100, "batch": 1, "features": 64, "hidden": 64},
+    "LSTM of 2 layers both ways 50x64x256-256": {"kind": "LSTM", "steps": 50, "batch": 64, "features": 256,
+                                                  "hidden": 256, "num_layers": 2, "bidirectional": True},
+}
+for name, options in LAYERS.items():
+    add(f"{name} forward+backward", recurrent, group="sequences", bar=0.8, options=options)

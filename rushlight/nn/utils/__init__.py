@@ -1,5 +1,5 @@
 """Tools for the parameters of modules."""
-from rushlight.nn.utils import stateless  # noqa: F401
+from rushlight.nn.utils import rnn, stateless  # noqa: F401
 from rushlight.nn.utils.clip_grad import (
     clip_grad_norm,
     clip_grad_norm_,
