@@ -91,3 +91,41 @@ LAYERS = {
 }
 for name, options in LAYERS.items():
     add(f"{name} forward+backward", recurrent, group="sequences", bar=0.8, options=options)
+
+
+def encoder_step(xp, layers, size, heads, tokens, batch):
+    nn = xp.nn
+    layer = nn.TransformerEncoderLayer(size, heads, 4 * size, dropout=0.0, batch_first=True)
+    model = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
+    optimizer = xp.optim.SGD(model.parameters(), lr=0.01)
+    x, target = xp.randn(batch, tokens, size), xp.randn(batch, tokens, size)
+
+    def step():
+        optimizer.zero_grad()
+        loss = nn.functional.mse_loss(model(x), target)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step
+
+
+def encoder_inference(xp, layers, size, heads, tokens, batch):
+    nn = xp.nn
+    layer = nn.TransformerEncoderLayer(size, heads, 4 * size, activation="gelu", batch_first=True)
+    model = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False).eval()
+    words, places = nn.Embedding(30522, size), nn.Embedding(512, size)
+    norm, tokens_in = nn.LayerNorm(size), xp.randint(0, 30522, (batch, tokens))
+
+    def infer():
+        with xp.no_grad():
+            return model(norm(words(tokens_in) + places(xp.arange(tokens))))
+
+    return infer
+
+
+SMALL = {"layers": 4, "size": 256, "heads": 4, "tokens": 128, "batch": 16}
+BERT = {"layers": 12, "size": 768, "heads": 12, "tokens": 128, "batch": 1}
+add("Transformer encoder step, 4 layers of 256, 128 tokens, batch 16", encoder_step, group="sequences", bar=0.8,
+    options=SMALL)
+add("BERT-base-shape inference, 128 tokens, batch 1", encoder_inference, group="sequences", bar=0.8, options=BERT)

@@ -66,8 +66,12 @@ void infer_attention(Call& c) {
     Dims sizes = with_rows(batch_of(q), last(q, 2), last(c.tensor(2).sizes));
     Geometry& out = c.result(sizes, t);
     if (sizes.size() == 4) {
-        // Positions before heads, which is how the layer that follows reads them.
-        out.strides = {sizes[2] * sizes[1] * sizes[3], sizes[3], sizes[1] * sizes[3], 1};
+        // Positions before heads, which is how the layer that follows reads them; and before the batch where the
+        // queries lie so.
+        const Dims& given = c.tensor(0).strides;
+        int64_t heads = sizes[1] * sizes[3];
+        bool first = sizes[0] > 1 && given[2] > given[0];
+        out.strides = first ? Dims{heads, sizes[3], sizes[0] * heads, 1} : Dims{sizes[2] * heads, sizes[3], heads, 1};
         out.strided = true;
     }
     Dims rows = batch_of(q);

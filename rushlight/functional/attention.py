@@ -173,36 +173,68 @@ def multi_head_attention_forward(
     """
     batched = query.dim() == 3
     _check_heads(query, key, value, embed_dim_to_check, num_heads)
-    if is_causal and attn_mask is None:
-        raise RuntimeError("multi_head_attention_forward: is_causal=True without attn_mask; expected the causal mask")
+    _check_masks(attn_mask, key_padding_mask, is_causal)
     if not batched:
-        query, key, value = (x.unsqueeze(1) for x in (query, key, value))
+        one = query.unsqueeze(1)
+        query, key, value = (one if x is query else x.unsqueeze(1) for x in (query, key, value))
         key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
     length, batch, size = query.shape
-    head = size // num_heads
-    weights = (q_proj_weight, k_proj_weight, v_proj_weight) if use_separate_proj_weight else in_proj_weight.chunk(3)
-    biases = (None, None, None) if in_proj_bias is None else in_proj_bias.chunk(3)
-    q, k, v = (native.linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases, strict=True))
+    weights = (q_proj_weight, k_proj_weight, v_proj_weight) if use_separate_proj_weight else in_proj_weight
+    q, k, v = _projected(query, key, value, weights, in_proj_bias)
     if bias_k is not None:
         k, v = core.cat([k, bias_k.repeat(1, batch, 1)]), core.cat([v, bias_v.repeat(1, batch, 1)])
-    q, k, v = (x.reshape(x.shape[0], batch * num_heads, head).transpose(0, 1) for x in (q, k, v))
-    k, v = (made if given is None else given for made, given in ((k, static_k), (v, static_v)))
+    # (batch, heads, positions, size of a head)
+    q, k, v = (x.unflatten(-1, (num_heads, -1)).permute(1, 2, 0, 3) for x in (q, k, v))
+    k, v = (made if given is None else given.unflatten(0, (batch, num_heads))
+            for made, given in ((k, static_k), (v, static_v)))
     if add_zero_attn:
-        k, v = (core.cat([x, core.zeros(x.shape[0], 1, head, dtype=x.dtype)], 1) for x in (k, v))
+        k, v = (core.cat([x, core.zeros(batch, num_heads, 1, x.shape[-1], dtype=x.dtype)], 2) for x in (k, v))
     added = (bias_k is not None) + add_zero_attn
-    q, k, v = (x.reshape(batch, num_heads, -1, head) for x in (q, k, v))
-    mask = _joined_mask(attn_mask, key_padding_mask, query, (batch, num_heads, length, k.shape[-2] - added), added)
-    if not need_weights:
-        out, scores = scaled_dot_product_attention(q, k, v, mask, dropout_p if training else 0.0), None
-    else:
-        scores = (q * math.sqrt(1 / head)) @ k.transpose(-2, -1)
+    is_causal = is_causal and key_padding_mask is None and not need_weights
+    mask = None if is_causal else _joined_mask(
+        attn_mask, key_padding_mask, query, (batch, num_heads, length, k.shape[-2] - added), added)
+    dropout_p = dropout_p if training else 0.0
+    if need_weights:
+        scores = (q * math.sqrt(1 / q.shape[-1])) @ k.transpose(-2, -1)
         scores = native.softmax(scores if mask is None else scores + mask, -1)
-        scores = native.dropout(scores, dropout_p, True) if training and dropout_p > 0 else scores
+        scores = native.dropout(scores, dropout_p, True) if dropout_p > 0 else scores
         out, scores = scores @ v, scores.mean(1) if average_attn_weights else scores
-    out = native.linear(out.permute(2, 0, 1, 3).reshape(length, batch, size), out_proj_weight, out_proj_bias)
+    else:
+        out, scores = scaled_dot_product_attention(q, k, v, mask, dropout_p, is_causal), None
+    out = _linear(out.permute(2, 0, 1, 3).reshape(length, batch, size), out_proj_weight, out_proj_bias)
     if batched:
         return out, scores
     return out.squeeze(1), None if scores is None else scores.squeeze(0)
+
+
+def _linear(x, weight, bias):
+    """`linear` of (positions, batch, features), in whichever of the two orders lies in memory."""
+    if x.is_contiguous() or not x.transpose(0, 1).is_contiguous():
+        return native.linear(x, weight, bias)
+    return native.linear(x.transpose(0, 1), weight, bias).transpose(0, 1)
+
+
+def _projected(query, key, value, weights, bias):
+    """Queries, keys and values. One product serves all that have the same input and weights side by side."""
+    if not isinstance(weights, tuple) and query is key and key is value:
+        return _linear(query, weights, bias).chunk(3, -1)
+    if not isinstance(weights, tuple) and key is value:
+        size = query.shape[-1]
+        own, rest = weights.split([size, 2 * size])
+        of_own, of_rest = (None, None) if bias is None else bias.split([size, 2 * size])
+        return _linear(query, own, of_own), *_linear(key, rest, of_rest).chunk(2, -1)
+    weights = weights if isinstance(weights, tuple) else weights.chunk(3)
+    biases = (None, None, None) if bias is None else bias.chunk(3)
+    return [_linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases, strict=True)]
+
+
+def _check_masks(attn_mask, key_padding_mask, is_causal):
+    name = "multi_head_attention_forward"
+    if is_causal and attn_mask is None:
+        raise RuntimeError(f"{name}: is_causal=True without attn_mask; expected the causal mask")
+    for what, mask in (("attn_mask", attn_mask), ("key_padding_mask", key_padding_mask)):
+        if mask is not None and mask.dtype != core.bool and not mask.is_floating_point():
+            raise AssertionError(f"{name}: {what} has dtype {mask.dtype}; expected bool or a floating dtype")
 
 
 def _check_heads(query, key, value, size, num_heads):

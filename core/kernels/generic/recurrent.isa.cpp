@@ -147,7 +147,8 @@ void gru_backward(const GateSlope& s) {
         Vec<T> products = p.load(from + 4 * n);
         Vec<T> d_fresh = dy * (1 - z) * (1 - fresh * fresh), d_z = dy * (old - fresh) * z * (1 - z);
         Vec<T> d_r = d_fresh * products * r * (1 - r);
-        T *gates = row_of<T>(s.grad_gates, row, s.grad_gates_row), *to = row_of<T>(s.grad_products, row, s.grad_products_row);
+        T* gates = row_of<T>(s.grad_gates, row, s.grad_gates_row);
+        T* to = row_of<T>(s.grad_products, row, s.grad_products_row);
         p.store(gates, d_r);
         p.store(gates + n, d_z);
         p.store(gates + 2 * n, d_fresh);

@@ -71,6 +71,16 @@ class Linear(Module):
                 f"bias={self.bias is not None}")
 
 
+class NonDynamicallyQuantizableLinear(Linear):
+    """`Linear` under the name that PyTorch gives the output projection of `MultiheadAttention`.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.MultiheadAttention(2, 1).out_proj
+        NonDynamicallyQuantizableLinear(in_features=2, out_features=2, bias=True)
+    """
+
+
 class Bilinear(Module):
     """`input1 @ weight[k] @ input2 + bias[k]` for each output feature k.
 
