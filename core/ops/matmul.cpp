@@ -102,6 +102,7 @@ void product(const Tensor& a_in, const Tensor& b_in, const void* bias, const Ten
     bool tall = !batch.empty() && a.contiguous() && mb.batch.empty() && a.rank() == batch.size() + 2;
     if (tall) {
         p.m = step / mb.columns;                   // rows of all batches
+        p.a_row = ma.columns, p.a_column = 1;      // those of dimensions of size 1 may be anything
         p.batch_rank = 0;
     }
     compute::matmul(p, packed);

@@ -212,3 +212,12 @@ def test_distances_of_near_rows():
     y = x[:30] + rng.standard_normal((30, 3)) * 1e-3
     want = np.linalg.norm(x[:, None] - y, axis=-1)
     np.testing.assert_allclose(rl.cdist(rl.from_numpy(x), rl.from_numpy(y)).numpy(), want, 1e-6, 1e-9)
+
+
+@pytest.mark.parametrize("batch, features, outputs", [(5, 3, 4), (128, 96, 80)])
+def test_products_of_rows_that_stand_alone(batch, features, outputs):
+    # The stride of a dimension of size 1 says nothing about where rows lie.
+    x, w = rl.randn(1, batch, features).transpose(0, 1), rl.randn(outputs, features)
+    wanted = x.numpy().reshape(batch, features) @ w.numpy().T
+    for found in (rl.nn.functional.linear(x, w), x @ w.t()):
+        np.testing.assert_allclose(found.numpy().reshape(batch, outputs), wanted, rtol=1e-4, atol=1e-4)
