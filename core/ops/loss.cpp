@@ -185,7 +185,7 @@ void compose_prelu(Call& c) {
 
 OP(gelu_of_kind) = {
     .signature = "gelu(input: Tensor, *, approximate: str = 'none') -> Tensor",
-    .names = "nn.functional.gelu",
+    .names = "nn.functional.gelu out",
     .dtypes = "floating",
     .compose = compose_gelu,
     .samples = {.calls = "gelu_of_kind(T(3, 4)); gelu_of_kind(T(3, 4), approximate='tanh')"},

@@ -204,6 +204,10 @@ void run_batch_norm_grad(Call& c) {
 
 void compose_batch_norm(Call& c) {
     static const Op& op = required_op("batch_norm_forward");
+    double eps = c[7].to_double();
+    bool training = c[5].to_bool();
+    require(!(training ? eps <= 0 : eps < 0), ErrorKind::value, c.name(), ": eps=", eps, "; expected a ",
+            training ? "positive number when training" : "number of at least 0");
     // PyTorch's order of the public function: input, running_mean, running_var, weight, bias, training, momentum, eps.
     c.out[0] = invoke(op, c[0], c[3], c[4], c[1], c[2], c[5], c[6], c[7]);
 }

@@ -5,7 +5,10 @@ namespace rushlight {
 
 UNARY(abs, magnitude, (x), abs(x), SLOPE(sgn(x)),
       .aliases = "absolute Tensor.absolute Tensor.absolute_", .doc = "Absolute value of each element.",
-    .domain = {-3, 3}, .complex_vjp = complex_slope::abs);
+      .domain = {-3, 3}, .check = [](const Call& c) {
+          require(!c.in_place || !is_complex(c.tensor(0).dtype), ErrorKind::runtime, c.name(), ": input has dtype ",
+                  name_of(c.tensor(0).dtype), "; expected a real one, as the result is, to write it in place");
+      }, .complex_vjp = complex_slope::abs);
 UNARY(angle, argument, (x), angle(x), SLOPE(0.0),
       .names = "angle Tensor.angle out", .doc = "The angle of each complex number; of a real one 0 or pi, by its sign.",
       .complex_vjp = complex_slope::angle, .saves = "input");

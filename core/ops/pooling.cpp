@@ -344,10 +344,10 @@ void vjp_avg_pool_grad(Vjp& d) {
 
 }  // namespace
 
-#define DEFINE_AVG_POOL(N, NAMES, MORE, SHAPES)                                                                   \
+#define DEFINE_AVG_POOL(N, BEFORE, AFTER, MORE, SHAPES)                                                           \
     OP(avg_pool##N##d) = {                                                                                        \
         .signature = POOL_AVG(#N, MORE),                                                                          \
-        .names = NAMES "nn.functional.avg_pool" #N "d",                                                           \
+        .names = BEFORE "nn.functional.avg_pool" #N "d" AFTER,                                                    \
         .dtypes = "floating",                                                                                     \
         .infer = infer_avg_pool,                                                                                  \
         .kernel = {"generic", run_avg_pool},                                                    \
@@ -357,10 +357,11 @@ void vjp_avg_pool_grad(Vjp& d) {
         .doc = "The means of windows over the last dimensions.",                                                  \
         .autocast = N == 3 ? Autocast::widen : Autocast::keep}
 
-DEFINE_AVG_POOL(1, "avg_pool1d ", "", "avg_pool1d(T(2, 3, 8), 2); avg_pool1d(T(3, 7), 3, 2, 1, True, False)");
-DEFINE_AVG_POOL(2, "", ", divisor_override: int | None = None",
+DEFINE_AVG_POOL(1, "avg_pool1d ", "", "", "avg_pool1d(T(2, 3, 8), 2); avg_pool1d(T(3, 7), 3, 2, 1, True, False)");
+DEFINE_AVG_POOL(2, "", " out", ", divisor_override: int | None = None",
                 "avg_pool2d(T(2, 3, 6, 6), 2); avg_pool2d(T(1, 2, 7, 5), (3, 2), 2, 1, True, False)");
-DEFINE_AVG_POOL(3, "", ", divisor_override: int | None = None", "avg_pool3d(T(1, 2, 4, 4, 4), 2, divisor_override=3)");
+DEFINE_AVG_POOL(3, "", " out", ", divisor_override: int | None = None",
+                "avg_pool3d(T(1, 2, 4, 4, 4), 2, divisor_override=3)");
 
 OP(avg_pool_grad) = {
     .signature = "avg_pool_grad(grad: Tensor, input_size: int[], rank: int, kernel_size: int[], stride: int[] | None, "

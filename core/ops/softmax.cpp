@@ -145,8 +145,9 @@ void check_classes(const Call& c, const Dims& x, int target_at, int weight_at) {
     require(!x.empty(), ErrorKind::runtime, c.name(), ": input has shape ", x, "; expected (C,) or (N, C, ...)");
     Dims expected = x;
     expected.erase(class_dim(x));
-    require(y == expected, ErrorKind::value, c.name(), ": target has shape ", y, " and input ", x,
-            "; expected target of shape ", expected);
+    bool other_batch = x.size() > 1 && (y.empty() || y[0] != x[0]);
+    require(y == expected, other_batch ? ErrorKind::value : ErrorKind::runtime, c.name(), ": target has shape ", y,
+            " and input ", x, "; expected target of shape ", expected);
     rules::require_index(c, target_at);
     int64_t classes = x[class_dim(x)];
     if (c.has(weight_at)) {
@@ -378,6 +379,8 @@ void compose_cross_entropy(Call& c) {
     }
     static const Op& log_softmax = required_op("log_softmax");
     rules::require_floating(c, 0);
+    require(c["ignore_index"].to_int() < 0, ErrorKind::runtime, c.name(), ": ignore_index=", c["ignore_index"].to_int(),
+            " with a target of probabilities; expected a target of classes");
     require(x.rank() >= 1, ErrorKind::runtime, c.name(), ": input has shape ", x.sizes,
             "; expected (C,) or (N, C, ...)");
     int dim = class_dim(x.sizes);

@@ -29,7 +29,7 @@ UNARY(logit, float_result, (x, p), logit(x, p), SLOPE(where((x < p[0]) | (x > 1 
       .doc = "log(x / (1 - x)) of each element, clamped to eps and 1 - eps first where eps is given.",
     .domain = {0.05, 0.95});
 UNARY(logsigmoid, floating_only, (x), logsigmoid(x), SLOPE(sigmoid(-x)),
-      .names = "nn.functional.logsigmoid", .doc = "Logarithm of the sigmoid of each element, exact at both ends.",
+      .names = "nn.functional.logsigmoid out", .doc = "Logarithm of the sigmoid of each element, exact at both ends.",
       .domain = {-10, 10});
 
 }  // namespace rushlight

@@ -18,7 +18,7 @@ def _wide(value):
     return value
 
 
-@composite("float_power Tensor.float_power Tensor.float_power_ special.float_power out")
+@composite("float_power Tensor.float_power special.float_power out")
 def float_power(input, exponent):
     """input to the power of exponent, computed in float64 or complex128.
 
@@ -40,6 +40,29 @@ def float_power(input, exponent):
     elif isinstance(exponent, complex):
         input = input.to(core.complex128)
     return core.pow(_wide(input), _wide(exponent))
+
+
+@composite("Tensor.float_power_")
+def float_power_(input, exponent):
+    """`float_power` that overwrites the tensor, which is of float64 or complex128, and returns it.
+
+    Args:
+        input (Tensor): the base.
+        exponent (Tensor or number): it broadcasts to the shape of input.
+
+    Raises:
+        RuntimeError: input is of another dtype than the result.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.tensor([2.0, 3.0], dtype=rl.float64).float_power_(2)
+        tensor([4., 9.], dtype=rushlight.float64)
+    """
+    result = float_power(input, exponent)
+    if result.dtype is not input.dtype:
+        raise RuntimeError(f"float_power_: input has dtype {input.dtype} and the result {result.dtype}; expected input "
+                           "to have the dtype of the result")
+    return input.copy_(result)
 
 
 @composite("ldexp Tensor.ldexp Tensor.ldexp_ out")

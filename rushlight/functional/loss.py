@@ -347,10 +347,10 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
     if var.shape != input.shape:
         if input.shape[:-1] == var.shape:
             var = var.unsqueeze(-1)
-        elif not (input.shape[:-1] == var.shape[:-1] and var.shape[-1] == 1):
+        elif var.dim() != input.dim() or sum(v for v, n in zip(var.shape, input.shape) if v != n) != 1:
             raise ValueError(
                 f"gaussian_nll_loss: var has shape {tuple(var.shape)} and input {tuple(input.shape)}; expected that of "
-                "input, or its last size 1 or missing"
+                "input, or one of its sizes 1, or the last missing"
             )
     var = var + (var.clamp(min=eps) - var).detach()  # clamped, with the gradient of the variance itself
     loss = 0.5 * (var.log() + (input - target) ** 2 / var)

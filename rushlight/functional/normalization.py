@@ -1,6 +1,8 @@
 """Normalisations made of other operators."""
 from rushlight.functional._composite import composite
-from rushlight.functional._core import native
+from rushlight.functional._core import core, native
+
+_ops = core._groups["_ops"]
 
 
 @composite("nn.functional.instance_norm")
@@ -47,9 +49,9 @@ def instance_norm(
     # Every channel of every sample is a channel of one large batch normalisation.
     mean, var = per_sample(running_mean), per_sample(running_var)
     flat = input.reshape(1, batch * channels, *input.shape[2:])
-    result = native.batch_norm(
-        flat, mean, var, per_sample(weight), per_sample(bias), use_input_stats, momentum, eps
-    )
+    result = _ops["batch_norm_forward"](
+        flat, per_sample(weight), per_sample(bias), mean, var, use_input_stats, momentum, eps
+    )[0]
     if use_input_stats:
         for running, updated in ((running_mean, mean), (running_var, var)):
             if running is not None:

@@ -142,7 +142,7 @@ def batch_norm(input, weight, bias, running_mean, running_var, training, momentu
         tensor([[-1.],
                 [ 1.]])
     """
-    return native.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
+    return _ops["batch_norm_forward"](input, weight, bias, running_mean, running_var, training, momentum, eps)[0]
 
 
 @composite("instance_norm")
@@ -298,7 +298,7 @@ def native_layer_norm(input, normalized_shape, weight, bias, eps):
     return result, mean.reshape(shape), rstd.reshape(shape)
 
 
-@composite("native_batch_norm")
+@composite("native_batch_norm out")
 def native_batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps):
     """`batch_norm` with the means and inverse standard deviations of the batch; empty when not training.
 

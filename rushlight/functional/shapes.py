@@ -362,6 +362,9 @@ def nonzero(input, *, as_tuple=False, out=None):
     Returns:
         Tensor | tuple: int64.
 
+    Raises:
+        TypeError: `out` is given where the result is a tuple.
+
     Example:
         >>> import rushlight as rl
         >>> rl.nonzero(rl.tensor([0, 5, 6]))
@@ -370,4 +373,6 @@ def nonzero(input, *, as_tuple=False, out=None):
     """
     if not as_tuple:
         return _argwhere(input, out=out)
+    if out is not None:
+        raise TypeError("nonzero: out= with as_tuple=True; expected one of the two at most")
     return core.unbind(_argwhere(input.reshape(1) if input.dim() == 0 else input), 1)

@@ -1,4 +1,6 @@
 """Every layer beside PyTorch's: text, state, initial values from the same seed, results and gradients."""
+import re
+
 import numpy as np
 import pytest
 
@@ -337,3 +339,18 @@ def test_in_place_names(name):
         result = getattr(package.nn.functional, name)(x)
         assert result is x
         np.testing.assert_allclose(x.numpy(), getattr(torch.nn.functional, name)(torch.tensor([-2.0, 3.0])).numpy())
+
+
+@pytest.mark.parametrize("error, says, call", [
+    (ValueError, "batch_norm: eps=-1; expected a positive number when training",
+     lambda: rl.nn.functional.batch_norm(rl.ones(2, 3), None, None, training=True, eps=-1.0)),
+    (ValueError, "batch_norm: eps=-1; expected a number of at least 0",
+     lambda: rl.nn.functional.batch_norm(rl.ones(2, 3), rl.zeros(3), rl.ones(3), eps=-1.0)),
+    (ValueError, "CircularPad1d: input has shape (2, 3, 4, 5); expected 2 (one example) or 3 (a batch) dimensions",
+     lambda: rl.nn.CircularPad1d(1)(rl.ones(2, 3, 4, 5))),
+    (ValueError, "GroupNorm: num_channels=10 is not divisible by num_groups=3", lambda: rl.nn.GroupNorm(3, 10)),
+    (RuntimeError, "Embedding: num_embeddings=-1 is negative; expected a size", lambda: rl.nn.Embedding(-1, 3)),
+])
+def test_what_layers_refuse(error, says, call):
+    with pytest.raises(error, match=re.escape(says)):
+        call()

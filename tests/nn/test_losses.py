@@ -112,6 +112,15 @@ def test_wrong_shapes():
             functional.gaussian_nll_loss(package.ones(2, 3), package.ones(2, 3), package.ones(2, 2))
         with pytest.raises(ValueError):
             functional.gaussian_nll_loss(package.ones(2), package.ones(2), -package.ones(2))
+        scores, near = package.ones(4, 3), package.ones(1, 3)
+        assert functional.gaussian_nll_loss(scores, scores, near).item() == 0
+        for target in ([0, 1, 2], [[0, 1, 2]] * 4, [[0], [1], [2], [0]]):
+            with pytest.raises(ValueError if len(target) == 3 else RuntimeError):
+                functional.cross_entropy(scores, package.tensor(target))
+        with pytest.raises(RuntimeError):
+            functional.cross_entropy(scores, scores, ignore_index=1)
+        with pytest.raises(TypeError):
+            package.nn.HuberLoss(delta=1j)
         with pytest.raises(RuntimeError):
             functional.one_hot(package.tensor([-1]))
         with pytest.raises(RuntimeError):

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 SHORT = ("add,sub,mul,pow,exp,erf,where,sum,cumsum,unique,cat,index_select,__getitem__,expand,permute,reshape,unfold,"
          "einsum,softmax,nn_functional_conv2d,nn_functional_max_pool2d,nn_functional_layer_norm,"
          "nn_functional_cross_entropy,nn_functional_interpolate_bilinear,nn_functional_pad_reflect,rand_like,"
-         "nn.Linear,nn.ReLU,nn.MSELoss")
+         "nn.Linear,nn.BatchNorm1d,nn.ReLU,nn.MSELoss")
 
 
 def written(path, call, want, **more):

@@ -108,6 +108,9 @@ class HuberLoss(_Loss):
         delta (float): where it becomes linear. Default: 1.0.
         reduction (str): "none", "mean" or "sum". Default: "mean".
 
+    Raises:
+        TypeError: `delta` is no real number.
+
     Example:
         >>> import rushlight as rl
         >>> rl.nn.HuberLoss()(rl.tensor([1.]), rl.tensor([3.]))
@@ -118,6 +121,8 @@ class HuberLoss(_Loss):
 
     def __init__(self, reduction="mean", delta=1.0):
         super().__init__(reduction=reduction)
+        if not isinstance(delta, (int, float)):
+            raise TypeError(f"HuberLoss: delta={delta!r} is a {type(delta).__name__}; expected a float or an int")
         self.delta = delta
 
     def forward(self, input, target):

@@ -50,6 +50,17 @@ class _PadNd(Module):
         return f"{self.padding}"
 
 
+class _CircularPadNd(_PadNd):
+    _mode = "circular"
+
+    def forward(self, input):
+        sides = len(self.padding) // 2
+        if input.dim() not in (sides + 1, sides + 2):
+            raise ValueError(f"{type(self).__name__}: input has shape {tuple(input.shape)}; expected {sides + 1} (one "
+                             f"example) or {sides + 2} (a batch) dimensions")
+        return super().forward(input)
+
+
 class ConstantPad1d(_ConstantPadNd):
     """Surrounds a sequence with a value.
 
@@ -257,7 +268,7 @@ class ReplicationPad3d(_PadNd):
     _mode = "replicate"
 
 
-class CircularPad1d(_PadNd):
+class CircularPad1d(_CircularPadNd):
     """Surrounds a sequence with its opposite side.
 
     Args:
@@ -270,10 +281,9 @@ class CircularPad1d(_PadNd):
     """
 
     _amounts = staticmethod(_ntuple(2))
-    _mode = "circular"
 
 
-class CircularPad2d(_PadNd):
+class CircularPad2d(_CircularPadNd):
     """Surrounds an image with its opposite side.
 
     Args:
@@ -286,10 +296,9 @@ class CircularPad2d(_PadNd):
     """
 
     _amounts = staticmethod(_ntuple(4))
-    _mode = "circular"
 
 
-class CircularPad3d(_PadNd):
+class CircularPad3d(_CircularPadNd):
     """Surrounds a volume with its opposite side.
 
     Args:
@@ -302,4 +311,3 @@ class CircularPad3d(_PadNd):
     """
 
     _amounts = staticmethod(_ntuple(6))
-    _mode = "circular"

@@ -24,6 +24,7 @@ class Embedding(Module):
 
     Raises:
         AssertionError: `padding_idx` is out of range.
+        RuntimeError: `num_embeddings` or `embedding_dim` is negative.
 
     Shape:
         (...) of integers to (..., embedding_dim).
@@ -59,6 +60,9 @@ class Embedding(Module):
         dtype=None,
     ):
         super().__init__()
+        for name, value in (("num_embeddings", num_embeddings), ("embedding_dim", embedding_dim)):
+            if value < 0:
+                raise RuntimeError(f"{type(self).__name__}: {name}={value} is negative; expected a size")
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
         if padding_idx is not None:
             if not -num_embeddings <= padding_idx < num_embeddings:
