@@ -25,6 +25,7 @@ def speakers(name, aliases):
     names |= {n.strip("_").removeprefix("r") for n in names if n.startswith("__")}
     if name.startswith("nn.") and name[3].isupper():   # CrossEntropyLoss speaks as the function cross_entropy may
         letters = name[3:].lower()
+        names |= {"rnntanhcell", "rnnrelucell"} if letters == "rnncell" else set()
         names |= {letters, letters.removesuffix("loss"), re.sub(r"[123]d$", "", letters)}
     return names | {n + "_" for n in names} | {n.strip("_") for n in names}
 

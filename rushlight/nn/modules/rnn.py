@@ -15,9 +15,9 @@ _GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "LSTM": 4, "GRU": 3}
 _FUNCTIONS = {"RNN_TANH": core.rnn_tanh, "RNN_RELU": core.rnn_relu, "LSTM": core.lstm, "GRU": core.gru}
 
 
-def _check_number(name, value, kind):
+def _check_number(speaker, name, value, kind):
     if not isinstance(value, kind):
-        raise TypeError(f"{name} should be of type {kind.__name__}, got: {type(value).__name__}")
+        raise TypeError(f"{speaker}: {name} should be of type {kind.__name__}, got: {type(value).__name__}")
 
 
 class RNNBase(Module):
@@ -61,27 +61,28 @@ class RNNBase(Module):
         self._flat_weights_names = [name for names in self._all_weights for name in names]
         self.reset_parameters()
 
-    @staticmethod
-    def _check_arguments(mode, input_size, hidden_size, num_layers, bias, batch_first, dropout, proj_size):
+    def _check_arguments(self, mode, input_size, hidden_size, num_layers, bias, batch_first, dropout, proj_size):
+        speaker = type(self).__name__
         if not isinstance(dropout, numbers.Number) or isinstance(dropout, bool) or not 0 <= dropout <= 1:
-            raise ValueError(f"dropout={dropout!r}: dropout should be a number in range [0, 1], the probability of an "
-                             "element being zeroed")
+            raise ValueError(f"{speaker}: dropout={dropout!r}: dropout should be a number in range [0, 1], the "
+                             "probability of an element being zeroed")
         if dropout > 0 and num_layers == 1:
             warnings.warn(f"dropout={dropout} has no effect with num_layers=1: it stands between layers", stacklevel=4)
-        _check_number("bias", bias, bool)
-        _check_number("batch_first", batch_first, bool)
+        _check_number(speaker, "bias", bias, bool)
+        _check_number(speaker, "batch_first", batch_first, bool)
         for name, value in (("input_size", input_size), ("hidden_size", hidden_size)):
-            _check_number(name, value, int)
+            _check_number(speaker, name, value, int)
             if value <= 0:
-                raise ValueError(f"{name}={value}: {name} must be greater than zero")
+                raise ValueError(f"{speaker}: {name}={value}: {name} must be greater than zero")
         if num_layers <= 0:
-            raise ValueError(f"num_layers={num_layers}: num_layers must be greater than zero")
+            raise ValueError(f"{speaker}: num_layers={num_layers}: num_layers must be greater than zero")
         if proj_size < 0:
-            raise ValueError(f"proj_size={proj_size}: proj_size should be a positive integer or zero")
+            raise ValueError(f"{speaker}: proj_size={proj_size}: proj_size should be a positive integer or zero")
         if proj_size >= hidden_size:
-            raise ValueError(f"proj_size={proj_size}: proj_size has to be smaller than hidden_size={hidden_size}")
+            raise ValueError(f"{speaker}: proj_size={proj_size}: proj_size has to be smaller than "
+                             f"hidden_size={hidden_size}")
         if mode not in _GATES:
-            raise ValueError(f"mode={mode!r}; expected one of {', '.join(_GATES)}")
+            raise ValueError(f"{speaker}: mode={mode!r}; expected one of {', '.join(_GATES)}")
 
     def flatten_parameters(self):
         """Accepted: parameters may lie where they like."""
@@ -222,9 +223,9 @@ class RNN(RNNBase):
 
     def __init__(self, input_size, hidden_size, num_layers=1, nonlinearity="tanh", *args, **kwargs):
         if "proj_size" in kwargs:
-            raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
+            raise ValueError(f"{type(self).__name__}: proj_size argument is only supported for LSTM, not RNN or GRU")
         if nonlinearity not in ("tanh", "relu"):
-            raise ValueError(f"Unknown nonlinearity '{nonlinearity}'. Select from 'tanh' or 'relu'.")
+            raise ValueError(f"RNN: Unknown nonlinearity '{nonlinearity}'. Select from 'tanh' or 'relu'.")
         super().__init__("RNN_" + nonlinearity.upper(), input_size, hidden_size, num_layers, *args, **kwargs)
         self.nonlinearity = nonlinearity
 
@@ -308,7 +309,7 @@ class GRU(RNNBase):
 
     def __init__(self, *args, **kwargs):
         if "proj_size" in kwargs:
-            raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
+            raise ValueError(f"{type(self).__name__}: proj_size argument is only supported for LSTM, not RNN or GRU")
         super().__init__("GRU", *args, **kwargs)
 
 
@@ -392,7 +393,7 @@ class RNNCell(RNNCellBase):
         self.nonlinearity = nonlinearity
 
     def forward(self, input, hx=None):
-        self._check(input, hidden=hx)
+        self._check(input, hx=hx)
         if self.nonlinearity not in ("tanh", "relu"):
             raise RuntimeError(f"RNNCell: Unknown nonlinearity: {self.nonlinearity}")
         function = core.rnn_tanh_cell if self.nonlinearity == "tanh" else core.rnn_relu_cell
@@ -450,5 +451,5 @@ class GRUCell(RNNCellBase):
         super().__init__(input_size, hidden_size, bias, 3, device, dtype)
 
     def forward(self, input, hx=None):
-        self._check(input, hidden=hx)
+        self._check(input, hx=hx)
         return self._step(core.gru_cell, input, self._zeros(input) if hx is None else hx)
