@@ -10,7 +10,11 @@ def _factor(value, dtype):
     return bool(value) if dtype == core.bool else int(value)
 
 
-def _add_product(input, product, beta, alpha):
+def _add_product(name, input, product, beta, alpha):
+    given, shape = input.shape, product.shape
+    if given != shape and (len(given) > len(shape) or any(n not in (1, m) for n, m in zip(given[::-1], shape[::-1]))):
+        raise RuntimeError(f"{name}: input has shape {tuple(given)}; expected one that broadcasts to the product's, "
+                           f"{tuple(shape)}")
     beta, alpha = _factor(beta, product.dtype), _factor(alpha, product.dtype)
     product = product if alpha == 1 else product * alpha
     if beta == 0:
@@ -20,10 +24,10 @@ def _add_product(input, product, beta, alpha):
 
 def _family(name, multiply, first, second):
     def add_product(input, a, b, *, beta=1, alpha=1):
-        return _add_product(input, multiply(a, b), beta, alpha)
+        return _add_product(name, input, multiply(a, b), beta, alpha)
 
     def in_place(input, a, b, *, beta=1, alpha=1):
-        return input.copy_(_add_product(input, multiply(a, b), beta, alpha))
+        return input.copy_(_add_product(name + "_", input, multiply(a, b), beta, alpha))
 
     add_product.__name__ = add_product.__qualname__ = name
     in_place.__name__ = in_place.__qualname__ = name + "_"

@@ -221,3 +221,14 @@ def test_products_of_rows_that_stand_alone(batch, features, outputs):
     wanted = x.numpy().reshape(batch, features) @ w.numpy().T
     for found in (rl.nn.functional.linear(x, w), x @ w.t()):
         np.testing.assert_allclose(found.numpy().reshape(batch, outputs), wanted, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("name", "shapes"), [
+    ("addmm", [(5, 2, 2), (2, 3), (3, 2)]), ("addmm", [(5, 2), (1, 3), (3, 2)]), ("addmm", [(3,), (2, 3), (3, 2)]),
+    ("addmm", [(0, 2), (1, 3), (3, 2)]), ("addmv", [(5, 2), (2, 3), (3,)]), ("addr", [(5, 2, 3), (2,), (3,)]),
+    ("addbmm", [(5, 2, 2), (5, 2, 3), (5, 3, 2)]), ("baddbmm", [(4, 5, 2, 2), (5, 2, 3), (5, 3, 2)])])
+def test_what_is_added_to_a_product_does_not_widen_it(name, shapes):
+    for form in (name, name + "_"):
+        for beta in (1, 0):
+            with pytest.raises(RuntimeError, match=rf"^{form}: input has shape .* broadcasts to the product's"):
+                getattr(rl.ones(shapes[0]), form)(*map(rl.ones, shapes[1:]), beta=beta)

@@ -18,6 +18,8 @@ INTERNAL = re.compile(r"std::|vector::|bad_alloc|basic_string|nanobind|_M_|incom
 #: What draws numbers, or whose result's memory is not written.
 UNREPEATABLE = re.compile(r"rand|dropout|normal|bernoulli|multinomial|uniform|exponential|poisson|geometric|cauchy|"
                           r"gamma|binomial|gumbel|dirichlet|von_mises|sample_|empty|_or_in_place$|stride|Tensor.set_|rrelu|fractional|lowrank")
+#: Updates the running mean and variance that it is given.
+WRITES_STATISTICS = {"batch_norm_forward", "nn.functional.batch_norm", "nn.functional.instance_norm"}
 #: Both answers stand for the same: signs and orders of decompositions.
 AMBIGUOUS = re.compile(r"svd|eig|qr|geqrf|ormqr|householder|lu|ldl|pinv|lstsq|topk|sort|mode|median|kthvalue")
 TOO_LONG = 8.0                                            # seconds
@@ -51,9 +53,11 @@ def refused(error, seconds):
         raise Finding("slow to refuse", f"{seconds:.0f} s: {text}")
 
 
-def can_change(target, kwargs):
+def can_change(target, args, kwargs):
+    """Whether the call says that it writes to what it is given: in place, `out`, running statistics."""
+    given = dict(zip((p.name for p in target.params), args)) | kwargs
     in_place = target.name.endswith(("_or_in_place", "__setitem__")) or target.name[-1] == "_" != target.name[-2]
-    return "out" in kwargs or bool(kwargs.get("inplace")) or in_place
+    return "out" in kwargs or bool(given.get("inplace")) or in_place or target.name in WRITES_STATISTICS
 
 
 def call(target, args, kwargs):
@@ -70,7 +74,7 @@ def call(target, args, kwargs):
         return None
     if time.monotonic() - started > TOO_LONG:
         raise Finding("slow", f"{time.monotonic() - started:.0f} s")
-    if not can_change(target, kwargs) and not unchanged(before, given):
+    if not can_change(target, args, kwargs) and not unchanged(before, given):
         raise Finding("changed its input", "")
     return results, values
 
@@ -127,7 +131,8 @@ def check(target, seed, number):
                 return "refused"
             results, values = done
             differentiate(results, given, random.random() < 0.3)
-            stable = not (UNREPEATABLE.search(target.name) or AMBIGUOUS.search(target.name) or "out" in kwargs)
+            unclear = UNREPEATABLE.search(target.name) or AMBIGUOUS.search(target.name)
+            stable = not (unclear or can_change(target, args, kwargs))
             if stable and len(values) == len(results) and not any(t.requires_grad for t in given):
                 repeat(target, args, kwargs, values)
     except Finding as finding:

@@ -72,7 +72,10 @@ template <int outputs> void forward(const NarrowRows& a) {
 
 // ---- gradients of the weights ---------------------------------------------------------------------------------------
 
-template <int taps> constexpr int outputs_for = (registers - 2) / taps < 1 ? 1 : (registers - 2) / taps;
+// As many as there are registers for; more than 10 would be another 200 kB of code, for kernels of one or two columns.
+template <int taps> constexpr int outputs_that_fit = (registers - 2) / taps;
+template <int taps>
+constexpr int outputs_for = outputs_that_fit<taps> < 1 ? 1 : outputs_that_fit<taps> > 10 ? 10 : outputs_that_fit<taps>;
 
 template <int taps, int outputs> RUSHLIGHT_INLINE void weights_row(const NarrowWeights& a, int64_t r) {
     V sum[outputs][taps];
