@@ -7,6 +7,9 @@ from rushlight.functional._core import core, native
 _INFINITY = float("inf")
 _attention = core._groups["_ops"]["attention_forward"]
 
+#: What may run, the first that fits: `nn.attention.sdpa_kernel` changes it.
+implementations = ["FLASH_ATTENTION", "MATH"]
+
 
 @composite("nn.functional.scaled_dot_product_attention", "lower")
 def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None,
@@ -42,19 +45,30 @@ def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.
         tensor([1., 0.])
     """
     _check_attention(query, key, value, attn_mask, is_causal)
-    if enable_gqa and (key.shape[:-2] != value.shape[:-2] or dropout_p > 0):
+    in_blocks = _takes_blocks(dropout_p)
+    if enable_gqa and (key.shape[:-2] != value.shape[:-2] or not in_blocks):
         key, value = _shared_heads(query, key, "key"), _shared_heads(query, value, "value")
     elif enable_gqa:
         _check_heads_shared(query, key, "key")
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
-    if dropout_p > 0:
-        return _dropping(query, key, value, attn_mask, dropout_p, is_causal, scale)
+    if not in_blocks:
+        return _with_all_scores(query, key, value, attn_mask, dropout_p, is_causal, scale)
     query, key, value = _same_batches(query, key, value, attn_mask, enable_gqa)
     return _attention(query, key, value, attn_mask, is_causal, scale)[0]
 
 
-def _dropping(query, key, value, attn_mask, dropout_p, is_causal, scale):
-    """With the weights in memory, since the random stream decides about each."""
+def _takes_blocks(dropout_p):
+    """Whether the kernel runs, which has no dropout: the random stream decides about each weight, in order."""
+    for name in implementations:
+        if name == "MATH" or (name == "FLASH_ATTENTION" and not dropout_p > 0):
+            return name != "MATH"
+    raise RuntimeError(
+        f"scaled_dot_product_attention: dropout_p={dropout_p} and the backends {implementations} of sdpa_kernel; "
+        "expected SDPBackend.MATH among them, or SDPBackend.FLASH_ATTENTION without dropout"
+    )
+
+
+def _with_all_scores(query, key, value, attn_mask, dropout_p, is_causal, scale):
     scores = (query * scale) @ key.transpose(-2, -1)
     if is_causal:
         attn_mask = core.ones(query.shape[-2], key.shape[-2], dtype=core.bool).tril()
@@ -66,7 +80,7 @@ def _dropping(query, key, value, attn_mask, dropout_p, is_causal, scale):
     weights = native.softmax(scores, -1)
     if attn_mask is not None:
         weights = weights.masked_fill(blind, 0.0)
-    return native.dropout(weights, dropout_p, True) @ value
+    return (native.dropout(weights, dropout_p, True) if dropout_p > 0 else weights) @ value
 
 
 def _same_batches(query, key, value, attn_mask, enable_gqa):

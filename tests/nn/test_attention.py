@@ -229,3 +229,88 @@ print(-run(64) + run(8192))
 """
     grown = int(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout)
     assert grown < 64 * 1024                             # KB; the scores alone are 512 MB
+
+
+def test_sdpa_kernel_chooses_the_implementation():
+    backend, sdpa_kernel = rl.nn.attention.SDPBackend, rl.nn.attention.sdpa_kernel
+    leaves = [x.requires_grad_() for x in tensors((2, 3, 4), (2, 5, 4), (2, 5, 4))]
+    blocks = F.scaled_dot_product_attention(*leaves)
+    with sdpa_kernel(backend.MATH):
+        scores = F.scaled_dot_product_attention(*leaves)
+        with sdpa_kernel([backend.MATH, backend.FLASH_ATTENTION]):
+            assert F.scaled_dot_product_attention(*leaves).grad_fn.name() == blocks.grad_fn.name()
+        with sdpa_kernel([backend.MATH, backend.FLASH_ATTENTION], set_priority=True):
+            assert F.scaled_dot_product_attention(*leaves).grad_fn.name() == scores.grad_fn.name()
+    assert scores.grad_fn.name() != blocks.grad_fn.name()
+    np.testing.assert_allclose(scores.detach().numpy(), blocks.detach().numpy(), rtol=1e-12, atol=1e-15)
+    for refused in (backend.CUDNN_ATTENTION, []):
+        with sdpa_kernel(refused), pytest.raises(RuntimeError, match=r"expected SDPBackend\.MATH among them"):
+            F.scaled_dot_product_attention(*leaves)
+    with sdpa_kernel(backend.FLASH_ATTENTION), pytest.raises(RuntimeError, match=r"dropout_p=0\.5"):
+        F.scaled_dot_product_attention(*leaves, dropout_p=0.5)
+    with pytest.raises(AssertionError, match="backends is a str"), sdpa_kernel("MATH"):
+        pass
+    assert F.scaled_dot_product_attention(*leaves).grad_fn.name() == blocks.grad_fn.name()
+
+
+@pytest.mark.parametrize("facts", [{}, {"add_bias_kv": True, "add_zero_attn": True, "bias": False},
+                                   {"kdim": 3, "vdim": 5, "batch_first": True}], ids=str)
+@pytest.mark.parametrize("need_weights", [True, False])
+@pytest.mark.parametrize("mask", [None, "causal", "padding", "both", "3-D"])
+def test_multihead_attention_same_as_torch(facts, need_weights, mask):
+    torch = pytest.importorskip("torch")
+    random, length, batch = np.random.default_rng(6), 4, 3
+    order = (1, 0, 2) if facts.get("batch_first") else (0, 1, 2)
+    inputs = [random.normal(size=(length, batch, n)).astype("float32").transpose(order)
+              for n in (8, facts.get("kdim", 8), facts.get("vdim", 8))]
+    hidden = np.triu(np.ones((length, length), bool), 1)
+    padding = np.arange(length) >= np.array([4, 2, 1])[:, None]
+    found = []
+    for xp in (torch, rl):
+        xp.manual_seed(1)
+        model = xp.nn.MultiheadAttention(8, 2, **facts)
+        leaves = [xp.tensor(x.copy()).requires_grad_() for x in inputs]
+        given = {"need_weights": need_weights, "average_attn_weights": mask == "padding"}
+        if mask in ("causal", "both"):
+            given["attn_mask"] = xp.tensor(hidden)
+        if mask == "causal" and "add_bias_kv" not in facts:
+            given["is_causal"] = True
+        if mask in ("padding", "both"):
+            given["key_padding_mask"] = xp.tensor(padding)
+        if mask == "3-D":
+            given["attn_mask"] = xp.tensor(np.tile(hidden * 0.5, (2 * batch, 1, 1)).astype("float32"))
+        out, weights = model(*leaves, **given)
+        (out * out).sum().backward()
+        found.append([repr(model), [*model.state_dict()], out, weights, *(x.grad for x in leaves),
+                      *model.parameters(), *(w.grad for w in model.parameters())])
+    assert found[0][:2] == found[1][:2] and (found[0][3] is None) == (found[1][3] is None)
+    for a, b in zip(found[0][2:], found[1][2:], strict=True):
+        if a is not None:
+            np.testing.assert_allclose(b.detach().numpy(), a.detach().numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_one_tensor_is_projected_at_once():
+    model = rl.nn.MultiheadAttention(6, 2, dtype=rl.float64)
+    x, y = tensors((4, 3, 6), (5, 3, 6))
+    for given in ((x, x, x), (x, y, y)):
+        together, _ = model(*given, need_weights=False)
+        apart, _ = model(*(z.clone() for z in given), need_weights=False)
+        np.testing.assert_allclose(together.detach().numpy(), apart.detach().numpy(), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("call, kind, message", [
+    (lambda: rl.nn.MultiheadAttention(0, 2), ValueError, "embed_dim and num_heads must be greater than 0"),
+    (lambda: rl.nn.MultiheadAttention(8, 3), AssertionError, "embed_dim must be divisible by num_heads"),
+    (lambda: rl.nn.MultiheadAttention(8, 2)(*[rl.ones(3, 2, 7)] * 3), AssertionError, "expected a last size of 8"),
+    (lambda: rl.nn.MultiheadAttention(8, 2)(*[rl.ones(3, 2, 8)] * 3, attn_mask=rl.ones(3, 3).int()), AssertionError,
+     "attn_mask has dtype rushlight.int32; expected bool or a floating dtype"),
+    (lambda: rl.nn.MultiheadAttention(8, 2)(*[rl.ones(3, 2, 8)] * 3, is_causal=True), RuntimeError,
+     "is_causal=True without attn_mask"),
+    (lambda: rl.nn.TransformerEncoderLayer(8, 2, activation="tanh"), RuntimeError, "activation should be relu/gelu"),
+    (lambda: rl.nn.Transformer(8, 2, 1, 1, 8)(rl.ones(3, 2, 8), rl.ones(3, 1, 8)), RuntimeError,
+     "the batch number of src and tgt must be equal"),
+    (lambda: rl.nn.Transformer(8, 2, 1, 1, 8)(rl.ones(3, 2, 8), rl.ones(3, 2, 4)), RuntimeError, "equal to d_model=8"),
+])
+def test_what_the_modules_refuse(call, kind, message):
+    with pytest.raises(kind, match=message):
+        call()

@@ -212,6 +212,7 @@ CONFIGURATIONS = [facts for facts in itertools.product(MODES, (1, 2), (False, Tr
                   if (facts[0] == "LSTM" or not facts[6]) and (facts[1] == 2 or not facts[5])]
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")              # of oneDNN, PyTorch's
 @pytest.mark.parametrize("mode, layers, both_ways, batch_first, bias, dropout, projection, packs", CONFIGURATIONS[::5])
 def test_same_as_torch(mode, layers, both_ways, batch_first, bias, dropout, projection, packs):
     torch = pytest.importorskip("torch")
