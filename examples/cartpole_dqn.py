@@ -137,7 +137,7 @@ class Learner:
 def episode(env, watcher, learner):
     """Plays and learns; returns the number of steps."""
     state = watcher.begin(env.reset()[0])
-    for step in range(1, STEPS + 1):
+    for steps in range(1, STEPS + 1):  # noqa: B007, it is returned
         action = learner.act(state)
         observation, reward, fell, cut, _ = env.step(action)
         following = None if fell else watcher.see(observation)
@@ -148,7 +148,7 @@ def episode(env, watcher, learner):
         if fell or cut:
             break
         state = following
-    return step
+    return steps
 
 
 def main():

@@ -3,8 +3,8 @@
     python examples/cartpole_policies.py            100 episodes of each policy
     python examples/cartpole_policies.py --quick    fewer
 
-A pole stands on a cart; each step pushes the cart left or right, and an episode ends when the pole leans too far, at the
-latest after 200 steps. Four ways to choose the push:
+A pole stands on a cart; each step pushes the cart left or right, and an episode ends when the pole leans too far, or
+after 200 steps. Four ways to choose the push:
 
 - chance;
 - a rule: push to where the pole leans;

@@ -41,7 +41,7 @@ def choose(table, state, explore):
 def episode(env, table, explore):
     """Plays and learns; returns the number of steps."""
     state = place(env.reset()[0])
-    for step in range(1, STEPS + 1):
+    for steps in range(1, STEPS + 1):  # noqa: B007, it is returned
         action = choose(table, state, explore)
         observation, reward, fell, cut, _ = env.step(action)
         following = place(observation)
@@ -50,7 +50,7 @@ def episode(env, table, explore):
         state = following
         if fell or cut:
             break
-    return step
+    return steps
 
 
 def main():
