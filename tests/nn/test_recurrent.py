@@ -159,7 +159,7 @@ def test_second_derivatives_are_refused_by_name():
 
 @pytest.mark.parametrize("call, kind, message", [
     (lambda: rl.nn.LSTM(3, 0), ValueError, "hidden_size must be greater than zero"),
-    (lambda: rl.nn.LSTM(3.0, 2), TypeError, "input_size should be of type int, got: float"),
+    (lambda: rl.nn.LSTM(3.0, 2), TypeError, "LSTM: input_size=3.0 is of type float; expected int"),
     (lambda: rl.nn.LSTM(3, 2, proj_size=2), ValueError, "proj_size has to be smaller than hidden_size"),
     (lambda: rl.nn.GRU(3, 2, proj_size=1), ValueError, "proj_size argument is only supported for LSTM"),
     (lambda: rl.nn.RNN(3, 2, nonlinearity="elu"), ValueError, "Unknown nonlinearity 'elu'"),

@@ -148,5 +148,6 @@ def _steps_from(params, options, groups=None, resume=None):
 
 
 def entries():
-    _remember(torch.nn.TransformerEncoderLayer)
+    for made in (torch.nn.TransformerEncoderLayer, torch.nn.PairwiseDistance):
+        _remember(made)
     return [Module(info) for info in module_db] + [Optimizer(info) for info in optim_db]

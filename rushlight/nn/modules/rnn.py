@@ -17,7 +17,7 @@ _FUNCTIONS = {"RNN_TANH": core.rnn_tanh, "RNN_RELU": core.rnn_relu, "LSTM": core
 
 def _check_number(speaker, name, value, kind):
     if not isinstance(value, kind):
-        raise TypeError(f"{speaker}: {name} should be of type {kind.__name__}, got: {type(value).__name__}")
+        raise TypeError(f"{speaker}: {name}={value!r} is of type {type(value).__name__}; expected {kind.__name__}")
 
 
 class RNNBase(Module):
