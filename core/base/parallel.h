@@ -31,10 +31,11 @@ inline void parallel_for(int64_t n, int64_t grain, F&& f) {
 // For a library that brings its own loops and barriers: `fn(context, member)` for members 1..n-1 starts on helper
 // threads and the caller does member 0 itself, then calls team_end(), which runs whatever member no helper has begun.
 // Members may wait for one another, since n - 1 helpers exist. Waits while another caller's work runs; not to be called
-// in a parallel region.
+// in a parallel region. team_limit() is the largest n: get_num_threads(), or fewer where the system gives no more.
 using MemberFn = void (*)(void* context, int64_t member);
 void team_begin(int n, MemberFn fn, void* context);
 void team_end();
+int team_limit();
 
 int get_num_threads();
 void set_num_threads(int n);

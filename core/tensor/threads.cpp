@@ -9,6 +9,7 @@
 #include <exception>
 #include <mutex>
 #include <new>
+#include <optional>
 #include <system_error>
 #include <thread>
 
@@ -90,8 +91,11 @@ public:
                 std::thread([this, rank = started_ + 1] { serve(rank); }).detach();
         } catch (const std::system_error&) {
         }
-        return started_ >= threads - 1;
+        return has_helpers(threads);
     }
+
+    bool has_helpers(int threads) const { return started_ >= threads - 1; }
+    int threads() const { return started_ + 1; }
 
     void before_fork() { user.lock(); lock_.lock(); }
     void after_fork_in_parent() { lock_.unlock(); user.unlock(); }
@@ -133,7 +137,7 @@ private:
     std::atomic<uint64_t> epoch_{0};
     std::atomic<int> sleepers_{0};
     Job* job_ = nullptr;
-    int started_ = 0;
+    std::atomic<int> started_ = 0;
 };
 
 // Never destroyed: helpers may still look at it while the process exits. A forked child gets a fresh one in the same
@@ -203,7 +207,8 @@ void parallel_for_raw(int64_t n, int64_t grain, RangeFn fn, void* context) {
 
 namespace {
 
-thread_local Job* team_job = nullptr;
+// In the thread's own memory: whoever opens a team may be in no position to hear of an exception.
+thread_local std::optional<Job> team_job;
 
 struct TeamCall {
     MemberFn fn;
@@ -219,7 +224,7 @@ void team_begin(int n, MemberFn fn, void* context) {
     require(pool().start_helpers(n), ErrorKind::runtime, "team_begin: a team of ", n,
             " needs more threads than the system gives; set_num_threads() to fewer");
     team_call = {fn, context};
-    auto* job = new Job;
+    Job* job = &team_job.emplace();
     job->fn = [](void* call, int64_t begin, int64_t end) {
         auto* team = static_cast<TeamCall*>(call);
         for (int64_t member = begin; member < end; ++member) team->fn(team->context, member);
@@ -229,19 +234,23 @@ void team_begin(int n, MemberFn fn, void* context) {
     job->chunk = 1;
     job->members = n;
     job->next.store(1, std::memory_order_relaxed);
-    team_job = job;
     pool().publish(*job);
     inside_region = true;
     guard.release();                      // team_end() unlocks
 }
 
 void team_end() {
-    Job* job = team_job;
-    work(*job);
-    pool().finish(*job);
-    team_job = nullptr;
-    delete job;
+    work(*team_job);
+    pool().finish(*team_job);
+    team_job.reset();
     pool().user.unlock();
+}
+
+int team_limit() {
+    int n = get_num_threads();
+    if (pool().has_helpers(n)) return n;
+    std::lock_guard guard(pool().user);
+    return pool().start_helpers(n) ? n : pool().threads();
 }
 
 }  // namespace rushlight

@@ -121,7 +121,7 @@ bool loop_start(long start, long stop, long step, long chunk, long* first, long*
 
 bool team_in_use() { return called.load(std::memory_order_relaxed); }
 
-int team_size() { return in_parallel_region() ? 1 : get_num_threads(); }
+int team_size() { return in_parallel_region() ? 1 : team_limit(); }
 
 void tell_openmp(int n) {
     using Setter = void (*)(int);
