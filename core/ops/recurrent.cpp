@@ -6,6 +6,7 @@
 
 #include "kernels/compute/compute.h"
 #include "ops/algebra.h"
+#include "ops/recurrent.h"
 #include "registry/rules.h"
 #include "registry/vjp.h"
 
@@ -151,9 +152,7 @@ void run_recurrence(Call& c) {
 }
 
 void vjp_recurrence(Vjp& d) {
-    require(!d.create_graph, ErrorKind::not_implemented, d.op.parsed.name,
-            ": the gradient of a recurrent layer can't be differentiated again; expected create_graph=False, or a "
-            "layer written with cells of your own");
+    if (d.create_graph) return composed_recurrence_grad(d);
     static const Op& fused = required_op("recurrence_grad");
     Call done = invoke_call(fused, d.input(3), d.result(0), d.result(3), d.grad(0), d.grad(1), d.grad(2), d[5], d[6],
                             d[7]);
@@ -231,7 +230,7 @@ OP(recurrence) = {
     .dtypes = "floating",
     .infer = infer_recurrence,
     .kernel = {"generic", run_recurrence},
-    .derivative = {vjp_recurrence, "weight output saved", nullptr, false, 3},
+    .derivative = {vjp_recurrence, "gates h0 c0 weight bias output saved", nullptr, false, 3},
     .onnx = no_onnx("LSTM, GRU and RNN with the input's product; written by the exporter"),
     .samples = {.calls = "recurrence(T(3, 2, 8), T(2, 2), T(2, 2), T(8, 2), None, 'lstm', False, None, True)[0]; "
                          "recurrence(T(3, 2, 6), T(2, 2), None, T(6, 2), T(6), 'gru', True, None, True)[0]; "

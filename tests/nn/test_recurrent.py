@@ -150,11 +150,23 @@ def test_reduced_floats_and_autocast():
     assert small.dtype == rl.bfloat16 and np.allclose(small.detach().float().numpy(), wide.numpy(), atol=0.02)
 
 
-def test_second_derivatives_are_refused_by_name():
-    model = rl.nn.GRU(2, 2)
-    x = rl.randn(3, 1, 2, requires_grad=True)
-    with pytest.raises(NotImplementedError, match="can't be differentiated again"):
-        rl.autograd.grad(model(x)[0].sum(), x, create_graph=True)
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("packs", [False, True])
+def test_second_derivatives(mode, packs):
+    model = layer(mode, 2, 2, bidirectional=True, dtype=rl.float64)
+    count, random = (4 if packs else 6), np.random.default_rng(2)
+    shapes = ((count, 2) if packs else (3, 2, 2), (2, 2, 2))
+    x, h = (rl.tensor(random.normal(size=shape)).requires_grad_() for shape in shapes)
+    sizes = rl.tensor([2, 1, 1])
+
+    def f(x, h, *weights):
+        hx = (h, h.cos()) if mode == "LSTM" else h
+        given = sequences.PackedSequence(x, sizes) if packs else x
+        names = [name for name, _ in model.named_parameters()]
+        output, last = rl.func.functional_call(model, dict(zip(names, weights, strict=True)), (given, hx))
+        return (output.data if packs else output), (last[1] if mode == "LSTM" else last)
+
+    assert rl.autograd.gradgradcheck(f, (x, h, *(w.detach().requires_grad_() for w in model.parameters())))
 
 
 @pytest.mark.parametrize("call, kind, message", [

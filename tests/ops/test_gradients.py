@@ -21,8 +21,8 @@ NAMES.update(tensor=rl.tensor, inf=float("inf"), int64=rl.int64, int32=rl.int32,
 
 
 WITHOUT_GRADIENT = {"bucketize"}                 # composites whose results are indices
-# PyTorch has no second derivative of the first two either.
-ONCE = {"grid_sample", "ctc_loss_forward", "recurrence"}
+# PyTorch has no second derivative of these either.
+ONCE = {"grid_sample", "ctc_loss_forward"}
 
 
 def constants(call):
