@@ -121,7 +121,8 @@ def test_a_module_is_a_call():
 
 
 def test_an_optimizer_is_a_call():
-    setup = {"params": [rl.ones(2), rl.ones(3)], "options": {"lr": 0.1}, "groups": [{}, {"lr": 0.2}], "resume": None}
+    setup = {"params": [rl.ones(2), rl.ones(3)], "options": {"lr": 0.1}, "groups": [{}, {"lr": 0.2}], "steps": 3,
+             "resume": None}
     (first, second), state = calls.find(rl, "optim.SGD", "optim_SGD")(setup)
     assert (first < 1).all() and (second < 1).any() and dict(state)[".param_groups.1.lr"] == 0.2
     assert setup["params"][0].tolist() == [1, 1]

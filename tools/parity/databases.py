@@ -114,8 +114,10 @@ class Optimizer(Entry):
 
     def _options(self, device, dtype):
         """Those of the database, plain and with each implementation that it offers here."""
+        # Searches stop early: where they have converged, what they keep is rounding.
+        short = {"max_iter": 3} if self.info.step_requires_closure else {}
         for given in self.info.optim_inputs_func(device=device, dtype=dtype):
-            yield given.kwargs
+            yield given.kwargs | short
             for flag in self.info.supported_impls:
                 if flag != "fused" or (device in self.info.supports_fused_on and dtype not in _COMPLEX):
                     yield given.kwargs | {flag: True}
@@ -144,7 +146,8 @@ class Optimizer(Entry):
 
 
 def _steps_from(params, options, groups=None, resume=None):
-    return {"params": params, "options": options, "groups": groups, "resume": resume}
+    return {"params": params, "options": options, "groups": groups, "resume": resume,
+            "steps": 2 if "max_iter" in options else 5}
 
 
 def entries():

@@ -120,7 +120,7 @@ def page(table, unused, dtypes):
         "`torch.testing.assert_close`, or wider ones that PyTorch's own tests grant the operator), strides of views,",
         "gradients where there are any. Random results are compared by dtype and shape. A module has the parameters",
         "of PyTorch's, in training and in evaluation where these differ: results, gradients by inputs and parameters,",
-        "buffers afterwards, and the names and shapes of its state. An optimizer takes five steps, with groups of",
+        "buffers afterwards, and the names and shapes of its state. An optimizer takes several steps, with groups of",
         "options and from a state dict that PyTorch wrote: parameters and the whole state dict afterwards.",
         "`python -m tools.parity failures` lists what fails, and `python -m tools.parity show NAME DTYPE INDEX` shows",
         "one sample in full.", "", f"dtypes: {', '.join(dtypes)}.", ""]

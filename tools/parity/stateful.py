@@ -6,7 +6,6 @@ import copy
 import itertools
 import warnings
 
-STEPS = 5
 #: Factors and targets of the optimizers' loss run through these, so that no two elements of a parameter move alike.
 _FACTORS, _TARGETS = (0.7, 1.3), (-1.0, 1.5)
 
@@ -50,7 +49,7 @@ def _copies(lib, values):
 
 
 def _optimizer(lib, made):
-    """Calls with {params, options, groups, resume: a state dict or None} and gives parameters and the state dict."""
+    """Calls with {params, options, groups, steps, resume: a state dict or None}; gives parameters and state dict."""
     def run(setup):
         with warnings.catch_warnings(), lib.enable_grad():
             if setup.get("strict"):
@@ -80,10 +79,13 @@ def _steps(lib, made, setup):
             p.grad = g
         return loss.detach()
 
-    for _ in range(STEPS):
+    for _ in range(setup["steps"]):
         closure()
         optimizer.step(closure)
-    return params if differentiable else [p.detach() for p in params], tuple(_flat("", optimizer.state_dict()))
+    state = optimizer.state_dict()
+    if made.__name__ == "LBFGS":   # how a search keeps its place, numbers or tensors, is its own affair
+        state["state"] = {k: sorted(v) for k, v in state["state"].items()}
+    return params if differentiable else [p.detach() for p in params], tuple(_flat("", state))
 
 
 def _loss(lib, params):
