@@ -48,17 +48,18 @@ class Optimizer:
         self._make_hook_tables()
         self.defaults = defaults
         if isinstance(params, Tensor):
-            raise TypeError(
-                "params argument given to the optimizer should be an iterable of Tensors or dicts, but got "
-                + params.type()
-            )
+            raise self._error(TypeError, f"params is a Tensor of shape {tuple(params.shape)}; expected an iterable of "
+                                         "Tensors or dicts")
         self.state = defaultdict(dict)
         self.param_groups = []
         groups = list(params)
         if not groups:
-            raise ValueError("optimizer got an empty parameter list")
+            raise self._error(ValueError, "params is empty; expected at least one parameter")
         for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
             self.add_param_group(group)
+
+    def _error(self, kind, text):
+        return kind(f"{type(self).__name__}: {text}")
 
     def _make_hook_tables(self):
         for name in _HOOK_TABLES:
@@ -107,28 +108,24 @@ class Optimizer:
             2
         """
         if not isinstance(param_group, dict):
-            raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
+            raise self._error(TypeError, f"param_group is of type {type(param_group).__name__}; expected dict")
         params = param_group["params"]
         if isinstance(params, set):
-            raise TypeError(
-                "optimizer parameters need to be organized in ordered collections, but the ordering of "
-                "tensors in sets will change between runs. Please use a list instead."
-            )
+            raise self._error(TypeError, "params is a set, whose order changes between runs; expected a list")
         params = [params] if isinstance(params, Tensor) else list(params)
         if any(isinstance(param, tuple) for param in params):
             if not all(isinstance(param, tuple) for param in params):
-                raise ValueError(
-                    "all optimizer params should be with/without names. Some param names are missing"
-                )
+                named = sum(isinstance(param, tuple) for param in params)
+                raise self._error(ValueError, f"params has names for {named} of {len(params)} parameters; expected "
+                                              "names for all or for none")
             param_group["param_names"] = [name for name, _ in params]
             params = [param for _, param in params]
         param_group["params"] = params
         self._check_params(params)
         for name, default in self.defaults.items():
             if default is required and name not in param_group:
-                raise ValueError(
-                    f"parameter group didn't specify a value of required optimization parameter {name}"
-                )
+                raise self._error(ValueError, f"param_group has no {name!r}, an option without a default; "
+                                              "expected a value")
             param_group.setdefault(name, default)
         self._check_against_groups(param_group)
         self.param_groups.append(param_group)
@@ -136,26 +133,28 @@ class Optimizer:
     def _check_params(self, params):
         for param in params:
             if not isinstance(param, Tensor):
-                raise TypeError(
-                    f"optimizer can only optimize Tensors, but one of the params is {type(param).__name__}"
-                )
+                raise self._error(TypeError, f"params holds a value of type {type(param).__name__}; expected Tensors")
             if not (param.is_leaf or self.defaults.get("differentiable")):
-                raise ValueError("can't optimize a non-leaf Tensor")
-        if len(params) != len(set(params)):
+                raise self._error(ValueError, f"params holds a tensor of shape {tuple(param.shape)} that was computed "
+                                              "from others; expected leaves")
+        twice = len(params) - len(set(params))
+        if twice:
             warnings.warn(
-                "optimizer contains a parameter group with duplicate parameters; in future, this will cause "
-                "an error",
+                f"{type(self).__name__}: params of one group holds {twice} duplicate parameters; in future, this "
+                "will cause an error",
                 stacklevel=4,
             )
 
     def _check_against_groups(self, param_group):
         known = {param for group in self.param_groups for param in group["params"]}
         if self.param_groups and ("param_names" in param_group) != ("param_names" in self.param_groups[0]):
-            what = "with names" if "param_names" in param_group else "without names"
-            raise ValueError("all optimizer param groups should be with/without names. "
-                             f"cannot add param group {what} to the optimizer")
-        if not known.isdisjoint(param_group["params"]):
-            raise ValueError("some parameters appear in more than one parameter group")
+            has, had = ("has", "have none") if "param_names" in param_group else ("has no", "have")
+            raise self._error(ValueError, f"params of group {len(self.param_groups)} {has} names, those before {had}; "
+                                          "expected names for all or for none")
+        for param in param_group["params"]:
+            if param in known:
+                raise self._error(ValueError, f"params holds a parameter of shape {tuple(param.shape)} in two groups; "
+                                              "expected it in one")
 
     # ---- steps ---------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """Optimizers beside PyTorch's: the same steps, text, state dicts both ways, and errors."""
 import copy
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -124,6 +125,25 @@ def test_named_parameters():
     assert optimizer.state_dict()["param_groups"][0]["param_names"] == ["weight", "bias"]
     with pytest.raises(ValueError, match="names"):
         optimizer.add_param_group({"params": [rl.nn.Parameter(rl.ones(1))]})
+
+
+P3 = rl.ones(3)
+
+
+@pytest.mark.parametrize("error, says, params", [
+    (TypeError, r"SGD: params is a Tensor of shape \(2,\); expected an iterable", rl.ones(2)),
+    (ValueError, "SGD: params is empty", []),
+    (TypeError, "SGD: params holds a value of type int; expected Tensors", [1]),
+    (ValueError, r"SGD: params holds a tensor of shape \(\) that was computed", [rl.ones(1, requires_grad=True).sum()]),
+    (ValueError, "SGD: params has names for 1 of 2 parameters", [("a", rl.ones(1)), rl.ones(1)]),
+    (ValueError, r"SGD: params holds a parameter of shape \(3,\) in two groups", [{"params": [P3]}, {"params": [P3]}]),
+    (TypeError, "SGD: params is a set", [{"params": {P3}}]),
+    (UserWarning, "SGD: params of one group holds 1 duplicate", [P3, P3]),
+])
+def test_what_is_no_list_of_parameters(error, says, params):
+    with warnings.catch_warnings(), pytest.raises(error, match=says):
+        warnings.simplefilter("error")
+        rl.optim.SGD(params, lr=0.1)
 
 
 def test_closure_and_zero_grad():
