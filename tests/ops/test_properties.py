@@ -194,3 +194,14 @@ def test_elementary_functions(name, dtype, data):
     assert units(got, exact).max() <= FUNCTIONS[name][dtype]
     many = function(rl.from_numpy(np.resize(numbers, count))).numpy()
     np.testing.assert_array_equal(many, np.resize(got, count))
+
+
+@pytest.mark.parametrize("name", ["sin", "cos", "tan"])
+def test_a_huge_neighbour_changes_nothing(name):
+    x = np.random.default_rng(1).uniform(-20000, 20000, 64_000).astype("f4")
+    mixed, kept = x.copy(), np.arange(len(x)) % 7 != 0
+    mixed[~kept] = np.resize(np.array([2.5e4, 3e6, -1e30, np.inf, np.nan], "f4"), (~kept).sum())
+    alone, among = (getattr(rl, name)(rl.from_numpy(values)).numpy() for values in (x, mixed))
+    np.testing.assert_array_equal(among[kept], alone[kept])
+    assert units(alone, exact_values(name, x)).max() <= FUNCTIONS[name]["f4"]
+    assert units(among, exact_values(name, mixed)).max() <= FUNCTIONS[name]["f4"]

@@ -386,17 +386,30 @@ RUSHLIGHT_INLINE FloatTrigReduction reduce_for_float_trig(Vec<float> x) {
 RUSHLIGHT_INLINE Mask<float> odd_quadrant(Raw<uint32_t> quadrant) {
     return Mask<float>{(Raw<int32_t>)(-(quadrant & uint32_t(1)))};
 }
-RUSHLIGHT_INLINE Vec<float> sin(Vec<float> x) {
-    if (__builtin_expect(any(abs(x) > float_trig_limit), 0)) return keep_zero(x, sin_by_double(x));
+RUSHLIGHT_INLINE Vec<float> sin_in_float_range(Vec<float> x) {
     auto [s, c, quadrant] = reduce_for_float_trig(x);
     Vec<float> y = where(odd_quadrant(quadrant), c, s);
-    return keep_zero(x, from_bits<float>(bits(y) ^ ((quadrant & uint32_t(2)) << 30)));
+    return from_bits<float>(bits(y) ^ ((quadrant & uint32_t(2)) << 30));
 }
-RUSHLIGHT_INLINE Vec<float> cos(Vec<float> x) {
-    if (__builtin_expect(any(abs(x) > float_trig_limit), 0)) return cos_by_double(x);
+RUSHLIGHT_INLINE Vec<float> cos_in_float_range(Vec<float> x) {
     auto [s, c, quadrant] = reduce_for_float_trig(x);
     Vec<float> y = where(odd_quadrant(quadrant), s, c);
     return from_bits<float>(bits(y) ^ (((quadrant + uint32_t(1)) & uint32_t(2)) << 30));
+}
+// Only the huge lanes take the long way, so that no result depends on its neighbours.
+__attribute__((noinline)) inline Vec<float> sin_of_any(Vec<float> x) {
+    return where(abs(x) > float_trig_limit, sin_by_double(x), sin_in_float_range(x));
+}
+__attribute__((noinline)) inline Vec<float> cos_of_any(Vec<float> x) {
+    return where(abs(x) > float_trig_limit, cos_by_double(x), cos_in_float_range(x));
+}
+RUSHLIGHT_INLINE Vec<float> sin(Vec<float> x) {
+    if (__builtin_expect(any(abs(x) > float_trig_limit), 0)) return keep_zero(x, sin_of_any(x));
+    return keep_zero(x, sin_in_float_range(x));
+}
+RUSHLIGHT_INLINE Vec<float> cos(Vec<float> x) {
+    if (__builtin_expect(any(abs(x) > float_trig_limit), 0)) return cos_of_any(x);
+    return cos_in_float_range(x);
 }
 #else
 RUSHLIGHT_INLINE Vec<float> sin(Vec<float> x) { return keep_zero(x, sin_by_double(x)); }
