@@ -1,7 +1,10 @@
 // Operators that choose among others by their arguments: division with rounding, bounds that may be tensors, softmax of
-// a given dimension.
+// a given dimension, padding under autocast.
+#include <algorithm>
+
 #include "ops/algebra.h"
 #include "ops/pointwise.h"
+#include "registry/mode.h"
 
 namespace rushlight {
 
@@ -28,13 +31,22 @@ void compose_div(Call& c) {
     pass_on(c, rounding == "floor" ? floor : trunc, values);
 }
 
+// The nearest number of the dtypes that are computed in a wider one, from which a limit beyond them would wrap.
+Value limit_within(DType t, const Value& v) {
+    if (v.tag != Tag::integer || (t != DType::uint16 && t != DType::uint32)) return v;
+    return std::clamp<int64_t>(v.to_int(), 0, t == DType::uint16 ? 0xffff : 0xffffffff);
+}
+
 // Arguments: 0 input, 1 min, 2 max.
 void compose_clamp(Call& c) {
     static const Op &numbers = required_op("clamp"), &between = required_op("clamp_between"),
                     &least = required_op("clamp_min"), &most = required_op("clamp_max");
     require(c.has(1) || c.has(2), ErrorKind::runtime, c.name(), ": min and max are None; expected one at least");
     Value values[max_params] = {c[0], c[1], c[2]};
-    if (!c[1].is_tensor() && !c[2].is_tensor()) return pass_on(c, numbers, values);
+    if (!c[1].is_tensor() && !c[2].is_tensor()) {
+        for (int i : {1, 2}) values[i] = limit_within(c.tensor(0).dtype, values[i]);
+        return pass_on(c, numbers, values);
+    }
     if (c.has(1) && c.has(2)) return pass_on(c, between, values);
     values[1] = c.has(1) ? c[1] : c[2];
     pass_on(c, c.has(1) ? least : most, values);
@@ -54,6 +66,17 @@ template <bool log>
 void compose_softmax(Call& c) {
     static const Op& op = required_op(log ? "log_softmax" : "softmax");
     pass_on(c, op, c.args);
+}
+
+// Arguments: 0 input, 1 pad, 2 mode, 3 value. Under autocast PyTorch widens for these modes.
+void compose_pad(Call& c) {
+    static const Op& op = required_op("pad");
+    std::string_view how = c[2].to_string();
+    bool widened = how == "replicate" || (how == "reflect" && c[1].to_ints().size() <= 4);
+    if (!mode.autocast || !widened || !is_reduced(c.tensor(0).dtype)) return pass_on(c, op, c.args);
+    Tensor wide = to_dtype(Tensor(&c.tensor(0)), DType::float32);
+    Value values[max_params] = {Value(wide), c[1], c[2], c[3]};
+    pass_on(c, op, values);
 }
 
 }  // namespace
@@ -98,6 +121,20 @@ OP(square_any) = {
 Example:
     >>> rushlight.square(rushlight.tensor([1, -2]))
     tensor([1, 4]))"};
+
+OP(pad_any) = {
+    .signature = "pad(input: Tensor, pad: int[], mode: str = 'constant', value: Number | None = None) -> Tensor",
+    .names = "nn.functional.pad",
+    .dtypes = "all",
+    .compose = compose_pad,
+    .samples = {.calls = "pad_any(T(3, 4), (1, 2)); pad_any(T(2, 3, 4), (1, 2), 'reflect')"},
+    .doc = R"(The tensor with `pad` elements added around its last dimensions, last first, two amounts each.
+
+Negative amounts crop. Under autocast, modes 'reflect' (of two dimensions at most) and 'replicate' give float32.
+
+Example:
+    >>> rushlight.nn.functional.pad(rushlight.tensor([1, 2]), (1, 0))
+    tensor([0, 1, 2]))"};
 
 #define SOFTMAX_ALONG(NAME, LOG, DOC)                                                                \
     OP(NAME##_along) = {                                                                             \

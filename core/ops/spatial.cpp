@@ -279,7 +279,7 @@ void run_col2im(Call& c) {
 
 OP(pad) = {
     .signature = "pad(input: Tensor, pad: int[], mode: str = 'constant', value: Number | None = None) -> Tensor",
-    .names = "nn.functional.pad",
+    .names = "_ops.pad",
     .dtypes = "all",
     .infer = infer_pad,
     .kernel = {"generic", run_pad},
@@ -289,8 +289,7 @@ OP(pad) = {
                          "pad(T(2, 3, 4), (1, 2), 'reflect'); "
                          "pad(T(2, 3, 4), (2, 1), 'replicate'); pad(T(2, 3, 4), (2, 1), 'circular'); "
                          "pad(T(3, 4), (-1, 1))"},
-    .doc = "The tensor with `pad` elements added around its last dimensions, last first, two amounts each; "
-           "negative amounts crop."};
+    .doc = "pad() in the dtype of its input."};
 
 OP(pad_grad) = {
     .signature = "pad_grad(grad: Tensor, input_size: int[], pad: int[], mode: str) -> Tensor",

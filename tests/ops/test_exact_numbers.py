@@ -19,6 +19,45 @@ def test_integer_alpha():
     assert rl.sub(x, y, alpha=BIG).tolist() == [1 - BIG, -7 - 3 * BIG]
 
 
+@pytest.mark.parametrize("name", ["uint8", "int8", "int16", "int32", "int64", "uint16", "uint32", "uint64"])
+@pytest.mark.parametrize("alpha", [-1, -3, 2**31 - 1])
+def test_integer_factors_wrap_and_bounds_do_not(name, alpha):
+    a, b = np.array([1, 0, 100], name), np.array([1, 2, 99], name)
+    x, y, factor = rl.from_numpy(a), rl.from_numpy(b), np.array(alpha).astype(name)
+    assert rl.add(x, y, alpha=alpha).tolist() == (a + factor * b).tolist()
+    assert rl.sub(x, y, alpha=alpha).tolist() == (a - factor * b).tolist()
+    assert rl.addcmul(x, x, y, value=alpha).tolist() == (a + factor * a * b).tolist()
+    assert rl.nn.functional.threshold(x, 1, alpha).tolist() == np.where(a > 1, a, factor).tolist()
+    assert rl.rsub(x, y, alpha=alpha).tolist() == (b - factor * a).tolist()
+    least, most = np.iinfo(name).min, np.iinfo(name).max
+    assert x.clamp(min=alpha).tolist() == [min(max(int(value), alpha), int(most)) for value in a]
+    assert x.clamp(max=alpha).tolist() == [max(min(int(value), alpha), int(least)) for value in a]
+
+
+@pytest.mark.parametrize("name", ["uint8", "int8", "int16", "int32", "int64"])
+def test_negative_numbers_beside_unsigned_ones_are_pytorchs(name):
+    torch = pytest.importorskip("torch")
+    numbers = [1, 0, 100, 127]
+    for call in (
+        lambda m, x: x + -1, lambda m, x: x - -1, lambda m, x: -3 - x, lambda m, x: m.rsub(x, -1),
+        lambda m, x: m.add(x, x, alpha=-1), lambda m, x: m.sub(x, x, alpha=-3), lambda m, x: m.rsub(x, x, alpha=-2),
+        lambda m, x: m.addcmul(x, x, x, value=-1), lambda m, x: m.nn.functional.threshold(x, 5, -1),
+        lambda m, x: m.nn.functional.threshold(x, -1, 5), lambda m, x: x.masked_fill(x > 1, -1),
+    ):
+        want = call(torch, torch.tensor(numbers, dtype=getattr(torch, name)))
+        got = call(rl, rl.tensor(numbers, dtype=getattr(rl, name)))
+        assert got.tolist() == want.tolist() and str(got.dtype).endswith(name)
+
+
+@pytest.mark.parametrize("name", ["uint8", "int8", "int16", "int32", "int64", "float16"])
+def test_addbmm_keeps_the_dtype(name):
+    a = np.arange(12).reshape(3, 2, 2).astype(name)
+    x = rl.from_numpy(a)
+    got = rl.addbmm(x[0], x, x)
+    assert got.dtype == x.dtype
+    assert got.tolist() == (a[0] + (a @ a).sum(0).astype(name)).tolist()
+
+
 LARGEST = {rl.float16: 65504.0, rl.bfloat16: (2 - 2**-7) * 2.0**127, rl.float32: (2 - 2**-23) * 2.0**127,
            rl.float64: (2 - 2**-52) * 2.0**1023}
 

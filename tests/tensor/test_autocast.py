@@ -23,6 +23,8 @@ WIDE = {
     "binary_cross_entropy_with_logits": lambda: F.binary_cross_entropy_with_logits(LOW, LOW),
     "kl_div": lambda: F.kl_div(LOW, LOW, reduction="sum"), "quantile": lambda: rl.quantile(LOW, 0.5),
     "avg_pool3d": lambda: F.avg_pool3d(rl.ones(1, 1, 2, 2, 2, dtype=rl.bfloat16), 2),
+    "pad reflect": lambda: F.pad(LOW, (1, 1), "reflect"), "pad replicate": lambda: F.pad(LOW, (1, 1), "replicate"),
+    "ReplicationPad3d": lambda: rl.nn.ReplicationPad3d(1)(IMAGE.bfloat16()[None]),
 }
 KEPT = {"add": lambda: X + X, "exp": lambda: X.exp(), "softmax": lambda: X.softmax(1), "sum": lambda: X.sum(),
         "float64": lambda: X.double() @ X.double(), "pad": lambda: F.pad(LOW, (1, 1)),

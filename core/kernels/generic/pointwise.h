@@ -54,20 +54,25 @@ struct select : same_or_bool { static constexpr bool boolean_first_input = true;
 // The scalar attributes, converted to T once a tile.
 template <class T>
 struct Params {
-    typename LaneFor<T>::type values[param_count];
-    bool is_given[param_count], is_negative[param_count];
-    explicit Params(const double* p) : values{}, is_given{}, is_negative{} {
+    typename LaneFor<T>::type values[param_count], bounds[param_count];
+    bool is_given[param_count];
+    explicit Params(const double* p) : values{}, bounds{}, is_given{} {
         if (!p) return;
         for (int i = 0; i < param_count; i++) {
-            if constexpr (sizeof(T) == 8 && !is_real<T>) __builtin_memcpy(&values[i], &p[param_count + i], sizeof(T));
-            else values[i] = number_as<T>(p[i]);
+            values[i] = bounds[i] = number_as<T>(p[i]);
             is_given[i] = p[i] == p[i];
-            is_negative[i] = p[i] < 0;
+            if constexpr (!is_real<T> && !is_bool<T>) {
+                int64_t exact;
+                __builtin_memcpy(&exact, &p[param_count + i], sizeof(exact));
+                values[i] = T(exact);
+                if (sizeof(T) == 8 && !(T(0) < T(-1) && p[i] < 0)) bounds[i] = values[i];
+            }
         }
     }
+    // In integers modulo 2^bits, as their sums and products are.
     RUSHLIGHT_INLINE T operator[](int i) const { return T(values[i]); }
-    // For comparisons: what lies below an unsigned type is its least number, and does not wrap.
-    RUSHLIGHT_INLINE T bound(int i) const { return T(0) < T(-1) && is_negative[i] ? T(0) : T(values[i]); }
+    // For comparisons: what lies beyond an integer type is the nearest number of it, and does not wrap.
+    RUSHLIGHT_INLINE T bound(int i) const { return T(bounds[i]); }
     // An attribute that is None arrives as NaN.
     RUSHLIGHT_INLINE T get(int i, T otherwise) const { return is_given[i] ? T(values[i]) : otherwise; }
 };
