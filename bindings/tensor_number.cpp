@@ -39,6 +39,14 @@ PyObject* binary_in_place(const Op& op, PyObject* self, PyObject* other) {
         values[0] = Value(impl_of(self));
         Tensor held;
         if (!to_operand(op, 1, other, &values[1], &held)) Py_RETURN_NOTIMPLEMENTED;
+        if (held.defined()) {
+            // As in PyTorch `t += array` makes a new tensor, of the dtype that both promote to. Of a parameter that
+            // would silently be another tensor from then on.
+            require(!impl_of(self)->requires_grad, ErrorKind::runtime, op.parsed.name, ": input requires grad and ",
+                    op.parsed.params[1].name, " is a numpy.ndarray; expected a Tensor or number, since an array makes "
+                    "a new tensor and does not change input in place");
+            Py_RETURN_NOTIMPLEMENTED;
+        }
         fill_defaults(op, values, 2);
         Call call(op, values);
         call.destination = impl_of(self);

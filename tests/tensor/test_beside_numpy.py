@@ -54,6 +54,21 @@ def test_functions_of_numpy_return_tensors():
         np.testing.assert_allclose(got.numpy(), want, rtol=1e-6)
 
 
+@pytest.mark.parametrize("operation", ["iadd", "isub", "imul", "itruediv", "ipow", "ifloordiv"])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
+def test_in_place_beside_an_array_makes_a_new_tensor(operation, dtype):
+    """As in PyTorch, where the array's own operator answers."""
+    array, x = np.array([1, 2, 3]).astype(dtype), rl.tensor([4.0, 5.0, 6.0])
+    before = x.clone()
+    got = getattr(operator, operation)(x, array)
+    assert got is not x and rl.equal(x, before)
+    assert got.dtype is (rl.float64 if dtype == "float64" else rl.float32)
+    plain = getattr(operator, operation)(np.array([4, 5, 6], "float64"), array)
+    np.testing.assert_allclose(got.numpy(), plain, rtol=1e-6)
+    with pytest.raises(RuntimeError, match=r"^\w+: input requires grad and \w+ is a numpy.ndarray; expected a Tensor"):
+        getattr(operator, operation)(rl.ones(3, requires_grad=True), array)
+
+
 def test_equality_with_an_array_is_element_wise():
     x, array = rl.tensor([1.0, 2.0]), np.array([1.0, 3.0], dtype=np.float32)
     assert (x == array).tolist() == (array == x).tolist() == [True, False]
