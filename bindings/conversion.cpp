@@ -21,7 +21,7 @@ struct Target {
         dtype = t;
         has_dtype = true;
     }
-    void take(PyObject* o) {
+    void take(PyObject* o, std::string_view param) {
         if (is_dtype(o)) return take_dtype(dtype_of(o));
         if (is_tensor(o)) return take_dtype(impl_of(o)->dtype);
         if (o == Py_None) return;
@@ -29,11 +29,14 @@ struct Target {
             if (flags++ == 1) copy = o == Py_True;
             return;
         }
+        std::string_view type = Py_TYPE(o)->tp_name;
+        require(PyUnicode_Check(o) || PyLong_Check(o) || type.ends_with("device"), ErrorKind::type, "to: argument '",
+                param, "' must be dtype | device | Tensor, not ", type);
         require_cpu(o, "to");
     }
     void take_keyword(std::string_view key, PyObject* o) {
         if (key == "copy") copy = is_true(o);
-        else if (key == "device" || key == "dtype" || key == "other") take(o);
+        else if (key == "device" || key == "dtype" || key == "other") take(o, key);
         else if (key == "memory_format" && PyUnicode_Check(o)) memory_format = text_of(o);
         else
             require(key == "non_blocking" || key == "memory_format", ErrorKind::type,
@@ -46,7 +49,7 @@ PyObject* method_to(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObjec
     return guarded([&]() -> PyObject* {
         Tensor t = tensor_of(self);
         Target target{t.dtype()};
-        for (Py_ssize_t i = 0; i < n; ++i) target.take(args[i]);
+        for (Py_ssize_t i = 0; i < n; ++i) target.take(args[i], "other");
         for (Py_ssize_t i = 0; keywords && i < PyTuple_GET_SIZE(keywords); ++i)
             target.take_keyword(text_of(PyTuple_GET_ITEM(keywords, i)), args[n + i]);
         static const Op &to_dtype = need_op("to_dtype"), &clone = need_op("clone"), &contiguous = need_op("contiguous");
@@ -79,8 +82,10 @@ constexpr TypeName type_names[] = {
 
 DType dtype_of_type_name(PyObject* o) {
     std::string text;
+    require(PyUnicode_Check(o) || PyType_Check(o), ErrorKind::type, "type: argument 'dtype' must be dtype | str, not ",
+            Py_TYPE(o)->tp_name);
     if (PyUnicode_Check(o)) text = text_of(o);
-    else if (PyType_Check(o)) text = reinterpret_cast<PyTypeObject*>(o)->tp_name;
+    else text = reinterpret_cast<PyTypeObject*>(o)->tp_name;
     std::string_view last = std::string_view(text).substr(text.rfind('.') + 1);
     for (const TypeName& t : type_names)
         if (last == t.name) return t.dtype;

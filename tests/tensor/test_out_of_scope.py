@@ -34,8 +34,11 @@ def test_method_refuses(name):
 def test_dtype_is_a_name_only(name):
     dtype = getattr(rl, name)
     assert dtype == getattr(rl, name) and dtype != rl.float32 and f"`{name}`" in PAGE
-    with pytest.raises(TypeError, match="dtype_out_of_scope"):
-        rl.zeros(2, dtype=dtype)
+    x = rl.ones(2)
+    for given in (lambda: rl.zeros(2, dtype=dtype), lambda: rl.tensor([1.0], dtype=dtype), lambda: x.to(dtype),
+                  lambda: x.to(dtype=dtype), lambda: x.type(dtype), lambda: x.view(dtype), lambda: x.sum(dtype=dtype)):
+        with pytest.raises(TypeError, match=r"^\w+: argument '\w+' must be .*, not dtype_out_of_scope$"):
+            given()
 
 
 def test_the_page_names_every_topic():
