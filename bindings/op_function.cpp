@@ -421,7 +421,8 @@ PyObject* result_type_of(const Op& op) {
     if (fields.size() < 2 || (!is_public && fields[0] != "values")) return nullptr;
     static std::unordered_map<const Op*, PyObject*> made;
     PyObject*& type = made[&op];
-    if (!type) type = new_result_type(op.parsed.name, fields);
+    bool linalg = is_public && op.paths[0].starts_with("linalg.");               // as PyTorch names them
+    if (!type) type = new_result_type((linalg ? "linalg_" : "") + op.parsed.name, fields);
     return Py_XNewRef(type);
 }
 

@@ -242,6 +242,19 @@ def test_least_squares_of_vectors_and_lost_rank():
         assert found.rank.item() == 1 and found.residuals.numel() == 0
 
 
+def test_named_results_bear_pytorchs_names():
+    x = rl.eye(2)
+    for result, name in [
+        (L.eigh(x), "linalg_eigh"), (L.eig(x), "linalg_eig"), (L.qr(x), "linalg_qr"), (L.svd(x), "linalg_svd"),
+        (L.inv_ex(x), "linalg_inv_ex"), (L.cholesky_ex(x), "linalg_cholesky_ex"), (L.slogdet(x), "linalg_slogdet"),
+        (L.lu_factor_ex(x), "linalg_lu_factor_ex"), (L.lstsq(x, x), "linalg_lstsq"), (L.lu(x), "linalg_lu"),
+        (rl.svd(x), "svd"), (rl.qr(x), "qr"), (rl.geqrf(x), "geqrf"),
+        (rl.triangular_solve(x, x), "triangular_solve"),
+    ]:
+        assert type(result) is getattr(rl.return_types, name)
+        assert repr(result).startswith(f"rushlight.return_types.{name}(\n")
+
+
 @pytest.mark.parametrize("shape", [(3, 3), (5, 3), (3, 5), (2, 4, 2), (0, 3), (3, 0), (2, 0, 0)])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_pinv(shape, dtype):
