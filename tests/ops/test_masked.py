@@ -76,7 +76,7 @@ def test_logaddexp():
 
 
 @pytest.mark.parametrize("call, kind, message", [
-    (lambda x: M.sum(x, 2), IndexError, "masked.sum: dim=2 is out of range for input with 2 dimensions"),
+    (lambda x: M.sum(x, 2), IndexError, r"masked.sum: dim=2 is out of range for input of shape .*; expected -2 <= "),
     (lambda x: M.sum(x, (0, 0)), RuntimeError, r"masked.sum: dim=\(0, 0\) names a dimension twice"),
     (lambda x: M.amax(x, mask=rl.ones(1, 4, 6) > 0), IndexError, r"masked.amax: mask has shape \(1, 4, 6\) for input"),
     (lambda x: M.var(x, unbiased=True, correction=1), RuntimeError, "masked.var: unbiased and correction are both"),
