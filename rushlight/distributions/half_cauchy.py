@@ -1,16 +1,14 @@
 """The half-Cauchy distribution."""
 import math
 
-from rushlight.distributions import constraints
 from rushlight.distributions.cauchy import Cauchy
-from rushlight.distributions.transformed_distribution import TransformedDistribution
-from rushlight.distributions.transforms import AbsTransform
+from rushlight.distributions.half import Half
 from rushlight.functional._core import core
 
 __all__ = ["HalfCauchy"]
 
 
-class HalfCauchy(TransformedDistribution):
+class HalfCauchy(Half):
     """The distribution of the absolute value of a Cauchy number of median 0.
 
     Args:
@@ -22,31 +20,17 @@ class HalfCauchy(TransformedDistribution):
         tensor(0.5000)
     """
 
-    arg_constraints = {"scale": constraints.positive}
-    support = constraints.nonnegative
-    has_rsample = True
-
     def __init__(self, scale, validate_args=None):
-        super().__init__(Cauchy(0, scale, validate_args=False), AbsTransform(), validate_args=validate_args)
+        super().__init__(Cauchy(0, scale, validate_args=False), validate_args)
 
     def expand(self, batch_shape, _instance=None):
         """The same distribution with its batch expanded."""
         return super().expand(batch_shape, _instance=self._get_checked_instance(HalfCauchy, _instance))
 
     @property
-    def scale(self):
-        """The Cauchy distribution's."""
-        return self.base_dist.scale
-
-    @property
     def mean(self):
         """Infinite."""
         return core.full_like(self.scale, math.inf)
-
-    @property
-    def mode(self):
-        """0"""
-        return core.zeros_like(self.scale)
 
     @property
     def variance(self):
@@ -55,21 +39,4 @@ class HalfCauchy(TransformedDistribution):
 
     def log_prob(self, value):
         """Twice the Cauchy density from 0 on, nothing below."""
-        if self._validate_args:
-            self._validate_sample(value)
-        value = core.as_tensor(value, dtype=self.scale.dtype)
-        return core.where(value >= 0, self.base_dist.log_prob(value) + math.log(2), -math.inf)
-
-    def cdf(self, value):
-        """The probability of values up to `value`."""
-        if self._validate_args:
-            self._validate_sample(value)
-        return 2 * self.base_dist.cdf(value) - 1
-
-    def icdf(self, value):
-        """The quantile at `value`."""
-        return self.base_dist.icdf((value + 1) / 2)
-
-    def entropy(self):
-        """The Cauchy distribution's, less log(2)."""
-        return self.base_dist.entropy() - math.log(2)
+        return super().log_prob(core.as_tensor(value, dtype=self.scale.dtype))
