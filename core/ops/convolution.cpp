@@ -516,7 +516,7 @@ OP(convolution_transpose) = {
     OP(conv##N##d) = {                                                                                                 \
         .signature = CONV(#N),                                                                                         \
         .names = "conv" #N "d nn.functional.conv" #N "d",                                                              \
-        .dtypes = "floating complex",                                                                                  \
+        .dtypes = "floating integral bool complex",                                                                    \
         .compose = compose_convolution<N>,                                                                             \
         .samples = {.calls = SHAPES},                                                                                  \
         .doc = "The convolution of `input` (N, C, spatial) with `weight` (O, C / groups, kernel); padding may be " \
@@ -525,7 +525,7 @@ OP(convolution_transpose) = {
     OP(conv_transpose##N##d) = {                                                                                       \
         .signature = CONV_TRANSPOSE(#N),                                                                               \
         .names = "conv_transpose" #N "d nn.functional.conv_transpose" #N "d",                                          \
-        .dtypes = "floating complex",                                                                                  \
+        .dtypes = "floating integral bool complex",                                                                    \
         .compose = compose_transposed<N>,                                                                              \
         .samples = {.calls = TRANSPOSED_SHAPES},                                                                       \
         .doc = "The transposed convolution of `input` (N, I, spatial) with `weight` (I, O / groups, kernel).",         \

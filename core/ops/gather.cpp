@@ -238,6 +238,10 @@ void compose_scatter_reduce(Call& c) {
     bool known = reduce == "sum" || reduce == "prod" || reduce == "mean" || reduce == "amax" || reduce == "amin";
     require(known, ErrorKind::runtime, c.name(), ": reduce='", reduce,
             "'; expected 'sum', 'prod', 'mean', 'amax' or 'amin'");
+    bool ordered = reduce == "amax" || reduce == "amin";
+    require(!ordered || !is_complex(c.tensor(0).dtype), ErrorKind::runtime, c.name(), ": reduce='", reduce,
+            "' and input has dtype ", name_of(c.tensor(0).dtype), "; expected 'sum', 'prod' or 'mean': complex numbers "
+            "have no order");
     Tensor t = tensor_at(c, 0), index = tensor_at(c, 2), src = tensor_at(c, 3);
     int64_t dim = c[1].to_int();
     bool include_self = c[5].to_bool();
@@ -247,15 +251,15 @@ void compose_scatter_reduce(Call& c) {
         src = invoke(op_to_dtype, src, DType::float32);
     }
     Tensor start = include_self ? t : invoke(op_scatter, t, dim, index, neutral_of(reduce, t.dtype()));
-    if (reduce == "prod" || reduce == "amax" || reduce == "amin")
+    if (reduce == "prod" || ordered)
         return give(c, invoke(op_scatter_combine, start, dim, index, src, reduce));
     Tensor sums = invoke(op_scatter_add, start, dim, index, src);
     if (reduce == "sum") return give(c, sums);
-    DType counting = is_floating(t.dtype()) ? t.dtype() : DType::int64;
+    DType counting = is_differentiable(t.dtype()) ? to_real(t.dtype()) : DType::int64;
     Tensor ones_here = ones(t.sizes(), counting), ones_there = ones(src.sizes(), counting);
     if (!include_self) ones_here = invoke(op_scatter, ones_here, dim, index, 0);
     Tensor counts = maximum(invoke(op_scatter_add, ones_here, dim, index, ones_there), ones(t.sizes(), counting));
-    Tensor means = is_floating(t.dtype()) ? sums / counts : floor_divide(sums, counts);
+    Tensor means = is_differentiable(t.dtype()) ? sums / counts : floor_divide(sums, counts);
     give(c, invoke(op_to_dtype, means, c.tensor(0).dtype));
 }
 
@@ -494,7 +498,8 @@ Example:
     tensor([5., 0., 1.]))", .updates_first = true};
 
 OP(scatter_add) = {.signature = "scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor",
-    .names = "scatter_add Tensor.scatter_add Tensor.scatter_add_ out", .dtypes = "real bool", .infer = infer_scatter,
+    .names = "scatter_add Tensor.scatter_add Tensor.scatter_add_ out",
+    .dtypes = "floating integral bool complex", .infer = infer_scatter,
     .kernel = {"generic", run_scatter_add}, .derivative = {.vjp = vjp_scatter_add, .saves = "index"},
     .onnx = {"ScatterElements", 18},
     .samples = {.calls = "scatter_add(T(3, 4), 1, tensor([[0, 0], [1, 2], [2, 0]]), T(3, 2)); "
@@ -521,7 +526,8 @@ OP(scatter_combine) = {
 OP(scatter_reduce) = {
     .signature = "scatter_reduce(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, "
                  "include_self: bool = True) -> Tensor",
-    .names = "scatter_reduce Tensor.scatter_reduce Tensor.scatter_reduce_ out", .dtypes = "real bool",
+    .names = "scatter_reduce Tensor.scatter_reduce Tensor.scatter_reduce_ out",
+    .dtypes = "floating integral bool complex",
     .compose = compose_scatter_reduce,
     .samples = {.calls = "scatter_reduce(T(3), 0, tensor([2, 2, 0]), T(3), 'sum'); "
                          "scatter_reduce(T(3), 0, tensor([2, 2, 0]), T(3), 'mean');"
@@ -551,7 +557,8 @@ Example:
 
 OP(index_add) = {.signature = "index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, "
                               "alpha: Number = 1) -> Tensor",
-    .names = "index_add Tensor.index_add Tensor.index_add_ out", .dtypes = "real bool", .infer = infer_index_update,
+    .names = "index_add Tensor.index_add Tensor.index_add_ out",
+    .dtypes = "floating integral bool complex", .infer = infer_index_update,
     .kernel = {"generic", run_index_add}, .derivative = {.vjp = vjp_index_add, .saves = "index"},
     .onnx = {"ScatterElements", 18},
     .samples = {.calls = "index_add(T(4, 3), 0, tensor([2, 0, 2]), T(3, 3)); "

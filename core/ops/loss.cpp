@@ -107,7 +107,7 @@ OP(mse_loss) = {
 OP(l1_loss) = {
     .signature = LOSS("l1_loss", "", WEIGHT),
     .names = "nn.functional.l1_loss",
-    .dtypes = "floating",
+    .dtypes = "floating complex",
     .compose = compose_plain<absolute_error>,
     .samples = {.calls = "l1_loss(T(3, 4), T(3, 4)); l1_loss(T(3), T(3), reduction='sum')"},
     .doc = "The mean (or sum) of absolute differences.",
@@ -167,6 +167,7 @@ void compose_gelu(Call& c) {
 // weight: one number, or one per channel (dimension 1).
 void compose_prelu(Call& c) {
     Tensor x(&c.tensor(0)), w(&c.tensor(1));
+    rules::require_floating(c, 0);
     rules::require_same_dtype(c, 0, 1);
     if (w.numel() != 1) {
         int64_t channels = x.rank() > 1 ? x.size(1) : x.rank() == 1 ? x.size(0) : 1;

@@ -506,7 +506,7 @@ OP(rms_norm) = {
     .signature = "rms_norm(input: Tensor, normalized_shape: int[], weight: Tensor | None = None, "
         "eps: float | None = None) -> Tensor",
     .names = "rms_norm nn.functional.rms_norm",
-    .dtypes = "floating",
+    .dtypes = "floating complex",
     .compose = compose_rms_norm,
     .samples = {.calls = "rms_norm(T(4, 3), (3,), T(3))"},
     .doc = "The last dimensions, as many as `normalized_shape` has, "

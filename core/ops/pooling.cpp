@@ -348,7 +348,7 @@ void vjp_avg_pool_grad(Vjp& d) {
     OP(avg_pool##N##d) = {                                                                                        \
         .signature = POOL_AVG(#N, MORE),                                                                          \
         .names = BEFORE "nn.functional.avg_pool" #N "d" AFTER,                                                    \
-        .dtypes = "floating",                                                                                     \
+        .dtypes = "floating int64",                                                                               \
         .infer = infer_avg_pool,                                                                                  \
         .kernel = {"generic", run_avg_pool},                                                    \
         .derivative = {vjp_avg_pool, ""},                                                                         \

@@ -783,7 +783,7 @@ OP(expand_as) = {.signature = "expand_as(input: Tensor, other: Tensor) -> Tensor
 OP(sum_to) = {
     .signature = "sum_to_size(input: Tensor, size: int[]) -> Tensor",
     .names = "Tensor.sum_to_size",
-    .dtypes = "real bool",
+    .dtypes = "floating integral bool complex",
     .compose = compose_sum_to,
     .samples = {.calls = "T(2, 3, 4).sum_to_size(3, 1); T(2, 3).sum_to_size(2, 3); T(2).sum_to_size(())"},
     .doc = R"(The sum over the dimensions in which `size` would be expanded to the shape of the input.

@@ -3,12 +3,44 @@
 import doctest
 
 import pytest
+from ops.samples import BY_ID, Maker, evaluate, expressions
 
 import rushlight
 from rushlight import _C
 from rushlight.functional._composite import COMPOSITES
 
 RECORDS = _C.operators()
+KINDS = {"floating": "float16 bfloat16 float32 float64", "bool": "bool", "complex": "complex64 complex128",
+         "integral": "uint8 int8 int16 int32 int64 uint16 uint32 uint64"}
+KINDS |= {"real": f"{KINDS['floating']} {KINDS['integral']}", "all": " ".join(KINDS.values())}
+
+
+def unlisted(record):
+    """The dtypes that a record does not list."""
+    listed = " ".join(KINDS.get(word, word) for word in record["dtypes"].split()).split()
+    assert set(listed) <= set(KINDS["all"].split())
+    return [name for name in KINDS["all"].split() if name not in listed]
+
+
+def calls_of(record):
+    """The arguments of the record's own calls in its samples."""
+    calls = []
+
+    def own(*args, **named):
+        calls.append((args, named))
+        return BY_ID[record["id"]](*args, **named)
+
+    dtype = rushlight.int64 if record["dtypes"].startswith("integral") else rushlight.float64
+    for text in expressions(record):
+        evaluate(text, Maker(record, dtype), {record["id"]: own})
+    return calls
+
+
+def in_dtype(value, dtype, all_tensors):
+    if isinstance(value, (list, tuple)):
+        return [in_dtype(item, dtype, all_tensors) for item in value]
+    inexact = isinstance(value, rushlight.Tensor) and (value.is_floating_point() or value.is_complex())
+    return value.to(dtype) if inexact or (all_tensors and isinstance(value, rushlight.Tensor)) else value
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=[r["id"] for r in RECORDS])
@@ -45,3 +77,16 @@ def test_an_operators_names_share_one_result_type(name):
     result = getattr(rushlight, name)(x, *argument)
     assert type(result) is type(getattr(x, name)(*argument))
     assert type(result) is not tuple and result.values.tolist() == result[0].tolist()
+
+
+@pytest.mark.parametrize("record", [r for r in RECORDS if unlisted(r) and any("_ops." not in n for n in r["names"])],
+                         ids=lambda record: record["id"])
+def test_dtypes_that_are_not_listed_are_refused_by_name(record):
+    """Numbers of a sample in such a dtype; of operators on integers alone, all tensors."""
+    own, all_tensors = BY_ID[record["id"]], "floating" not in record["dtypes"] and "complex" not in record["dtypes"]
+    for args, named in calls_of(record)[:1]:
+        for name in unlisted(record):
+            dtype = getattr(rushlight, name)
+            given = [in_dtype(value, dtype, all_tensors) for value in args]
+            with pytest.raises((RuntimeError, TypeError), match=rf"^[\w.]+: .*\b{name}\b"):
+                own(*given, **{key: in_dtype(value, dtype, all_tensors) for key, value in named.items()})
