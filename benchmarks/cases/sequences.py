@@ -7,6 +7,7 @@ from benchmarks.cases.networks import training_step
 
 # batch, heads, queries, keys, size of a head, is_causal
 SHAPES = {
+    "attention 4x8x64x32": (4, 8, 64, 64, 32, False),
     "attention 16x4x128x64": (16, 4, 128, 128, 64, False),
     "attention 8x12x512x64 causal": (8, 12, 512, 512, 64, True),
     "attention 2x8x1024x128": (2, 8, 1024, 1024, 128, False),
@@ -33,11 +34,22 @@ def attention(xp, shape, backward=False):
     return step
 
 
+def padded_attention(xp, shape):
+    batch, heads, tokens, _, size, _ = shape
+    q, k, v = (xp.randn(batch, heads, tokens, size) for _ in range(3))
+    mask = (xp.arange(tokens) < xp.randint(tokens // 2, tokens, (batch, 1))).reshape(batch, 1, 1, tokens)
+    return "f(q, k, v, mask)", {"f": xp.nn.functional.scaled_dot_product_attention, "q": q, "k": k, "v": v,
+                                "mask": mask}
+
+
 for name, shape in SHAPES.items():
     facts = {"group": "sequences", "bar": 1.0}
     add(name, attention, options={"shape": shape}, quick="causal" in name and "512" in name, **facts)
     if shape[2] > 1:
         add(f"{name} forward+backward", attention, options={"shape": shape, "backward": True}, **facts)
+
+add("attention 8x12x512x64 with padding", padded_attention, group="sequences", bar=1.0,
+    options={"shape": (8, 12, 512, 512, 64, False)})
 
 
 @cache

@@ -563,13 +563,19 @@ IndexFault embedding_backward(const void* grad, DType t, const int64_t* index, i
         if constexpr (!std::is_integral_v<T>) {
             parallel_for(rows, per_thread(width), [&](int64_t from, int64_t to) {
                 Scratch sums(is_half<T> ? size_t(width) * sizeof(Acc) : 0);
+                // In one piece: most rows of a large table have no entries, and stay as they are.
+                std::memset(static_cast<T*>(grad_table) + from * width, 0, size_t((to - from) * width) * sizeof(T));
                 for (int64_t r = from; r < to; ++r) {
                     T* row = static_cast<T*>(grad_table) + r * width;
                     int64_t begin = r ? ends[r - 1] : 0, end = r == padding_index ? begin : ends[r];
+                    if (begin == end) continue;
                     Acc* sum;
-                    if constexpr (is_half<T>) sum = sums.as<Acc>();
-                    else sum = row;
-                    std::fill(sum, sum + width, Acc(0));
+                    if constexpr (is_half<T>) {
+                        sum = sums.as<Acc>();
+                        std::fill(sum, sum + width, Acc(0));
+                    } else {
+                        sum = row;
+                    }
                     for (int64_t i = begin; i < end; ++i) {
                         const T* from_row = static_cast<const T*>(grad) + entries[i] * width;
                         for (int64_t j = 0; j < width; ++j) sum[j] += Acc(from_row[j]);
