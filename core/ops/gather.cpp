@@ -1,4 +1,5 @@
 // Reading and writing along one dimension by index: gather, scatter and the index_* family.
+#include <algorithm>
 #include <cstring>
 #include <limits>
 
@@ -435,8 +436,11 @@ void vjp_embedding(Vjp& d) {
 void infer_embedding_backward(Call& c) {
     rules::require_index(c, 1);
     TensorImpl &g = c.tensor(0), &index = c.tensor(1);
-    require(g.rank() == index.rank() + 1, ErrorKind::runtime, c.name(), ": input has shape ", g.sizes, " and indices ",
-            index.sizes, "; expected one dimension more than indices");
+    require(is_floating(g.dtype) || is_complex(g.dtype), ErrorKind::runtime, c.name(), ": input has dtype ",
+            name_of(g.dtype), "; expected a floating or complex dtype");
+    require(g.rank() == index.rank() + 1 && std::equal(index.sizes.begin(), index.sizes.end(), g.sizes.begin()),
+            ErrorKind::runtime, c.name(), ": input has shape ", g.sizes, " and indices ", index.sizes,
+            "; expected the shape of indices and one dimension more");
     require(c[2].to_int() >= 0, ErrorKind::runtime, c.name(), ": num_weights=", c[2].to_int(), " is negative");
     checked_numel({c[2].to_int(), g.sizes.back()}, c.name());
     c.result({c[2].to_int(), g.sizes.back()}, g.dtype);

@@ -264,6 +264,8 @@ void infer_multinomial(Call& c) {
     require(samples > 0, ErrorKind::runtime, c.name(), ": num_samples=", samples, "; expected num_samples > 0");
     require(c[2].to_bool() || samples <= x.back(), ErrorKind::runtime, c.name(), ": num_samples=", samples,
             " without replacement; expected at most ", x.back(), ", the number of categories");
+    require(x.back() > 0 || (x.size() == 2 && x[0] == 0), ErrorKind::runtime, c.name(), ": input has shape ", x,
+            "; expected at least one category");
     require(x.back() <= (int64_t(1) << 24), ErrorKind::runtime, c.name(), ": input has ", x.back(),
             " categories; expected at most 2**24");
     Dims out = x;
@@ -290,6 +292,7 @@ void check_weights(const Call& c, const Tensor& w) {
 void run_multinomial(Call& c) {
     GradMode off(false);
     Tensor w = contiguous(Tensor(&c.tensor(0))), out = c.out[0];
+    if (out.numel() == 0) return;
     check_weights(c, w);
     int64_t samples = c[1].to_int(), categories = w.sizes().back();
     Generator& g = generator_of(c);

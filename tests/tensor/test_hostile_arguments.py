@@ -145,3 +145,21 @@ def test_the_number_of_elements_of_a_size():
     assert rl.Size([2**62, 4]).numel() == 2**64
     with pytest.raises(TypeError):
         rl.Size(["a", 2]).numel()
+
+
+@pytest.mark.parametrize("shape", [(0,), (3, 0)])
+def test_a_choice_among_nothing_is_refused(shape):
+    for replacement, samples in [(True, 2), (True, 1), (False, 1)]:
+        with pytest.raises(RuntimeError, match=r"^multinomial: "):
+            rl.zeros(shape).multinomial(samples, replacement)
+    assert rl.zeros(0, 3).multinomial(2, True).shape == rl.zeros(0, 0).multinomial(2, True).shape == (0, 2)
+
+
+@pytest.mark.parametrize(("grad", "indices", "words"), [
+    (rl.ones(0, 4, 3), [[0, 4], [2, 2]], "shape"), (rl.ones(3, 0, 0), rl.zeros(0, 0, dtype=rl.int64), "shape"),
+    (rl.ones(2, 3, dtype=rl.int8), [0, 1], "dtype"), (rl.ones(2, 3), [0, 5], "5")])
+def test_a_gradient_that_does_not_fit_its_indices_is_refused(grad, indices, words):
+    backward = _C.operator("embedding_backward")
+    with pytest.raises((RuntimeError, IndexError), match=words):
+        backward(grad, rl.as_tensor(indices), 5, -1, False)
+    assert backward(rl.ones(2, 0), rl.tensor([0, 1]), 2**60, -1, True).shape == (2**60, 0)

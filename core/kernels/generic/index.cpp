@@ -547,6 +547,7 @@ IndexFault embedding_backward(const void* grad, DType t, const int64_t* index, i
                               void* grad_table, int64_t rows, int64_t width, int64_t padding_index,
                               bool scale_by_frequency) {
     if (IndexFault fault = check_indices(index, count, 0, rows)) return fault;
+    if (width == 0) return {};                                      // however many rows there are of nothing
     // Threads own ranges of rows. To find its entries without reading all of them, the entries are first put
     // in the order of their rows by counting; within a row they keep their order, so the sums do not depend
     // on the threads.
