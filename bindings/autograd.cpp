@@ -337,10 +337,12 @@ void add_autograd(nb::module_& m) {
           "is_anomaly_enabled() -> bool\n\nTrue when anomaly mode is on.");
     m.def("is_anomaly_check_nan_enabled", [] { return anomaly.check_nan; },
           "is_anomaly_check_nan_enabled() -> bool\n\nTrue when anomaly mode looks for NaN in gradients.");
-    m.def("_set_anomaly", [](bool enabled, bool check_nan) {
+    m.def("_set_anomaly", [](bool enabled, bool check_nan, bool check_infinite) {
         anomaly.enabled = enabled;
         anomaly.check_nan = check_nan;
-    });
+        anomaly.check_infinite = check_infinite;
+    }, nb::arg(), nb::arg(), nb::arg("check_infinite") = false);
+    m.def("_is_walking", &is_walking);
 }
 
 }  // namespace rushlight::python

@@ -1,4 +1,5 @@
-// Anomaly mode: nodes remember where they were recorded, and gradients are looked through for NaN.
+// Anomaly mode: nodes remember where they were recorded, and gradients are looked through for NaN, and for infinities
+// where that is wanted too.
 #pragma once
 
 #include <string>
@@ -8,7 +9,7 @@
 namespace rushlight::autograd {
 
 struct Anomaly {
-    bool enabled = false, check_nan = true;
+    bool enabled = false, check_nan = true, check_infinite = false;
     std::string (*trace)() = nullptr;          // the caller's stack, from the embedding interpreter
 };
 extern Anomaly anomaly;

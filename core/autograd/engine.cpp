@@ -209,7 +209,15 @@ std::vector<Tensor> Run::go() {
     return std::move(captured_);
 }
 
+static thread_local int walks = 0;
+
+bool is_walking() { return walks > 0; }
+
 std::vector<Tensor> walk(Walk&& w) {
+    struct Walking {
+        Walking() { ++walks; }
+        ~Walking() { --walks; }
+    } walking;
     Run run(std::move(w));
     return run.go();
 }

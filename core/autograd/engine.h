@@ -18,6 +18,7 @@ struct Walk {
 // Returns the gradients at `inputs` when they are not accumulated; undefined where none arrived. Any thread
 // may walk at any time.
 std::vector<Tensor> walk(Walk&& w);
+bool is_walking();                       // whether this thread is on a walk
 
 // The gradient with which `root` starts: `given`, checked, or one for a single element. `index` is for the
 // message.

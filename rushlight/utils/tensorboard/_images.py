@@ -6,6 +6,8 @@ import zlib
 
 import numpy as np
 
+from rushlight.utils._optional import pillow, pyplot
+
 
 def with_channels_last(values, layout):
     """Pixels as (height, width, channels), of one picture or of several in a grid.
@@ -65,17 +67,9 @@ def png(pixels):
             + chunk(b"IEND", b""))
 
 
-def _pillow(who):
-    try:
-        from PIL import Image, ImageDraw, ImageFont
-    except ImportError:
-        raise ImportError(f"{who}: needs Pillow, which is not installed; pip install 'rushlight[vision]'") from None
-    return Image, ImageDraw, ImageFont
-
-
 def gif(frames, frames_per_second):
     """A GIF file of uint8 frames (time, height, width, channels)."""
-    image, _, _ = _pillow("add_video")
+    image = pillow("add_video").Image
     pictures = [image.fromarray(frame[..., 0] if frame.shape[-1] == 1 else frame) for frame in frames]
     file = io.BytesIO()
     pictures[0].save(file, "GIF", save_all=True, append_images=pictures[1:], loop=0,
@@ -85,13 +79,13 @@ def gif(frames, frames_per_second):
 
 def with_boxes(pixels, boxes, labels, scale):
     """The picture with red frames (left, top, right, bottom) and their labels."""
-    image, draw, font = _pillow("add_image_with_boxes")
-    picture = image.fromarray(pixels)
-    pen = draw.Draw(picture)
+    library = pillow("add_image_with_boxes")
+    picture = library.Image.fromarray(pixels)
+    pen, font = library.ImageDraw.Draw(picture), library.ImageFont.load_default()
     for i, (left, top, right, bottom) in enumerate(np.asarray(boxes, float).reshape(-1, 4)):
         pen.rectangle([left, top, right, bottom], outline="red", width=2)
         if labels is not None:
-            pen.text((left + 2, top + 1), labels[i], fill="red", font=font.load_default())
+            pen.text((left + 2, top + 1), labels[i], fill="red", font=font)
     if scale != 1:
         picture = picture.resize((int(picture.width * scale), int(picture.height * scale)))
     return np.asarray(picture)
@@ -110,18 +104,15 @@ def wav(samples, rate):
 
 def figure_pixels(figures, close):
     """A matplotlib figure, or several, as (channels, height, width), or (number, channels, height, width)."""
-    try:
-        from matplotlib import pyplot
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-    except ImportError:
-        raise ImportError("add_figure: needs matplotlib, which is not installed; pip install matplotlib") from None
+    plots = pyplot("add_figure")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     def pixels(figure):
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
         drawn = np.asarray(canvas.buffer_rgba()).transpose(2, 0, 1)
         if close:
-            pyplot.close(figure)
+            plots.close(figure)
         return drawn
 
     if isinstance(figures, list):

@@ -1,0 +1,167 @@
+"""A model as a table: its layers, what comes out of each, and how many parameters it has."""
+import contextlib
+
+from rushlight import _C
+from rushlight.autograd.grad_mode import no_grad
+
+
+@contextlib.contextmanager
+def evaluating(model):
+    """In the block the model is in evaluation mode; afterwards every module is as it was."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield model
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def tensors_in(value):
+    """All tensors in nested lists, tuples and dictionaries."""
+    if isinstance(value, _C.Tensor):
+        return [value]
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list | tuple):
+        return []
+    return [tensor for one in value for tensor in tensors_in(one)]
+
+
+class _Row:
+    """One call of a layer: `name`, `kind`, `shapes` of its results, `parameters`, `trainable`."""
+
+    def __init__(self, name, kind, shapes, parameters, trainable):
+        self.name, self.kind, self.shapes = name, kind, shapes
+        self.parameters, self.trainable = parameters, trainable
+
+    @property
+    def shape_text(self):
+        texts = ["(" + ", ".join(["None", *[str(n) for n in shape[1:]]]) + ("," if len(shape) < 2 else "") + ")"
+                 for shape in self.shapes]
+        return texts[0] if len(texts) == 1 else "[" + ", ".join(texts) + "]"
+
+
+class ModelSummary:
+    """What `summary` found. `str()` of it is the table.
+
+    Attributes: `rows` (one for each call of a layer: `name`, `kind`, `shapes`, `parameters`, `trainable`),
+    `total_params`, `trainable_params`, `non_trainable_params`, and in bytes `input_size`, `output_size` (of all
+    layers' results), `params_size`.
+    """
+
+    def __init__(self, title, rows, parameters, inputs, output_size):
+        self.title, self.rows, self.output_size = title, rows, output_size
+        self.total_params = sum(p.numel() for p in parameters)
+        self.trainable_params = sum(p.numel() for p in parameters if p.requires_grad)
+        self.non_trainable_params = self.total_params - self.trainable_params
+        self.params_size = sum(p.nbytes for p in parameters)
+        self.input_size = sum(tensor.nbytes // max(tensor.shape[0], 1) if tensor.dim() else tensor.nbytes
+                              for tensor in inputs)
+
+    def __str__(self):
+        heads = ("Layer (type)", "Output Shape", "Param #")
+        cells = [(f"{row.name} ({row.kind})", row.shape_text, f"{row.parameters:,}") for row in self.rows]
+        widths = [max(len(line[i]) for line in [heads, *cells]) + 3 for i in range(3)]
+        width = sum(widths)
+
+        def line(texts):
+            return " " + "".join(text.ljust(w) for text, w in zip(texts, widths)).rstrip()
+
+        thin, thick = "_" * (width + 1), "=" * (width + 1)
+        out = [f'Model: "{self.title}"', thin, line(heads), thick]
+        out += [line(texts) for texts in cells]
+        out += [thick, f"Total params: {self.total_params:,}", f"Trainable params: {self.trainable_params:,}",
+                f"Non-trainable params: {self.non_trainable_params:,}", thin]
+        sizes = {"Input size": self.input_size, "Forward/backward pass size": 2 * self.output_size,
+                 "Params size": self.params_size}
+        sizes["Estimated total size"] = sum(sizes.values())
+        out += [f"{name} (MB): {size / 1024**2:.2f}" for name, size in sizes.items()]
+        return "\n".join([*out, thin])
+
+    def __repr__(self):
+        return f"<ModelSummary of {self.title}: {self.total_params:,} parameters>"
+
+
+def _inputs(input_size, input_data, dtypes):
+    if input_data is not None:
+        return tuple(input_data) if isinstance(input_data, list | tuple) else (input_data,)
+    if input_size is None:
+        raise ValueError("summary: neither input_size nor input_data was given; expected one of them")
+    sizes = [input_size] if all(isinstance(n, int) for n in input_size) else list(input_size)
+    dtypes = list(dtypes or [_C.get_default_dtype()] * len(sizes))
+    if len(dtypes) != len(sizes):
+        raise ValueError(f"summary: {len(dtypes)} dtypes for {len(sizes)} inputs; expected as many")
+    return tuple([_C.zeros(2, *size, dtype=dtype) for size, dtype in zip(sizes, dtypes)])
+
+
+def summary(model, input_size=None, *, input_data=None, dtypes=None, print_table=True):
+    """Prints a model's layers as Keras does: output shapes, parameters, totals, sizes for one example.
+
+    The model runs once, in evaluation mode and without recording gradients. A layer that is called twice stands
+    there twice; its parameters are counted once.
+
+    Args:
+        model (Module): the model.
+        input_size (tuple or list of tuples): the shape of one example of each input, without the batch dimension.
+        input_data (Tensor or tuple, optional): inputs to run instead of zeros of `input_size`.
+        dtypes (list of dtype, optional): of the inputs. Default: the default dtype.
+        print_table (bool): print the table. Default: True.
+
+    Returns:
+        ModelSummary: the numbers; `str()` of it is the table.
+
+    Raises:
+        ValueError: no inputs are given, or not as many dtypes as inputs.
+
+    Example:
+        >>> import rushlight as rl
+        >>> model = rl.nn.Sequential(rl.nn.Linear(4, 8), rl.nn.ReLU(), rl.nn.Linear(8, 2))
+        >>> found = rl.utils.inspect.summary(model, (4,))
+        Model: "Sequential"
+        _________________________________________
+         Layer (type)   Output Shape   Param #
+        =========================================
+         0 (Linear)     (None, 8)      40
+         1 (ReLU)       (None, 8)      0
+         2 (Linear)     (None, 2)      18
+        =========================================
+        Total params: 58
+        Trainable params: 58
+        Non-trainable params: 0
+        _________________________________________
+        Input size (MB): 0.00
+        Forward/backward pass size (MB): 0.00
+        Params size (MB): 0.00
+        Estimated total size (MB): 0.00
+        _________________________________________
+        >>> found.total_params
+        58
+    """
+    args = _inputs(input_size, input_data, dtypes)
+    rows, seen, bytes_of_one = [], set(), [0]
+
+    def note(module, _, output, name):
+        own = [p for p in module.parameters(recurse=next(module.children(), None) is None) if id(p) not in seen]
+        seen.update(id(p) for p in own)
+        results = tensors_in(output)
+        bytes_of_one[0] += sum(t.nbytes // max(t.shape[0], 1) if t.dim() else t.nbytes for t in results)
+        rows.append(_Row(name, type(module).__name__, [tuple(t.shape) for t in results],
+                         sum(p.numel() for p in own), sum(p.numel() for p in own if p.requires_grad)))
+
+    handles = []
+    for name, module in model.named_modules():
+        is_layer = next(module.children(), None) is None or any(True for _ in module.parameters(recurse=False))
+        if is_layer:
+            shown = name or type(model).__name__
+            handles.append(module.register_forward_hook(lambda m, i, o, shown=shown: note(m, i, o, shown)))
+    try:
+        with evaluating(model), no_grad():
+            model(*args)
+    finally:
+        for handle in handles:
+            handle.remove()
+    found = ModelSummary(type(model).__name__, rows, list(model.parameters()), args, bytes_of_one[0])
+    if print_table:
+        print(found)
+    return found
