@@ -342,7 +342,7 @@ void add_autograd(nb::module_& m) {
         anomaly.check_nan = check_nan;
         anomaly.check_infinite = check_infinite;
     }, nb::arg(), nb::arg(), nb::arg("check_infinite") = false);
-    m.def("_is_walking", &is_walking);
+    m.def("_current_walk", &current_walk);
 }
 
 }  // namespace rushlight::python

@@ -1,6 +1,7 @@
 // Nodes of the tape as Python objects, and Python functions as hooks.
 #include <cstring>
 
+#include "autograd/engine.h"
 #include "autograd/variable.h"
 #include "bindings/autograd.h"
 
@@ -227,6 +228,10 @@ PyObject* node_register_prehook(PyObject* self, PyObject* f) {
     });
 }
 
+PyObject* node_will_run(PyObject* self, PyObject*) {
+    return guarded([&] { return PyBool_FromLong(will_run(need_node(self))); });
+}
+
 PyObject* node_new(PyTypeObject* type, PyObject*, PyObject*) {
     if (type == node_type) {
         PyErr_SetString(PyExc_TypeError, "Node: nodes are made by recorded operations only");
@@ -243,6 +248,8 @@ PyMethodDef node_methods[] = {
     {"register_prehook", node_register_prehook, METH_O,
      "register_prehook(hook) -> handle\n\nCalls hook(grad_outputs) before this "
      "node runs; a tuple it returns replaces grad_outputs."},
+    {"_will_run", node_will_run, METH_NOARGS, "_will_run() -> bool\n\nTrue when the backward pass that "
+     "this thread is in runs this node, or has."},
     {"_sequence_nr", node_sequence, METH_NOARGS, "_sequence_nr() -> int\n\nThe order of recording "
      "within a thread."},
     {}};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <utility>
 
 #include "autograd/anomaly.h"
 #include "autograd/primitives.h"
@@ -34,6 +35,7 @@ public:
     }
     ~Run();
     std::vector<Tensor> go();
+    bool reaches(Node* n);
 
 private:
     using Notes = Node::Notes;
@@ -128,6 +130,11 @@ void Run::find_needed() {
                 notes(order[i]).needed = true;
 }
 
+bool Run::reaches(Node* n) {
+    if (n->run_.load(std::memory_order_relaxed) != this && !elsewhere_.contains(n)) return false;
+    return notes(n).needed || notes(n).captured;
+}
+
 void Run::put(Node* n, uint32_t slot, Tensor g) {
     Notes& note = notes(n);
     if (n->result_count() > 1 && !note.all) note.all = std::make_unique<Tensor[]>(n->result_count());
@@ -209,16 +216,28 @@ std::vector<Tensor> Run::go() {
     return std::move(captured_);
 }
 
-static thread_local int walks = 0;
+namespace {
 
-bool is_walking() { return walks > 0; }
+struct Current {
+    Run* run = nullptr;
+    uint64_t number = 0;
+};
+thread_local Current current;
+std::atomic<uint64_t> walks{0};
+
+}  // namespace
+
+uint64_t current_walk() { return current.number; }
+
+bool will_run(Node* node) { return current.run && current.run->reaches(node); }
 
 std::vector<Tensor> walk(Walk&& w) {
-    struct Walking {
-        Walking() { ++walks; }
-        ~Walking() { --walks; }
-    } walking;
     Run run(std::move(w));
+    struct Walking {
+        explicit Walking(Run* run) : before(std::exchange(current, {run, ++walks})) {}
+        ~Walking() { current = before; }
+        Current before;
+    } walking(&run);
     return run.go();
 }
 

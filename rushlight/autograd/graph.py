@@ -1,6 +1,7 @@
 """The recorded graph: its nodes, and hooks on what it saves."""
 
 import contextlib
+import functools
 import threading
 
 from rushlight import _C
@@ -45,6 +46,69 @@ def get_gradient_edge(tensor):
         return GradientEdge(node, tensor.output_nr)
     with enable_grad():
         return GradientEdge(tensor.view_as(tensor).grad_fn.next_functions[0][0], 0)
+
+
+class _MultiHandle:
+    """Takes several hooks away together."""
+
+    def __init__(self, handles):
+        self.handles = tuple(handles)
+
+    def remove(self):
+        for handle in self.handles:
+            handle.remove()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.remove()
+
+
+def register_multi_grad_hook(tensors, fn, *, mode="all"):
+    """Calls a function when the gradients of several tensors have been computed, or that of the first of them.
+
+    Args:
+        tensors (sequence of Tensor): they require grad.
+        fn (callable): with mode "all" it gets a list of gradients, None for tensors that the backward pass did not
+            reach; with mode "any" the first gradient.
+        mode (str): "all" or "any". Default: "all".
+
+    Returns:
+        A handle whose `remove()` takes the hook away.
+
+    Raises:
+        ValueError: another mode.
+        RuntimeError: a tensor that does not require grad.
+
+    Example:
+        >>> a, b = rushlight.ones(2, requires_grad=True), rushlight.ones(2, requires_grad=True)
+        >>> c, d = a * b, a + b
+        >>> handle = rushlight.autograd.graph.register_multi_grad_hook(
+        ...     (a, c, d), lambda grads: print([g is not None for g in grads]))
+        >>> c.sum().backward()
+        [True, True, False]
+    """
+    if mode not in ("all", "any"):
+        raise ValueError(f"register_multi_grad_hook: mode={mode!r}; expected 'all' or 'any'")
+    tensors = tuple(tensors)
+    nodes = [get_gradient_edge(tensor).node for tensor in tensors]
+    latest = threading.local()                             # the backward pass of this thread: its gradients so far
+
+    def arrived(place, gradient):
+        walk = _C._current_walk()
+        is_first = getattr(latest, "walk", None) != walk
+        if is_first:
+            latest.walk, latest.gradients = walk, [None] * len(tensors)
+            latest.left = sum([node._will_run() for node in nodes])
+        latest.gradients[place] = gradient
+        latest.left -= 1
+        if mode == "any" and is_first:
+            fn(gradient)
+        elif mode == "all" and latest.left == 0:
+            fn(latest.gradients)
+
+    return _MultiHandle(tensor.register_hook(functools.partial(arrived, i)) for i, tensor in enumerate(tensors))
 
 
 class _Refusal(threading.local):

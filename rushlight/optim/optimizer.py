@@ -22,6 +22,49 @@ _HOOK_TABLES = ("_optimizer_step_pre_hooks", "_optimizer_step_post_hooks", "_opt
                 "_optimizer_state_dict_post_hooks", "_optimizer_load_state_dict_pre_hooks",
                 "_optimizer_load_state_dict_post_hooks")
 
+_global_optimizer_pre_hooks, _global_optimizer_post_hooks = OrderedDict(), OrderedDict()
+_optimizers = weakref.WeakSet()
+
+
+def _add_global_hook(table, hook):
+    for optimizer in _optimizers:
+        optimizer._hook_step()
+    handle = RemovableHandle(table)
+    table[handle.id] = hook
+    return handle
+
+
+def register_optimizer_step_pre_hook(hook):
+    """Call `hook(optimizer, args, kwargs)` before each step of every optimizer; what it returns replaces both.
+
+    Args:
+        hook (callable): the hook.
+
+    Returns:
+        RemovableHandle: takes the hook away.
+    """
+    return _add_global_hook(_global_optimizer_pre_hooks, hook)
+
+
+def register_optimizer_step_post_hook(hook):
+    """Call `hook(optimizer, args, kwargs)` after each step of every optimizer.
+
+    Args:
+        hook (callable): the hook.
+
+    Returns:
+        RemovableHandle: takes the hook away.
+
+    Example:
+        >>> import rushlight as rl
+        >>> from rushlight.optim.optimizer import register_optimizer_step_post_hook
+        >>> optimizer = rl.optim.SGD([rl.ones(1, requires_grad=True)], lr=0.1)
+        >>> with register_optimizer_step_post_hook(lambda optimizer, args, kwargs: print("a step")):
+        ...     optimizer.step()
+        a step
+    """
+    return _add_global_hook(_global_optimizer_post_hooks, hook)
+
 
 class Optimizer:
     """Base class of all optimizers.
@@ -62,6 +105,9 @@ class Optimizer:
         return kind(f"{type(self).__name__}: {text}")
 
     def _make_hook_tables(self):
+        _optimizers.add(self)
+        if _global_optimizer_pre_hooks or _global_optimizer_post_hooks:
+            self._hook_step()
         for name in _HOOK_TABLES:
             self.__dict__.setdefault(name, OrderedDict())
 
@@ -202,7 +248,7 @@ class Optimizer:
 
         def step(*args, **kwargs):
             self = owner()
-            for hook in self._optimizer_step_pre_hooks.values():
+            for hook in (*_global_optimizer_pre_hooks.values(), *self._optimizer_step_pre_hooks.values()):
                 changed = hook(self, args, kwargs)
                 if changed is not None:
                     if not isinstance(changed, tuple) or len(changed) != 2:
@@ -211,7 +257,7 @@ class Optimizer:
                         )
                     args, kwargs = changed
             result = replaced(*args, **kwargs) if method is None else method(self, *args, **kwargs)
-            for hook in self._optimizer_step_post_hooks.values():
+            for hook in (*self._optimizer_step_post_hooks.values(), *_global_optimizer_post_hooks.values()):
                 hook(self, args, kwargs)
             return result
 

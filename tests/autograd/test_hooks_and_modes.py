@@ -249,3 +249,43 @@ def test_gradgradcheck_finds_what_is_wrong():
     assert autograd.gradcheck(Flat.apply, x)
     assert not autograd.gradgradcheck(Flat.apply, x, raise_exception=False)
     assert autograd.gradgradcheck(lambda x: x**3, x)
+
+
+def multi_grad_calls(p, mode):
+    """Which gradients hooks on several tensors see, in several backward passes, as lists."""
+    a, b = p.tensor([1.0, 2.0], requires_grad=True), p.tensor([3.0, 4.0], requires_grad=True)
+    c, d = a * b, a + b
+    seen = []
+
+    def note(grads):
+        grads = grads if isinstance(grads, list) else [grads]
+        seen.append([None if g is None else g.tolist() for g in grads])
+
+    handle = p.autograd.graph.register_multi_grad_hook((a, b, c, d), note, mode=mode)
+    c.sum().backward(retain_graph=True)
+    c.sum().backward(inputs=(a,), retain_graph=True)
+    if p is rl:                                           # PyTorch refuses leaves there
+        p.autograd.grad((c * d).sum(), b, retain_graph=True)
+    (c + d).sum().backward(retain_graph=True)
+    handle.remove()
+    c.sum().backward()
+    return seen
+
+
+def test_multi_grad_hooks():
+    assert multi_grad_calls(rl, "all") == [
+        [[3, 4], [1, 2], [1, 1], None], [[3, 4], None, [1, 1], None], [None, [7, 20], [4, 6], [3, 8]],
+        [[4, 5], [2, 3], [1, 1], [1, 1]]]
+    assert multi_grad_calls(rl, "any") == [[[1, 1]], [[1, 1]], [[3, 8]], [[1, 1]]]
+    with pytest.raises(ValueError, match="mode='some'"):
+        rl.autograd.graph.register_multi_grad_hook((), print, mode="some")
+    with pytest.raises(RuntimeError, match="does not require grad"):
+        rl.autograd.graph.register_multi_grad_hook((rl.ones(1),), print)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("mode", ["all", "any"])
+def test_multi_grad_hooks_are_pytorchs(mode):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    ours = multi_grad_calls(rl, mode)
+    assert ours[:2] + ours[3:] == multi_grad_calls(torch, mode)

@@ -701,3 +701,17 @@ def test_shared_memory_reaches_the_parent():
         os._exit(0)
     os.waitpid(child, 0)
     assert layer.weight.tolist() == [[7.0, 7.0], [7.0, 7.0]] and layer.weight.data_ptr() == before
+
+
+def test_calls_are_direct_again_when_the_last_global_hook_goes():
+    from rushlight.nn.modules import module
+    events = []
+    handles = [module.register_module_forward_hook(lambda *told: events.append("forward")),
+               module.register_module_backward_hook(lambda *told: events.append("backward"))]
+    layer = rl.nn.Linear(2, 2)
+    layer(rl.ones(1, 2, requires_grad=True)).sum().backward()
+    assert events == ["forward", "backward"] and module.GLOBAL.any
+    handles[0].remove()
+    assert module.GLOBAL.any
+    handles[1].remove()
+    assert not module.GLOBAL.any

@@ -258,3 +258,21 @@ def test_step_counts_are_written_like_other_tensors(update, states):
     with pytest.raises(RuntimeError, match=r"steps\[0\] shares read-only memory"):
         run(rl.from_numpy(fixed))
     assert fixed == 0
+
+
+def test_hooks_of_all_optimizers():
+    """They run around the hooks of the one that steps, of optimizers from before and after their registration."""
+    from rushlight.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+    events = []
+    parameters = [rl.nn.Parameter(rl.ones(2)) for _ in range(2)]
+    older = rl.optim.SGD(parameters[:1], lr=0.1)
+    older.register_step_pre_hook(lambda *told: events.append("own pre"))
+    older.register_step_post_hook(lambda *told: events.append("own post"))
+    with register_optimizer_step_pre_hook(lambda optimizer, args, kwargs: events.append(type(optimizer).__name__)), \
+            register_optimizer_step_post_hook(lambda *told: events.append("post")):
+        newer = rl.optim.Adam(parameters[1:])
+        older.step()
+        newer.step()
+    assert events == ["SGD", "own pre", "own post", "post", "Adam", "post"]
+    newer.step()
+    assert len(events) == 6

@@ -97,7 +97,7 @@ def test_memory_of_each_operator():
     by_name = {event.name: event for event in prof.events()}
     taken = _C.memory_statistics()["in_use"] - before
     assert by_name["add"].cpu_memory_usage == by_name["add"].self_cpu_memory_usage == taken
-    assert kept.nbytes <= taken < 1.13 * kept.nbytes
+    assert kept.nbytes <= taken < 1.4 * kept.nbytes      # a kept block may be two classes larger
     assert by_name["mul"].cpu_memory_usage == taken
     outer = by_name["gives back"]
     assert outer.cpu_memory_usage == 0 and outer.self_cpu_memory_usage == -taken

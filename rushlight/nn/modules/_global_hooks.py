@@ -5,17 +5,30 @@ from rushlight.nn.modules._hooks import RemovableHandle
 from rushlight.nn.modules._members import BUFFER, MODULE, PARAMETER
 
 
+class _Handle(RemovableHandle):
+    """The handle of a hook for all modules: when the last one goes, calls are as fast as before."""
+
+    def remove(self):
+        super().remove()
+        GLOBAL.look()
+
+
 class _GlobalHooks:
     def __init__(self):
         self.forward_pre, self.forward = OrderedDict(), OrderedDict()
         self.forward_with_kwargs, self.forward_always = OrderedDict(), OrderedDict()
         self.backward_pre, self.backward = OrderedDict(), OrderedDict()
         self.registration = {PARAMETER: OrderedDict(), BUFFER: OrderedDict(), MODULE: OrderedDict()}
-        # Turned on by the first registration: as long as it is off, a call checks this one value.
+        # Whether there is any: as long as there is none, a call checks this one value.
         self.any = False
 
+    def look(self):
+        """Finds out whether there is any hook."""
+        self.any = any((self.forward_pre, self.forward, self.backward_pre, self.backward,
+                        *self.registration.values()))
+
     def add(self, table, hook, extra=()):
-        handle = RemovableHandle(table, extra_dict=list(extra))
+        handle = _Handle(table, extra_dict=list(extra))
         for entry in (table, *extra):
             entry[handle.id] = hook if entry is table else True
         self.any = True
@@ -82,6 +95,18 @@ def register_module_full_backward_hook(hook):
         RemovableHandle: takes the hook away.
     """
     return GLOBAL.add(GLOBAL.backward, hook)
+
+
+def register_module_backward_hook(hook):
+    """The older name of `register_module_full_backward_hook`, with the newer meaning.
+
+    Args:
+        hook (callable): the hook.
+
+    Returns:
+        RemovableHandle: takes the hook away.
+    """
+    return register_module_full_backward_hook(hook)
 
 
 def register_module_parameter_registration_hook(hook):

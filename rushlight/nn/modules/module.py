@@ -8,6 +8,7 @@ from rushlight.autograd import no_grad
 from rushlight.functional._core import Tensor, core
 from rushlight.nn.modules._global_hooks import (  # noqa: F401  PyTorch keeps these names in this module
     GLOBAL,
+    register_module_backward_hook,
     register_module_buffer_registration_hook,
     register_module_forward_hook,
     register_module_forward_pre_hook,

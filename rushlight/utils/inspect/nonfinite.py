@@ -84,10 +84,10 @@ class detect_nonfinite:
 
     def _before(self, name, given, depth, in_place):
         # A call in place writes over its argument: only now can it be seen.
-        return self._is_clean(given) if in_place and not _C._is_walking() else None
+        return self._is_clean(given) if in_place and not _C._current_walk() else None
 
     def _after(self, name, given, depth, results, was_clean):
-        if name in _UNWRITTEN or _C._is_walking():
+        if name in _UNWRITTEN or _C._current_walk():
             return
         for number, result in enumerate(results):
             if not _is_wide(result):
