@@ -3,12 +3,12 @@
     python examples/lstm_reviews.py             2,000 reviews, 6 epochs
     python examples/lstm_reviews.py --quick     800 reviews, 5 epochs
 
-The reviews are made by the program. Who counts good and bad words gets many of them wrong, since they say things such as
+The reviews are made by the program. Who counts good and bad words gets many of them wrong, since they say
 "although the acting was superb, the story was not good at all"; a bag of words is trained as well, for comparison.
-The vocabulary comes from the training reviews alone; other words become <unk>, as does now and then a word in training.
-Reviews differ in length, so each batch
-is padded, and packed for the LSTM: its last state belongs to the last word, not to the padding. Writes the weights and
-the vocabulary to demo-output/lstm_reviews.pth, reads them back, and classifies a few sentences with them.
+The vocabulary comes from the training reviews alone; other words become <unk>, as does a word in training now and then.
+Reviews differ in length, so each batch is padded, and packed for the LSTM: its last state belongs to the last word, not
+to the padding. Writes the weights and the vocabulary to demo-output/lstm_reviews.pth, reads them back, and classifies a
+few sentences with them.
 
 `ReviewClassifier(20002, 300, 100)` is the tweet classifier of books, with its 6,161,602 parameters.
 
@@ -30,7 +30,8 @@ from rushlight.utils.data import DataLoader
 
 CLASSES = ["Negative", "Positive"]
 OPINIONS = [
-    "bad awful terrible horrible dull boring tedious dreary weak feeble poor flimsy stupid silly foolish absurd".split(),
+    "bad awful terrible horrible dull boring tedious dreary weak feeble poor flimsy stupid silly foolish "
+    "absurd".split(),
     "good great superb excellent funny amusing witty hilarious moving touching gripping thrilling clever smart "
     "brilliant ingenious".split(),
 ]
@@ -192,7 +193,8 @@ def main():
     reloaded.load_state_dict(saved["model"])
     assert evaluate(reloaded, test) == evaluate(model, test)
     print(f"\nsaved to {path.resolve()} and read back:")
-    for text in ("The music was great.", "The music was not great at all.", "The cast was dull, but the plot was witty!",
+    for text in ("The music was great.", "The music was not great at all.",
+                 "The cast was dull, but the plot was witty!",
                  "Although the script was smart, the ending was really silly.", "The zither was never boring at all."):
         print(f"{classify(reloaded, vocabulary, text):>9}: {text}")
     print(f"result: accuracy {accuracy[ReviewClassifier]:.3f}, bag of words {accuracy[BagOfWords]:.3f}")
