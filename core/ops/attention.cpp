@@ -48,12 +48,12 @@ void check_attention(const Call& c, int first) {
     if (!c.has(first + 3)) return;
     const TensorImpl& mask = c.tensor(first + 3);
     require(mask.dtype == DType::boolean || is_floating(mask.dtype), ErrorKind::runtime, c.name(),
-            ": mask has dtype ", name_of(mask.dtype), "; expected bool or a floating dtype");
+            ": attn_mask has dtype ", name_of(mask.dtype), "; expected bool or a floating dtype");
     Dims scores = with_rows(batch_of(q), last(q, 2), last(k, 2));
     bool broadcasts = mask.rank() <= scores.size();
     for (int i = 1; broadcasts && i <= mask.rank(); ++i)
         broadcasts = last(mask.sizes, i) == 1 || last(mask.sizes, i) == last(scores, i);
-    require(broadcasts, ErrorKind::runtime, c.name(), ": mask has shape ", mask.sizes,
+    require(broadcasts, ErrorKind::runtime, c.name(), ": attn_mask has shape ", mask.sizes,
             "; expected one that broadcasts to ", scores);
 }
 

@@ -45,6 +45,9 @@ def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.
         tensor([1., 0.])
     """
     _check_attention(query, key, value, attn_mask, is_causal)
+    if not 0 <= dropout_p <= 1:
+        raise RuntimeError(f"scaled_dot_product_attention: dropout_p={dropout_p} is out of range; expected "
+                           "0 <= dropout_p <= 1")
     in_blocks = _takes_blocks(dropout_p)
     if enable_gqa and (key.shape[:-2] != value.shape[:-2] or not in_blocks):
         key, value = _shared_heads(query, key, "key"), _shared_heads(query, value, "value")

@@ -6,14 +6,19 @@ _recurrence = core._groups["_ops"]["recurrence"]
 _WIDE = (core.float32, core.float64)
 
 
-def _stepwise(mode, gates, h, c, weight, bias, reverse=False, batch_sizes=None):
-    """The steps of one layer in one direction: (output, h_n, c_n)."""
-    dtype, given = gates.dtype, [gates, h, c, weight, bias]
-    if dtype not in _WIDE:
+def _stepwise(mode, gates, h, c, weight, bias, reverse=False, batch_sizes=None, promotes=False):
+    """The steps of one layer in one direction: (output, h_n, c_n). With `promotes` they keep the state's precision,
+    which autocast has not lowered.
+    """
+    given = [gates, h, c, weight, bias]
+    narrow = gates.dtype not in _WIDE
+    if narrow:
         given = [None if x is None else x.to(core.float32) for x in given]
     save = core.is_grad_enabled() and any(x is not None and x.requires_grad for x in given)
     found = _recurrence(*given, mode, reverse, batch_sizes, save)[:3]
-    return found if dtype in _WIDE else [x.to(dtype) for x in found]
+    if not narrow or (promotes and h.dtype in _WIDE):
+        return found
+    return [x.to(gates.dtype) for x in found]
 
 
 def _projected(gates, h, c, weight, projection, reverse, batch_sizes):
@@ -43,7 +48,7 @@ def _layer(mode, x, states, weights, has_biases, reverse, batch_sizes, batch_fir
     h, c = states
     if len(rest) % 2:
         return _projected(gates, h, c, w_hh, rest[-1], reverse, batch_sizes)
-    return _stepwise(mode, gates, h, c, w_hh, b_hh, reverse, batch_sizes)
+    return _stepwise(mode, gates, h, c, w_hh, b_hh, reverse, batch_sizes, mode == "gru")
 
 
 def _layers(mode, input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first,
@@ -220,7 +225,7 @@ def _cell(mode, input, h, c, w_ih, w_hh, b_ih, b_hh):
         raise RuntimeError(f"{name}: hx has shape {tuple(h.shape)} for input of shape {tuple(input.shape)}; expected "
                            f"{(input.shape[0], w_hh.shape[1])}")
     gates = native.linear(input, w_ih, b_ih).unsqueeze(0)
-    return _stepwise(mode, gates, h, c, w_hh, b_hh)[1:]
+    return _stepwise(mode, gates, h, c, w_hh, b_hh, promotes=mode in ("gru", "lstm"))[1:]
 
 
 @composite("lstm_cell")

@@ -145,7 +145,10 @@ def test_reduced_floats_and_autocast():
     x = rl.randn(5, 2, 3)
     wide = model(x)[0].detach()
     with rl.autocast("cpu"):
-        assert np.allclose(model(x)[0].detach().float().numpy(), wide.numpy(), atol=0.02)
+        low = model(x)[0].detach()
+        assert low.dtype == rl.bfloat16 and np.allclose(low.float().numpy(), wide.numpy(), atol=0.02)
+        assert rl.nn.GRU(3, 4)(x)[0].dtype == rl.nn.LSTMCell(3, 4)(x[0])[0].dtype == rl.float32       # as in PyTorch
+        assert rl.nn.RNN(3, 4)(x)[0].dtype == rl.bfloat16
     small = model.bfloat16()(x.bfloat16())[0]
     assert small.dtype == rl.bfloat16 and np.allclose(small.detach().float().numpy(), wide.numpy(), atol=0.02)
 
@@ -184,6 +187,7 @@ def test_second_derivatives(mode, packs):
     (lambda: rl.nn.LSTM(3, 2)(rl.ones(4, 1, 3), (rl.ones(1, 1, 2), rl.ones(1, 1, 3))), RuntimeError,
      r"Expected hidden\[1\] size"),
     (lambda: rl.nn.GRU(3, 2)(rl.ones(4, 3), rl.ones(1, 1, 2)), RuntimeError, "hx should also be 2-D but got 3-D"),
+    (lambda: rl.nn.LSTM(3, 2)(rl.ones(4, 1, 3), rl.ones(1, 1, 2)), TypeError, "expected a tuple of states and cells"),
     (lambda: rl.nn.GRU(3, 2)(rl.ones(0, 1, 3)), RuntimeError, "expected at least one step"),
     (lambda: rl.nn.LSTMCell(3, 2)(rl.ones(1, 4)), RuntimeError, r"lstm_cell: input has shape \(1, 4\)"),
     (lambda: rl.nn.GRUCell(3, 2)(rl.ones(1, 3), rl.ones(2, 2)), RuntimeError, r"gru_cell: hx has shape \(2, 2\)"),

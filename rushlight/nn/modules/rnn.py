@@ -3,7 +3,7 @@ import math
 import numbers
 import warnings
 
-from rushlight.functional._core import core
+from rushlight.functional._core import Tensor, core
 from rushlight.nn import init
 from rushlight.nn.modules.module import Module
 from rushlight.nn.parameter import Parameter
@@ -281,6 +281,8 @@ class LSTM(RNNBase):
 
     def _check_dims(self, input, hx):
         super()._check_dims(input, None)
+        if isinstance(hx, Tensor):
+            raise TypeError(f"LSTM: hx is a Tensor of shape {tuple(hx.shape)}; expected a tuple of states and cells")
         if hx is not None and any(state.dim() != input.dim() for state in hx):
             kind = "batched 3-D" if input.dim() == 3 else "unbatched 2-D"
             raise RuntimeError(f"LSTM: For {kind} input, hx and cx should also be {input.dim()}-D but got "
