@@ -125,7 +125,7 @@ bool to_int(PyObject* o, int64_t* out) {
     if (PyFloat_Check(o) || !PyIndex_Check(o)) return false;
     if (is_tensor(o)) {
         TensorImpl* t = impl_of(o);
-        if (t->numel != 1 || !(is_integral(t->dtype) || t->dtype == DType::boolean)) return false;
+        if (t->numel != 1 || !is_integral(t->dtype)) return false;
         *out = item_of(*t, "__index__").to_int();
         return true;
     }

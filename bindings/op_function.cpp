@@ -92,6 +92,7 @@ bool convert_number(const Param& p, PyObject* o, Value* v) {
     if (p.types & type_number) return true;
     if (v->tag == Tag::boolean) {
         if (p.types & type_bool) return true;
+        if (is_tensor(o) && !(p.types & type_float)) return false;
         *v = Value(int64_t(v->boolean_));
     }
     if (v->tag == Tag::integer) {

@@ -113,9 +113,10 @@ def _fractional(name, rank, input, kernel_size, output_size, output_ratio, sampl
     x = input if input.dim() == rank + 2 else input.unsqueeze(0)
     if samples is None:
         samples = core.rand(x.shape[0], x.shape[1], rank, dtype=input.dtype)
-    if tuple(samples.shape) != (x.shape[0], x.shape[1], rank):
+    if samples.dim() != 3 or samples.shape[0] < x.shape[0] or samples.shape[1:] != (x.shape[1], rank):
         raise RuntimeError(f"{name}: _random_samples has shape {tuple(samples.shape)}; expected "
                            f"{(x.shape[0], x.shape[1], rank)}")
+    samples = samples[:x.shape[0]]
     place = core.zeros(*x.shape[:2], *[1] * (2 * rank), dtype=core.int64)
     for d in range(rank):
         # Samples are of the last dimension first where there are two.

@@ -232,3 +232,20 @@ def test_what_is_added_to_a_product_does_not_widen_it(name, shapes):
         for beta in (1, 0):
             with pytest.raises(RuntimeError, match=rf"^{form}: input has shape .* broadcasts to the product's"):
                 getattr(rl.ones(shapes[0]), form)(*map(rl.ones, shapes[1:]), beta=beta)
+
+
+def test_tensors_as_integers():
+    x = rl.ones(2, 3)
+    assert x.unsqueeze(rl.tensor(1)).shape == (2, 1, 3) and x.reshape(rl.tensor([1]), 6).shape == (1, 6)
+    for refused in (rl.tensor(True), rl.tensor(1.0), rl.tensor([0, 1])):
+        for call in (lambda n: x.unsqueeze(n), lambda n: x.narrow(0, n, 1), lambda n: x.reshape(n, 6)):
+            with pytest.raises(TypeError, match=r"must be (int|Size|int or tuple)"):
+                call(refused)
+
+
+def test_samples_of_a_larger_batch():
+    x, samples = rl.from_numpy(rng.random((4, 5, 5, 5))), rl.from_numpy(rng.random((2, 4, 3)))
+    results = [F.fractional_max_pool3d(x, 2, output_ratio=0.5, _random_samples=s) for s in (samples, samples[:1])]
+    assert rl.equal(*results)
+    with pytest.raises(RuntimeError, match=r"_random_samples has shape \(2, 3, 3\); expected \(1, 4, 3\)"):
+        F.fractional_max_pool3d(x, 2, output_ratio=0.5, _random_samples=samples[:, :3])
