@@ -17,7 +17,7 @@ SHAPES = {
 }
 
 
-def attention(xp, shape, backward=False):
+def attention(xp, shape, backward=False, dropout=0.0):
     batch, heads, queries, keys, size, causal = shape
     q, k, v = (xp.randn(batch, heads, n, size, requires_grad=backward) for n in (queries, keys, keys))
     function = xp.nn.functional.scaled_dot_product_attention
@@ -26,7 +26,7 @@ def attention(xp, shape, backward=False):
     gradient = xp.randn(batch, heads, queries, size)
 
     def step():
-        function(q, k, v, is_causal=causal).backward(gradient)
+        function(q, k, v, dropout_p=dropout, is_causal=causal).backward(gradient)
         found = q.grad
         q.grad = k.grad = v.grad = None
         return found
@@ -48,6 +48,8 @@ for name, shape in SHAPES.items():
     if shape[2] > 1:
         add(f"{name} forward+backward", attention, options={"shape": shape, "backward": True}, **facts)
 
+add("attention 4x12x256x64 causal with dropout, forward+backward", attention, group="sequences", bar=1.0,
+    options={"shape": (4, 12, 256, 256, 64, True), "backward": True, "dropout": 0.1})
 add("attention 8x12x512x64 with padding", padded_attention, group="sequences", bar=1.0,
     options={"shape": (8, 12, 512, 512, 64, False)})
 
@@ -141,3 +143,26 @@ BERT = {"layers": 12, "size": 768, "heads": 12, "tokens": 128, "batch": 1}
 add("Transformer encoder step, 4 layers of 256, 128 tokens, batch 16", encoder_step, group="sequences", bar=0.8,
     options=SMALL)
 add("BERT-base-shape inference, 128 tokens, batch 1", encoder_inference, group="sequences", bar=0.8, options=BERT)
+
+
+def recurrent_inference(xp, kind, steps, batch, features, hidden):
+    layer, x = getattr(xp.nn, kind)(features, hidden), xp.randn(steps, batch, features)
+
+    def infer():
+        with xp.no_grad():
+            return layer(x)[0]
+
+    return infer
+
+
+def cell_step(xp, kind, batch, features, hidden):
+    cell, x = getattr(xp.nn, kind)(features, hidden), xp.randn(batch, features)
+    return "cell(x)", {"cell": cell, "x": x}
+
+
+for kind in ("LSTM", "GRU"):
+    for steps, batch, features, hidden in ((40, 32, 300, 100), (100, 1, 64, 64)):
+        add(f"{kind} {steps}x{batch}x{features}-{hidden} inference", recurrent_inference, group="sequences", bar=0.8,
+            options={"kind": kind, "steps": steps, "batch": batch, "features": features, "hidden": hidden})
+    add(f"{kind}Cell 32x64-64, recorded", cell_step, group="sequences", bar=0.8,
+        options={"kind": f"{kind}Cell", "batch": 32, "features": 64, "hidden": 64})

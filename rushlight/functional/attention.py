@@ -73,16 +73,17 @@ def _takes_blocks(dropout_p):
 
 def _with_all_scores(query, key, value, attn_mask, dropout_p, is_causal, scale):
     scores = (query * scale) @ key.transpose(-2, -1)
+    blind = None
     if is_causal:
-        attn_mask = core.ones(query.shape[-2], key.shape[-2], dtype=core.bool).tril()
-    if attn_mask is not None:
+        hidden = core.ones(query.shape[-2], key.shape[-2], dtype=core.bool).triu(1)
+        scores = scores.masked_fill(hidden, -_INFINITY)
+    elif attn_mask is not None:
         scores = scores.masked_fill(~attn_mask, -_INFINITY) if attn_mask.dtype == core.bool else scores + attn_mask
         # A row of nothing but -inf has a softmax of NaN, whose gradient is NaN whatever comes after it.
         blind = (scores == -_INFINITY).all(-1, keepdim=True)
-        scores = scores.masked_fill(blind, 0.0)
+    scores = scores if blind is None else scores.masked_fill(blind, 0.0)
     weights = native.softmax(scores, -1)
-    if attn_mask is not None:
-        weights = weights.masked_fill(blind, 0.0)
+    weights = weights if blind is None else weights.masked_fill(blind, 0.0)
     return (native.dropout(weights, dropout_p, True) if dropout_p > 0 else weights) @ value
 
 
