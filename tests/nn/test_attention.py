@@ -317,3 +317,15 @@ def test_one_tensor_is_projected_at_once():
 def test_what_the_modules_refuse(call, kind, message):
     with pytest.raises(kind, match=message):
         call()
+
+
+def test_masks_are_merged():
+    model, query = rl.nn.MultiheadAttention(4, 2), rl.zeros(3, 5, 4)
+    attn, padding = tensors((6, 5, 5), (3, 5))
+    assert model.merge_masks(None, None, query) == (None, None)
+    assert model.merge_masks(None, padding, query) == (padding, 1)
+    merged, kind = model.merge_masks(attn, padding, query)
+    assert kind == 2
+    np.testing.assert_array_equal(merged.numpy(), attn.numpy().reshape(3, 2, 5, 5) + padding.numpy()[:, None, None])
+    np.testing.assert_array_equal(model.merge_masks(attn[0], None, query)[0].numpy(),
+                                  np.broadcast_to(attn[0].numpy(), (3, 2, 5, 5)))

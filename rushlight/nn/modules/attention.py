@@ -98,3 +98,27 @@ class MultiheadAttention(Module):
             k_proj_weight=self.k_proj_weight, v_proj_weight=self.v_proj_weight,
             average_attn_weights=average_attn_weights, is_causal=is_causal)
         return out.transpose(0, 1) if turned else out, weights
+
+    def merge_masks(self, attn_mask, key_padding_mask, query):
+        """Both masks as one, and which there are.
+
+        Args:
+            attn_mask (Tensor, optional): floating, (L, L) or (N * num_heads, L, L).
+            key_padding_mask (Tensor, optional): floating, (N, L).
+            query (Tensor): (N, L, embed_dim).
+
+        Returns:
+            tuple: the mask (N, num_heads, L, L), the `key_padding_mask` alone as it is, or None; and 2, 1 or None.
+
+        Example:
+            >>> import rushlight as rl
+            >>> mask, kind = rl.nn.MultiheadAttention(4, 2).merge_masks(rl.zeros(3, 3), None, rl.zeros(1, 3, 4))
+            >>> mask.shape, kind
+            (rushlight.Size([1, 2, 3, 3]), 2)
+        """
+        if attn_mask is None:
+            return key_padding_mask, None if key_padding_mask is None else 1
+        batch, length = query.shape[:2]
+        batches = 1 if attn_mask.dim() == 2 else batch
+        merged = attn_mask.reshape(batches, -1, length, length).expand(batch, self.num_heads, length, length)
+        return merged if key_padding_mask is None else merged + key_padding_mask.reshape(batch, 1, 1, length), 2

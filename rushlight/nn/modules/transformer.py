@@ -50,22 +50,18 @@ def _floating_mask(mask, name, dtype):
 
 
 class _Layer(Module):
-    """What encoder and decoder layers share: self-attention, the network behind it, the order of the norms."""
+    """What encoder and decoder layers share: self-attention and the order of the norms."""
 
     __constants__ = ["norm_first"]
 
-    def _feed_forward(self, x):
-        return self.linear2(self.dropout(self.activation(self.linear1(x))))
+    def _sa_block(self, x, attn_mask, key_padding_mask, is_causal=False):
+        x = self.self_attn(x, x, x, attn_mask=attn_mask, key_padding_mask=key_padding_mask, is_causal=is_causal,
+                           need_weights=False)[0]
+        return self.dropout1(x)
 
-    def _attend(self, attention, x, memory, mask, padding, is_causal):
-        return attention(x, memory, memory, attn_mask=mask, key_padding_mask=padding, is_causal=is_causal,
-                         need_weights=False)[0]
-
-    def _add(self, x, norm, dropout, block):
+    def _add(self, x, norm, block, *args):
         """x + block, normalised before or after."""
-        if self.norm_first:
-            return x + dropout(block(norm(x)))
-        return norm(x + dropout(block(x)))
+        return x + block(norm(x), *args) if self.norm_first else norm(x + block(x, *args))
 
     def __setstate__(self, state):
         state.setdefault("activation", F.relu)                 # layers saved by old versions of PyTorch
@@ -112,9 +108,11 @@ class TransformerEncoderLayer(_Layer):
         self.activation = _activation(activation)
 
     def forward(self, src, src_mask=None, src_key_padding_mask=None, is_causal=False):
-        x = self._add(src, self.norm1, self.dropout1, lambda x: self._attend(
-            self.self_attn, x, x, src_mask, src_key_padding_mask, is_causal))
-        return self._add(x, self.norm2, self.dropout2, self._feed_forward)
+        x = self._add(src, self.norm1, self._sa_block, src_mask, src_key_padding_mask, is_causal)
+        return self._add(x, self.norm2, self._ff_block)
+
+    def _ff_block(self, x):
+        return self.dropout2(self.linear2(self.dropout(self.activation(self.linear1(x)))))
 
 
 class TransformerDecoderLayer(_Layer):
@@ -153,11 +151,17 @@ class TransformerDecoderLayer(_Layer):
 
     def forward(self, tgt, memory, tgt_mask=None, memory_mask=None, tgt_key_padding_mask=None,
                 memory_key_padding_mask=None, tgt_is_causal=False, memory_is_causal=False):
-        x = self._add(tgt, self.norm1, self.dropout1, lambda x: self._attend(
-            self.self_attn, x, x, tgt_mask, tgt_key_padding_mask, tgt_is_causal))
-        x = self._add(x, self.norm2, self.dropout2, lambda x: self._attend(
-            self.multihead_attn, x, memory, memory_mask, memory_key_padding_mask, memory_is_causal))
-        return self._add(x, self.norm3, self.dropout3, self._feed_forward)
+        x = self._add(tgt, self.norm1, self._sa_block, tgt_mask, tgt_key_padding_mask, tgt_is_causal)
+        x = self._add(x, self.norm2, self._mha_block, memory, memory_mask, memory_key_padding_mask, memory_is_causal)
+        return self._add(x, self.norm3, self._ff_block)
+
+    def _mha_block(self, x, mem, attn_mask, key_padding_mask, is_causal=False):
+        x = self.multihead_attn(x, mem, mem, attn_mask=attn_mask, key_padding_mask=key_padding_mask,
+                                is_causal=is_causal, need_weights=False)[0]
+        return self.dropout2(x)
+
+    def _ff_block(self, x):
+        return self.dropout3(self.linear2(self.dropout(self.activation(self.linear1(x)))))
 
 
 class TransformerEncoder(Module):
