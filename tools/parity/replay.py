@@ -162,6 +162,10 @@ def check_sample(call, sample, content, blob):
             status = judged if status == "match" else status
     except compare.Differs as e:
         return "differs", str(e)
+    except AttributeError as e:
+        if step == "arguments":            # a class that one of them is of
+            return "absent", str(e)
+        return "raised", f"{'' if step == 'call' else step + ': '}AttributeError: {e}"[:400]
     except Exception as e:
         return "raised", f"{'' if step == 'call' else step + ': '}{type(e).__name__}: {e}"[:400]
     refused = sample.get("grads")

@@ -3,6 +3,7 @@
 A call is a tree of plain values; what JSON has no word for is an object of one tagged entry. Tensors keep their
 storage, strides and offset, so that a sample that was a view stays one.
 """
+import dataclasses
 import json
 import mmap
 import re
@@ -103,6 +104,8 @@ def encode(value, lib, blob, seen):
             return {"function": path + name}
     if hasattr(value, "made_with"):
         return {"made": [f"nn.{type(value).__name__}", *map(deeper, value.made_with)]}
+    if dataclasses.is_dataclass(value):
+        return {"made": [f"nn.{type(value).__name__}", deeper(()), deeper(dataclasses.asdict(value))]}
     raise Unportable(type(value).__name__)
 
 
