@@ -119,7 +119,8 @@ def _batched_grad(outputs, inputs, grad_outputs, create_graph, unused):
 
 
 def __getattr__(name):
-    if name != "profiler":
+    if name not in ("profiler", "ProfilerActivity"):
         raise AttributeError(f"module 'rushlight.autograd' has no attribute '{name}'")
     from importlib import import_module
-    return import_module("rushlight.autograd.profiler")
+    module = import_module("rushlight.autograd.profiler")
+    return module if name == "profiler" else module.ProfilerActivity

@@ -32,7 +32,7 @@ function place(g, x, w) {
   text.textContent = room < 3 ? '' : name.length <= room ? name : name.slice(0, room - 2) + '..';
 }
 function zoom(to) {
-  const left = at(to), width = wide(to), slack = 1e-9;
+  const left = at(to), width = wide(to), slack = 2e-7;
   for (const g of blocks) {
     const around = at(g) <= left + slack && at(g) + wide(g) >= left + width - slack && +g.dataset.d <= +to.dataset.d;
     const inside = at(g) >= left - slack && at(g) + wide(g) <= left + width + slack && +g.dataset.d >= +to.dataset.d;
@@ -51,7 +51,7 @@ function search() {
   let end = -1, sum = 0;
   for (const g of blocks) g.classList.toggle('found', pattern !== null && pattern.test(nameOf(g)));
   for (const g of blocks.filter(g => g.classList.contains('found')).sort((a, b) => at(a) - at(b) || wide(b) - wide(a)))
-    if (at(g) >= end - 1e-9) { sum += wide(g); end = at(g) + wide(g); }
+    if (at(g) >= end - 2e-7) { sum += wide(g); end = at(g) + wide(g); }
   document.getElementById('matched').textContent = pattern ? 'matched: ' + (100 * sum).toFixed(2) + ' %' : '';
 }
 for (const g of blocks) g.addEventListener('click', () => zoom(g));
@@ -101,7 +101,7 @@ def _colour(block):
 def _laid_out(block, left, depth, scale, out):
     """Appends (block, left, depth) of this block and all inside that are wide enough to see."""
     out.append((block, left, depth))
-    for inner in sorted(block.inside.values(), key=lambda each: each.name):
+    for inner in block.inside.values():                    # in the order of their first calls
         if inner.time * scale >= _NARROWEST:
             _laid_out(inner, left, depth + 1, scale, out)
         left += inner.time
@@ -116,7 +116,7 @@ def _block_svg(block, left, depth, total):
     calls = f", {block.calls} calls" if block.calls > 1 else ""
     hint = (f"{block.name}\n{block.time / 1e3:,.1f} us, {100 * width:.2f} %{calls}\n"
             f"{max(block.time - inside, 0) / 1e3:,.1f} us of its own")
-    return (f'<g class="b" data-x="{x:.9f}" data-w="{width:.9f}" data-d="{depth}" data-n="{escape(block.name)}">'
+    return (f'<g class="b" data-x="{x:.7f}" data-w="{width:.7f}" data-d="{depth}" data-n="{escape(block.name)}">'
             f"<title>{escape(hint)}</title>"
             f'<rect x="{_MARGIN + x * whole:.2f}" y="{y}" width="{max(width * whole - 0.5, 0.2):.2f}" '
             f'height="{_ROW - 1}" rx="2" style="fill:{_colour(block)}"/>'

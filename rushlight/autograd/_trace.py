@@ -29,6 +29,12 @@ def _short(name):
     return name[longest:]
 
 
+def _function_first(name):
+    """A frame's name for narrow places: `name (file:line)`."""
+    place, colon, function = name.rpartition("): ")
+    return f"{function} ({place.replace('(', ':')})" if colon else name
+
+
 def _product(sizes):
     out = 1
     for n in sizes:
@@ -179,15 +185,16 @@ class Trace:
     def write_flame_graph(self, path, title):
         """The flame graph as SVG."""
         root = _flame_graph.Block(title, "all")
-        for thread, rows in self.threads:
-            place = root if len(self.threads) == 1 else root.inner(self.thread_names[thread], "all")
+        threads = [(thread, rows) for thread, rows in self.threads if any(row.kind != "memory" for row in rows)]
+        for thread, rows in threads:
+            place = root if len(threads) == 1 else root.inner(self.thread_names[thread], "all")
             blocks = {}
             for number, row in enumerate(rows):
                 if row.kind == "memory":
                     continue
                 kind = "builtin" if row.name.startswith("<built-in") else row.kind
                 around = blocks.get(row.parent, place)
-                blocks[number] = block = around.inner(_short(row.name), kind)
+                blocks[number] = block = around.inner(_function_first(_short(row.name)), kind)
                 block.time += row.end - row.start
                 block.calls += 1
         root.sum_up()

@@ -1,4 +1,5 @@
 """Recording what operators cost: the older door, which `rushlight.profiler` also goes through."""
+import enum
 import functools
 import os
 import warnings
@@ -12,7 +13,7 @@ from rushlight.autograd.profiler_util import (  # noqa: F401  PyTorch keeps thes
     FunctionEventAvg,
 )
 
-__all__ = ["EventList", "FunctionEvent", "profile", "record_function"]
+__all__ = ["EventList", "FunctionEvent", "ProfilerActivity", "profile", "record_function"]
 
 #: A recording keeps at most this many events; later ones are counted.
 EVENT_LIMIT = 1 << 22
@@ -48,6 +49,17 @@ def stop_recording(options, metadata=None):
         warnings.warn(f"profile: {trace.dropped} events beyond the first {EVENT_LIMIT} were not kept; "
                       "profile fewer steps", stacklevel=4)
     return trace
+
+
+class ProfilerActivity(enum.Enum):
+    """What can be recorded; here that is the CPU."""
+
+    CPU = 0
+    XPU = 1
+    MTIA = 2
+    CUDA = 3
+    HPU = 4
+    PrivateUse1 = 5
 
 
 class profile:

@@ -1,9 +1,8 @@
 """What a program costs: time and memory per operator, traces, flame graphs."""
-from rushlight.autograd.profiler import record_function
+from rushlight.autograd.profiler import ProfilerActivity, record_function
 from rushlight.autograd.profiler_util import DeviceType
 from rushlight.profiler.profiler import (
     ProfilerAction,
-    ProfilerActivity,
     kineto_available,
     profile,
     schedule,

@@ -6,19 +6,8 @@ import socket
 import time
 import warnings
 
-from rushlight.autograd.profiler import record_function, start_recording, stop_recording
+from rushlight.autograd.profiler import ProfilerActivity, record_function, start_recording, stop_recording
 from rushlight.nn.modules._global_hooks import register_module_forward_hook, register_module_forward_pre_hook
-
-
-class ProfilerActivity(enum.Enum):
-    """What can be recorded; here that is the CPU."""
-
-    CPU = 0
-    XPU = 1
-    MTIA = 2
-    CUDA = 3
-    HPU = 4
-    PrivateUse1 = 5
 
 
 class ProfilerAction(enum.Enum):

@@ -5,6 +5,8 @@ import itertools
 import json
 import os
 import re
+import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -212,11 +214,11 @@ def test_flame_graph(tmp_path):
     space = "{http://www.w3.org/2000/svg}"
     blocks = {}
     for block in root.iter(space + "g"):
-        blocks.setdefault(block.get("data-n").rpartition(": ")[2], []).append(
+        blocks.setdefault(block.get("data-n").partition(" (")[0], []).append(
             (int(block.get("data-d")), float(block.get("data-x")), float(block.get("data-w"))))
     ((_, _, slow),), ((_, _, fast),) = blocks["hot"], blocks["cool"]
     assert slow / fast == pytest.approx((times[1] - times[0]) / (times[2] - times[1]), rel=0.1) and "matmul" in blocks
-    assert any("burn" in name for name in blocks) and blocks["a < b"] == [(0, 0, 1)]
+    assert len(blocks["burn"]) == 2 and blocks["a < b"] == [(0, 0, 1)]
     # At each depth blocks lie side by side, inside those above.
     layers = {}
     for found in blocks.values():
@@ -390,3 +392,56 @@ def test_record_function_as_a_decorator():
         decorated(rl.ones(2))
     exponential = next(event for event in prof.events() if event.name == "exp")
     assert exponential.cpu_parent.name == "decorated" and decorated.__name__ == "decorated"
+
+
+FAKE_PAGE = """
+const drawn = BLOCKS.map(d => {
+  const part = () => ({attributes: {}, textContent: '', setAttribute(n, v) { this.attributes[n] = v }});
+  const rect = part(), text = part(), classes = new Set();
+  return {dataset: d, style: {}, rect, text, classes, on: {},
+    classList: {toggle(n, on) { on ? classes.add(n) : classes.delete(n) }, contains: n => classes.has(n)},
+    querySelector: s => s === 'rect' ? rect : text, addEventListener(n, f) { this.on[n] = f }};
+});
+const named = {};
+const document = {querySelectorAll: () => drawn, getElementById: n => named[n] ??=
+  {style: {}, textContent: '', on: {}, addEventListener(e, f) { this.on[e] = f }}};
+const window = {addEventListener() {}}, prompt = () => '^co+l', alert = () => {};
+"""
+SHOW = """
+const seen = () => blocks.filter(b => b.style.display !== 'none').map(b => [b.dataset.n, +b.rect.attributes.width]);
+const find = n => blocks.find(b => b.dataset.n.startsWith(n));
+find('hot').on.click();
+const zoomed = seen();
+named.reset.on.click();
+const all = seen();
+named.search.on.click();
+console.log(JSON.stringify({zoomed, all, found: blocks.filter(b => b.classes.has('found')).map(b => b.dataset.n),
+                            matched: named.matched.textContent}));
+"""
+
+
+def test_flame_graph_zooms_and_searches(tmp_path):
+    """The picture's own program, run in a page that only pretends to be one."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node, which runs the picture's program, is not installed")
+    with profile(with_stack=True) as prof:
+        hot()
+        cool()
+    prof.export_flame_graph(tmp_path / "flames.svg", "all of it")
+    root = ElementTree.parse(tmp_path / "flames.svg").getroot()
+    space = "{http://www.w3.org/2000/svg}"
+    given = [{key: block.get(f"data-{key}") for key in "xwdn"} for block in root.iter(space + "g")]
+    program = FAKE_PAGE.replace("BLOCKS", json.dumps(given)) + root.find(space + "script").text + SHOW
+    done = subprocess.run([node, "-e", program], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    zoomed = dict(told["zoomed"])
+    names = [name.partition(" (")[0] for name in zoomed]
+    assert "hot" in names and "burn" in names and "cool" not in names and "all of it" in names
+    hot_width, whole = (next(w for n, w in zoomed.items() if n.startswith(name)) for name in ("hot", "all of it"))
+    assert hot_width == whole > 1100
+    assert len(told["all"]) == len(given)
+    assert [name.partition(" (")[0] for name in told["found"]] == ["cool"]
+    share = next(float(block["w"]) for block in given if block["n"].startswith("cool"))
+    assert float(re.fullmatch(r"matched: ([\d.]+) %", told["matched"])[1]) == pytest.approx(100 * share, abs=0.02)

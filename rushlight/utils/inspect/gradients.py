@@ -66,7 +66,7 @@ def plot_gradient_flow(model, path=None):
         if size.max is None:
             label.set_color("red")
     axis.set_ylabel("absolute gradient")
-    axis.legend()
+    figure.legend(loc="outside upper right", ncols=2)
     if path is not None:
         figure.savefig(path)
     return figure
