@@ -100,11 +100,12 @@ def test_memory_of_each_operator():
     taken = _C.memory_statistics()["in_use"] - before
     assert by_name["add"].cpu_memory_usage == by_name["add"].self_cpu_memory_usage == taken
     assert kept.nbytes <= taken < 1.4 * kept.nbytes      # a kept block may be two classes larger
-    assert by_name["mul"].cpu_memory_usage == taken
+    for_a_while = by_name["mul"].cpu_memory_usage
+    assert kept.nbytes <= for_a_while < 1.4 * kept.nbytes
     outer = by_name["gives back"]
-    assert outer.cpu_memory_usage == 0 and outer.self_cpu_memory_usage == -taken
-    assert outer.peak_cpu_memory_usage == taken
-    assert prof.events().peak_memory >= x.nbytes + 2 * taken
+    assert outer.cpu_memory_usage == 0 and outer.self_cpu_memory_usage == -for_a_while
+    assert outer.peak_cpu_memory_usage == for_a_while
+    assert prof.events().peak_memory >= x.nbytes + taken + for_a_while
 
 
 def test_a_backward_node_carries_the_stack_of_its_call(trained):
