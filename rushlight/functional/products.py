@@ -10,7 +10,12 @@ def _factor(value, dtype):
     return bool(value) if dtype == core.bool else int(value)
 
 
-def _add_product(name, input, product, beta, alpha):
+def _add_product(name, multiply, input, a, b, beta, alpha):
+    narrow = a.dtype in (core.float16, core.bfloat16) and a.dtype == b.dtype == input.dtype
+    if narrow:              # rounded once at the end, and not the product, its factor and the sum each
+        found = _add_product(name, multiply, input.float(), a.float(), b.float(), beta, alpha)
+        return found.to(a.dtype)
+    product = multiply(a, b)
     given, shape = input.shape, product.shape
     if given != shape and (len(given) > len(shape) or any(n not in (1, m) for n, m in zip(given[::-1], shape[::-1]))):
         raise RuntimeError(f"{name}: input has shape {tuple(given)}; expected one that broadcasts to the product's, "
@@ -24,10 +29,10 @@ def _add_product(name, input, product, beta, alpha):
 
 def _family(name, multiply, first, second):
     def add_product(input, a, b, *, beta=1, alpha=1):
-        return _add_product(name, input, multiply(a, b), beta, alpha)
+        return _add_product(name, multiply, input, a, b, beta, alpha)
 
     def in_place(input, a, b, *, beta=1, alpha=1):
-        return input.copy_(_add_product(name + "_", input, multiply(a, b), beta, alpha))
+        return input.copy_(_add_product(name + "_", multiply, input, a, b, beta, alpha))
 
     add_product.__name__ = add_product.__qualname__ = name
     in_place.__name__ = in_place.__qualname__ = name + "_"

@@ -228,3 +228,14 @@ def test_running_exponentials_of_many_have_their_gradients():
     t = rl.tensor(x, requires_grad=True)
     rl.logcumsumexp(t, 1).backward(rl.tensor(g))
     np.testing.assert_allclose(t.grad.numpy(), np.einsum("bikc,bic->bkc", weights, g), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [rl.float16, rl.bfloat16])
+@pytest.mark.parametrize("in_place", [False, True])
+def test_sums_of_narrow_products_are_rounded_once(dtype, in_place):
+    rng = np.random.default_rng(0)
+    c, a, b = (rl.from_numpy(rng.normal(size=s)).to(dtype) for s in ((9, 7), (9, 5), (5, 7)))
+    exact = 3.4445 * c.double().numpy() - 4.775 * (a.double().numpy() @ b.double().numpy())
+    want = rl.from_numpy(exact).float().to(dtype)
+    form = c.clone().addmm_ if in_place else c.addmm
+    assert rl.equal(form(a, b, beta=3.4445, alpha=-4.775), want)

@@ -74,7 +74,8 @@ def _steps(lib, made, setup):
     def closure():
         with lib.enable_grad():
             loss = _loss(lib, params)
-            grads = lib.autograd.grad(loss, params)
+            wanted = all(p.requires_grad for p in params)
+            grads = lib.autograd.grad(loss, params) if wanted else map(lib.ones_like, params)
         for p, g in zip(params, grads):
             p.grad = g
         return loss.detach()
