@@ -6,8 +6,8 @@
 Four changes make new sentences out of one; none touches the sentence it was given. The program shows them, then trains
 the LSTM of lstm_reviews.py with and without them, on as many steps, and tests it on 1,000 other reviews. The more
 reviews there are, the less remains to be gained; and a deleted "not" does harm. The gains are printed as they come out,
-losses included: five runs are few, and differ by more than they gain. The synonyms, which a program for real texts would
-take from WordNet, are lists in the program.
+losses included: five runs are few, and differ by more than they gain. The synonyms, which a program for real texts
+would take from WordNet, are lists in the program.
 
 Wei and Zou, "EDA: Easy Data Augmentation Techniques for Boosting Performance on Text Classification Tasks", 2019.
 
