@@ -45,9 +45,9 @@ def test_an_array_beside_a_tensor_that_wants_a_gradient():
 
 def test_in_place():
     t, a = rl.tensor([1.0, 2.0]), np.array([1.0, 2.0])
-    address = t.data_ptr()
-    t += np.array([1.0, 1.0])
-    assert (t.tolist(), t.dtype, t.data_ptr()) == ([2.0, 3.0], rl.float32, address)
+    before = t
+    t += np.array([1.0, 1.0])                                # as in PyTorch: a new tensor, of the promoted dtype
+    assert (t.tolist(), t.dtype, before.tolist()) == ([2.0, 3.0], rl.float64, [1.0, 2.0])
     kept = a
     a += t                                                   # NumPy leaves the sum to the tensor, which makes a new one
     assert isinstance(a, rl.Tensor)
