@@ -105,7 +105,10 @@ const char* name_of_builtin(PyObject* function) {
 }
 
 int on_frame(PyObject*, PyFrameObject* frame, int what, PyObject* argument) {
-    if (!watched(watch_events)) return 0;
+    if (!watched(watch_events)) {                        // of a thread that outlived the recording
+        PyEval_SetProfile(nullptr, nullptr);
+        return 0;
+    }
     if (what == PyTrace_CALL || what == PyTrace_RETURN) {
         PyCodeObject* code = PyFrame_GetCode(frame);
         const char* name = name_of_code(code);
@@ -232,6 +235,7 @@ void add_watching(nb::module_& m) {
     });
     m.def("_exit_range", [](int64_t token) { events::end(token); });
     m.def("_trace_frames", &trace_frames, nb::arg("on"), nb::arg("hidden"));
+    m.def("_trace_frames_of_thread", [] { PyEval_SetProfile(on_frame, nullptr); });
     m.def("_forget_frames", &forget_frames);
     m.def("_crc32c", [](nb::bytes data) { return crc32c(data.c_str(), data.size()); });
     m.def("_watch_calls", &watch_calls_with, nb::arg("before").none(), nb::arg("after").none());

@@ -2,6 +2,7 @@
 import enum
 import functools
 import os
+import threading
 import warnings
 
 from rushlight import _C
@@ -22,6 +23,14 @@ _ROOM = os.path.dirname(__file__)
 _OWN_FILES = (os.path.join(_ROOM, "profiler"), os.path.join(os.path.dirname(_ROOM), "profiler", ""))
 
 
+_earlier = []                          # what `threading` called in new threads before a recording
+
+
+def _trace_new_thread(frame, event, argument):
+    # Python calls it in each thread that starts; from now on the native function takes its place there.
+    _C._trace_frames_of_thread()
+
+
 def start_recording(record_shapes, profile_memory, with_stack, with_flops):
     """Starts the one recording of the process.
 
@@ -31,6 +40,8 @@ def start_recording(record_shapes, profile_memory, with_stack, with_flops):
     if not _C._start_recording(profile_memory, record_shapes or with_flops, EVENT_LIMIT):
         raise RuntimeError("profile: another profile is recording; expected one at a time in a process")
     if with_stack:
+        _earlier.append(threading.getprofile())
+        threading.setprofile(_trace_new_thread)
         _C._trace_frames(True, _OWN_FILES)
 
 
@@ -42,6 +53,7 @@ def stop_recording(options, metadata=None):
     """
     if options["with_stack"]:
         _C._trace_frames(False, ())
+        threading.setprofile(_earlier.pop())
     trace = Trace(_C._stop_recording(), options, metadata)
     if options["with_stack"]:
         _C._forget_frames()

@@ -8,6 +8,7 @@ import warnings
 
 from rushlight.autograd.profiler import ProfilerActivity, record_function, start_recording, stop_recording
 from rushlight.nn.modules._global_hooks import register_module_forward_hook, register_module_forward_pre_hook
+from rushlight.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 
 class ProfilerAction(enum.Enum):
@@ -139,8 +140,29 @@ class _ModuleRanges:
             handle.remove()
 
 
+class _StepRanges:
+    """A range around the step of every optimizer."""
+
+    def __init__(self):
+        self._open = []
+        self._handles = [register_optimizer_step_pre_hook(self._enter), register_optimizer_step_post_hook(self._leave)]
+
+    def _enter(self, optimizer, args, kwargs):
+        name = type(optimizer).__name__
+        self._open.append(record_function(f"Optimizer.step#{name}.step").__enter__())
+
+    def _leave(self, optimizer, args, kwargs):
+        if self._open:
+            self._open.pop().__exit__()
+
+    def remove(self):
+        for handle in self._handles:
+            handle.remove()
+
+
 class profile:
-    """Records what runs in the block: every operator, backward node and `record_function` block.
+    """Records what runs in the block: operators, backward nodes, optimizers' steps, loaders' batches, and
+    `record_function` blocks.
 
     Results are asked for after the block, or in `on_trace_ready`. Threads are recorded too. A program that is not
     being profiled pays one branch per operator for all this.
@@ -152,7 +174,8 @@ class profile:
         on_trace_ready (callable, optional): called with the profile when a recording has ended.
         record_shapes (bool): keep the shapes of arguments. Default: False.
         profile_memory (bool): count the bytes that each event takes and gives back. Default: False.
-        with_stack (bool): record calls of Python functions too, in the thread that profiles. Default: False.
+        with_stack (bool): record calls of Python functions too, in the thread that profiles and in those that start
+            meanwhile. Default: False.
         with_flops (bool): estimate the floating-point operations of products and convolutions. Default: False.
         with_modules (bool): a range around the forward of every module. Default: False.
         acc_events (bool): accepted; each recording stands for itself.
@@ -191,7 +214,7 @@ class profile:
         self.step_num = 0
         self.current_action = self.schedule(0)
         self._metadata, self._trace, self._events = {}, None, None
-        self._recording, self._modules, self._step_range = False, None, None
+        self._recording, self._ranges, self._step_range = False, [], None
 
     def __enter__(self):
         self.start()
@@ -226,7 +249,7 @@ class profile:
         if wanted and not self._recording:
             start_recording(**self._options)
             self._recording = True
-            self._modules = _ModuleRanges() if self.with_modules else None
+            self._ranges = [_StepRanges(), *([_ModuleRanges()] if self.with_modules else [])]
         elif self._recording and not wanted:
             self._save()
 
@@ -240,8 +263,8 @@ class profile:
             self._step_range = None
 
     def _save(self):
-        if self._modules is not None:
-            self._modules.remove()
+        for ranges in self._ranges:
+            ranges.remove()
         self._recording = False
         self._trace, self._events = stop_recording(self._options, self._metadata), None
         if self.on_trace_ready is not None:

@@ -282,6 +282,35 @@ def test_all_threads_are_recorded():
     assert len(events) == 250 and len({event.thread for event in events}) == 5
 
 
+def test_threads_that_start_meanwhile_show_their_functions():
+    def in_a_thread():
+        return rl.ones(8).exp()
+
+    with profile(with_stack=True) as prof:
+        thread = threading.Thread(target=in_a_thread, name="worker")
+        thread.start()
+        thread.join()
+    (event,) = [event for event in prof.events() if event.name == "exp"]
+    assert event.stack[0].endswith("in_a_thread") and event.thread != threading.get_native_id()
+    assert threading.getprofile() is None
+
+
+def test_loaders_and_optimizers_show():
+    data = rl.utils.data.TensorDataset(rl.randn(8, 2), rl.randn(8, 1))
+    model = rl.nn.Linear(2, 1)
+    optimizer = rl.optim.Adam(model.parameters())
+    with profile() as prof:
+        for x, y in rl.utils.data.DataLoader(data, batch_size=4):
+            F.mse_loss(model(x), y).backward()
+            optimizer.step()
+    counts = {average.key: average.count for average in prof.key_averages()}
+    assert counts["enumerate(DataLoader)#_SingleProcessDataLoaderIter.__next__"] == 3      # the last finds the end
+    assert counts["Optimizer.step#Adam.step"] == counts["adam_"] == 2
+    before = len(prof.events())
+    optimizer.step()
+    assert len(prof.events()) == before
+
+
 def test_threads_that_go_on_after_the_profile():
     """Spans that were open when a recording ended belong to no other one."""
     done = threading.Event()

@@ -38,6 +38,8 @@ class WorkersIterator(Iterator):
         loader (DataLoader): what to iterate over.
     """
 
+    _shown_as = "enumerate(DataLoader)#_MultiProcessingDataLoaderIter.__next__"
+
     def __init__(self, loader):
         super().__init__(loader)
         self.closed = False
@@ -197,7 +199,7 @@ class WorkersIterator(Iterator):
             if kind != RESUME:
                 self._results[number] = (kind, data, worker, index, states)
 
-    def __next__(self):
+    def _next_batch(self):
         result = None if self.closed else self._next_result()
         if result is None:
             self._finish()
