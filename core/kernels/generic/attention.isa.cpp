@@ -21,43 +21,61 @@ RUSHLIGHT_INLINE Vec<T> weight_of(Vec<T> x) {
     return where(hidden, Vec<T>(T(0)), exp(where(hidden, lowest, x)));
 }
 
-// The scores of one row, a vector at a time.
-template <class T>
-struct NoMask {
-    Vec<T> scale;
-    RUSHLIGHT_INLINE Vec<T> operator()(const T* p, int64_t i, int64_t count) const {
-        return load_some(p + i, count) * scale;
-    }
-};
-template <class T>
-struct AddedMask {
-    Vec<T> scale;
-    const T* mask;
-    RUSHLIGHT_INLINE Vec<T> operator()(const T* p, int64_t i, int64_t count) const {
-        return multiply_add(load_some(p + i, count), scale, load_some(mask + i, count));
-    }
-};
-template <class T>
-struct BooleanMask {
-    Vec<T> scale;
-    const uint8_t* mask;
-    RUSHLIGHT_INLINE Vec<T> operator()(const T* p, int64_t i, int64_t count) const {
-        Mask<T> seen = count == Vec<T>::width ? Mask<T>::load(mask + i) : Mask<T>::load(mask + i, count);
-        return where(seen, load_some(p + i, count) * scale, Vec<T>(-infinity<T>));
-    }
-};
-
-// f(row, keys that it sees, its scores) for each row.
+// f(offset, count) for each vector of n elements, the last of which may be partial. One call, not two: exponentials are
+// long.
 template <class T, class F>
-RUSHLIGHT_INLINE void for_each_row(const ScoreTile& t, F f) {
+RUSHLIGHT_INLINE void for_each_vector(int64_t n, F f) {
+    constexpr int64_t w = Vec<T>::width;
+    for (int64_t i = 0; i < n; i += w) f(i, n - i < w ? n - i : w);
+}
+template <class T>
+RUSHLIGHT_INLINE void store_some(Vec<T> x, T* p, int64_t count) {
+    if (count == Vec<T>::width) x.store(p);
+    else x.store(p, count);
+}
+
+// How many of the keys row r may see at all.
+RUSHLIGHT_INLINE int64_t keys_seen(const ScoreTile& t, int64_t r) {
+    int64_t n = t.causal ? t.seen + r : t.keys;
+    return n < 0 ? 0 : n > t.keys ? t.keys : n;
+}
+
+// Applies the mask to n products of row r; returns what they are still to be multiplied by. In a pass of its own, so
+// that the exponentials stand here once and not for each kind of mask.
+template <class T>
+RUSHLIGHT_INLINE Vec<T> apply_mask(const ScoreTile& t, int64_t r, int64_t n) {
+    T* x = static_cast<T*>(t.scores) + r * t.row;
     const Vec<T> scale = Vec<T>(T(t.scale));
-    for (int64_t r = 0; r < t.rows; ++r) {
-        int64_t n = t.causal ? t.seen + r : t.keys;
-        n = n < 0 ? 0 : n > t.keys ? t.keys : n;
-        if (!t.mask) f(r, n, NoMask<T>{scale});
-        else if (t.boolean) f(r, n, BooleanMask<T>{scale, static_cast<const uint8_t*>(t.mask) + r * t.mask_row});
-        else f(r, n, AddedMask<T>{scale, static_cast<const T*>(t.mask) + r * t.mask_row});
+    if (!t.mask) return scale;
+    if (t.boolean) {
+        const uint8_t* mask = static_cast<const uint8_t*>(t.mask) + r * t.mask_row;
+        for_each_vector<T>(n, [&](int64_t i, int64_t c) {
+            Mask<T> seen = c == Vec<T>::width ? Mask<T>::load(mask + i) : Mask<T>::load(mask + i, c);
+            store_some(where(seen, load_some(x + i, c) * scale, Vec<T>(-infinity<T>)), x + i, c);
+        });
+    } else {
+        const T* mask = static_cast<const T*>(t.mask) + r * t.mask_row;
+        for_each_vector<T>(n, [&](int64_t i, int64_t c) {
+            store_some(multiply_add(load_some(x + i, c), scale, load_some(mask + i, c)), x + i, c);
+        });
     }
+    return Vec<T>(T(1));
+}
+
+template <class T>
+RUSHLIGHT_INLINE T largest(const T* x, int64_t n, Vec<T> scale) {
+    constexpr int64_t w = Vec<T>::width;
+    Vec<T> a(-infinity<T>), b = a;
+    int64_t i = 0;
+    for (; i + 2 * w <= n; i += 2 * w) {
+        a = maximum(a, Vec<T>::load(x + i) * scale);
+        b = maximum(b, Vec<T>::load(x + i + w) * scale);
+    }
+    for (; i < n; i += w) {
+        int64_t c = n - i < w ? n - i : w;
+        a = maximum(a, where(first_lanes<T>(c), load_some(x + i, c) * scale, a));
+    }
+    return lane_max(maximum(a, b));
 }
 
 template <class T>
@@ -65,77 +83,56 @@ RUSHLIGHT_INLINE void fill_zeros(T* p, int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) p[i] = T(0);
 }
 
-template <class T, class Score>
-RUSHLIGHT_INLINE T largest(const T* x, int64_t n, Score score) {
-    constexpr int64_t w = Vec<T>::width;
-    Vec<T> a(-infinity<T>), b = a;
-    int64_t i = 0;
-    for (; i + 2 * w <= n; i += 2 * w) {
-        a = maximum(a, score(x, i, w));
-        b = maximum(b, score(x, i + w, w));
-    }
-    for (; i + w <= n; i += w) a = maximum(a, score(x, i, w));
-    if (i < n) b = maximum(b, where(first_lanes<T>(n - i), score(x, i, n - i), Vec<T>(-infinity<T>)));
-    return lane_max(maximum(a, b));
-}
-
 template <class T>
 void accumulate(const ScoreTile& t, const SoftmaxState& s) {
     using V = Vec<T>;
     T *tops = static_cast<T*>(s.top), *sums = static_cast<T*>(s.sum);
-    for_each_row<T>(t, [&](int64_t r, int64_t n, auto score) {
+    for (int64_t r = 0; r < t.rows; ++r) {
+        const int64_t n = keys_seen(t, r);
+        const V scale = apply_mask<T>(t, r, n);
         T* x = static_cast<T*>(t.scores) + r * t.row;
-        const T old = tops[r], found = largest<T>(x, n, score), top = found > old || found != found ? found : old;
-        if (top == -infinity<T>) return fill_zeros(x, 0, t.keys);
+        const T old = tops[r], found = largest(x, n, scale), top = found > old || found != found ? found : old;
+        if (top == -infinity<T>) {
+            fill_zeros(x, 0, t.keys);
+            continue;
+        }
         const V shift(top);
-        T sum = lane_sum(sum_tiles<T>(
-            n,
-            [&](int64_t i) {
-                V e = weight_of<T>(score(x, i, V::width) - shift);
-                e.store(x + i);
-                return e;
-            },
-            [&](int64_t i, int64_t count) {
-                V e = weight_of<T>(score(x, i, count) - shift);
-                e.store(x + i, count);
-                return e;
-            }));
+        V sum(T(0));
+        for_each_vector<T>(n, [&](int64_t i, int64_t c) {
+            V e = weight_of<T>(load_some(x + i, c) * scale - shift);
+            store_some(e, x + i, c);
+            sum += c == V::width ? e : where(first_lanes<T>(c), e, V(T(0)));
+        });
         fill_zeros(x, n, t.keys);
         if (top != old && old != -infinity<T>) {
             const T factor = weight_of<T>(V(old - top))[0];
             sums[r] *= factor;
             T* v = static_cast<T*>(s.values) + r * s.row;
-            for_each_tile<V::width>(
-                s.width, [&](int64_t i) { (V::load(v + i) * V(factor)).store(v + i); },
-                [&](int64_t i, int64_t c) { (V::load(v + i, c) * V(factor)).store(v + i, c); });
+            for_each_vector<T>(s.width,
+                               [&](int64_t i, int64_t c) { store_some(load_some(v + i, c) * V(factor), v + i, c); });
         }
         tops[r] = top;
-        sums[r] += sum;
-    });
+        sums[r] += lane_sum(sum);
+    }
 }
 
 template <class T>
 void differentiate(const ScoreTile& t, const void* lse, const void* delta, void* slopes) {
     using V = Vec<T>;
-    for_each_row<T>(t, [&](int64_t r, int64_t n, auto score) {
+    for (int64_t r = 0; r < t.rows; ++r) {
+        const int64_t n = keys_seen(t, r);
+        const V factor = apply_mask<T>(t, r, n);
         T* x = static_cast<T*>(t.scores) + r * t.row;
         T* g = static_cast<T*>(slopes) + r * t.row;
         const V shift(static_cast<const T*>(lse)[r]), offset(static_cast<const T*>(delta)[r]), scale(T(t.scale));
-        for_each_tile<V::width>(
-            n,
-            [&](int64_t i) {
-                V p = weight_of<T>(score(x, i, V::width) - shift);
-                p.store(x + i);
-                (p * (V::load(g + i) - offset) * scale).store(g + i);
-            },
-            [&](int64_t i, int64_t c) {
-                V p = weight_of<T>(score(x, i, c) - shift);
-                p.store(x + i, c);
-                (p * (V::load(g + i, c) - offset) * scale).store(g + i, c);
-            });
+        for_each_vector<T>(n, [&](int64_t i, int64_t c) {
+            V p = weight_of<T>(load_some(x + i, c) * factor - shift);
+            store_some(p, x + i, c);
+            store_some(p * (load_some(g + i, c) - offset) * scale, g + i, c);
+        });
         fill_zeros(x, n, t.keys);
         fill_zeros(g, n, t.keys);
-    });
+    }
 }
 
 template <class S>

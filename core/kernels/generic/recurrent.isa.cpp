@@ -9,27 +9,26 @@ namespace rushlight {
 inline namespace RUSHLIGHT_ISA_SPACE {
 namespace {
 
-// A vector at one place of several rows: a whole one, or the `count` lanes that are left.
+// A vector at one place of several rows: a whole one, or the lanes that are left. One kind, not two, since the functions
+// of the gates are long and would all be there twice.
 template <class T>
-struct WholePlace {
-    int64_t at;
-    RUSHLIGHT_INLINE Vec<T> load(const T* p) const { return Vec<T>::load(p + at); }
-    RUSHLIGHT_INLINE void store(T* p, Vec<T> x) const { x.store(p + at); }
-};
-template <class T>
-struct PartPlace {
+struct Place {
     int64_t at, count;
-    RUSHLIGHT_INLINE Vec<T> load(const T* p) const { return Vec<T>::load(p + at, count); }
-    RUSHLIGHT_INLINE void store(T* p, Vec<T> x) const { x.store(p + at, count); }
+    RUSHLIGHT_INLINE Vec<T> load(const T* p) const {
+        return count == Vec<T>::width ? Vec<T>::load(p + at) : Vec<T>::load(p + at, count);
+    }
+    RUSHLIGHT_INLINE void store(T* p, Vec<T> x) const {
+        if (count == Vec<T>::width) x.store(p + at);
+        else x.store(p + at, count);
+    }
 };
 
 // f(row, place) for each vector of each row.
 template <class T, class F>
 RUSHLIGHT_INLINE void for_each_place(int64_t rows, int64_t hidden, F f) {
+    constexpr int64_t w = Vec<T>::width;
     for (int64_t r = 0; r < rows; ++r)
-        for_each_tile<Vec<T>::width>(
-            hidden, [&](int64_t i) { f(r, WholePlace<T>{i}); },
-            [&](int64_t i, int64_t count) { f(r, PartPlace<T>{i, count}); });
+        for (int64_t i = 0; i < hidden; i += w) f(r, Place<T>{i, hidden - i < w ? hidden - i : w});
 }
 
 template <class T> RUSHLIGHT_INLINE T* row_of(void* p, int64_t r, int64_t step) {
@@ -41,7 +40,7 @@ template <class T> RUSHLIGHT_INLINE const T* row_of(const void* p, int64_t r, in
 
 template <class T, bool rectified>
 void plain_forward(const GateStep& s) {
-    for_each_place<T>(s.rows, s.hidden, [&](int64_t r, auto p) {
+    for_each_place<T>(s.rows, s.hidden, [&](int64_t r, Place<T> p) {
         T* state = row_of<T>(s.state, r, s.hidden);
         Vec<T> x = p.load(row_of<T>(s.gates, r, s.gates_row)) + p.load(row_of<T>(s.products, r, s.products_row));
         Vec<T> y = rectified ? maximum(x, Vec<T>(T(0))) : tanh(x);
@@ -53,7 +52,7 @@ void plain_forward(const GateStep& s) {
 
 template <class T, bool rectified>
 void plain_backward(const GateSlope& s) {
-    for_each_place<T>(s.rows, s.hidden, [&](int64_t r, auto p) {
+    for_each_place<T>(s.rows, s.hidden, [&](int64_t r, Place<T> p) {
         Vec<T> g = p.load(row_of<T>(s.grad_state, r, s.hidden));
         if (s.grad_out) g += p.load(row_of<T>(s.grad_out, r, s.grad_out_row));
         Vec<T> y = p.load(row_of<T>(s.out, r, s.out_row));
@@ -65,7 +64,7 @@ void plain_backward(const GateSlope& s) {
 template <class T>
 void lstm_forward(const GateStep& s) {
     const int64_t n = s.hidden;
-    for_each_place<T>(s.rows, n, [&](int64_t r, auto p) {
+    for_each_place<T>(s.rows, n, [&](int64_t r, Place<T> p) {
         const T *a = row_of<T>(s.gates, r, s.gates_row), *b = row_of<T>(s.products, r, s.products_row);
         T *state = row_of<T>(s.state, r, n), *cell = row_of<T>(s.cell, r, n);
         Vec<T> i = sigmoid(p.load(a) + p.load(b)), f = sigmoid(p.load(a + n) + p.load(b + n));
@@ -89,7 +88,7 @@ void lstm_forward(const GateStep& s) {
 template <class T>
 void lstm_backward(const GateSlope& s) {
     const int64_t n = s.hidden;
-    for_each_place<T>(s.rows, n, [&](int64_t r, auto p) {
+    for_each_place<T>(s.rows, n, [&](int64_t r, Place<T> p) {
         Vec<T> dy = p.load(row_of<T>(s.grad_state, r, n));
         if (s.grad_out) dy += p.load(row_of<T>(s.grad_out, r, s.grad_out_row));
         const T* from = row_of<T>(s.saved, r, s.saved_row);
@@ -110,7 +109,7 @@ template <class T>
 void gru_forward(const GateStep& s) {
     const int64_t n = s.hidden;
     const T* bias = static_cast<const T*>(s.bias);
-    for_each_place<T>(s.rows, n, [&](int64_t row, auto p) {
+    for_each_place<T>(s.rows, n, [&](int64_t row, Place<T> p) {
         const T *a = row_of<T>(s.gates, row, s.gates_row), *b = row_of<T>(s.products, row, s.products_row);
         Vec<T> from_r = p.load(b), from_z = p.load(b + n), from_n = p.load(b + 2 * n);
         if (bias) {
@@ -138,7 +137,7 @@ void gru_forward(const GateStep& s) {
 template <class T>
 void gru_backward(const GateSlope& s) {
     const int64_t n = s.hidden;
-    for_each_place<T>(s.rows, n, [&](int64_t row, auto p) {
+    for_each_place<T>(s.rows, n, [&](int64_t row, Place<T> p) {
         T* state = row_of<T>(s.grad_state, row, n);
         Vec<T> dy = p.load(state);
         if (s.grad_out) dy += p.load(row_of<T>(s.grad_out, row, s.grad_out_row));
