@@ -13,7 +13,7 @@ struct Shape {
     int64_t heads, group, length, keys, size, value_size;
 };
 const Shape shapes[] = {{1, 1, 1, 1, 1, 1},    {2, 1, 3, 5, 4, 2},    {4, 2, 7, 50, 17, 33}, {3, 3, 9, 48, 16, 48},
-                        {1, 1, 65, 385, 8, 5}, {2, 1, 64, 384, 3, 7}, {2, 2, 2, 800, 9, 4},  {1, 1, 130, 20, 5, 64},
+                        {1, 1, 97, 385, 8, 5}, {2, 1, 96, 384, 3, 7}, {2, 2, 2, 800, 9, 4},  {1, 1, 130, 20, 5, 64},
                         {2, 1, 4, 0, 3, 3},    {1, 1, 0, 4, 2, 2}};
 
 // Matrices of `rows` by `width`, one per head, with a gap behind each row.

@@ -172,10 +172,10 @@ MASKS = {
 }
 
 
-# Lengths on both sides of the kernel's blocks, of 64 queries and 384 keys.
+# Lengths on both sides of the kernel's blocks, of 96 queries and 384 keys.
 @pytest.mark.parametrize("kind", MASKS)
-@pytest.mark.parametrize("shape", [(1, 2, 65, 385, 8, 3), (2, 1, 3, 70, 5, 5), (1, 1, 130, 800, 16, 50),
-                                   (1, 1, 400, 100, 3, 8), (2, 2, 64, 384, 4, 4)])
+@pytest.mark.parametrize("shape", [(1, 2, 97, 385, 8, 3), (2, 1, 3, 70, 5, 5), (1, 1, 130, 800, 16, 50),
+                                   (1, 1, 400, 100, 3, 8), (2, 2, 96, 384, 4, 4)])
 @pytest.mark.parametrize("dtype, tolerance", [("float64", 1e-13), ("float32", 3e-5)])
 def test_blocks_give_what_all_scores_give(shape, kind, dtype, tolerance):
     b, h, n, s, e, ev = shape

@@ -17,7 +17,7 @@ namespace rushlight::kernels {
 
 namespace {
 
-constexpr int64_t block_rows = 64;            // queries
+constexpr int64_t block_rows = 96;            // queries
 constexpr int64_t block_keys = 384;           // a multiple of the panels of every instruction set
 constexpr int64_t packing_pays = 8;           // queries from which the keys are laid out anew
 constexpr int64_t thread_pays = 1 << 17;      // multiplications that are worth a thread
