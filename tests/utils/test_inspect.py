@@ -91,6 +91,28 @@ def test_summary_of_one_model_with_everything():
     assert again.total_params == 360
 
 
+def test_summary_of_recurrent_layers_and_attention():
+    class Reader(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.words, self.unused = nn.Embedding(50, 8), nn.Linear(3, 3)
+            self.lstm = nn.LSTM(8, 6, 2, batch_first=True, bidirectional=True)
+            self.attention = nn.MultiheadAttention(12, 2, batch_first=True)
+
+        def forward(self, tokens):
+            y, _ = self.lstm(self.words(tokens))
+            return self.attention(y, y, y)[0]
+
+    model = Reader()
+    found = summary(model, (7,), dtypes=[rl.int64], print_table=False)
+    rows = {row.name: row for row in found.rows}
+    assert rows["lstm"].shape_text == "[(None, 7, 12), (4, None, 6), (4, None, 6)]"
+    assert rows["attention"].parameters == sum(p.numel() for p in model.attention.parameters())
+    assert rows["unused"].shape_text == "not called"
+    assert sum(row.parameters for row in found.rows) == found.total_params
+    assert sum(row.trainable for row in found.rows) == found.trainable_params
+
+
 # ---- activation statistics -------------------------------------------------------------------------
 
 

@@ -29,16 +29,34 @@ def tensors_in(value):
 
 
 class _Row:
-    """One call of a layer: `name`, `kind`, `shapes` of its results, `parameters`, `trainable`."""
+    """One call of a layer: `name`, `kind`, `shapes` of its results, `parameters`, `trainable`, `bytes`."""
 
-    def __init__(self, name, kind, shapes, parameters, trainable):
-        self.name, self.kind, self.shapes = name, kind, shapes
-        self.parameters, self.trainable = parameters, trainable
+    def __init__(self, name, kind, results, parameters):
+        self.name, self.kind = name, kind
+        self.shapes = [tuple(tensor.shape) for tensor in results]
+        self.batch_dims = [0] * len(results)
+        self.bytes = [tensor.nbytes for tensor in results]
+        self.parameters = sum(p.numel() for p in parameters)
+        self.trainable = sum(p.numel() for p in parameters if p.requires_grad)
+
+    def compare(self, other):
+        """Finds the dimensions that follow the batch, from the same call with another batch size."""
+        for i, (shape, grown) in enumerate(zip(self.shapes, other.shapes)):
+            differs = [dim for dim, (a, b) in enumerate(zip(shape, grown)) if a != b]
+            self.batch_dims[i] = differs[0] if differs else None
+
+    @property
+    def bytes_of_one(self):
+        """What one example's results take."""
+        return sum(size // max(shape[dim], 1) if dim is not None and shape else size
+                   for size, shape, dim in zip(self.bytes, self.shapes, self.batch_dims))
 
     @property
     def shape_text(self):
-        texts = ["(" + ", ".join(["None", *[str(n) for n in shape[1:]]]) + ("," if len(shape) < 2 else "") + ")"
-                 for shape in self.shapes]
+        if not self.shapes:
+            return "not called"
+        texts = [str(tuple("None" if i == dim else n for i, n in enumerate(shape))).replace("'", "")
+                 for shape, dim in zip(self.shapes, self.batch_dims)]
         return texts[0] if len(texts) == 1 else "[" + ", ".join(texts) + "]"
 
 
@@ -50,8 +68,9 @@ class ModelSummary:
     layers' results), `params_size`.
     """
 
-    def __init__(self, title, rows, parameters, inputs, output_size):
-        self.title, self.rows, self.output_size = title, rows, output_size
+    def __init__(self, title, rows, parameters, inputs):
+        self.title, self.rows = title, rows
+        self.output_size = sum(row.bytes_of_one for row in rows)
         self.total_params = sum(p.numel() for p in parameters)
         self.trainable_params = sum(p.numel() for p in parameters if p.requires_grad)
         self.non_trainable_params = self.total_params - self.trainable_params
@@ -83,23 +102,63 @@ class ModelSummary:
         return f"<ModelSummary of {self.title}: {self.total_params:,} parameters>"
 
 
-def _inputs(input_size, input_data, dtypes):
-    if input_data is not None:
-        return tuple(input_data) if isinstance(input_data, list | tuple) else (input_data,)
+def _inputs(input_size, dtypes, batch):
     if input_size is None:
         raise ValueError("summary: neither input_size nor input_data was given; expected one of them")
     sizes = [input_size] if all(isinstance(n, int) for n in input_size) else list(input_size)
     dtypes = list(dtypes or [_C.get_default_dtype()] * len(sizes))
     if len(dtypes) != len(sizes):
         raise ValueError(f"summary: {len(dtypes)} dtypes for {len(sizes)} inputs; expected as many")
-    return tuple([_C.zeros(2, *size, dtype=dtype) for size, dtype in zip(sizes, dtypes)])
+    return tuple([_C.zeros(batch, *size, dtype=dtype) for size, dtype in zip(sizes, dtypes)])
+
+
+def _run(model, args):
+    """A row for each call of a layer, and for each that was not called and whose parameters no other row has."""
+    rows, seen, handles = [], set(), []
+
+    def add(name, module, results, recurse):
+        own = [p for p in module.parameters(recurse) if id(p) not in seen]
+        seen.update(id(p) for p in own)
+        rows.append(_Row(name, type(module).__name__, results, own))
+
+    for name, module in model.named_modules():
+        has_children = next(module.children(), None) is not None
+        if has_children and next(module.parameters(recurse=False), None) is None:
+            continue
+        handles.append(module.register_forward_hook(
+            lambda module, args, output, name=name or type(model).__name__, recurse=not has_children: add(
+                name, module, tensors_in(output), recurse)))
+    try:
+        with evaluating(model), no_grad():
+            model(*args)
+    finally:
+        for handle in handles:
+            handle.remove()
+    _add_uncalled(model, rows, seen, add)
+    return rows
+
+
+def _add_uncalled(model, rows, seen, add):
+    # Some modules read the parameters of those inside without calling them: these count with the one around.
+    first = {row.name: row for row in reversed(rows)}
+    for name, module in model.named_modules():
+        own = [p for p in module.parameters(recurse=False) if id(p) not in seen]
+        around = name
+        while around and around not in first:
+            around = around.rpartition(".")[0]
+        if own and around:
+            seen.update(id(p) for p in own)
+            first[around].parameters += sum(p.numel() for p in own)
+            first[around].trainable += sum(p.numel() for p in own if p.requires_grad)
+        elif own:
+            add(name or type(model).__name__, module, [], False)
 
 
 def summary(model, input_size=None, *, input_data=None, dtypes=None, print_table=True):
     """Prints a model's layers as Keras does: output shapes, parameters, totals, sizes for one example.
 
-    The model runs once, in evaluation mode and without recording gradients. A layer that is called twice stands
-    there twice; its parameters are counted once.
+    The model runs in evaluation mode and without recording gradients, with two batch sizes: dimensions that follow
+    it are shown as None. A layer that is called twice stands there twice; its parameters are counted once.
 
     Args:
         model (Module): the model.
@@ -138,30 +197,15 @@ def summary(model, input_size=None, *, input_data=None, dtypes=None, print_table
         >>> found.total_params
         58
     """
-    args = _inputs(input_size, input_data, dtypes)
-    rows, seen, bytes_of_one = [], set(), [0]
-
-    def note(module, _, output, name):
-        own = [p for p in module.parameters(recurse=next(module.children(), None) is None) if id(p) not in seen]
-        seen.update(id(p) for p in own)
-        results = tensors_in(output)
-        bytes_of_one[0] += sum(t.nbytes // max(t.shape[0], 1) if t.dim() else t.nbytes for t in results)
-        rows.append(_Row(name, type(module).__name__, [tuple(t.shape) for t in results],
-                         sum(p.numel() for p in own), sum(p.numel() for p in own if p.requires_grad)))
-
-    handles = []
-    for name, module in model.named_modules():
-        is_layer = next(module.children(), None) is None or any(True for _ in module.parameters(recurse=False))
-        if is_layer:
-            shown = name or type(model).__name__
-            handles.append(module.register_forward_hook(lambda m, i, o, shown=shown: note(m, i, o, shown)))
-    try:
-        with evaluating(model), no_grad():
-            model(*args)
-    finally:
-        for handle in handles:
-            handle.remove()
-    found = ModelSummary(type(model).__name__, rows, list(model.parameters()), args, bytes_of_one[0])
+    if input_data is not None:
+        args = tuple(input_data) if isinstance(input_data, list | tuple) else (input_data,)
+        rows = _run(model, args)
+    else:
+        args = _inputs(input_size, dtypes, 2)
+        rows, grown = _run(model, args), _run(model, _inputs(input_size, dtypes, 3))
+        for row, other in zip(rows, grown):
+            row.compare(other)
+    found = ModelSummary(type(model).__name__, rows, list(model.parameters()), args)
     if print_table:
         print(found)
     return found
