@@ -54,6 +54,62 @@ def blocks(nn):
     return BasicBlock, Bottleneck
 
 
+def wavenet(nn):
+    """The class WaveNet for this `nn`."""
+
+    class ResidualBlock(nn.Module):
+        def __init__(self, channels, skips, dilation):
+            super().__init__()
+            self.filter = nn.Conv1d(channels, channels, 2, dilation=dilation)
+            self.gate = nn.Conv1d(channels, channels, 2, dilation=dilation)
+            self.residual = nn.Conv1d(channels, channels, 1)
+            self.skip = nn.Conv1d(channels, skips, 1)
+
+        def forward(self, x, length):
+            y = self.filter(x).tanh() * self.gate(x).sigmoid()
+            return self.residual(y) + x[:, :, -y.shape[2]:], self.skip(y[:, :, -length:])
+
+    class WaveNet(nn.Module):
+        """van den Oord et al. 2016, small: 256 levels, stacks of dilations 1, 2, 4, ..."""
+
+        def __init__(self, stacks=2, layers=10, channels=32, skips=256, levels=256):
+            super().__init__()
+            dilations = [2**layer for layer in range(layers)] * stacks
+            self.seen = sum(dilations) + 1               # inputs beyond its own that an output sees
+            self.causal = nn.Conv1d(levels, channels, 2)
+            self.blocks = nn.ModuleList(ResidualBlock(channels, skips, dilation) for dilation in dilations)
+            self.head = nn.Sequential(nn.ReLU(), nn.Conv1d(skips, skips, 1), nn.ReLU(), nn.Conv1d(skips, levels, 1))
+
+        def forward(self, x):
+            length = x.shape[2] - self.seen
+            x, total = self.causal(x), 0
+            for block in self.blocks:
+                x, skip = block(x, length)
+                total = skip + total
+            return self.head(total)
+
+    return WaveNet
+
+
+def dcgan(nn, width=64):
+    """A generator and a discriminator of 64x64 pictures."""
+
+    def up(inputs, outputs, *place):
+        return nn.ConvTranspose2d(inputs, outputs, 4, *place, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(True)
+
+    def down(inputs, outputs):
+        return nn.Conv2d(inputs, outputs, 4, 2, 1, bias=False), nn.BatchNorm2d(outputs), nn.LeakyReLU(0.2, True)
+
+    generator = nn.Sequential(
+        *up(100, 8 * width, 1, 0), *up(8 * width, 4 * width, 2, 1), *up(4 * width, 2 * width, 2, 1),
+        *up(2 * width, width, 2, 1), nn.ConvTranspose2d(width, 3, 4, 2, 1, bias=False), nn.Tanh())
+    discriminator = nn.Sequential(
+        nn.Conv2d(3, width, 4, 2, 1, bias=False), nn.LeakyReLU(0.2, True), *down(width, 2 * width),
+        *down(2 * width, 4 * width), *down(4 * width, 8 * width), nn.Conv2d(8 * width, 1, 4, 1, 0, bias=False),
+        nn.Flatten(0))
+    return generator, discriminator
+
+
 @cache
 def models(nn):
     """The networks for this `nn`: `lenet()`, `resnet18()`, `mlp()` and so on make new ones."""
@@ -88,56 +144,9 @@ def models(nn):
             nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
         )  # fmt: skip
 
-    class ResidualBlock(nn.Module):
-        def __init__(self, channels, skips, dilation):
-            super().__init__()
-            self.filter = nn.Conv1d(channels, channels, 2, dilation=dilation)
-            self.gate = nn.Conv1d(channels, channels, 2, dilation=dilation)
-            self.residual = nn.Conv1d(channels, channels, 1)
-            self.skip = nn.Conv1d(channels, skips, 1)
-
-        def forward(self, x, length):
-            y = self.filter(x).tanh() * self.gate(x).sigmoid()
-            return self.residual(y) + x[:, :, -y.shape[2]:], self.skip(y[:, :, -length:])
-
-    class WaveNet(nn.Module):
-        """van den Oord et al. 2016, small: 256 levels, stacks of dilations 1, 2, 4, ..."""
-
-        def __init__(self, stacks=2, layers=10, channels=32, skips=256, levels=256):
-            super().__init__()
-            dilations = [2**layer for layer in range(layers)] * stacks
-            self.seen = sum(dilations) + 1               # inputs beyond its own that an output sees
-            self.causal = nn.Conv1d(levels, channels, 2)
-            self.blocks = nn.ModuleList(ResidualBlock(channels, skips, dilation) for dilation in dilations)
-            self.head = nn.Sequential(nn.ReLU(), nn.Conv1d(skips, skips, 1), nn.ReLU(), nn.Conv1d(skips, levels, 1))
-
-        def forward(self, x):
-            length = x.shape[2] - self.seen
-            x, total = self.causal(x), 0
-            for block in self.blocks:
-                x, skip = block(x, length)
-                total = skip + total
-            return self.head(total)
-
-    def dcgan(width=64):
-        def up(inputs, outputs, *place):
-            return nn.ConvTranspose2d(inputs, outputs, 4, *place, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(True)
-
-        def down(inputs, outputs):
-            return nn.Conv2d(inputs, outputs, 4, 2, 1, bias=False), nn.BatchNorm2d(outputs), nn.LeakyReLU(0.2, True)
-
-        generator = nn.Sequential(
-            *up(100, 8 * width, 1, 0), *up(8 * width, 4 * width, 2, 1), *up(4 * width, 2 * width, 2, 1),
-            *up(2 * width, width, 2, 1), nn.ConvTranspose2d(width, 3, 4, 2, 1, bias=False), nn.Tanh())
-        discriminator = nn.Sequential(
-            nn.Conv2d(3, width, 4, 2, 1, bias=False), nn.LeakyReLU(0.2, True), *down(width, 2 * width),
-            *down(2 * width, 4 * width), *down(4 * width, 8 * width), nn.Conv2d(8 * width, 1, 4, 1, 0, bias=False),
-            nn.Flatten(0))
-        return generator, discriminator
-
     return SimpleNamespace(
-        dcgan=dcgan,
-        wavenet=WaveNet,
+        dcgan=lambda: dcgan(nn),
+        wavenet=wavenet(nn),
         lenet=lenet,
         resnet18=lambda: ResNet(BasicBlock, (2, 2, 2, 2)),
         resnet50=lambda: ResNet(Bottleneck, (3, 4, 6, 3)),

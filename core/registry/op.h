@@ -83,7 +83,7 @@ struct Op {
     std::vector<std::string> paths;
     bool has_in_place = false, has_out = false;
     uint64_t saved_inputs = 0;                                // parameters that are saved whatever needs a gradient
-    std::vector<std::pair<int, int>> saved_if;                // (saved parameter, one that must need a gradient or ~flag)
+    std::vector<std::pair<int, int>> saved_if;                // (saved parameter, one that needs a gradient, or ~flag)
     bool saves_result[4] = {};
     uint64_t tensor_params = 0;                               // parameters that may be a tensor or a list of tensors
 };
