@@ -1,5 +1,6 @@
 """A flame graph as one SVG file: wide is slow, below is what was called. It needs no network and no other file."""
-from html import escape
+import html
+import re
 
 _WIDTH, _ROW, _LETTER, _TOP, _MARGIN = 1200, 18, 6.7, 54, 10
 #: Blocks narrower than this many pixels are left out.
@@ -62,6 +63,14 @@ window.addEventListener('keydown', e => {
   if (e.key === 'Escape') zoom(blocks[0]);
 });
 """
+
+
+#: Characters that XML has no place for, whatever a user calls his ranges.
+_NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def escape(text):
+    return html.escape(_NOT_XML.sub("?", text))
 
 
 class Block:

@@ -15,7 +15,7 @@ from rushlight.autograd.profiler_util import EventList, FunctionEvent
 Row = namedtuple("Row", "kind name parent start end sequence memory peak given results")
 
 _EVENTS = ("op", "backward", "range")
-_CATEGORIES = {"op": "cpu_op", "kernel": "kernel", "backward": "cpu_op", "range": "user_annotation",
+_CATEGORIES = {"op": "cpu_op", "kernel": "cpu_kernel", "backward": "cpu_op", "range": "user_annotation",
                "frame": "python_function"}
 
 
@@ -198,5 +198,5 @@ class Trace:
                 block.time += row.end - row.start
                 block.calls += 1
         root.sum_up()
-        with open(path, "w") as file:
+        with open(path, "w", encoding="utf-8") as file:
             file.write(_flame_graph.svg(root))

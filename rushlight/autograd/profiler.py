@@ -191,6 +191,8 @@ class record_function:
     """
 
     def __init__(self, name, args=None):
+        if not isinstance(name, str):
+            raise TypeError(f"record_function: argument 'name' must be str, not {type(name).__name__}")
         self.name, self.args = name, args
         self._token = -1
 

@@ -245,7 +245,7 @@ class EventList(list):
         supported = self.supported_export_stacks_metrics()
         if metric not in supported:
             raise ValueError(f"export_stacks: metric={metric!r} is not supported; expected one of {supported}")
-        with open(path, "w") as file:
+        with open(path, "w", encoding="utf-8") as file:
             for event in self:
                 amount = int(getattr(event, metric))
                 if event.stack and amount > 0:

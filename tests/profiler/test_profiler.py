@@ -412,6 +412,21 @@ def prof_twice():
     return rl.autograd.profiler.profile()
 
 
+def test_names_that_are_no_xml(tmp_path):
+    with profile() as prof:
+        for name in ("a < b & \"c\"", "größer \u2028", "\x01\x1f"):
+            with record_function(name):
+                pass
+    prof.export_flame_graph(tmp_path / "flames.svg", "\ufffe")
+    found = {block.get("data-n") for block in ElementTree.parse(tmp_path / "flames.svg").iter() if block.get("data-n")}
+    assert found == {"?", "a < b & \"c\"", "größer \u2028", "??"}
+    prof.export_chrome_trace(tmp_path / "trace.json")
+    assert any(event["name"] == "\x01\x1f" for event in
+               json.loads((tmp_path / "trace.json").read_text())["traceEvents"])
+    with pytest.raises(TypeError, match="must be str, not int"):
+        record_function(3)
+
+
 @record_function("decorated")
 def decorated(x):
     return x.exp()

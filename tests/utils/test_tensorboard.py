@@ -264,6 +264,15 @@ def test_graph(tmp_path, accumulator):
         assert all(name in nodes for name in node.input)
 
 
+def test_graph_takes_no_other_watcher_away(tmp_path):
+    from rushlight.utils.inspect import detect_nonfinite
+    with SummaryWriter(tmp_path) as writer, detect_nonfinite():
+        with pytest.raises(RuntimeError, match="watched already"):
+            writer.add_graph(Small(), rl.rand(2, 4))
+        with pytest.raises(RuntimeError, match=r"^log: "):
+            rl.zeros(1).log()
+
+
 def test_graph_of_inputs_that_are_no_floats(tmp_path, accumulator):
     model = rl.nn.Sequential(rl.nn.Embedding(10, 4), rl.nn.Linear(4, 2))
     with SummaryWriter(tmp_path) as writer:

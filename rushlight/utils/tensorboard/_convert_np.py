@@ -20,6 +20,6 @@ def make_np(x):
         return np.array([make_np(one).item() if isinstance(one, Tensor) else one for one in x])
     if isinstance(x, np.ndarray):
         return x
-    if np.isscalar(x):
+    if np.isscalar(x) and not isinstance(x, str | bytes):
         return np.array([x])
     raise NotImplementedError(f"SummaryWriter: got a {type(x).__name__}; expected a Tensor, an array or a number")

@@ -1,4 +1,6 @@
 """A model's graph as one call of it shows it: operators, in the modules that called them."""
+import contextlib
+
 from rushlight import _C
 from rushlight.autograd.grad_mode import no_grad
 from rushlight.nn.modules._global_hooks import register_module_forward_hook, register_module_forward_pre_hook
@@ -79,6 +81,15 @@ def _tensors(values):
     return [tensor for value in values for tensor in _tensors(value)]
 
 
+@contextlib.contextmanager
+def _watched(graph):
+    _C._watch_calls(graph.before, graph.after)
+    try:
+        yield
+    finally:
+        _C._watch_calls(None, None)
+
+
 def graph(model, args, verbose=False):
     """The graph of `model(*args)`.
 
@@ -101,11 +112,9 @@ def graph(model, args, verbose=False):
                register_module_forward_hook(noted.leave, always_call=True)]
     try:
         model.eval()
-        _C._watch_calls(noted.before, noted.after)
-        with no_grad():
+        with no_grad(), _watched(noted):
             output = model(*args)
     finally:
-        _C._watch_calls(None, None)
         for handle in handles:
             handle.remove()
         for module, mode in modes:
