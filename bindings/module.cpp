@@ -93,7 +93,6 @@ Dims ints_argument(PyObject* o, const char* op, const char* param) {
 namespace rushlight::python {
 void add_random(nb::module_& m);
 void add_device(nb::module_& m);
-void add_optim(nb::module_& m);
 void add_about(nb::module_& m);
 void add_autograd(nb::module_& m);
 void add_watching(nb::module_& m);
@@ -117,7 +116,6 @@ NB_MODULE(_C, m) {
     });
     add_device(m);
     add_random(m);
-    add_optim(m);
     add_about(m);
     add_autograd(m);
     add_watching(m);

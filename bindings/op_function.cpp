@@ -28,14 +28,19 @@ struct OpFunction {
     bool factory;                // takes device, layout, pin_memory, requires_grad besides its signature
 };
 
+struct TensorList {
+    std::vector<TensorImpl*> impls;
+    std::vector<Tensor> kept;
+};
+
 // Where converted lists live during a call.
 inline constexpr int max_lists = 5;           // col2im has five lists of ints
 
 struct Converted {
     Dims ints[max_lists];
     std::vector<double> reals;
-    std::vector<TensorImpl*> tensors;
-    std::vector<Tensor> kept;    // of a list, whose items another thread may replace while the kernel runs
+    // The tensors of each list are held: another thread may replace its items while the kernel runs.
+    std::vector<TensorList> tensors;
     int used_ints = 0;
 };
 
@@ -49,18 +54,20 @@ bool convert_list(const Op& op, const Param& p, PyObject* o, Value* v, Converted
     bool sequence = PyTuple_Check(o) || PyList_Check(o);
     if (p.types & type_tensors) {
         if (!sequence) return false;
+        TensorList list;
         Py_ssize_t n = PySequence_Fast_GET_SIZE(o);
-        held.tensors.reserve(size_t(n));
-        held.kept.reserve(size_t(n));
+        list.impls.reserve(size_t(n));
+        list.kept.reserve(size_t(n));
         for (Py_ssize_t i = 0; i < n; ++i) {
             PyObject* item = PySequence_Fast_GET_ITEM(o, i);
             if (!is_tensor(item))
                 fail(ErrorKind::type, op.parsed.name, ": element ", i, " of argument '", p.name,
                      "' must be Tensor, not ", type_name(item));
-            held.tensors.push_back(impl_of(item));
-            held.kept.push_back(tensor_of(item));
+            list.impls.push_back(impl_of(item));
+            list.kept.push_back(tensor_of(item));
         }
-        *v = Value(std::span<TensorImpl* const>(held.tensors));
+        *v = Value(std::span<TensorImpl* const>(list.impls));
+        held.tensors.push_back(std::move(list));         // the memory that the value points to stays where it is
         return true;
     }
     if ((p.types & type_ints) && held.used_ints < max_lists && to_ints(o, &held.ints[held.used_ints])) {
@@ -268,6 +275,7 @@ PyObject* wrap_results(const OpFunction& f, Call& c) {
         for (size_t i = 0; tuple && i < c.list.size(); ++i) PyTuple_SET_ITEM(tuple, Py_ssize_t(i), wrap(c.list[i]));
         return tuple;
     }
+    if (f.op->kind == Kind::update) Py_RETURN_NONE;
     if (f.op->parsed.return_names.empty()) return wrap(c.out[0]);
     int n = int(f.op->parsed.return_names.size());
     PyObject* tuple = f.result_type ? PyStructSequence_New(reinterpret_cast<PyTypeObject*>(f.result_type))

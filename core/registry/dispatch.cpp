@@ -28,7 +28,7 @@ int64_t work_of(const Call& c) {
     int64_t work = 0;
     for (int i = 0; i < c.results; ++i) work += c.out[size_t(i)].defined() ? c.out[size_t(i)].numel() : 0;
     for (size_t i = 0, n = c.op.parsed.params.size(); i < n; ++i)
-        if (c.args[i].tag == Tag::tensor) work += c.args[i].tensor_->numel;
+        for (TensorImpl* t : c.args[i].to_tensors()) work += t->numel;
     return work;
 }
 
@@ -138,6 +138,24 @@ void dispatch_into(Call& c, bool recording) {
     if (recording) tape_observer.record(c);
 }
 
+// An update writes into tensors of its lists, and no derivative sees it.
+void dispatch_update(Call& c) {
+    auto for_each_overwritten = [&](auto f) {
+        for (uint64_t left = c.op.overwritten_params; left; left &= left - 1) {
+            int param = std::countr_zero(left), place = 0;
+            for (TensorImpl* t : c.args[param].to_tensors()) f(*t, c.op.parsed.params[size_t(param)].name, place++);
+        }
+    };
+    for_each_overwritten([&](TensorImpl& t, const std::string& param, int place) {
+        require(!t.storage->read_only(), ErrorKind::runtime, c.name(), ": ", param, "[", place,
+                "] shares read-only memory and can't be written");
+        require(!overlaps_itself(t), ErrorKind::runtime, c.name(), ": ", param, "[", place, "] of shape ", t.sizes,
+                " and stride ", t.strides, " has several elements in one place; clone() it before writing");
+    });
+    run_kernel(c);
+    for_each_overwritten([](TensorImpl& t, const std::string&, int) { t.storage->bump(); });
+}
+
 // Copies a finished result to the call's destination.
 void deliver(Call& c, const Tensor& value) {
     c.results = 0;
@@ -212,6 +230,7 @@ static void pass(Call& c) {
     if (mode.autocast && c.op.autocast != Autocast::keep && !c.destination) [[unlikely]] return dispatch_cast(c);
     if (c.op.compose) return dispatch_composite(c);
     c.op.infer(c);
+    if (c.op.kind == Kind::update) [[unlikely]] return dispatch_update(c);
     bool recording = mode.grad && any_requires_grad(c);
     if (c.destination) return c.results ? dispatch_into(c, recording) : dispatch_unsized(c, recording);
     if (c.op.kind == Kind::view) {

@@ -44,6 +44,14 @@ void close_saves(Op& op) {
     }
 }
 
+void close_overwrites(Op& op) {
+    for (const std::string& name : words(op.overwrites)) {
+        int param = op.parsed.find(name);
+        require(param >= 0, ErrorKind::runtime, op.id, ": overwrites '", name, "', which is no parameter");
+        op.overwritten_params |= uint64_t(1) << param;
+    }
+}
+
 std::vector<Op*> close_registry() {
     std::vector<Op*> ops;
     for (auto [op, id] : pending()) {
@@ -57,6 +65,7 @@ std::vector<Op*> close_registry() {
                 op->has_in_place = true;
         }
         close_saves(*op);
+        close_overwrites(*op);
         for (size_t i = 0; i < op->parsed.params.size(); ++i)
             if (op->parsed.params[i].types & (type_tensor | type_tensors)) op->tensor_params |= uint64_t(1) << i;
         ops.push_back(op);
@@ -70,7 +79,7 @@ std::vector<Op*> close_registry() {
 Registrar::Registrar(Op* op, const char* id) { pending().emplace_back(op, id); }
 
 const char* name_of(Kind kind) {
-    const char* const names[] = {"pointwise", "reduction", "view", "opaque", "random"};
+    const char* const names[] = {"pointwise", "reduction", "view", "opaque", "random", "update"};
     return names[int(kind)];
 }
 

@@ -14,8 +14,9 @@ namespace rushlight {
 struct Call;
 struct Vjp;
 
-// What the fuser and the planner need to know of an operator.
-enum class Kind : uint8_t { pointwise, reduction, view, opaque, random };
+// What the fuser and the planner need to know of an operator. An update overwrites tensors of lists that it is given,
+// as optimizers do, outside of the tape; it has no result.
+enum class Kind : uint8_t { pointwise, reduction, view, opaque, random, update };
 const char* name_of(Kind kind);
 
 // What runs a call. Where several implementations could, as of products and convolutions, the function chooses among
@@ -74,6 +75,7 @@ struct Op {
     bool writes_first = false;       // the natural form overwrites its first argument: copy_, normal_
     bool updates_first = false;      // the result is the first argument, changed in places: only those are written
     bool writes_one_value = false;   // every element comes out equal: the destination may have several in one place
+    const char* overwrites = "";     // of an update: the parameters whose tensors it overwrites, by spaces
     Autocast autocast = Autocast::keep;
     const void* family = nullptr;    // what the family's rules need to know of this member
 
@@ -86,6 +88,7 @@ struct Op {
     std::vector<std::pair<int, int>> saved_if;                // (saved parameter, one that needs a gradient, or ~flag)
     bool saves_result[4] = {};
     uint64_t tensor_params = 0;                               // parameters that may be a tensor or a list of tensors
+    uint64_t overwritten_params = 0;
 };
 
 class Registrar {

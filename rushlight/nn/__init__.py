@@ -1,4 +1,6 @@
 """Neural networks: modules, their parameters, and functions."""
-from rushlight.nn import attention, functional, init, parameter, utils
+from rushlight.nn import attention, functional, init, parallel, parameter, utils
 from rushlight.nn.modules import *
-from rushlight.nn.parameter import Buffer, Parameter
+from rushlight.nn.modules.utils import factory_kwargs
+from rushlight.nn.parallel import DataParallel
+from rushlight.nn.parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter

@@ -1,8 +1,10 @@
 """Adagrad."""
 from rushlight.functional._core import core
-from rushlight.optim.optimizer import FusedOptimizer
+from rushlight.optim.optimizer import FusedOptimizer, check_options, scalar
 
 __all__ = ["Adagrad"]
+
+_update = core._groups["_ops"]["adagrad_update"]
 
 
 class Adagrad(FusedOptimizer):
@@ -34,31 +36,29 @@ class Adagrad(FusedOptimizer):
 
     def __init__(self, params, lr=1e-2, lr_decay=0, weight_decay=0, initial_accumulator_value=0, eps=1e-10,
                  foreach=None, *, maximize=False, differentiable=False, fused=None):
-        for name, value in (("lr_decay", lr_decay), ("initial_accumulator_value", initial_accumulator_value)):
-            if not value >= 0.0:
-                raise ValueError(f"Invalid {name} value: {value}")
+        check_options(lr_decay=lr_decay, initial_accumulator_value=initial_accumulator_value)
         super().__init__(params, {
             "lr": lr, "lr_decay": lr_decay, "eps": eps, "weight_decay": weight_decay,
             "initial_accumulator_value": initial_accumulator_value, "foreach": foreach, "maximize": maximize,
             "differentiable": differentiable, "fused": fused})
         # As in PyTorch, the state exists before the first step.
         for group in self.param_groups:
-            self._states(group["params"], lambda param, group=group: self._first_state(group, param))
+            self._columns(group, group["params"])
 
     def _first_state(self, group, param):
-        total = core.full_like(param, group["initial_accumulator_value"], requires_grad=False)
-        return {"step": core.tensor(0.0, dtype=core.float32), "sum": total}
+        first = group["initial_accumulator_value"]
+        first = complex(first, first) if param.is_complex() else first
+        return {"step": scalar(0.0), "sum": core.full_like(param, first, requires_grad=False)}
+
+    def share_memory(self):
+        """Put the state into memory that processes share: refuses, since tensors are sent to processes by value.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError(
+            "share_memory: memory shared between processes is out of scope; docs/out-of-scope.md says why")
 
     def _update(self, group, params, grads):
-        states = self._states(params, lambda param: self._first_state(group, param))
-        core.optim.adagrad_(
-            params,
-            grads,
-            [state["sum"] for state in states],
-            [state["step"] for state in states],
-            float(group["lr"]),
-            float(group["lr_decay"]),
-            float(group["weight_decay"]),
-            float(group["eps"]),
-            group["maximize"],
-        )
+        _update(params, grads, *self._columns(group, params, "sum", "step"), group["lr"], group["lr_decay"],
+                group["weight_decay"], group["eps"], group["maximize"])

@@ -1,8 +1,10 @@
 """Adam and AdamW."""
-from rushlight.functional._core import core
-from rushlight.optim.optimizer import FusedOptimizer
+from rushlight.functional._core import Tensor, core
+from rushlight.optim.optimizer import FusedOptimizer, check_options
 
 __all__ = ["Adam", "AdamW"]
+
+_update = core._groups["_ops"]["adam_update"]
 
 
 class Adam(FusedOptimizer):
@@ -49,9 +51,9 @@ class Adam(FusedOptimizer):
         fused=None,
         decoupled_weight_decay=False,
     ):
-        for i, beta in enumerate(betas):
-            if not 0.0 <= beta < 1.0:
-                raise ValueError(f"Invalid beta parameter at index {i}: {beta}")
+        check_options(betas=betas)
+        if isinstance(lr, Tensor) and foreach and not capturable:
+            raise ValueError("lr as a Tensor is not supported for capturable=False and foreach=True")
         super().__init__(
             params,
             {
@@ -69,31 +71,14 @@ class Adam(FusedOptimizer):
             },
         )
 
+    def _first_state(self, group, param):
+        return self._zeros(param, "exp_avg", "exp_avg_sq", *["max_exp_avg_sq"] * bool(group["amsgrad"]))
+
     def _update(self, group, params, grads):
-        amsgrad = group["amsgrad"]
-
-        def first_state(param):
-            names = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if amsgrad else ("exp_avg", "exp_avg_sq")
-            zeros = {name: core.zeros_like(param, requires_grad=False) for name in names}
-            return {"step": core.tensor(0.0, dtype=core.float32), **zeros}
-
-        states = self._states(params, first_state)
-        beta1, beta2 = group["betas"]
-        core.optim.adam_(
-            params,
-            grads,
-            [state["exp_avg"] for state in states],
-            [state["exp_avg_sq"] for state in states],
-            [state["max_exp_avg_sq"] for state in states] if amsgrad else None,
-            [state["step"] for state in states],
-            float(group["lr"]),
-            float(beta1),
-            float(beta2),
-            float(group["eps"]),
-            float(group["weight_decay"]),
-            group["decoupled_weight_decay"],
-            group["maximize"],
-        )
+        means, squares, steps = self._columns(group, params, "exp_avg", "exp_avg_sq", "step")
+        largest = self._columns(group, params, "max_exp_avg_sq")[0] if group["amsgrad"] else None
+        _update(params, grads, means, squares, largest, steps, group["lr"], *group["betas"], group["eps"],
+                group["weight_decay"], group["decoupled_weight_decay"], group["maximize"])
 
 
 class AdamW(Adam):

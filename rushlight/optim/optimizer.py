@@ -433,8 +433,38 @@ def _fitted(param, value, key=None):
     return value
 
 
+def check_options(**options):
+    """Refuse options that are out of range, as PyTorch does.
+
+    Args:
+        options: by name; `betas` are in [0, 1), all others at least 0. None stands for an option that is not there.
+
+    Raises:
+        ValueError: one is out of range, or a rate in a tensor is not one number.
+    """
+    if isinstance(options.get("lr"), Tensor) and options["lr"].numel() != 1:
+        raise ValueError("Tensor lr must be 1-element")
+    texts = {"lr": "learning rate", "eps": "epsilon value"}
+    for name, value in options.items():
+        if name == "betas":
+            for i, beta in enumerate(value):
+                if not 0.0 <= beta < 1.0:
+                    raise ValueError(f"Invalid beta parameter at index {i}: {beta}")
+        elif value is not None and not float(value) >= 0.0:
+            raise ValueError(f"Invalid {texts.get(name, f'{name} value')}: {value}")
+
+
+def scalar(value):
+    """A number as the state keeps it: a tensor, which dict and file hold like any other.
+
+    Args:
+        value (float): the number.
+    """
+    return core.tensor(float(value), dtype=core.float64 if core.get_default_dtype() == core.float64 else core.float32)
+
+
 class FusedOptimizer(Optimizer):
-    """Optimizers whose update of a whole group is one native call; a subclass defines `_update`.
+    """Optimizers whose update of a whole group is one native call; a subclass defines `_update` and `_first_state`.
 
     Args:
         params (iterable): as for `Optimizer`.
@@ -442,16 +472,19 @@ class FusedOptimizer(Optimizer):
 
     Raises:
         ValueError: an option is out of range.
-        RuntimeError: an option asks for something that is not there.
+        RuntimeError: an option asks for something that is not there, or two contradict each other.
     """
 
+    #: State that is one number; PyTorch before 1.12 wrote Python numbers.
+    _numbers = ("step",)
+
     def __init__(self, params, defaults):
-        for name in ("lr", "eps", "weight_decay", "momentum"):
-            value = defaults.get(name)
-            if value is not None and not float(value) >= 0.0:
-                text = {"lr": "learning rate", "eps": "epsilon value", "momentum": "momentum value",
-                        "weight_decay": "weight_decay value"}[name]
-                raise ValueError(f"Invalid {text}: {value}")
+        numbers = ("lr", "eps", "weight_decay", "momentum")
+        check_options(**{name: defaults[name] for name in numbers if not isinstance(defaults.get(name, ()), tuple)})
+        if defaults.get("fused"):
+            for name in ("differentiable", "foreach"):
+                if defaults.get(name):
+                    raise RuntimeError(f"{type(self).__name__}: fused=True and {name}=True exclude each other")
         if defaults.get("differentiable"):
             raise RuntimeError(f"{type(self).__name__}: differentiable=True is not supported; expected False")
         super().__init__(params, defaults)
@@ -459,9 +492,9 @@ class FusedOptimizer(Optimizer):
     def __setstate__(self, state):
         super().__setstate__(state)
         for values in self.state.values():
-            # PyTorch before 1.12 counted steps in Python numbers.
-            if "step" in values and not isinstance(values["step"], Tensor):
-                values["step"] = core.tensor(float(values["step"]), dtype=core.float32)
+            for name in self._numbers:
+                if name in values and not isinstance(values[name], Tensor):
+                    values[name] = scalar(values[name])
 
     def step(self, closure=None):
         """Update the parameters from their gradients; those without a gradient stay.
@@ -486,13 +519,16 @@ class FusedOptimizer(Optimizer):
                 self._update(group, params, grads)
         return loss
 
-    def _states(self, params, make):
-        # The state of each parameter; `make` gives the first state of one.
+    def _columns(self, group, params, *names):
+        # The state of all parameters by name, one list each; where a parameter has none yet, its first state is made.
         state = self.state
-        found = []
-        for param in params:
-            values = state[param]
+        found = [state[param] for param in params]
+        for param, values in zip(params, found):
             if not values:
-                values.update(make(param))
-            found.append(values)
-        return found
+                values.update(self._first_state(group, param))
+        return [[values[name] for values in found] for name in names]
+
+    def _zeros(self, param, *names):
+        # A first state of zeros, and a count of steps.
+        zeros = {name: core.zeros_like(param, requires_grad=False) for name in names}
+        return {"step": scalar(0.0), **zeros}

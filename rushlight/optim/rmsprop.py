@@ -1,8 +1,10 @@
 """RMSprop."""
 from rushlight.functional._core import core
-from rushlight.optim.optimizer import FusedOptimizer
+from rushlight.optim.optimizer import FusedOptimizer, check_options
 
 __all__ = ["RMSprop"]
+
+_update = core._groups["_ops"]["rmsprop_update"]
 
 
 class RMSprop(FusedOptimizer):
@@ -35,33 +37,19 @@ class RMSprop(FusedOptimizer):
 
     def __init__(self, params, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0, momentum=0, centered=False,
                  capturable=False, foreach=None, maximize=False, differentiable=False):
-        if not alpha >= 0.0:
-            raise ValueError(f"Invalid alpha value: {alpha}")
+        check_options(alpha=alpha)
         super().__init__(params, {
             "lr": lr, "momentum": momentum, "alpha": alpha, "eps": eps, "centered": centered,
             "weight_decay": weight_decay, "capturable": capturable, "foreach": foreach, "maximize": maximize,
             "differentiable": differentiable})
 
+    def _first_state(self, group, param):
+        options = ["momentum_buffer"] * (group["momentum"] > 0) + ["grad_avg"] * bool(group["centered"])
+        return self._zeros(param, "square_avg", *options)
+
     def _update(self, group, params, grads):
-        centered, momentum = group["centered"], float(group["momentum"])
-
-        def first_state(param):
-            names = ["square_avg"] + ["momentum_buffer"] * (momentum > 0) + ["grad_avg"] * bool(centered)
-            zeros = {name: core.zeros_like(param, requires_grad=False) for name in names}
-            return {"step": core.tensor(0.0, dtype=core.float32), **zeros}
-
-        states = self._states(params, first_state)
-        core.optim.rmsprop_(
-            params,
-            grads,
-            [state["square_avg"] for state in states],
-            [state["grad_avg"] for state in states] if centered else None,
-            [state["momentum_buffer"] for state in states] if momentum > 0 else None,
-            [state["step"] for state in states],
-            float(group["lr"]),
-            float(group["alpha"]),
-            float(group["eps"]),
-            float(group["weight_decay"]),
-            momentum,
-            group["maximize"],
-        )
+        squares, steps = self._columns(group, params, "square_avg", "step")
+        means = self._columns(group, params, "grad_avg")[0] if group["centered"] else None
+        buffers = self._columns(group, params, "momentum_buffer")[0] if group["momentum"] > 0 else None
+        _update(params, grads, squares, means, buffers, steps, group["lr"], group["alpha"], group["eps"],
+                group["weight_decay"], group["momentum"], group["maximize"])

@@ -4,6 +4,8 @@ from rushlight.optim.optimizer import FusedOptimizer
 
 __all__ = ["SGD"]
 
+_update = core._groups["_ops"]["sgd_update"]
+
 
 class SGD(FusedOptimizer):
     """Stochastic gradient descent, with momentum, Nesterov's momentum and weight decay.
@@ -86,14 +88,5 @@ class SGD(FusedOptimizer):
                 self._apply(group, *chosen, dampening)
 
     def _apply(self, group, params, grads, buffers, dampening):
-        core.optim.sgd_(
-            params,
-            grads,
-            buffers,
-            float(group["lr"]),
-            float(group["momentum"]),
-            float(dampening),
-            float(group["weight_decay"]),
-            group["nesterov"],
-            group["maximize"],
-        )
+        _update(params, grads, buffers, group["lr"], group["momentum"], dampening, group["weight_decay"],
+                group["nesterov"], group["maximize"])

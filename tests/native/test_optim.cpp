@@ -1,136 +1,130 @@
-// Optimizer updates against the algorithms for one number, over several steps.
+// Updates of lists of tensors against the algorithms for one number, over several steps.
 #include "kernels/generic/optim.h"
 #include "kernels/reference/optim.h"
 #include "tests/native/kernel_check.h"
 
 using namespace rushlight;
-using reference::OptimState;
+using kernels::UpdateItem;
+using reference::Number;
 
 namespace {
 
 constexpr int64_t sizes[] = {1, 0, 7, 64, 1000, 40001};
-constexpr int count = 6;
+constexpr size_t count = 6;
+constexpr int states = 3;
 
-// Parameters, gradients and up to three state arrays per tensor.
-struct Model {
-    std::vector<Array> params, grads, first, second, third;
-    explicit Model(DType t) {
-        for (int64_t n : sizes) {
-            params.push_back(random_array(t, n));
-            grads.push_back(random_array(t, n));
-            for (auto* list : {&first, &second, &third}) {
-                list->emplace_back(t, n);
-                for (int64_t i = 0; i < n; ++i) list->back().set(i, 0);
-            }
+// Every rule with its numbers at each step, against its reference; `used` says which states the rule is given.
+template <class Numbers, class One>
+void check(DType t, kernels::UpdateRule rule, One one, std::vector<Numbers> steps, int used, const char* name) {
+    std::vector<Array> params, grads, kept[states];
+    std::vector<std::vector<Number>> exact;
+    for (int64_t n : sizes) {
+        params.push_back(random_array(t, n));
+        grads.push_back(random_array(t, n));
+        for (auto& list : kept) {
+            list.emplace_back(t, n);
+            for (int64_t i = 0; i < n; ++i) list.back().set(i, 0);
         }
+        exact.emplace_back(size_t(n) * states, Number(0));
     }
-};
-std::vector<void*> pointers(std::vector<Array>& list) {
-    std::vector<void*> p;
-    for (Array& a : list) p.push_back(a.data());
-    return p;
-}
-
-// native(list, params, grads, three states, step) against one(param, grad, state, step).
-template <class Native, class One>
-void check_steps(DType t, Native native, One one, const char* name) {
-    Model m(t);
-    std::vector<Array> wanted = m.params;
-    std::vector<std::vector<OptimState>> states;
-    for (int64_t n : sizes) states.emplace_back(static_cast<size_t>(n));
-    auto p = pointers(m.params), a = pointers(m.first), b = pointers(m.second), c = pointers(m.third);
-    std::vector<void*> grads = pointers(m.grads);
-    std::vector<const void*> g(grads.begin(), grads.end());
-    kernels::TensorList list{count, sizes, t};
+    std::vector<Array> wanted = params;
     // The reference keeps its state exact: 16-bit state is compared by the step that it was made in.
-    for (int step = 1; step <= (is_reduced(t) ? 1 : 3); ++step) {
-        native(list, p.data(), g.data(), a.data(), b.data(), c.data(), step);
-        for (size_t k = 0; k < count; ++k)
+    if (is_reduced(t)) steps.resize(1);
+    for (const Numbers& h : steps) {
+        std::vector<UpdateItem> items(count);
+        for (size_t k = 0; k < count; ++k) {
+            items[k] = {{params[k].data(), grads[k].data()}, sizes[k], t, &h};
+            for (int s = 0; s < states; ++s) items[k].arrays[2 + s] = used >> s & 1 ? kept[s][k].data() : nullptr;
             for (int64_t i = 0; i < sizes[k]; ++i)
-                wanted[k].set(i, one(wanted[k][i], m.grads[k][i], states[k][size_t(i)], step));
+                wanted[k].set(i, one(wanted[k][i], grads[k][i], &exact[k][size_t(i * states)], h));
+        }
+        kernels::update_tensors(rule, items);
     }
-    for (size_t k = 0; k < count; ++k) CHECK(close(m.params[k], wanted[k], 1, is_reduced(t) ? 2 : 10, name));
+    for (size_t k = 0; k < count; ++k) CHECK(close(params[k], wanted[k], 1, is_reduced(t) ? 2 : 20, name));
 }
 
-void check_sgd(DType t) {
+void check_gradient_steps(DType t) {
     for (int variant = 0; variant < 6; ++variant) {
-        kernels::SgdStep s{0.1};
-        s.momentum = variant >= 1 ? 0.9 : 0;
-        s.dampening = variant == 2 ? 0.3 : 0;
-        s.nesterov = variant == 3;
-        s.weight_decay = variant >= 4 ? 0.01 : 0;
-        s.maximize = variant == 5;
-        auto at = [&](int step) {
-            s.first = step == 1;
-            return s;
-        };
-        check_steps(
-            t,
-            [&](auto& l, auto p, auto g, auto a, auto, auto, int step) {
-                kernels::sgd_step(l, p, g, s.momentum != 0 ? a : nullptr, at(step));
-            },
-            [&](auto p, auto g, auto& state, int step) { return reference::sgd(p, g, state, at(step)); },
-            "sgd");
+        SgdNumbers s{{variant == 5 ? -1.0 : 1.0, variant >= 4 ? 0.01 : 0}, 0.1, variant ? 0.9 : 0,
+                     variant == 2 ? 0.7 : 1, variant > 0, variant == 3};
+        check(t, &OptimTable::sgd, reference::sgd, std::vector(3, s), variant > 0, "sgd");
     }
+    AsgdNumbers a{{1, 0.1}, 0.1, 0.999, 1};
+    check(t, &OptimTable::asgd, reference::asgd, {a, {{1, 0.1}, 0.08, 0.99, 0.5}}, 1, "asgd");
+    RpropNumbers r{1, 0.5, 1.2, 0.01, 50};
+    check(t, &OptimTable::rprop, reference::rprop, {r, {-1, 0.5, 1.2, 0.01, 50}, r}, 3, "rprop");
 }
 
-void check_adam(DType t) {
-    for (int variant = 0; variant < 5; ++variant) {
-        kernels::AdamStep s{0.01};
-        s.weight_decay = variant >= 1 ? 0.1 : 0;
-        s.decoupled = variant == 2;
-        s.amsgrad = variant >= 3;
-        s.maximize = variant == 4;
-        auto at = [&](int step) {
-            s.step = step;
-            return s;
-        };
-        check_steps(
-            t,
-            [&](auto& l, auto p, auto g, auto a, auto b, auto c, int step) {
-                kernels::adam_step(l, p, g, a, b, s.amsgrad ? c : nullptr, at(step));
-            },
-            [&](auto p, auto g, auto& state, int step) { return reference::adam(p, g, state, at(step)); },
-            "adam");
+void check_adam_family(DType t) {
+    for (int variant = 0; variant < 4; ++variant) {
+        Direction d{variant == 3 ? -1.0 : 1.0, variant ? 0.1 : 0};
+        double decay = variant == 2 ? 0.99 : 1;
+        bool amsgrad = variant >= 2;
+        check(t, &OptimTable::adam, reference::adam,
+              std::vector<AdamNumbers>{{d, 0.1, decay, 0.9, 0.999, 1e-8, 31.6, amsgrad},
+                                       {d, 0.05, decay, 0.9, 0.999, 1e-8, 22.4, amsgrad}},
+              amsgrad ? 7 : 3, "adam");
+        check(t, &OptimTable::nadam, reference::nadam,
+              std::vector<NadamNumbers>{{d, 0.01, 0.02, decay, 0.9, 0.999, 1e-8, 31.6},
+                                        {d, 0.01, 0.03, decay, 0.9, 0.999, 1e-8, 22.4}},
+              3, "nadam");
+        check(t, &OptimTable::radam, reference::radam,
+              std::vector<RadamNumbers>{{d, 0.1, decay, 0.9, 0.999, 1e-8, false},
+                                        {d, 0.001, decay, 0.9, 0.999, 1e-8, true}},
+              3, "radam");
+        check(t, &OptimTable::adamax, reference::adamax,
+              std::vector<AdamaxNumbers>{{d, 0.1, 0.9, 0.999, 1e-8}, {d, 0.05, 0.9, 0.999, 1e-8}}, 3, "adamax");
     }
 }
 
 void check_scaled(DType t) {
     for (int variant = 0; variant < 4; ++variant) {
-        kernels::RmspropStep s{0.01};
-        s.momentum = variant >= 1 ? 0.9 : 0;
         // A centred first step divides by the small difference of two near numbers: 16 bits do not hold it.
-        s.centered = variant >= 2 && !is_reduced(t);
-        s.alpha = s.centered ? 0.5 : 0.99;
-        s.weight_decay = variant == 3 ? 0.1 : 0;
-        check_steps(
-            t, [&](auto& l, auto p, auto g, auto a, auto b, auto c, int) {
-                kernels::rmsprop_step(l, p, g, a, s.centered ? b : nullptr, s.momentum != 0 ? c : nullptr, s);
-            },
-            [&](auto p, auto g, auto& state, int) { return reference::rmsprop(p, g, state, s); }, "rmsprop");
+        bool centered = variant >= 2 && !is_reduced(t);
+        RmspropNumbers s{{1, variant == 3 ? 0.1 : 0}, 0.01, centered ? 0.5 : 0.99, 1e-8, variant ? 0.9 : 0, centered};
+        check(t, &OptimTable::rmsprop, reference::rmsprop, std::vector(3, s), 1 | centered << 1 | (variant > 0) << 2,
+              "rmsprop");
     }
     // The step has the size of the rate however small the gradient is; so that one that the decay nearly cancels keeps
     // its sign in float32, the decay is a power of two.
-    kernels::AdagradStep s{0.1, 0.05, 1.0 / 128};
-    auto at = [&](int step) {
-        s.step = step;
-        return s;
-    };
-    check_steps(
-        t,
-        [&](auto& l, auto p, auto g, auto a, auto, auto, int step) {
-            kernels::adagrad_step(l, p, g, a, at(step));
-        },
-        [&](auto p, auto g, auto& state, int step) { return reference::adagrad(p, g, state, at(step)); },
-        "adagrad");
+    check(t, &OptimTable::adagrad, reference::adagrad,
+          std::vector<AdagradNumbers>{{{1, 1.0 / 128}, 0.1, 1e-10}, {{1, 1.0 / 128}, 0.09, 1e-10}}, 1, "adagrad");
+    check(t, &OptimTable::adadelta, reference::adadelta,
+          std::vector<AdadeltaNumbers>(3, {{1, 0.01}, 1, 0.9, 1e-6}), 3, "adadelta");
+}
+
+void check_others(DType t) {
+    for (double weight : {0.1, 0.9, 1.0})
+        check(t, &OptimTable::lerp, reference::lerp, std::vector<LerpNumbers>{{weight}}, 0, "lerp");
+    check(t, &OptimTable::scale, reference::scale, std::vector<ScaleNumbers>{{0.3}}, 0, "scale");
+    check(t, &OptimTable::clamp, reference::clamp, std::vector<ClampNumbers>{{-0.5, 0.25}}, 0, "clamp");
+    for (double p : {1.0, 2.0, double(INFINITY)}) {
+        std::vector<Array> arrays;
+        std::vector<UpdateItem> items;
+        for (int64_t n : sizes) arrays.push_back(random_array(t, n));
+        Number wanted = 0;
+        for (Array& a : arrays) {
+            items.push_back({{a.data()}, a.size(), t});
+            for (int64_t i = 0; i < a.size(); ++i) {
+                Number x = std::fabs(a[i]);
+                wanted = p == 1 ? wanted + x : p == 2 ? wanted + x * x : std::max(wanted, x);
+            }
+        }
+        if (p == 2) wanted = std::sqrt(wanted);
+        CHECK(std::fabs(kernels::total_norm(items, p) / wanted - 1) < 1e-6L);
+        if (arrays[3].dtype() == DType::float32) arrays[3].set(5, NAN);
+        if (t == DType::float32) CHECK(std::isnan(kernels::total_norm(items, p)));
+    }
+    CHECK(kernels::total_norm({}, 2) == 0);
 }
 
 void body() {
     set_num_threads(3);
     for (DType t : floating_dtypes) {
-        check_sgd(t);
-        check_adam(t);
+        check_gradient_steps(t);
+        check_adam_family(t);
         check_scaled(t);
+        check_others(t);
     }
 }
 

@@ -4,10 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "base/parallel.h"
 #include "kernels/generic/floats.h"
-#include "kernels/generic/optim_kernels.h"
+#include "kernels/generic/reduce_kernels.h"
 
 namespace rushlight::kernels {
 
@@ -15,87 +16,62 @@ namespace {
 
 constexpr int64_t piece_size = 1 << 15;
 
-// f(tensor, first element, elements) for every piece of every tensor.
-template <class F>
-void for_each_piece(const TensorList& list, F&& f) {
+int64_t total_of(std::span<const UpdateItem> items) {
     int64_t total = 0;
-    for (int64_t i = 0; i < list.count; ++i) total += list.sizes[i];
-    if (total <= piece_size) {
-        for (int64_t i = 0; i < list.count; ++i)
-            if (list.sizes[i]) f(i, int64_t(0), list.sizes[i]);
-        return;
-    }
-    // Threads share the elements of all tensors laid end to end, in steps of a piece; a piece ends where its
-    // tensor does.
-    parallel_for((total + piece_size - 1) / piece_size, 1, [&](int64_t from, int64_t to) {
-        int64_t begin = from * piece_size, end = std::min(total, to * piece_size), start = 0;
-        for (int64_t i = 0; i < list.count && start < end; start += list.sizes[i++]) {
-            int64_t first = std::max(begin, start) - start, last = std::min(end - start, list.sizes[i]);
-            for (; first < last; first += piece_size) f(i, first, std::min(piece_size, last - first));
-        }
-    });
+    for (const UpdateItem& item : items) total += item.n;
+    return total;
 }
 
-inline void* moved(void* const* list, int64_t i, int64_t offset, int64_t size) {
-    return list ? at(list[i], offset, size) : nullptr;
+// f(item, first element, elements) for every piece of the elements [begin, end) of all tensors laid end to end; a piece
+// ends where its tensor does.
+template <class F>
+void for_each_piece(std::span<const UpdateItem> items, int64_t begin, int64_t end, F&& f) {
+    int64_t start = 0;
+    for (const UpdateItem& item : items) {
+        if (start >= end) break;
+        int64_t first = std::max(begin, start) - start, last = std::min(end - start, item.n);
+        for (; first < last; first += piece_size) f(item, first, std::min(piece_size, last - first));
+        start += item.n;
+    }
 }
 
 }  // namespace
 
-void sgd_step(const TensorList& list, void* const* params, const void* const* grads, void* const* momentum,
-              const SgdStep& s) {
-    auto update = optim_table.active().sgd[kind_of(list.dtype)];
-    int64_t size = size_of(list.dtype);
-    SgdUpdate u{s.lr,       s.momentum, 1 - s.dampening, s.weight_decay, s.maximize ? -1.0 : 1.0,
-                s.nesterov, s.first};
-    for_each_piece(list, [&](int64_t i, int64_t o, int64_t n) {
-        update(at(params[i], o, size), at(grads[i], o, size), moved(momentum, i, o, size), n, u);
+void update_tensors(UpdateRule rule, std::span<const UpdateItem> items) {
+    const PerFloat<UpdateFn>& update = optim_table.active().*rule;
+    auto run = [&](const UpdateItem& item, int64_t first, int64_t n) {
+        void* arrays[max_update_arrays];
+        for (int k = 0; k < max_update_arrays; ++k) arrays[k] = at(item.arrays[k], first, size_of(item.dtype));
+        update[kind_of(item.dtype)](arrays, n, item.numbers);
+    };
+    int64_t total = total_of(items);
+    if (total <= piece_size) return for_each_piece(items, 0, total, run);
+    parallel_for((total + piece_size - 1) / piece_size, 1, [&](int64_t from, int64_t to) {
+        for_each_piece(items, from * piece_size, std::min(total, to * piece_size), run);
     });
 }
 
-void adam_step(const TensorList& list, void* const* params, const void* const* grads, void* const* exp_avg,
-               void* const* exp_avg_sq, void* const* max_exp_avg_sq, const AdamStep& s) {
-    auto update = optim_table.active().adam[kind_of(list.dtype)];
-    int64_t size = size_of(list.dtype);
-    double correction1 = 1 - std::pow(s.beta1, double(s.step)),
-           correction2 = 1 - std::pow(s.beta2, double(s.step));
-    AdamUpdate u{};
-    u.rate = s.lr / correction1;
-    u.beta1 = s.beta1;
-    u.beta2 = s.beta2;
-    u.eps = s.eps;
-    u.weight_decay = s.decoupled ? 0 : s.weight_decay;
-    u.decay = s.decoupled ? 1 - s.lr * s.weight_decay : 1;
-    u.inverse_root = 1 / std::sqrt(correction2);
-    u.sign = s.maximize ? -1 : 1;
-    for_each_piece(list, [&](int64_t i, int64_t o, int64_t n) {
-        update(at(params[i], o, size), at(grads[i], o, size), at(exp_avg[i], o, size),
-               at(exp_avg_sq[i], o, size), s.amsgrad ? moved(max_exp_avg_sq, i, o, size) : nullptr, n, u);
+double total_norm(std::span<const UpdateItem> items, double p) {
+    Fold fold = p == 1 ? Fold::abs_sum : p == 2 ? Fold::square_sum : Fold::abs_max;
+    const auto& rows = reduce_table.active().rows[int(fold)];
+    int64_t total = total_of(items), blocks = (total + piece_size - 1) / piece_size;
+    std::vector<double> partial(size_t(blocks), 0.0);
+    auto join = [&](double a, double b) {
+        if (fold != Fold::abs_max) return a + b;
+        return std::isnan(a) || a > b ? a : b;
+    };
+    parallel_for(blocks, 1, [&](int64_t from, int64_t to) {
+        for (int64_t block = from; block < to; ++block)
+            for_each_piece(items, block * piece_size, std::min(total, (block + 1) * piece_size),
+                           [&](const UpdateItem& item, int64_t first, int64_t n) {
+                               double one = 0;
+                               rows[kind_of(item.dtype)](at(item.arrays[0], first, size_of(item.dtype)), 1, n, &one, p);
+                               partial[size_t(block)] = join(partial[size_t(block)], one);
+                           });
     });
-}
-
-void rmsprop_step(const TensorList& list, void* const* params, const void* const* grads,
-                  void* const* square_avg, void* const* grad_avg, void* const* momentum,
-                  const RmspropStep& s) {
-    auto update = optim_table.active().rmsprop[kind_of(list.dtype)];
-    int64_t size = size_of(list.dtype);
-    RmspropUpdate u{s.lr, s.alpha, s.eps, s.weight_decay, s.momentum, s.maximize ? -1.0 : 1.0};
-    for_each_piece(list, [&](int64_t i, int64_t o, int64_t n) {
-        update(at(params[i], o, size), at(grads[i], o, size), at(square_avg[i], o, size),
-               s.centered ? moved(grad_avg, i, o, size) : nullptr,
-               s.momentum != 0 ? moved(momentum, i, o, size) : nullptr, n, u);
-    });
-}
-
-void adagrad_step(const TensorList& list, void* const* params, const void* const* grads, void* const* sum,
-                  const AdagradStep& s) {
-    auto update = optim_table.active().adagrad[kind_of(list.dtype)];
-    int64_t size = size_of(list.dtype);
-    AdagradUpdate u{s.lr / (1 + double(s.step - 1) * s.lr_decay), s.eps, s.weight_decay,
-                    s.maximize ? -1.0 : 1.0};
-    for_each_piece(list, [&](int64_t i, int64_t o, int64_t n) {
-        update(at(params[i], o, size), at(grads[i], o, size), at(sum[i], o, size), n, u);
-    });
+    double result = 0;
+    for (double one : partial) result = join(result, one);
+    return p == 2 ? std::sqrt(result) : result;
 }
 
 }  // namespace rushlight::kernels

@@ -1,52 +1,41 @@
-// One optimizer step over many tensors in one call. Each list holds `count` pointers to contiguous tensors of
-// sizes[i] elements of one dtype: float32, float64, or 16-bit floating (whose state has the same dtype; the
-// arithmetic is float32's).
+// Updates of many tensors in one call: the optimizers' steps, and what else changes lists of parameters or gradients.
 #pragma once
 
+#include <span>
+
 #include "base/dtype.h"
+#include "kernels/generic/optim_kernels.h"
 
 namespace rushlight::kernels {
 
-struct TensorList {
-    int64_t count;
-    const int64_t* sizes;
+// One tensor of an update: contiguous arrays of n elements of one floating dtype. 16-bit elements are computed in
+// float32.
+struct UpdateItem {
+    void* arrays[max_update_arrays] = {};
+    int64_t n = 0;
+    DType dtype = DType::float32;
+    const void* numbers = nullptr;                   // of the rule's own kind
+};
+
+using UpdateRule = PerFloat<UpdateFn> OptimTable::*;
+
+void update_tensors(UpdateRule rule, std::span<const UpdateItem> items);
+
+// The p-norm (p: 1, 2 or infinity) of the elements of all tensors; reads arrays[0].
+double total_norm(std::span<const UpdateItem> items, double p);
+
+// One parameter of Adafactor: `batches` matrices, one after the other, with the factors of their mean squares: row_var
+// has an element for each row, col_var one for each column. A vector is one row, and col_var holds its mean squares
+// themselves.
+struct AdafactorItem {
+    void* param;
+    const void* grad;
+    void *row_var, *col_var;                         // row_var is null for a vector
+    int64_t batches, rows, columns;
     DType dtype;
+    double share;                                    // of the new squares in the means
+    double rate, decay, eps1, eps2, clip;            // rate: the largest relative step; negative to maximize
 };
-
-struct SgdStep {
-    double lr, momentum = 0, dampening = 0, weight_decay = 0;
-    bool nesterov = false, maximize = false;
-    bool first = false;                  // the momentum buffers are not yet filled: they become the gradient
-};
-// momentum: null without momentum.
-void sgd_step(const TensorList& list, void* const* params, const void* const* grads, void* const* momentum,
-              const SgdStep& s);
-
-struct AdamStep {
-    double lr, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0;
-    int64_t step;                        // from 1
-    bool decoupled = false;              // AdamW
-    bool amsgrad = false, maximize = false;
-};
-// max_exp_avg_sq: null without amsgrad.
-void adam_step(const TensorList& list, void* const* params, const void* const* grads, void* const* exp_avg,
-               void* const* exp_avg_sq, void* const* max_exp_avg_sq, const AdamStep& s);
-
-struct RmspropStep {
-    double lr, alpha = 0.99, eps = 1e-8, weight_decay = 0, momentum = 0;
-    bool centered = false, maximize = false;
-};
-// grad_avg: null unless centered; momentum: null without momentum.
-void rmsprop_step(const TensorList& list, void* const* params, const void* const* grads,
-                  void* const* square_avg, void* const* grad_avg, void* const* momentum,
-                  const RmspropStep& s);
-
-struct AdagradStep {
-    double lr, lr_decay = 0, weight_decay = 0, eps = 1e-10;
-    int64_t step;                        // from 1
-    bool maximize = false;
-};
-void adagrad_step(const TensorList& list, void* const* params, const void* const* grads, void* const* sum,
-                  const AdagradStep& s);
+void adafactor_step(const AdafactorItem& a);
 
 }  // namespace rushlight::kernels

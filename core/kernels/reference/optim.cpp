@@ -5,45 +5,96 @@
 
 namespace rushlight::reference {
 
-Number sgd(Number param, Number grad, OptimState& state, const kernels::SgdStep& s) {
-    Number d = s.maximize ? -grad : grad;
-    d += s.weight_decay * param;
-    if (s.momentum != 0) {
-        state.momentum = s.first ? d : s.momentum * state.momentum + (1 - Number(s.dampening)) * d;
-        d = s.nesterov ? d + s.momentum * state.momentum : state.momentum;
+namespace {
+
+Number towards(const Direction& h, Number p, Number g) { return h.sign * g + h.weight_decay * p; }
+Number mean_of(Number keep, Number mean, Number x) { return keep * mean + (1 - keep) * x; }
+
+}  // namespace
+
+Number sgd(Number p, Number g, Number* s, const SgdNumbers& h) {
+    Number d = towards(h.direction, p, g);
+    if (h.buffered) {
+        s[0] = h.momentum * s[0] + h.keep * d;
+        d = h.nesterov ? d + h.momentum * s[0] : s[0];
     }
-    return param - s.lr * d;
+    return p - h.rate * d;
 }
 
-Number adam(Number param, Number grad, OptimState& state, const kernels::AdamStep& s) {
-    Number d = s.maximize ? -grad : grad;
-    if (s.decoupled) param -= Number(s.lr) * s.weight_decay * param;
-    else d += s.weight_decay * param;
-    state.m = s.beta1 * state.m + (1 - Number(s.beta1)) * d;
-    state.v = s.beta2 * state.v + (1 - Number(s.beta2)) * d * d;
-    Number m = state.m / (1 - std::pow(Number(s.beta1), Number(s.step))), v = state.v;
-    if (s.amsgrad) v = state.highest = std::max(state.highest, state.v);
-    v /= 1 - std::pow(Number(s.beta2), Number(s.step));
-    return param - s.lr * m / (std::sqrt(v) + s.eps);
+Number adam(Number p, Number g, Number* s, const AdamNumbers& h) {
+    Number d = towards(h.direction, p, g);
+    s[0] = mean_of(h.beta1, s[0], d);
+    s[1] = mean_of(h.beta2, s[1], d * d);
+    s[2] = std::max(s[2], s[1]);
+    return h.decay * p - h.rate * s[0] / (std::sqrt(s[h.amsgrad ? 2 : 1]) * h.inverse_root + h.eps);
 }
 
-Number rmsprop(Number param, Number grad, OptimState& state, const kernels::RmspropStep& s) {
-    Number d = (s.maximize ? -grad : grad) + s.weight_decay * param;
-    state.square = s.alpha * state.square + (1 - Number(s.alpha)) * d * d;
-    Number spread = state.square;
-    if (s.centered) {
-        state.grad_avg = s.alpha * state.grad_avg + (1 - Number(s.alpha)) * d;
-        spread -= state.grad_avg * state.grad_avg;
+Number nadam(Number p, Number g, Number* s, const NadamNumbers& h) {
+    Number d = towards(h.direction, p, g);
+    s[0] = mean_of(h.beta1, s[0], d);
+    s[1] = mean_of(h.beta2, s[1], d * d);
+    return h.decay * p - (h.grad_rate * d + h.mean_rate * s[0]) / (std::sqrt(s[1]) * h.inverse_root + h.eps);
+}
+
+Number radam(Number p, Number g, Number* s, const RadamNumbers& h) {
+    Number d = towards(h.direction, p, g);
+    s[0] = mean_of(h.beta1, s[0], d);
+    s[1] = mean_of(h.beta2, s[1], d * d);
+    return h.decay * p - h.rate * (h.rectified ? s[0] / (std::sqrt(s[1]) + h.eps) : s[0]);
+}
+
+Number adamax(Number p, Number g, Number* s, const AdamaxNumbers& h) {
+    Number d = towards(h.direction, p, g);
+    s[0] = mean_of(h.beta1, s[0], d);
+    s[1] = std::max(h.beta2 * s[1], std::fabs(d) + h.eps);
+    return p - h.rate * s[0] / s[1];
+}
+
+Number rmsprop(Number p, Number g, Number* s, const RmspropNumbers& h) {
+    Number d = towards(h.direction, p, g);
+    s[0] = mean_of(h.alpha, s[0], d * d);
+    Number spread = s[0];
+    if (h.centered) {
+        s[1] = mean_of(h.alpha, s[1], d);
+        spread -= s[1] * s[1];
     }
-    Number step = d / (std::sqrt(spread) + s.eps);
-    if (s.momentum != 0) step = state.momentum = s.momentum * state.momentum + step;
-    return param - s.lr * step;
+    Number move = d / (std::sqrt(spread) + h.eps);
+    if (h.momentum != 0) move = s[2] = h.momentum * s[2] + move;
+    return p - h.rate * move;
 }
 
-Number adagrad(Number param, Number grad, OptimState& state, const kernels::AdagradStep& s) {
-    Number d = (s.maximize ? -grad : grad) + s.weight_decay * param;
-    state.sum += d * d;
-    return param - Number(s.lr) / (1 + Number(s.step - 1) * s.lr_decay) * d / (std::sqrt(state.sum) + s.eps);
+Number adagrad(Number p, Number g, Number* s, const AdagradNumbers& h) {
+    Number d = towards(h.direction, p, g);
+    s[0] += d * d;
+    return p - h.rate * d / (std::sqrt(s[0]) + h.eps);
+}
+
+Number adadelta(Number p, Number g, Number* s, const AdadeltaNumbers& h) {
+    Number d = towards(h.direction, p, g);
+    s[0] = mean_of(h.rho, s[0], d * d);
+    Number move = std::sqrt(s[1] + h.eps) / std::sqrt(s[0] + h.eps) * d;
+    s[1] = mean_of(h.rho, s[1], move * move);
+    return p - h.rate * move;
+}
+
+Number asgd(Number p, Number g, Number* s, const AsgdNumbers& h) {
+    Number moved = h.decay * p - h.eta * towards(h.direction, p, g);
+    s[0] += h.mu * (moved - s[0]);
+    return moved;
+}
+
+Number rprop(Number p, Number g, Number* s, const RpropNumbers& h) {
+    Number d = h.sign * g, same = d * s[0];
+    Number factor = same > 0 ? h.plus : same < 0 ? h.minus : 1;
+    s[1] = std::min(std::max(s[1] * factor, Number(h.smallest)), Number(h.largest));
+    s[0] = same < 0 ? 0 : d;
+    return p - (s[0] > 0 ? s[1] : s[0] < 0 ? -s[1] : 0);
+}
+
+Number lerp(Number p, Number other, Number*, const LerpNumbers& h) { return p + h.weight * (other - p); }
+Number scale(Number p, Number, Number*, const ScaleNumbers& h) { return p * h.factor; }
+Number clamp(Number p, Number, Number*, const ClampNumbers& h) {
+    return std::min(std::max(p, Number(h.low)), Number(h.high));
 }
 
 }  // namespace rushlight::reference

@@ -4,7 +4,7 @@ from collections import OrderedDict, namedtuple
 from rushlight.autograd import no_grad
 from rushlight.functional._core import Tensor
 from rushlight.nn.modules._hooks import RemovableHandle
-from rushlight.nn.parameter import Parameter
+from rushlight.nn.parameter import Parameter, is_lazy
 
 _EXTRA_STATE = "_extra_state"
 
@@ -150,6 +150,8 @@ class Stateful:
 
     def _load_member(self, name, value, source, key, assign):
         # Returns what is wrong with the source, or None.
+        if is_lazy(value) and is_lazy(source):
+            return None
         if not isinstance(source, Tensor):
             return (f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object '
                     f"from checkpoint but received {type(source)}")

@@ -5,7 +5,7 @@ from rushlight.nn import init
 from rushlight.nn.modules.module import Module
 from rushlight.nn.parameter import Parameter
 
-__all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d"]
+__all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "SyncBatchNorm"]
 
 
 class _NormBase(Module):
@@ -171,3 +171,59 @@ class BatchNorm3d(_BatchNorm):
     """
 
     _dims, _dims_text = (5,), "5D"
+
+
+class SyncBatchNorm(_BatchNorm):
+    """Batch normalisation over all processes of a group: of the one process that there is, for inputs of any rank.
+
+    Args:
+        num_features (int): C.
+        eps, momentum, affine, track_running_stats, device, dtype, bias: as of `BatchNorm2d`.
+        process_group (optional): kept, and has no effect.
+
+    Raises:
+        ValueError: the input has fewer than two dimensions, or no channels.
+
+    Shape:
+        (N, C, ...), the same out.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.SyncBatchNorm.convert_sync_batchnorm(rl.nn.Sequential(rl.nn.BatchNorm1d(3)))
+        Sequential(
+          (0): SyncBatchNorm(3, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
+        )
+    """
+
+    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True, process_group=None,
+                 device=None, dtype=None, *, bias=True):
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
+        self.process_group = process_group
+
+    def _check_input_dim(self, input):
+        if input.dim() < 2:
+            raise ValueError(f"expected at least 2D input (got {input.dim()}D input)")
+        if input.size(1) == 0:
+            raise ValueError("SyncBatchNorm number of input channels should be non-zero")
+
+    @classmethod
+    def convert_sync_batchnorm(cls, module, process_group=None):
+        """Put a `SyncBatchNorm` in the place of every batch normalisation, with its parameters and statistics.
+
+        Args:
+            module (Module): the model.
+            process_group (optional): what the new layers keep.
+
+        Returns:
+            Module: the model, or what replaces it.
+        """
+        result = module
+        if isinstance(module, _BatchNorm):
+            result = cls(module.num_features, module.eps, module.momentum, module.affine, module.track_running_stats,
+                         process_group, bias=module.bias is not None)
+            for name in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked"):
+                setattr(result, name, getattr(module, name))
+            result.training = module.training
+        for name, child in module.named_children():
+            result.add_module(name, cls.convert_sync_batchnorm(child, process_group))
+        return result

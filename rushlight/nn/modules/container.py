@@ -1,5 +1,6 @@
 """Containers: modules and parameters in sequences and by name."""
 import operator
+import warnings
 from collections import OrderedDict
 from collections.abc import Mapping
 
@@ -8,7 +9,7 @@ from rushlight.nn.modules._members import MODULE
 from rushlight.nn.modules.module import Module, _add_indent
 from rushlight.nn.parameter import Parameter
 
-__all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
+__all__ = ["Container", "ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
 
 
 class _Listed(Module):
@@ -560,3 +561,19 @@ class ParameterDict(Module):
 
 def _as_parameter(value):
     return Parameter(value) if isinstance(value, Tensor) and not isinstance(value, Parameter) else value
+
+
+class Container(Module):
+    """An older way to make a module of named children.
+
+    Args:
+        kwargs: the children by name.
+
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__()
+        warnings.warn("`nn.Container` is deprecated: subclass `nn.Module`, or use `nn.ModuleDict`", FutureWarning,
+                      stacklevel=2)
+        for name, module in kwargs.items():
+            self.add_module(name, module)

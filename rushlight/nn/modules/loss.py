@@ -1,7 +1,12 @@
 """Losses as modules."""
+import dataclasses
+import math
+import warnings
+
 from rushlight.functional.loss import older_reduction
 from rushlight.nn import functional as F
 from rushlight.nn.modules.distance import PairwiseDistance
+from rushlight.nn.modules.linear import Linear
 from rushlight.nn.modules.module import Module
 
 __all__ = [
@@ -15,12 +20,15 @@ __all__ = [
     "HuberLoss",
     "KLDivLoss",
     "L1Loss",
+    "LinearCrossEntropyLoss",
+    "LinearCrossEntropyOptions",
     "MSELoss",
     "MarginRankingLoss",
     "MultiLabelMarginLoss",
     "MultiLabelSoftMarginLoss",
     "MultiMarginLoss",
     "NLLLoss",
+    "NLLLoss2d",
     "PoissonNLLLoss",
     "SmoothL1Loss",
     "SoftMarginLoss",
@@ -153,6 +161,18 @@ class NLLLoss(_WeightedLoss):
     def forward(self, input, target):
         return F.nll_loss(input, target, weight=self.weight, ignore_index=self.ignore_index,
                           reduction=self.reduction)
+
+
+class NLLLoss2d(NLLLoss):
+    """The older name of `NLLLoss`.
+
+    Args:
+        weight, size_average, ignore_index, reduce, reduction: the same.
+    """
+
+    def __init__(self, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean"):
+        warnings.warn("`NLLLoss2d` is deprecated: use `NLLLoss`, which takes images too", FutureWarning, stacklevel=2)
+        super().__init__(weight, size_average, ignore_index, reduce, reduction)
 
 
 class CrossEntropyLoss(_WeightedLoss):
@@ -555,3 +575,79 @@ class CTCLoss(_Loss):
     def forward(self, log_probs, targets, input_lengths, target_lengths):
         return F.ctc_loss(log_probs, targets, input_lengths, target_lengths, self.blank, self.reduction,
                           self.zero_infinity)
+
+
+@dataclasses.dataclass(frozen=True)
+class LinearCrossEntropyOptions:
+    """How PyTorch computes `LinearCrossEntropyLoss` in pieces: accepted, and the result does not depend on it.
+
+    Args:
+        allow_retain_graph (bool): Default: False.
+        batch_chunk_size (int, optional): rows of a piece.
+        chunking_method (str, optional): how that number is found. Default: "auto".
+        acc_policy (str): "accurate", "balanced", "compact" or "auto". Default: "auto".
+        acc_dtype (dtype, optional): in which sums are kept.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.LinearCrossEntropyOptions(batch_chunk_size=8, chunking_method=None).batch_chunk_size
+        8
+    """
+
+    allow_retain_graph: bool = False
+    batch_chunk_size: int | None = None
+    chunking_method: str | None = "auto"
+    acc_policy: str = "auto"
+    acc_dtype: object = None
+
+
+class LinearCrossEntropyLoss(_WeightedLoss):
+    """A linear layer and `CrossEntropyLoss` of what it computes.
+
+    Args:
+        in_features (int): size of the last dimension of the input.
+        num_classes (int): number of classes.
+        out_features (tuple of int): further dimensions of the targets. Default: ().
+        bias (bool): add a learned bias. Default: False.
+        device, dtype: where and how the parameters are made.
+        reduction (str): "none", "mean" or "sum". Default: "mean".
+        weight (Tensor, optional): a factor for each class.
+        ignore_index (int, optional): a target that does not count; -100 when None.
+        label_smoothing (float): between 0 and 1. Default: 0.
+        options (LinearCrossEntropyOptions, optional): accepted; the result does not depend on it.
+
+    Raises:
+        RuntimeError: `weight` has another shape than (num_classes,), or the smoothing is out of range.
+
+    Example:
+        >>> import rushlight as rl
+        >>> round(rl.nn.LinearCrossEntropyLoss(4, 3)(rl.zeros(2, 4), rl.tensor([0, 2])).item(), 4)
+        1.0986
+    """
+
+    __constants__ = ["num_classes", "out_features", "reduction", "ignore_index", "label_smoothing"]
+
+    def __init__(self, in_features, num_classes, *, out_features=(), bias=False, device=None, dtype=None,
+                 reduction="mean", weight=None, ignore_index=None, label_smoothing=0.0, options=None):
+        if weight is not None and weight.shape != (num_classes,):
+            raise RuntimeError(f"expected weight shape to be {(num_classes,)}, got {tuple(weight.shape)}")
+        if label_smoothing < 0 or label_smoothing > 1.0:
+            raise RuntimeError(f"expected label_smoothing to be in range [0, 1], got {label_smoothing}")
+        super().__init__(weight, reduction=reduction)
+        self.num_classes, self.out_features = num_classes, out_features
+        self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
+        self.linear = Linear(in_features, math.prod(out_features, start=num_classes), bias=bias, device=device,
+                             dtype=dtype)
+        self.options = options
+
+    def forward(self, input, target):
+        outputs, bias = (self.num_classes, *self.out_features), self.linear.bias
+        return F.linear_cross_entropy(
+            input, self.linear.weight.reshape(*outputs, self.linear.in_features), target,
+            linear_bias=None if bias is None else bias.reshape(outputs), weight=self.weight, reduction=self.reduction,
+            ignore_index=self.ignore_index, label_smoothing=self.label_smoothing, options=self.options)
+
+    def extra_repr(self):
+        return (f"in_features={self.linear.in_features}, num_classes={self.num_classes}, "
+                f"out_features={self.out_features}, bias={self.linear.bias is not None}, reduction={self.reduction}, "
+                f"ignore_index={self.ignore_index}, label_smoothing={self.label_smoothing}, options={self.options}")

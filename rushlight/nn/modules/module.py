@@ -19,6 +19,7 @@ from rushlight.nn.modules._global_hooks import (  # noqa: F401  PyTorch keeps th
 )
 from rushlight.nn.modules._hooks import BackwardWatch
 from rushlight.nn.modules._members import BUFFER, MODULE, PARAMETER, Members, record
+from rushlight.nn.modules._place import name_place
 from rushlight.nn.modules._state import Stateful
 from rushlight.nn.parameter import Buffer, Parameter
 
@@ -134,9 +135,13 @@ class Module(Stateful):
     # ---- calling -------------------------------------------------------------------------------------------
 
     def __call__(self, *args, **kwargs):
-        if self._hooked or GLOBAL.any:
-            return self._call_with_hooks(args, kwargs)
-        return self.forward(*args, **kwargs)
+        try:
+            if self._hooked or GLOBAL.any:
+                return self._call_with_hooks(args, kwargs)
+            return self.forward(*args, **kwargs)
+        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            name_place(self, error)
+            raise
 
     def _call_impl(self, *args, **kwargs):
         return Module.__call__(self, *args, **kwargs)

@@ -7,7 +7,7 @@ from rushlight.nn import init
 from rushlight.nn.modules.module import Module
 from rushlight.nn.parameter import Parameter
 
-__all__ = ["GroupNorm", "LayerNorm", "LocalResponseNorm", "RMSNorm"]
+__all__ = ["CrossMapLRN2d", "GroupNorm", "LayerNorm", "LocalResponseNorm", "RMSNorm"]
 
 
 class LocalResponseNorm(Module):
@@ -33,6 +33,47 @@ class LocalResponseNorm(Module):
 
     def forward(self, input):
         return F.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
+
+    def extra_repr(self):
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+
+
+class CrossMapLRN2d(Module):
+    """An older `LocalResponseNorm`, of images; kept for old models.
+
+    Args:
+        size (int): how many channels are neighbours.
+        alpha (float): Default: 1e-4.
+        beta (float): Default: 0.75.
+        k (float): Default: 1.
+
+    Raises:
+        ValueError: the input is not (N, C, H, W).
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.CrossMapLRN2d(2)(rl.zeros(1, 2, 3, 3)).shape == (1, 2, 3, 3)
+        True
+    """
+
+    def __init__(self, size, alpha=1e-4, beta=0.75, k=1):
+        super().__init__()
+        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
+
+    def forward(self, input):
+        if input.dim() != 4:
+            raise ValueError(f"CrossMapLRN2d: Expected input to be 4D, got {input.dim()}D instead.")
+        squares, channels, reach = input * input, input.size(1), int((self.size - 1) / 2 + 1)
+        sums = [squares[:, :reach].sum(1)]
+        for c in range(1, channels):
+            total = sums[-1]
+            if c + reach <= channels:
+                total = total + squares[:, c + reach - 1]
+            if c > reach:                    # PyTorch never takes the first channel away again
+                total = total - squares[:, c - reach]
+            sums.append(total)
+        scale = core.stack(sums, 1) * (self.alpha / self.size) + self.k
+        return input * scale.pow(-self.beta)
 
     def extra_repr(self):
         return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"

@@ -506,3 +506,75 @@ class MaxUnpool3d(_MaxUnpoolNd):
 
     _tuple = staticmethod(_ntuple(3))
     _function = staticmethod(F.max_unpool3d)
+
+
+class _FractionalMaxPoolNd(Module):
+    __constants__ = ["kernel_size", "return_indices", "output_size", "output_ratio"]
+
+    def __init__(self, kernel_size, output_size=None, output_ratio=None, return_indices=False, _random_samples=None):
+        super().__init__()
+        self.kernel_size, self.return_indices = self._tuple(kernel_size), return_indices
+        if any(size <= 0 for size in self.kernel_size):
+            raise ValueError(f"kernel_size must be greater than 0, but got {kernel_size}")
+        self.register_buffer("_random_samples", _random_samples)
+        if (output_size is None) == (output_ratio is None):
+            raise ValueError(
+                f"{type(self).__name__}: output_size={output_size} and output_ratio={output_ratio}; expected just one")
+        self.output_size = None if output_size is None else self._tuple(output_size)
+        self.output_ratio = None if output_ratio is None else self._tuple(output_ratio)
+        if output_ratio is not None and not all(0 < ratio < 1 for ratio in self.output_ratio):
+            raise ValueError(f"output_ratio must be between 0 and 1 (got {output_ratio})")
+
+    def forward(self, input):
+        return self._function(input, self.kernel_size, self.output_size, self.output_ratio, self.return_indices,
+                              _random_samples=self._random_samples)
+
+
+class FractionalMaxPool2d(_FractionalMaxPoolNd):
+    """The largest elements of windows of an image that are one of two steps apart, by chance (Graham, 2014).
+
+    Args:
+        kernel_size (int or tuple): size of the window.
+        output_size (int or tuple, optional): how many windows.
+        output_ratio (float or tuple, optional): or their number as a part of the input's size.
+        return_indices (bool): return the places of the largest elements too. Default: False.
+
+    Raises:
+        ValueError: not one of the two is given, or a number is out of range.
+
+    Shape:
+        (N, C, H, W) or (C, H, W), the same kind out.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.FractionalMaxPool2d(2, output_size=3)(rl.zeros(1, 1, 6, 6)).shape == (1, 1, 3, 3)
+        True
+    """
+
+    _tuple = staticmethod(_ntuple(2))
+    _function = staticmethod(F.fractional_max_pool2d)
+
+
+class FractionalMaxPool3d(_FractionalMaxPoolNd):
+    """The largest elements of windows of a volume that are one of two steps apart, by chance (Graham, 2014).
+
+    Args:
+        kernel_size (int or tuple): size of the window.
+        output_size (int or tuple, optional): how many windows.
+        output_ratio (float or tuple, optional): or their number as a part of the input's size.
+        return_indices (bool): return the places of the largest elements too. Default: False.
+
+    Raises:
+        ValueError: not one of the two is given, or a number is out of range.
+
+    Shape:
+        (N, C, D, H, W) or (C, D, H, W), the same kind out.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.FractionalMaxPool3d(2, output_size=3)(rl.zeros(1, 1, 6, 6, 6)).shape == (1, 1, 3, 3, 3)
+        True
+    """
+
+    _tuple = staticmethod(_ntuple(3))
+    _function = staticmethod(F.fractional_max_pool3d)

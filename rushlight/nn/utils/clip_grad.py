@@ -1,8 +1,11 @@
 """Limits on the size of gradients."""
 import warnings
 
-from rushlight.autograd import no_grad
 from rushlight.functional._core import Tensor, core
+
+_ops = core._groups["_ops"]
+#: Of these one pass over all tensors finds the norm; 16-bit norms are rounded tensor by tensor, as PyTorch does.
+_FUSED = (core.float32, core.float64)
 
 
 def _gradients(parameters):
@@ -30,9 +33,12 @@ def get_total_norm(tensors, norm_type=2.0, error_if_nonfinite=False, foreach=Non
     tensors = [tensors] if isinstance(tensors, Tensor) else list(tensors)
     if not tensors:
         return core.tensor(0.0)
-    norm_type = float(norm_type)
-    norms = core.stack([core.linalg.vector_norm(tensor.detach(), norm_type) for tensor in tensors])
-    total = core.linalg.vector_norm(norms, norm_type)
+    norm_type, first = float(norm_type), tensors[0].dtype
+    if norm_type in (1.0, 2.0, float("inf")) and first in _FUSED and all(t.dtype == first for t in tensors):
+        total = _ops["total_norm"](tensors, norm_type)
+    else:
+        norms = core.stack([core.linalg.vector_norm(tensor.detach(), norm_type) for tensor in tensors])
+        total = core.linalg.vector_norm(norms, norm_type)
     if error_if_nonfinite and not bool(total.isfinite()):
         raise RuntimeError(
             f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it "
@@ -59,10 +65,9 @@ def clip_grads_with_norm_(parameters, max_norm, total_norm, foreach=None):
         >>> p.grad
         tensor([2.0000])
     """
-    factor = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
-    with no_grad():
-        for gradient in _gradients(parameters):
-            gradient.mul_(factor)
+    gradients = _gradients(parameters)
+    if gradients:
+        _ops["scale_tensors"](gradients, (float(max_norm) / (total_norm.detach() + 1e-6)).clamp(max=1.0))
 
 
 def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None):
@@ -122,6 +127,4 @@ def clip_grad_value_(parameters, clip_value, foreach=None):
         tensor([ 1., -1.])
     """
     clip_value = float(clip_value)
-    with no_grad():
-        for gradient in _gradients(parameters):
-            gradient.clamp_(min=-clip_value, max=clip_value)
+    _ops["clamp_tensors"](_gradients(parameters), -clip_value, clip_value)

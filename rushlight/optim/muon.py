@@ -1,0 +1,89 @@
+"""Muon."""
+import math
+
+from rushlight.autograd import no_grad
+from rushlight.functional._core import core
+from rushlight.optim.optimizer import FusedOptimizer, check_options
+
+__all__ = ["Muon"]
+
+_lerp = core._groups["_ops"]["lerp_tensors"]
+
+
+def _orthogonal(matrix, coefficients, steps, eps):
+    """Roughly the nearest matrix with orthonormal rows or columns, in bfloat16: a quintic Newton-Schulz iteration."""
+    if steps >= 100:
+        raise ValueError("Number of steps must be less than 100 for computational efficiency")
+    if len(coefficients) != 3:
+        raise ValueError("Coefficients must be a tuple of exactly 3 values")
+    a, b, c = coefficients
+    tall = matrix.size(0) > matrix.size(1)
+    x = matrix.bfloat16()
+    x = x.T if tall else x
+    x = x / x.norm().clamp(min=eps)
+    for _ in range(steps):
+        gram = x @ x.T
+        x = core.addmm(x, core.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x.T if tall else x
+
+
+class Muon(FusedOptimizer):
+    """Momentum whose matrices are made orthogonal before each step (Jordan, 2024); for matrices of hidden layers.
+
+    Args:
+        params (iterable): two-dimensional parameters, or groups; see `Optimizer`.
+        lr (float): learning rate. Default: 1e-3.
+        weight_decay (float): decoupled. Default: 0.1.
+        momentum (float): Default: 0.95.
+        nesterov (bool): Default: True.
+        ns_coefficients (tuple of float): of the iteration's polynomial. Default: (3.4445, -4.775, 2.0315).
+        eps (float): the smallest norm that is divided by. Default: 1e-7.
+        ns_steps (int): iterations. Default: 5.
+        adjust_lr_fn (str, optional): "original" grows the rate with sqrt(rows / columns) of tall matrices,
+            "match_rms_adamw" as large as AdamW's steps (Liu et al., 2025). Default: "original".
+
+    Raises:
+        ValueError: an option is out of range, or a parameter is no matrix.
+        RuntimeError: a parameter is complex.
+
+    Example:
+        >>> import rushlight as rl
+        >>> p = rl.nn.Parameter(rl.eye(2))
+        >>> optimizer = rl.optim.Muon([p], lr=0.1)
+        >>> (p * p).sum().backward()
+        >>> optimizer.step()
+        >>> bool(p[0, 0] < 1)
+        True
+    """
+
+    def __init__(self, params, lr=1e-3, weight_decay=0.1, momentum=0.95, nesterov=True,
+                 ns_coefficients=(3.4445, -4.775, 2.0315), eps=1e-7, ns_steps=5, adjust_lr_fn=None):
+        check_options(lr=lr, momentum=momentum, weight_decay=weight_decay)
+        if adjust_lr_fn not in (None, "original", "match_rms_adamw"):
+            raise ValueError(f"Adjust learning rate function {adjust_lr_fn} is not supported")
+        super().__init__(params, {
+            "lr": lr, "weight_decay": weight_decay, "momentum": momentum, "nesterov": nesterov,
+            "ns_coefficients": ns_coefficients, "eps": eps, "ns_steps": ns_steps, "adjust_lr_fn": adjust_lr_fn})
+        for group in self.param_groups:
+            for param in group["params"]:
+                if param.dim() != 2:
+                    raise ValueError(
+                        f"Muon: a parameter has shape {tuple(param.shape)}; expected 2 dimensions; AdamW takes others")
+
+    def _first_state(self, group, param):
+        if param.is_complex():
+            raise RuntimeError("Muon does not support complex parameters")
+        return {"momentum_buffer": core.zeros_like(param, requires_grad=False)}
+
+    @no_grad()
+    def _update(self, group, params, grads):
+        lr, momentum, decay = float(group["lr"]), group["momentum"], float(group["weight_decay"])
+        buffers, = self._columns(group, params, "momentum_buffer")
+        _lerp(buffers, grads, 1 - momentum)
+        for param, grad, buffer in zip(params, grads, buffers):
+            move = grad.lerp(buffer, momentum) if group["nesterov"] else buffer
+            move = _orthogonal(move, group["ns_coefficients"], group["ns_steps"], group["eps"])
+            rows, columns = param.shape
+            match_adamw = group["adjust_lr_fn"] == "match_rms_adamw"
+            ratio = 0.2 * math.sqrt(max(rows, columns)) if match_adamw else math.sqrt(max(1, rows / columns))
+            param.mul_(1 - lr * decay).add_(move, alpha=-lr * ratio)
