@@ -31,6 +31,7 @@ nb::dict describe(const Op& op) {
     d["out"] = op.has_out;
     d["in_place"] = op.has_in_place;
     d["writes_first"] = op.writes_first;
+    d["overwrites"] = op.overwrites;
     d["version"] = op.version;
     d["kind"] = name_of(op.kind);
     d["dtypes"] = op.dtypes;

@@ -37,9 +37,13 @@ void check_shaped(const Call& c, int list, int64_t i, const TensorImpl& t, const
 void infer_update(Call& c) {
     auto params = c[0].to_tensors();
     int lists = lists_of(c), shaped = shaped_lists_of(c);
-    for (size_t i = 0; i < params.size(); ++i)
-        require(is_differentiable(params[i]->dtype), ErrorKind::runtime, c.name(), ": ", rules::param_name(c, 0), "[",
-                i, "] has dtype ", name_of(params[i]->dtype), "; expected a floating or complex dtype");
+    bool complex = std::string_view(c.op.dtypes).find("complex") != std::string_view::npos;
+    for (size_t i = 0; i < params.size(); ++i) {
+        DType t = params[i]->dtype;
+        require(is_floating(t) || (complex && is_complex(t)), ErrorKind::runtime, c.name(), ": ",
+                rules::param_name(c, 0), "[", i, "] has dtype ", name_of(t), "; expected a floating ",
+                complex ? "or complex dtype" : "dtype");
+    }
     for (int k = 1; k < lists; ++k) {
         if (!c.has(k)) continue;
         auto list = c[k].to_tensors();

@@ -24,7 +24,7 @@ def _add_product(name, multiply, input, a, b, beta, alpha):
     product = product if alpha == 1 else product * alpha
     if beta == 0:
         return product
-    return (input if beta == 1 else input * beta) + product
+    return product + input if beta == 1 else core.add(product, input, alpha=beta)
 
 
 def _family(name, multiply, first, second):

@@ -39,12 +39,12 @@ class Adafactor(FusedOptimizer):
     def __init__(self, params, lr=1e-2, beta2_decay=-0.8, eps=(None, 1e-3), d=1.0, weight_decay=0.0, *, foreach=None,
                  maximize=False):
         if not beta2_decay <= 0.0:
-            raise ValueError(f"beta2_decay should be <= 0 but is: {beta2_decay}")
-        for i, value in enumerate(eps, 1):
-            if not (value is None and i == 1) and not value >= 0.0:
-                raise ValueError(f"epsilon{i} should be >= 0 but is: {value}")
+            raise ValueError(f"Adafactor: beta2_decay={beta2_decay} is out of range; expected beta2_decay <= 0")
+        for i, value in enumerate(eps):
+            if not (value is None and i == 0) and not value >= 0.0:
+                raise ValueError(f"Adafactor: eps[{i}]={value} is out of range; expected eps[{i}] >= 0")
         if not d >= 1.0:
-            raise ValueError(f"Clipping threshold d should be >= 1 but is: {d}")
+            raise ValueError(f"Adafactor: d={d} is out of range; expected d >= 1")
         super().__init__(params, {
             "lr": lr, "beta2_decay": beta2_decay, "eps": eps, "d": d, "weight_decay": weight_decay, "foreach": foreach,
             "maximize": maximize})

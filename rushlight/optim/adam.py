@@ -51,9 +51,10 @@ class Adam(FusedOptimizer):
         fused=None,
         decoupled_weight_decay=False,
     ):
-        check_options(betas=betas)
+        check_options(self, betas=betas)
         if isinstance(lr, Tensor) and foreach and not capturable:
-            raise ValueError("lr as a Tensor is not supported for capturable=False and foreach=True")
+            raise ValueError(f"{type(self).__name__}: lr is a tensor; expected a number for foreach=True and "
+                             "capturable=False")
         super().__init__(
             params,
             {

@@ -128,13 +128,13 @@ class LBFGS(Optimizer):
 
     def __init__(self, params, lr=1, max_iter=20, max_eval=None, tolerance_grad=1e-7, tolerance_change=1e-9,
                  history_size=100, line_search_fn=None):
-        check_options(lr=lr)
+        check_options(self, lr=lr)
         super().__init__(params, {
             "lr": lr, "max_iter": max_iter, "max_eval": max_iter * 5 // 4 if max_eval is None else max_eval,
             "tolerance_grad": tolerance_grad, "tolerance_change": tolerance_change, "history_size": history_size,
             "line_search_fn": line_search_fn})
         if len(self.param_groups) != 1:
-            raise ValueError("LBFGS doesn't support per-parameter options (parameter groups)")
+            raise ValueError(f"LBFGS: params are in {len(self.param_groups)} groups; expected one")
         self._params = self.param_groups[0]["params"]
 
     def _flat_grad(self):
@@ -219,7 +219,8 @@ class LBFGS(Optimizer):
             last, count = iteration == group["max_iter"], 0
             if group["line_search_fn"] is not None:
                 if group["line_search_fn"] != "strong_wolfe":
-                    raise RuntimeError("only 'strong_wolfe' is supported")
+                    raise RuntimeError(f"LBFGS: line_search_fn={group['line_search_fn']!r} is unknown; expected "
+                                       "'strong_wolfe'")
                 most = group["max_eval"] - evaluations
                 point, count = self._search(closure, _Point(0.0, loss, grad.clone(), slope), d, t, most)
                 loss, grad, t = point.loss, point.grad, point.t

@@ -13,9 +13,9 @@ _lerp = core._groups["_ops"]["lerp_tensors"]
 def _orthogonal(matrix, coefficients, steps, eps):
     """Roughly the nearest matrix with orthonormal rows or columns, in bfloat16: a quintic Newton-Schulz iteration."""
     if steps >= 100:
-        raise ValueError("Number of steps must be less than 100 for computational efficiency")
+        raise ValueError(f"Muon: ns_steps={steps} is out of range; expected ns_steps < 100")
     if len(coefficients) != 3:
-        raise ValueError("Coefficients must be a tuple of exactly 3 values")
+        raise ValueError(f"Muon: ns_coefficients={coefficients} has {len(coefficients)} numbers; expected 3")
     a, b, c = coefficients
     tall = matrix.size(0) > matrix.size(1)
     x = matrix.bfloat16()
@@ -58,9 +58,10 @@ class Muon(FusedOptimizer):
 
     def __init__(self, params, lr=1e-3, weight_decay=0.1, momentum=0.95, nesterov=True,
                  ns_coefficients=(3.4445, -4.775, 2.0315), eps=1e-7, ns_steps=5, adjust_lr_fn=None):
-        check_options(lr=lr, momentum=momentum, weight_decay=weight_decay)
+        check_options(self, lr=lr, momentum=momentum, weight_decay=weight_decay)
         if adjust_lr_fn not in (None, "original", "match_rms_adamw"):
-            raise ValueError(f"Adjust learning rate function {adjust_lr_fn} is not supported")
+            raise ValueError(f"Muon: adjust_lr_fn={adjust_lr_fn!r} is unknown; expected 'original' or "
+                             "'match_rms_adamw'")
         super().__init__(params, {
             "lr": lr, "weight_decay": weight_decay, "momentum": momentum, "nesterov": nesterov,
             "ns_coefficients": ns_coefficients, "eps": eps, "ns_steps": ns_steps, "adjust_lr_fn": adjust_lr_fn})

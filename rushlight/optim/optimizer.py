@@ -433,25 +433,26 @@ def _fitted(param, value, key=None):
     return value
 
 
-def check_options(**options):
+def check_options(optimizer, **options):
     """Refuse options that are out of range, as PyTorch does.
 
     Args:
+        optimizer (Optimizer): whose options.
         options: by name; `betas` are in [0, 1), all others at least 0. None stands for an option that is not there.
 
     Raises:
         ValueError: one is out of range, or a rate in a tensor is not one number.
     """
-    if isinstance(options.get("lr"), Tensor) and options["lr"].numel() != 1:
-        raise ValueError("Tensor lr must be 1-element")
-    texts = {"lr": "learning rate", "eps": "epsilon value"}
-    for name, value in options.items():
-        if name == "betas":
-            for i, beta in enumerate(value):
-                if not 0.0 <= beta < 1.0:
-                    raise ValueError(f"Invalid beta parameter at index {i}: {beta}")
-        elif value is not None and not float(value) >= 0.0:
-            raise ValueError(f"Invalid {texts.get(name, f'{name} value')}: {value}")
+    name = type(optimizer).__name__
+    lr = options.get("lr")
+    if isinstance(lr, Tensor) and lr.numel() != 1:
+        raise ValueError(f"{name}: lr is a tensor of shape {tuple(lr.shape)}; expected one number")
+    for option, value in options.items():
+        for i, beta in enumerate(value if option == "betas" else ()):
+            if not 0.0 <= beta < 1.0:
+                raise ValueError(f"{name}: betas[{i}]={beta} is out of range; expected 0 <= betas[{i}] < 1")
+        if option != "betas" and value is not None and not float(value) >= 0.0:
+            raise ValueError(f"{name}: {option}={float(value)} is out of range; expected {option} >= 0")
 
 
 def scalar(value):
@@ -479,8 +480,8 @@ class FusedOptimizer(Optimizer):
     _numbers = ("step",)
 
     def __init__(self, params, defaults):
-        numbers = ("lr", "eps", "weight_decay", "momentum")
-        check_options(**{name: defaults[name] for name in numbers if not isinstance(defaults.get(name, ()), tuple)})
+        numbers = {name: defaults.get(name) for name in ("lr", "eps", "weight_decay", "momentum")}
+        check_options(self, **{name: value for name, value in numbers.items() if not isinstance(value, tuple)})
         if defaults.get("fused"):
             for name in ("differentiable", "foreach"):
                 if defaults.get(name):

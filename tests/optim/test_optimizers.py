@@ -405,6 +405,32 @@ def test_a_rate_in_a_tensor():
     np.testing.assert_allclose(p.detach().numpy(), 0.5, rtol=1e-6)
 
 
+def test_other_parameters_for_a_while():
+    results = []
+    for package in (rl, torch):
+        params, others = parameters(package), parameters(package, seed=1)
+        optimizer = package.optim.Adam(params, lr=0.1)
+        for step in range(2):
+            set_gradients(package, params, step)
+            optimizer.step()
+        before = [p.detach().numpy().copy() for p in params]
+        given = copy.deepcopy(optimizer.state_dict())
+        given["param_groups"][0]["lr"] = 0.5
+        set_gradients(package, others, 3)
+        with package.optim.swap_in_optimizer_params_and_state(optimizer, dict(enumerate(others)), given):
+            optimizer.step()
+        assert optimizer.param_groups[0]["lr"] == 0.1 and optimizer.param_groups[0]["params"][0] is params[0]
+        assert all((p.detach().numpy() == b).all() for p, b in zip(params, before))
+        assert given["state"][0]["step"] == 3 and optimizer.state[params[0]]["step"] == 2
+        results.append(others)
+        for wrong in ({}, {"state": {}, "param_groups": []}, {**given, "state": {99: {}}},
+                      {**given, "param_groups": [{"params": [0]}]}):
+            with pytest.raises(RuntimeError), package.optim.swap_in_optimizer_params_and_state(
+                    optimizer, dict(enumerate(others)), wrong):
+                pass
+    assert_equal(*results, 1e-5)
+
+
 # ---- L-BFGS ----------------------------------------------------------------------------------------------------------
 
 

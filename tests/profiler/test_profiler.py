@@ -49,7 +49,7 @@ def trained():
 
 def test_operators_nodes_and_ranges_are_counted(trained):
     counts = {average.key: average.count for average in trained.key_averages()}
-    for name in ("conv2d", "relu", "linear", "sgd_", "forward part", "LinearBackward0", "ReluBackward0",
+    for name in ("conv2d", "relu", "linear", "sgd_update", "forward part", "LinearBackward0", "ReluBackward0",
                  "nn.Module: Linear_0", "nn.Module: Sequential_0"):
         assert counts[name] == 2, name
     assert not any(name.endswith("Sequential_1") for name in counts)

@@ -20,6 +20,8 @@ UNREPEATABLE = re.compile(r"rand|dropout|normal|bernoulli|multinomial|uniform|ex
                           r"gamma|binomial|gumbel|dirichlet|von_mises|sample_|empty|_or_in_place$|stride|Tensor.set_|rrelu|fractional|lowrank")
 #: Updates the running mean and variance that it is given.
 WRITES_STATISTICS = {"batch_norm_forward", "nn.functional.batch_norm", "nn.functional.instance_norm"}
+#: Overwrite tensors of the lists that they are given: optimizers' steps.
+UPDATES = {record["id"] for record in rl._C.operators() if record["kind"] == "update"}
 #: Both answers stand for the same: signs and orders of decompositions.
 AMBIGUOUS = re.compile(r"svd|eig|qr|geqrf|ormqr|householder|lu|ldl|pinv|lstsq|topk|sort|mode|median|kthvalue")
 TOO_LONG = 8.0                                            # seconds of the processor's time
@@ -57,7 +59,8 @@ def can_change(target, args, kwargs):
     """Whether the call says that it writes to what it is given: in place, `out`, running statistics."""
     given = dict(zip((p.name for p in target.params), args)) | kwargs
     in_place = target.name.endswith(("_or_in_place", "__setitem__")) or target.name[-1] == "_" != target.name[-2]
-    return given.get("out") is not None or bool(given.get("inplace")) or in_place or target.name in WRITES_STATISTICS
+    says = given.get("out") is not None or bool(given.get("inplace")) or in_place
+    return says or target.name in WRITES_STATISTICS or target.name in UPDATES
 
 
 def call(target, args, kwargs):

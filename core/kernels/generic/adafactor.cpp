@@ -40,26 +40,46 @@ void blend(void* means, DType t, int64_t first, int64_t n, const Sum* sums, doub
     }
 }
 
+// Matrices of one element, as those of 1x1 convolutions: both factors are the element's own mean square, and what the
+// passes read is made of them first, so that they go over all matrices as over one row.
+template <class T>
+std::vector<T> point_factors(const AdafactorItem& a) {
+    std::vector<T> factors(size_t(a.batches));
+    T *row = static_cast<T*>(a.row_var), *column = static_cast<T*>(a.col_var);
+    const T *grad = static_cast<const T*>(a.grad), share = T(a.share), least = T(a.eps1);
+    parallel_for(a.batches, piece_size, [&](int64_t from, int64_t to) {
+        for (int64_t i = from; i < to; ++i) {
+            T square = grad[i] * grad[i];
+            row[i] += share * (square - row[i]);
+            column[i] += share * (square - column[i]);
+            factors[size_t(i)] = row[i] * column[i] / std::max(row[i], least);
+        }
+    });
+    return factors;
+}
+
 class Step {
 public:
     explicit Step(const AdafactorItem& a)
         : a_(a), size_(size_of(a.dtype)), kind_(kind_of(a.dtype)), table_(optim_table.active()) {
-        // A piece is a number of whole matrices, or of rows of the one matrix.
-        int64_t unit = a.batches > 1 ? a.rows * a.columns : a.columns;
-        units_ = a.batches > 1 ? a.batches : a.rows;
+        // A piece is a number of whole matrices, of rows of the one matrix, or of elements of the one row.
+        int64_t unit = a.batches > 1 ? a.rows * a.columns : a.rows > 1 ? a.columns : 1;
+        units_ = a.batches > 1 ? a.batches : a.rows > 1 ? a.rows : a.columns;
         per_piece_ = std::max<int64_t>(1, piece_size / std::max<int64_t>(1, unit));
         pieces_ = (units_ + per_piece_ - 1) / per_piece_;
-        factors_.resize(size_t(a.batches * a.rows));
+        factors_.resize(size_t(a.batches * a.rows), 1.0);
     }
 
-    void run() {
-        int64_t numel = a_.batches * a_.rows * a_.columns;
-        if (numel == 0) return;
-        double root = std::sqrt(double(numel)), size = std::sqrt(param_square()) / root;
+    // Takes the new squares into the means.
+    void square() {
         if (!a_.row_var) square_vector();
         else if (a_.batches > 1) square_matrices();
         else square_matrix();
-        find_factors();
+    }
+
+    void move() {
+        int64_t numel = a_.batches * a_.rows * a_.columns;
+        double root = std::sqrt(double(numel)), size = param_norm() / root;
         double moved = std::sqrt(add_pieces([&](const FactoredRows& f, int64_t) {
             return table_.factored_squares[kind_](f);
         }));
@@ -71,7 +91,7 @@ public:
     }
 
 private:
-    // f(first unit, end) for every piece.
+    // f(piece, first unit, end) for every piece.
     template <class F>
     void for_each_piece(F&& f) {
         parallel_for(pieces_, 1, [&](int64_t from, int64_t to) {
@@ -80,34 +100,39 @@ private:
         });
     }
 
+    // `rows` rows of a matrix, and of each the columns [from, to); first: the first element.
+    FactoredRows part(int64_t batch, int64_t row, int64_t rows, int64_t from, int64_t to, int64_t* first) const {
+        *first = (batch * a_.rows + row) * a_.columns + from;
+        return {at(a_.grad, *first, size_), rows, to - from, factors_.data() + batch * a_.rows + row,
+                at(a_.col_var, batch * a_.columns + from, size_), a_.eps1 * a_.eps1};
+    }
+
     // The sum of f(rows, first element) over the rows of each piece, matrix by matrix.
     template <class F>
     double add_pieces(F&& f) {
         std::vector<double> sums(size_t(pieces_), 0.0);
-        int64_t matrix = a_.rows * a_.columns;
         for_each_piece([&](int64_t piece, int64_t begin, int64_t end) {
-            auto rows_of = [&](int64_t batch, int64_t row, int64_t rows) {
-                int64_t first = batch * matrix + row * a_.columns;
-                return f({at(a_.grad, first, size_), rows, a_.columns, factors_.data() + batch * a_.rows + row,
-                          at(a_.col_var, batch * a_.columns, size_), a_.eps1 * a_.eps1},
-                         first);
-            };
             double& sum = sums[size_t(piece)];
-            if (a_.batches == 1) sum = rows_of(0, begin, end - begin);
-            else for (int64_t b = begin; b < end; ++b) sum += rows_of(b, 0, a_.rows);
+            auto add = [&](int64_t batch, int64_t row, int64_t rows, int64_t from, int64_t to) {
+                int64_t first;
+                FactoredRows rows_of = part(batch, row, rows, from, to, &first);
+                sum += f(rows_of, first);
+            };
+            if (a_.batches > 1) for (int64_t b = begin; b < end; ++b) add(b, 0, a_.rows, 0, a_.columns);
+            else if (a_.rows > 1) add(0, begin, end - begin, 0, a_.columns);
+            else add(0, 0, 1, begin, end);
         });
         double total = 0;
         for (double one : sums) total += one;
         return total;
     }
 
-    double param_square() {
+    double param_norm() const {
         UpdateItem item;
         item.arrays[0] = a_.param;
         item.n = a_.batches * a_.rows * a_.columns;
         item.dtype = a_.dtype;
-        double norm = total_norm({&item, 1}, 2);
-        return norm * norm;
+        return total_norm({&item, 1}, 2);
     }
 
     void square_vector() {
@@ -122,8 +147,7 @@ private:
         std::fill(columns.begin(), columns.end(), Sum(0));
         table_.squares[kind_](at(a_.grad, batch * a_.rows * a_.columns, size_), a_.rows, a_.columns, rows.data(),
                               columns.data());
-        blend(a_.row_var, a_.dtype, batch * a_.rows, a_.rows, rows.data(), double(a_.columns), a_.share);
-        blend(a_.col_var, a_.dtype, batch * a_.columns, a_.columns, columns.data(), double(a_.rows), a_.share);
+        take_in(batch, rows.data(), columns.data());
     }
     void square_matrices() {
         for_each_piece([&](int64_t, int64_t begin, int64_t end) {
@@ -139,35 +163,35 @@ private:
     template <class Sum>
     void square_rows() {
         std::vector<double> rows(size_t(a_.rows)), total(size_t(a_.columns), 0.0);
-        std::vector<Sum> columns(size_t(pieces_ * a_.columns), Sum(0));
-        for_each_piece([&](int64_t piece, int64_t begin, int64_t end) {
-            table_.squares[kind_](at(a_.grad, begin * a_.columns, size_), end - begin, a_.columns, rows.data() + begin,
-                                  columns.data() + piece * a_.columns);
+        int64_t tall = std::max<int64_t>(1, piece_size / a_.columns), blocks = (a_.rows + tall - 1) / tall;
+        std::vector<Sum> columns(size_t(blocks * a_.columns), Sum(0));
+        parallel_for(blocks, 1, [&](int64_t from, int64_t to) {
+            for (int64_t block = from; block < to; ++block) {
+                int64_t begin = block * tall, end = std::min(a_.rows, begin + tall);
+                table_.squares[kind_](at(a_.grad, begin * a_.columns, size_), end - begin, a_.columns,
+                                      rows.data() + begin, columns.data() + block * a_.columns);
+            }
         });
-        for (int64_t piece = 0; piece < pieces_; ++piece)
+        for (int64_t block = 0; block < blocks; ++block)
             for (int64_t i = 0; i < a_.columns; ++i)
-                total[size_t(i)] += double(columns[size_t(piece * a_.columns + i)]);
-        blend(a_.row_var, a_.dtype, 0, a_.rows, rows.data(), double(a_.columns), a_.share);
-        blend(a_.col_var, a_.dtype, 0, a_.columns, total.data(), double(a_.rows), a_.share);
+                total[size_t(i)] += double(columns[size_t(block * a_.columns + i)]);
+        take_in(0, rows.data(), total.data());
     }
     void square_matrix() {
         if (a_.dtype == DType::float64) square_rows<double>();
         else square_rows<float>();
     }
 
-    // A row's mean square, in units of that of its matrix.
-    void find_factors() {
-        if (!a_.row_var) {
-            factors_[0] = 1;
-            return;
-        }
-        for (int64_t b = 0; b < a_.batches; ++b) {
-            double* factors = factors_.data() + b * a_.rows;
-            double mean = 0;
-            for (int64_t r = 0; r < a_.rows; ++r) mean += factors[r] = value_at(a_.row_var, a_.dtype, b * a_.rows + r);
-            mean = std::max(mean / double(a_.rows), a_.eps1);
-            for (int64_t r = 0; r < a_.rows; ++r) factors[r] /= mean;
-        }
+    // Moves the means of one matrix towards its squares; a row's factor is its mean in units of that of the matrix.
+    template <class Sum>
+    void take_in(int64_t batch, const double* rows, const Sum* columns) {
+        blend(a_.row_var, a_.dtype, batch * a_.rows, a_.rows, rows, double(a_.columns), a_.share);
+        blend(a_.col_var, a_.dtype, batch * a_.columns, a_.columns, columns, double(a_.rows), a_.share);
+        double* factors = factors_.data() + batch * a_.rows;
+        double mean = 0;
+        for (int64_t r = 0; r < a_.rows; ++r) mean += factors[r] = value_at(a_.row_var, a_.dtype, batch * a_.rows + r);
+        mean = std::max(mean / double(a_.rows), a_.eps1);
+        for (int64_t r = 0; r < a_.rows; ++r) factors[r] /= mean;
     }
 
     const AdafactorItem& a_;
@@ -178,8 +202,26 @@ private:
     std::vector<double> factors_;
 };
 
+template <class T>
+void step_points(const AdafactorItem& a) {
+    std::vector<T> factors = point_factors<T>(a);
+    AdafactorItem one = a;
+    one.row_var = nullptr;
+    one.col_var = factors.data();
+    one.columns = a.batches;
+    one.batches = 1;
+    Step(one).move();
+}
+
 }  // namespace
 
-void adafactor_step(const AdafactorItem& a) { Step(a).run(); }
+void adafactor_step(const AdafactorItem& a) {
+    if (a.batches * a.rows * a.columns == 0) return;
+    if (a.row_var && a.rows == 1 && a.columns == 1 && a.dtype == DType::float32) return step_points<float>(a);
+    if (a.row_var && a.rows == 1 && a.columns == 1 && a.dtype == DType::float64) return step_points<double>(a);
+    Step step(a);
+    step.square();
+    step.move();
+}
 
 }  // namespace rushlight::kernels

@@ -162,6 +162,8 @@ template <class S> struct PartAt {
     RUSHLIGHT_INLINE void store(S* p, Vec<Compute<S>> x) const { store_tile(p + i, x, count); }
 };
 
+constexpr int64_t ahead = 2048;              // bytes
+
 template <class Rule, int states>
 struct Pass {
     template <class S> static void run(void* const* given, int64_t n, const void* numbers) {
@@ -182,7 +184,14 @@ struct Pass {
                 if (k != 1 && arrays[k]) io.store(arrays[k], x[k]);
         };
         for_each_tile<lanes_of<S>>(
-            n, [&](int64_t i) { step(WholeAt<S>{i}); }, [&](int64_t i, int64_t rest) { step(PartAt<S>{i, rest}); });
+            n,
+            [&](int64_t i) {
+                // The hardware's own reading ahead stops at the end of each page.
+                for (int k = 0; k < count; ++k)
+                    if (arrays[k]) __builtin_prefetch(arrays[k] + i + ahead / int64_t(sizeof(S)));
+                step(WholeAt<S>{i});
+            },
+            [&](int64_t i, int64_t rest) { step(PartAt<S>{i, rest}); });
     }
 };
 
