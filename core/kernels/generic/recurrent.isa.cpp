@@ -9,8 +9,8 @@ namespace rushlight {
 inline namespace RUSHLIGHT_ISA_SPACE {
 namespace {
 
-// A vector at one place of several rows: a whole one, or the lanes that are left. One kind, not two, since the functions
-// of the gates are long and would all be there twice.
+// A vector at one place of several rows: a whole one, or the lanes that are left. One kind, not two, since the gates'
+// functions are long, and would all be there twice.
 template <class T>
 struct Place {
     int64_t at, count;
