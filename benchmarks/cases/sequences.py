@@ -100,11 +100,12 @@ LAYERS = {
     "GRU 40x32x300-100": {"kind": "GRU", "steps": 40, "batch": 32, "features": 300, "hidden": 100},
     "RNN 40x32x300-100": {"kind": "RNN", "steps": 40, "batch": 32, "features": 300, "hidden": 100},
     "LSTM 100x1x64-64": {"kind": "LSTM", "steps": 100, "batch": 1, "features": 64, "hidden": 64},
+    "LSTM 50x8x512-512": {"kind": "LSTM", "steps": 50, "batch": 8, "features": 512, "hidden": 512},
     "LSTM of 2 layers both ways 50x64x256-256": {"kind": "LSTM", "steps": 50, "batch": 64, "features": 256,
                                                   "hidden": 256, "num_layers": 2, "bidirectional": True},
 }
 for name, options in LAYERS.items():
-    add(f"{name} forward+backward", recurrent, group="sequences", bar=0.8, options=options)
+    add(f"{name} forward+backward", recurrent, group="sequences", bar=1.0, options=options)
 
 
 def encoder_step(xp, layers, size, heads, tokens, batch):

@@ -1,4 +1,5 @@
 // Threads share the entries of the batch, which do not depend on each other: each takes its entries through all steps.
+// Where there are too few entries, they share the columns of each step's product instead, and wait for each other.
 #include "kernels/generic/recurrent.h"
 
 #include <algorithm>
@@ -14,7 +15,9 @@ namespace rushlight::kernels {
 
 namespace {
 
-constexpr int64_t few_rows = 4;               // products by rows of the weights, as they lie
+constexpr int64_t few_rows = 16;              // of all steps: below, products with the rows of the weights as they lie
+constexpr int64_t columns_pay = 1 << 16;      // multiplications of a step that are worth a thread
+constexpr int64_t gates_pay = 1 << 12;        // elements of a step whose gates are worth one
 constexpr int64_t thread_pays = 1 << 18;      // multiplications that are worth a thread
 
 class Layer {
@@ -36,6 +39,22 @@ public:
     int64_t step(int64_t i, bool backward) const { return p_.reverse == backward ? i : p_.steps - 1 - i; }
     int64_t row(int64_t t, int64_t entry) const { return p_.first[t] + entry * p_.between; }
 
+    // f(first column, columns) for shares of `columns` columns of a step's product; inside share_out on one thread.
+    template <class F>
+    void share_columns(int64_t rows, int64_t columns, int64_t depth, F&& f) const {
+        int64_t step = gemm_.panel_columns, panels = (columns + step - 1) / step;
+        parallel_for(panels, std::max<int64_t>(1, columns_pay / std::max<int64_t>(1, rows * depth * step)),
+                     [&](int64_t begin, int64_t end) {
+                         f(begin * step, std::min(columns, end * step) - begin * step);
+                     });
+    }
+
+    // The same of rows, for the gates.
+    template <class F>
+    void share_rows(int64_t rows, F&& f) const {
+        parallel_for(rows, std::max<int64_t>(1, gates_pay / p_.hidden), f);
+    }
+
     GemmBlock product(int64_t rows, int64_t columns, int64_t depth, const void* a, int64_t a_row, void* c,
                       int64_t c_row) const {
         GemmBlock g{};
@@ -56,7 +75,7 @@ public:
     Forward(const Recurrent& p, const void* gates, void* state, void* cell, void* out, void* saved)
         : Layer(p), gates_(gates), state_(state), cell_(cell), out_(out), saved_to_(saved) {
         int64_t columns = (width_ + gemm_.panel_columns - 1) / gemm_.panel_columns * gemm_.panel_columns;
-        packs_ = p.batch > few_rows;
+        packs_ = p.batch > 1 && p.batch * p.steps >= few_rows;
         if (!packs_) return;
         packed_ = Scratch(size_t(columns * p.hidden * size_));
         for (int64_t j = 0; j < width_; j += gemm_.panel_columns)
@@ -74,9 +93,16 @@ public:
 
 private:
     void run_step(int64_t t, int64_t begin, int64_t end, void* products) {
-        int64_t rows = std::min(end, p_.size[t]) - begin, first = row(t, begin), n = p_.hidden;
+        int64_t rows = std::min(end, p_.size[t]) - begin;
         if (rows <= 0) return;
-        multiply(rows, at(state_, begin * n, size_), products);
+        multiply(rows, at(state_, begin * p_.hidden, size_), products);
+        share_rows(rows, [&](int64_t from, int64_t to) {
+            run_gates(t, begin + from, to - from, at(products, from * width_, size_));
+        });
+    }
+
+    void run_gates(int64_t t, int64_t begin, int64_t rows, const void* products) {
+        int64_t n = p_.hidden, first = row(t, begin);
         GateStep s{};
         s.rows = rows, s.hidden = n;
         s.gates = at(gates_, first * width_, size_), s.gates_row = p_.between * width_;
@@ -90,11 +116,17 @@ private:
 
     void multiply(int64_t rows, const void* state, void* products) {
         int64_t n = p_.hidden;
-        if (!packs_)
-            return gemm_.dots({rows, width_, n, state, n, p_.weight, n, products, width_, 1, nullptr, 1, false, false});
-        GemmBlock g = product(rows, width_, n, state, n, products, width_);
-        g.b = packed_.data(), g.b_row = gemm_.panel_columns, g.b_panel = gemm_.panel_columns * n;
-        gemm_.block(g);
+        share_columns(rows, width_, n, [&](int64_t first, int64_t columns) {
+            void* to = at(products, first, size_);
+            if (!packs_) {
+                const void* weight = at(p_.weight, first * n, size_);
+                return gemm_.dots({rows, columns, n, state, n, weight, n, to, width_, 1, nullptr, 1, false, false});
+            }
+            GemmBlock g = product(rows, columns, n, state, n, to, width_);
+            g.b = at(packed_.data(), first * n, size_), g.b_row = gemm_.panel_columns;
+            g.b_panel = gemm_.panel_columns * n;
+            gemm_.block(g);
+        });
     }
 
     const void* gates_;
@@ -118,8 +150,21 @@ public:
 
 private:
     void run_step(int64_t t, int64_t begin, int64_t end) {
-        int64_t rows = std::min(end, p_.size[t]) - begin, first = row(t, begin), n = p_.hidden;
+        int64_t rows = std::min(end, p_.size[t]) - begin, n = p_.hidden;
         if (rows <= 0) return;
+        share_rows(rows, [&](int64_t from, int64_t to) { run_gates(t, begin + from, to - from); });
+        const void* products = at(grad_products_, row(t, begin) * width_, size_);
+        share_columns(rows, n, width_, [&](int64_t from, int64_t columns) {
+            GemmBlock g = product(rows, columns, width_, products, p_.between * width_,
+                                  at(grad_state_, begin * n + from, size_), n);
+            g.b = at(p_.weight, from, size_), g.b_row = n, g.b_panel = gemm_.panel_columns;
+            g.accumulate = p_.mode == Recurrent::gru;
+            rows == 1 ? gemm_.row(g) : gemm_.block(g);
+        });
+    }
+
+    void run_gates(int64_t t, int64_t begin, int64_t rows) {
+        int64_t n = p_.hidden, first = row(t, begin);
         GateSlope s{};
         s.rows = rows, s.hidden = n;
         s.grad_out = at(grad_out_, first * n, size_), s.grad_out_row = p_.between * n;
@@ -129,10 +174,6 @@ private:
         s.grad_gates = at(grad_gates_, first * width_, size_), s.grad_gates_row = p_.between * width_;
         s.grad_products = at(grad_products_, first * width_, size_), s.grad_products_row = p_.between * width_;
         recurrent_table.active().backward[p_.mode][wide_](s);
-        GemmBlock g = product(rows, n, width_, s.grad_products, s.grad_products_row, s.grad_state, n);
-        g.b = p_.weight, g.b_row = n, g.b_panel = gemm_.panel_columns;
-        g.accumulate = p_.mode == Recurrent::gru;
-        rows == 1 ? gemm_.row(g) : gemm_.block(g);
     }
 
     const void *grad_out_, *out_, *saved_from_;
