@@ -43,12 +43,14 @@ public:
     template <class F>
     void share_columns(int64_t rows, int64_t columns, int64_t depth, F&& f) const {
         int64_t step = gemm_.panel_columns, panels = (columns + step - 1) / step;
-        parallel_for(panels, std::max<int64_t>(1, columns_pay / std::max<int64_t>(1, rows * depth * step)),
-                     [&](int64_t begin, int64_t end) {
-                         f(begin * step, std::min(columns, end * step) - begin * step);
-                     });
+        // One share for each thread, so that as a rule the same weights come back to the same cache.
+        int64_t worth = std::max<int64_t>(1, columns_pay / std::max<int64_t>(1, rows * depth * step));
+        int64_t shares = std::clamp<int64_t>(panels / worth, 1, get_num_threads());
+        parallel_for(shares, 1, [&](int64_t begin, int64_t end) {
+            int64_t from = begin * panels / shares * step, to = std::min(columns, end * panels / shares * step);
+            f(from, to - from);
+        });
     }
-
     // The same of rows, for the gates.
     template <class F>
     void share_rows(int64_t rows, F&& f) const {
