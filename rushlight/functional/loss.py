@@ -563,8 +563,8 @@ def linear_cross_entropy(input, linear_weight, target, *, linear_bias=None, weig
     if input.dim() not in (1, 2):
         raise RuntimeError(f"linear_cross_entropy: input has shape {tuple(input.shape)}; expected 1 or 2 dimensions")
     if linear_weight.dim() < 2 or linear_weight.shape[-1] != input.shape[-1]:
-        raise RuntimeError(f"linear_cross_entropy: linear_weight has shape {tuple(linear_weight.shape)}; expected "
-                           f"(classes, ..., {input.shape[-1]})")
+        raise RuntimeError(f"linear_cross_entropy: linear_weight has shape {tuple(linear_weight.shape)} for input of "
+                           f"shape {tuple(input.shape)}; expected (classes, ..., {input.shape[-1]})")
     if linear_weight.dim() > 2 and input.dim() == 1:
         raise RuntimeError(f"linear_cross_entropy: linear_weight has shape {tuple(linear_weight.shape)} for input of "
                            f"shape {tuple(input.shape)}; expected a batch, (N, {input.shape[0]})")

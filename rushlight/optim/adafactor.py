@@ -51,7 +51,7 @@ class Adafactor(FusedOptimizer):
 
     def _first_state(self, group, param):
         if param.is_complex():
-            raise RuntimeError("Adafactor does not support complex parameters")
+            raise self._error(RuntimeError, f"params holds a parameter of dtype {param.dtype}; expected real ones")
         if param.dim() < 2:
             return {"step": scalar(0.0), "variance": core.zeros_like(param, requires_grad=False)}
         *batches, rows, columns = param.shape

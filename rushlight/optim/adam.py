@@ -52,9 +52,13 @@ class Adam(FusedOptimizer):
         decoupled_weight_decay=False,
     ):
         check_options(self, betas=betas)
-        if isinstance(lr, Tensor) and foreach and not capturable:
-            raise ValueError(f"{type(self).__name__}: lr is a tensor; expected a number for foreach=True and "
-                             "capturable=False")
+        tensors = {"lr": isinstance(lr, Tensor)} | {f"betas[{i}]": isinstance(betas[i], Tensor) for i in range(2)}
+        if tensors["betas[0]"] != tensors["betas[1]"]:
+            raise self._error(ValueError, f"betas={tuple(betas)}; expected two numbers or two tensors")
+        for name, is_tensor in tensors.items():
+            if is_tensor and foreach and not capturable:
+                raise self._error(ValueError, f"{name} is a tensor; expected a number for foreach=True and "
+                                              "capturable=False")
         super().__init__(
             params,
             {

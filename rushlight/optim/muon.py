@@ -68,12 +68,12 @@ class Muon(FusedOptimizer):
         for group in self.param_groups:
             for param in group["params"]:
                 if param.dim() != 2:
-                    raise ValueError(
-                        f"Muon: a parameter has shape {tuple(param.shape)}; expected 2 dimensions; AdamW takes others")
+                    raise self._error(ValueError, f"params holds a parameter of shape {tuple(param.shape)}; expected "
+                                                  "two dimensions; AdamW takes others")
 
     def _first_state(self, group, param):
         if param.is_complex():
-            raise RuntimeError("Muon does not support complex parameters")
+            raise self._error(RuntimeError, f"params holds a parameter of dtype {param.dtype}; expected real ones")
         return {"momentum_buffer": core.zeros_like(param, requires_grad=False)}
 
     @no_grad()

@@ -64,7 +64,8 @@ class SGD(FusedOptimizer):
             "fused": fused,
         }
         if nesterov and (momentum <= 0 or dampening != 0):
-            raise ValueError("Nesterov momentum requires a momentum and zero dampening")
+            raise self._error(ValueError, f"nesterov=True with momentum={momentum} and dampening={dampening}; expected "
+                                          "a momentum above 0 and no dampening")
         super().__init__(params, defaults)
 
     def _update(self, group, params, grads):
