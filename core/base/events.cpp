@@ -21,6 +21,7 @@ namespace {
 // A thread's part in the recording. It outlives the thread: allocations are noted up to the very end of one.
 struct Buffer {
     std::mutex lock;
+    int64_t number = 0;                    // its place among all
     int64_t session = 0;
     Thread thread;
     int32_t open = -1;                     // the innermost span that has not ended
@@ -45,6 +46,11 @@ Everything& all() {                        // never destroyed: threads may outli
 
 thread_local Buffer* mine = nullptr;
 
+// A token says which event of which thread in which recording.
+constexpr int event_bits = 24, thread_bits = 16;
+
+int64_t part(int64_t token, int from, int bits) { return token >> from & ((int64_t(1) << bits) - 1); }
+
 int64_t now() {
     return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
         .count();
@@ -63,6 +69,7 @@ Buffer& own_buffer() {
         mine = new Buffer;
         mine->thread.id = syscall(SYS_gettid);
         std::lock_guard guard(all().lock);
+        mine->number = int64_t(all().buffers.size());
         all().buffers.push_back(mine);
     }
     return *mine;
@@ -130,7 +137,7 @@ bool start(uint32_t bits, int64_t limit) {
     std::lock_guard guard(all().lock);
     if (watched(watch_events)) return false;
     all().session.fetch_add(1, std::memory_order_relaxed);
-    all().left.store(limit, std::memory_order_relaxed);
+    all().left.store(std::min(limit, (int64_t(1) << event_bits) - 1), std::memory_order_relaxed);
     all().dropped.store(0, std::memory_order_relaxed);
     all().started = now();
     watchers.fetch_or(watch_events | bits, std::memory_order_release);
@@ -145,11 +152,12 @@ Recording stop() {
     watchers.fetch_and(~(watch_events | watch_memory | watch_arguments), std::memory_order_release);
     out.start = every.started;
     out.end = now();
-    int64_t session = every.session.fetch_add(1, std::memory_order_relaxed);      // a span still open ends in nothing
+    int64_t session = every.session.fetch_add(1, std::memory_order_relaxed);
     for (Buffer* b : every.buffers) {
         std::lock_guard own(b->lock);
         if (b->session != session) continue;
         while (b->open >= 0) close(*b, b->open);
+        b->session = 0;                    // tokens of the recording are good for nothing from now on
         if (b->thread.events.empty()) continue;
         int64_t id = b->thread.id;
         out.threads.push_back(std::move(b->thread));
@@ -165,30 +173,32 @@ const char* intern(std::string_view text) {
     return all().texts.emplace(text).first->c_str();
 }
 
-// A token is an index in the thread's events, marked with the recording that it belongs to.
-constexpr int token_bits = 32;
-
 int64_t begin(const char* name, Kind kind) {
     Buffer& b = own_buffer();
     std::lock_guard guard(b.lock);
     if (!watched(watch_events)) return -1;
     join(b);
-    Event* e = add(b, name, kind);
+    Event* e = b.number >> thread_bits ? nullptr : add(b, name, kind);
     if (!e) return -1;
     e->memory = b.live;                    // both of the moment, until it ends
     e->peak = b.peak;
     b.peak = b.live;
     b.open = int32_t(b.thread.events.size()) - 1;
-    return b.session << token_bits | b.open;
+    return b.session << (event_bits + thread_bits) | b.number << event_bits | b.open;
 }
 
 void end(int64_t token) noexcept {
-    if (token < 0 || !mine) return;
-    Buffer& b = *mine;
-    std::lock_guard guard(b.lock);
-    auto index = int32_t(token & ((int64_t(1) << token_bits) - 1));
-    if (b.session != token >> token_bits || b.thread.events[size_t(index)].end) return;
-    close(b, index);
+    if (token < 0) return;
+    Buffer* b = mine;
+    int64_t number = part(token, event_bits, thread_bits);
+    if (!b || b->number != number) {       // begun in another thread
+        std::lock_guard guard(all().lock);
+        b = all().buffers[size_t(number)];
+    }
+    std::lock_guard guard(b->lock);
+    auto index = int32_t(part(token, 0, event_bits));
+    if (b->session != token >> (event_bits + thread_bits) || b->thread.events[size_t(index)].end) return;
+    close(*b, index);
 }
 
 void end_frame() noexcept {

@@ -715,3 +715,11 @@ def test_calls_are_direct_again_when_the_last_global_hook_goes():
     assert module.GLOBAL.any
     handles[1].remove()
     assert not module.GLOBAL.any
+
+
+def test_backward_hooks_of_modules_whose_inputs_need_no_gradient_say_so():
+    layer, seen = rl.nn.Linear(2, 1), []
+    layer.register_full_backward_hook(lambda module, grad_input, grad_output: seen.append(grad_input))
+    with pytest.warns(UserWarning, match="no input of this Linear requires grad"):
+        layer(rl.ones(1, 2)).sum().backward()
+    assert seen == [(None,)]

@@ -412,6 +412,17 @@ def prof_twice():
     return rl.autograd.profiler.profile()
 
 
+def test_lines_on_the_terminal():
+    """RUSHLIGHT_LOG prints the same calls without a change to the program."""
+    done = subprocess.run([sys.executable, "-c", "import rushlight as rl; (rl.ones(3) + 1).exp()"], timeout=60,
+                          text=True, capture_output=True, env={**os.environ, "RUSHLIGHT_LOG": "dispatch,time,memory"})
+    lines = done.stderr.splitlines()
+    assert all(line.startswith(("[rushlight dispatch] ", "[rushlight time] ", "[rushlight memory] ")) for line in lines)
+    for expected in (r"\[rushlight dispatch\] exp: \w+ runs", r"\[rushlight time\] exp \w+ [\d.]+ us",
+                     r"\[rushlight memory\] allocate 12 bytes"):
+        assert any(re.fullmatch(expected, line) for line in lines), expected
+
+
 def test_names_that_are_no_xml(tmp_path):
     with profile() as prof:
         for name in ("a < b & \"c\"", "größer \u2028", "\x01\x1f"):

@@ -1,4 +1,5 @@
 """Handles of registered hooks, and the gates that watch gradients pass into and out of a module."""
+import warnings
 import weakref
 
 from rushlight.autograd import Function
@@ -121,6 +122,9 @@ class BackwardWatch:
             full = _replaced(hook(self.module, full), full, "full_backward_pre_hook")
         self.grad_output = full
         if not self.input_places:
+            if self.hooks:
+                warnings.warn(f"full_backward_hook: no input of this {type(self.module).__name__} requires grad, so its "
+                              "hooks run when the gradients of the outputs arrive, and see None for those of the inputs")
             for hook in self.hooks:
                 if hook(self.module, (None,) * self.input_count, full) is not None:
                     raise RuntimeError(
