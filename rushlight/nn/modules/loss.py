@@ -633,7 +633,7 @@ class LinearCrossEntropyLoss(_WeightedLoss):
             raise RuntimeError(f"LinearCrossEntropyLoss: weight has shape {tuple(weight.shape)}; expected "
                                f"{(num_classes,)}, one number for each class")
         if label_smoothing < 0 or label_smoothing > 1.0:
-            raise RuntimeError(f"LinearCrossEntropyLoss: label_smoothing={label_smoothing}; expected a number in [0, 1]")
+            raise RuntimeError(f"LinearCrossEntropyLoss: label_smoothing={label_smoothing}; expected 0 to 1")
         super().__init__(weight, reduction=reduction)
         self.num_classes, self.out_features = num_classes, out_features
         self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
