@@ -305,7 +305,7 @@ def test_loaders_and_optimizers_show():
             optimizer.step()
     counts = {average.key: average.count for average in prof.key_averages()}
     assert counts["enumerate(DataLoader)#_SingleProcessDataLoaderIter.__next__"] == 3      # the last finds the end
-    assert counts["Optimizer.step#Adam.step"] == counts["adam_"] == 2
+    assert counts["Optimizer.step#Adam.step"] == counts["adam_update"] == 2
     before = len(prof.events())
     optimizer.step()
     assert len(prof.events()) == before
