@@ -34,7 +34,7 @@ help:  ## this list
 demo: dev $(STAMPS)/demo  ## train a digit classifier on real data and show its answers
 	@$(PY) examples/digits.py $(ARGS)
 
-test: dev $(STAMPS)/test test-native  ## build what is missing and run the whole test suite
+test: dev $(STAMPS)/test $(STAMPS)/demo test-native  ## build what is missing and run the whole test suite
 	@$(PY) -m pytest $(ARGS)
 
 test-native: $(STAMPS)/native-tests  ## build and run the C++ tests
