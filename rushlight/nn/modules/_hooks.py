@@ -123,8 +123,9 @@ class BackwardWatch:
         self.grad_output = full
         if not self.input_places:
             if self.hooks:
-                warnings.warn(f"full_backward_hook: no input of this {type(self.module).__name__} requires grad, so its "
-                              "hooks run when the gradients of the outputs arrive, and see None for those of the inputs")
+                warnings.warn(
+                    f"full_backward_hook: no input of this {type(self.module).__name__} requires grad, so its hooks "
+                    "run when the gradients of the outputs arrive, and see None for those of the inputs")
             for hook in self.hooks:
                 if hook(self.module, (None,) * self.input_count, full) is not None:
                     raise RuntimeError(
