@@ -3,10 +3,11 @@
 import contextlib
 import functools
 import threading
+import weakref
 
 from rushlight import _C
 from rushlight._C import Node  # noqa: F401
-from rushlight.autograd.grad_mode import enable_grad
+from rushlight.autograd.grad_mode import enable_grad, no_grad
 
 
 class GradientEdge(tuple):
@@ -200,3 +201,66 @@ class save_on_cpu(saved_tensors_hooks):
 
     def __init__(self, pin_memory=False, device_type="cpu"):
         super().__init__(lambda t: t.detach().clone(), lambda t: t)
+
+
+class _Kept:
+    """A saved tensor, with its values from before the first change in place."""
+
+    def __init__(self, tensor):
+        self.tensor, self.version, self.copy = tensor, tensor._version, None
+
+    def values(self):
+        if self.copy is None and self.tensor._version != self.version:
+            raise RuntimeError(
+                f"allow_mutation_on_saved_tensors: a saved tensor of shape {tuple(self.tensor.shape)} was "
+                "changed by something that is no call in place; expected calls in place only")
+        return self.tensor if self.copy is None else self.copy
+
+
+class allow_mutation_on_saved_tensors:
+    """In the block, tensors that were saved for backward may be changed in place: their old values are kept.
+
+    Forward and backward pass both belong into the block. It looks at every call of its thread, which takes time.
+
+    Raises:
+        RuntimeError: another tool watches this thread's calls; a saved tensor was changed by something else, such as
+            a call with `out=`.
+
+    Example:
+        >>> with rushlight.autograd.graph.allow_mutation_on_saved_tensors():
+        ...     a = rushlight.ones(2, requires_grad=True)
+        ...     b = a.clone()
+        ...     out = (b**2).sum()
+        ...     b = b.zero_()
+        ...     out.backward()
+        >>> a.grad
+        tensor([2., 2.])
+    """
+
+    def __enter__(self):
+        self._by_storage = {}                              # weakly: a freed graph frees what it kept
+        self._hooks = saved_tensors_hooks(self._pack, _Kept.values)
+        _C._watch_calls(self._before, lambda *told: None)
+        try:
+            self._hooks.__enter__()
+        except RuntimeError:
+            _C._watch_calls(None, None)
+            raise
+        return self
+
+    def __exit__(self, *error):
+        self._hooks.__exit__(*error)
+        _C._watch_calls(None, None)
+
+    def _pack(self, tensor):
+        kept = _Kept(tensor)
+        self._by_storage.setdefault(tensor.untyped_storage().data_ptr(), weakref.WeakSet()).add(kept)
+        return kept
+
+    def _before(self, name, given, depth, in_place):
+        if not in_place:
+            return
+        for kept in self._by_storage.pop(given[0].untyped_storage().data_ptr(), ()):
+            if kept.copy is None and kept.tensor._version == kept.version:
+                with no_grad():
+                    kept.copy = kept.tensor.detach().clone()

@@ -289,3 +289,59 @@ def test_multi_grad_hooks_are_pytorchs(mode):
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     ours = multi_grad_calls(rl, mode)
     assert ours[:2] + ours[3:] == multi_grad_calls(torch, mode)
+
+
+def gradients_despite_changes(p):
+    """Gradients of programs that change what was saved, each within one block."""
+    out = []
+    with p.autograd.graph.allow_mutation_on_saved_tensors():
+        a = p.tensor([1.0, 2.0, 3.0], requires_grad=True)
+        b = a.clone()
+        y = (b * b).sum() + b[1:].exp().sum()
+        b.sin_()
+        z = (b * b).sum()
+        b.mul_(2).add_(1)
+        (y + z + b.sum()).backward()
+        out.append(a.grad.tolist())
+    with p.autograd.graph.allow_mutation_on_saved_tensors():
+        w = p.tensor([[1.0, 2.0]], requires_grad=True)
+        x = p.tensor([[3.0], [4.0]])
+        y = x @ w
+        x.zero_()
+        y.sum().backward()
+        out.append(w.grad.tolist())
+        with p.no_grad():
+            w.mul_(3)
+        (w * w).sum().backward()
+        out.append(w.grad.tolist())
+    return out
+
+
+def test_saved_tensors_may_be_changed():
+    import numpy as np
+    a = np.array([1.0, 2.0, 3.0])
+    b = np.array([0.0, 1.0, 1.0])
+    first, second, third = gradients_despite_changes(rl)
+    slope = 2 * np.sin(a) * np.cos(a) + 2 * np.cos(a)
+    np.testing.assert_allclose(first, 2 * a + b * np.exp(a) + slope, rtol=1e-5)
+    assert second == [[7, 7]] and third == [[13, 19]]
+    x = rl.ones(2, requires_grad=True)
+    with rl.autograd.graph.allow_mutation_on_saved_tensors():
+        saved = x.clone()
+        y = (saved * saved).sum()
+        with rl.no_grad():
+            rl.neg(x, out=saved.detach())
+        with pytest.raises(RuntimeError, match="no call in place"):
+            y.backward()
+    y = x.clone()
+    z = (y * y).sum()
+    y.zero_()
+    with pytest.raises(RuntimeError):                     # over
+        z.backward()
+
+
+@pytest.mark.torch
+def test_saved_tensors_may_be_changed_as_in_pytorch():
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    for ours, theirs in zip(gradients_despite_changes(rl), gradients_despite_changes(torch)):
+        assert rl.allclose(rl.tensor(ours), rl.tensor(theirs))
