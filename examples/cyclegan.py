@@ -6,8 +6,9 @@
 The two collections are different scans, in 16x16 pixels and three colours. Two generators translate, two discriminators
 judge each patch, and whatever is translated there and back must be what it was. Because the program tinted the second
 collection itself, it knows what each translation should have been and reports the mean error per colour value (the
-values run from 0 to 1), beside that of the collection's mean picture. `Generator()` with its own widths is the network for
-256x256 photographs, of 11,378,179 parameters. Writes originals, translations and returns to demo-output/cyclegan.png.
+values run from 0 to 1), beside that of the collection's mean picture. `Generator()` with its own widths is the network
+for 256x256 photographs, of 11,378,179 parameters. Writes originals, translations and returns to
+demo-output/cyclegan.png.
 
 Quick: error <= 0.2, there and back <= 0.15
 """
