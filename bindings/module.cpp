@@ -105,7 +105,7 @@ NB_MODULE(_C, m) {
     nb::set_leak_warnings(false);
     interpreter_hooks = {release_interpreter, acquire_interpreter};
     if (!add_dtype_type(m.ptr()) || !add_tensor_type(m.ptr()) || !add_exchange(m.ptr()) || !add_construction(m.ptr()) ||
-        !add_conversion() || !add_operators(m.ptr()))
+        !add_conversion() || !add_mapping(m.ptr()) || !add_operators(m.ptr()))
         throw nb::python_error();
     nb::register_exception_translator([](const std::exception_ptr& p, void*) {
         try {

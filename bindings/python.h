@@ -144,6 +144,7 @@ bool add_operators(PyObject* module);
 bool add_construction(PyObject* module);
 bool add_exchange(PyObject* module);
 bool add_conversion();
+bool add_mapping(PyObject* module);
 void append_number_slots(std::vector<PyType_Slot>& slots);
 PyObject* compare(PyObject* a, PyObject* b, int how);
 PyObject* get_item(PyObject* self, PyObject* key);                   // x[key]

@@ -58,7 +58,7 @@ nb::dict stop_recording() {
 }
 
 bool start_recording(bool memory, bool arguments, int64_t limit) {
-    return events::start((memory ? watch_memory : 0) | (arguments ? watch_arguments : 0), limit);
+    return events::start((memory ? uint32_t(watch_memory) : 0) | (arguments ? uint32_t(watch_arguments) : 0), limit);
 }
 
 // ---- Python frames as spans ----------------------------------------------------------------------

@@ -83,7 +83,8 @@ class AtomicFile:
                     _sync_folder(os.path.dirname(self._target))
         finally:
             if self._temporary:
-                os.unlink(self._temporary)
+                with contextlib.suppress(FileNotFoundError):  # an interrupt may come between the renaming and its note
+                    os.unlink(self._temporary)
             try:
                 self._file.close()
             except OSError:

@@ -6,15 +6,14 @@ use workers.
 """
 import ctypes
 import io
-import mmap
 import os
 import pickle
 import socket
 import struct
 import tempfile
 import threading
-import weakref
 
+from rushlight import _C
 from rushlight.functional._core import Tensor, core
 
 _ALIGNMENT = 64
@@ -22,37 +21,11 @@ _ALIGNMENT = 64
 _INLINE_LIMIT = 16 * 1024
 _HEADER = struct.Struct("<QQQ")
 
-_libc = ctypes.CDLL(None, use_errno=True)
-_libc.mmap.restype = ctypes.c_void_p
-_libc.mmap.argtypes = [
-    ctypes.c_void_p,
-    ctypes.c_size_t,
-    ctypes.c_int,
-    ctypes.c_int,
-    ctypes.c_int,
-    ctypes.c_longlong,
-]
-_libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
-
-
 def _new_segment():
     if hasattr(os, "memfd_create"):
         return os.memfd_create("rushlight-batch", os.MFD_CLOEXEC)
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
-
-
-def _mapped(descriptor, size):
-    # Python's own mmap would keep the descriptor open for as long as the batch lives; programs that keep many
-    # batches would run out of them.
-    # All pages are mapped at once, as all will be used: that costs less than a fault for each.
-    flags = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)
-    address = _libc.mmap(None, size, mmap.PROT_READ | mmap.PROT_WRITE, flags, descriptor, 0)
-    if address in (None, ctypes.c_void_p(-1).value):
-        raise OSError(ctypes.get_errno(), "DataLoader: mapping a batch failed")
-    memory = (ctypes.c_char * size).from_address(address)
-    weakref.finalize(memory, _libc.munmap, address, size).atexit = False
-    return memory
 
 
 def _rounded(size):
@@ -234,7 +207,9 @@ class Channel:
         if not descriptors:
             raise EOFError
         try:
-            return _mapped(descriptors[0], size)
+            # It does not keep the descriptor open, as Python's own mmap would: programs that keep many batches would
+            # run out of them.
+            return _C._Mapping(descriptors[0], size)
         finally:
             os.close(descriptors[0])
 
