@@ -22,7 +22,7 @@ PyObject* new_mapping(PyTypeObject* type, PyObject* args, PyObject*) {
     auto* self = reinterpret_cast<MappingObject*>(type->tp_alloc(type, 0));
     if (!self) return nullptr;
 #ifdef MAP_POPULATE
-    constexpr int flags = MAP_SHARED | MAP_POPULATE;     // all pages will be used: that costs less than a fault for each
+    constexpr int flags = MAP_SHARED | MAP_POPULATE;     // all pages will be used: cheaper than a fault for each
 #else
     constexpr int flags = MAP_SHARED;
 #endif
@@ -58,7 +58,7 @@ bool add_mapping(PyObject* module) {
     PyType_Slot slots[] = {{Py_tp_new, reinterpret_cast<void*>(new_mapping)},
                            {Py_tp_dealloc, reinterpret_cast<void*>(free_mapping)},
                            {Py_bf_getbuffer, reinterpret_cast<void*>(get_buffer)},
-                           {Py_tp_doc, const_cast<char*>("_Mapping(descriptor, size): shared memory, until it is freed.")},
+                           {Py_tp_doc, const_cast<char*>("_Mapping(descriptor, size): memory that is shared")},
                            {0, nullptr}};
     PyType_Spec spec = {"rushlight._C._Mapping", sizeof(MappingObject), 0, Py_TPFLAGS_DEFAULT, slots};
     PyObject* type = PyType_FromSpec(&spec);
