@@ -56,12 +56,23 @@ int64_t now() {
         .count();
 }
 
-// Nobody reads what a child of a fork records, and its parent's threads may have held the locks.
+// A fork takes all locks, so that no child inherits one that a thread of its parent held.
+void before_fork() {
+    all().lock.lock();
+    all().texts_lock.lock();
+    for (Buffer* b : all().buffers) b->lock.lock();
+}
+
+void after_fork() {
+    for (Buffer* b : all().buffers) b->lock.unlock();
+    all().texts_lock.unlock();
+    all().lock.unlock();
+}
+
+// Nobody reads what a child records.
 void in_child() {
     watchers.fetch_and(~(watch_events | watch_memory | watch_arguments), std::memory_order_relaxed);
-    new (&all().lock) std::mutex;
-    new (&all().texts_lock) std::mutex;
-    for (Buffer* b : all().buffers) new (&b->lock) std::mutex;
+    after_fork();
 }
 
 Buffer& own_buffer() {
@@ -132,7 +143,7 @@ Arguments& arguments_of(Buffer& b, Event& e) {
 }  // namespace
 
 bool start(uint32_t bits, int64_t limit) {
-    static const int registered = pthread_atfork(nullptr, nullptr, in_child);
+    static const int registered = pthread_atfork(before_fork, after_fork, in_child);
     (void)registered;
     std::lock_guard guard(all().lock);
     if (watched(watch_events)) return false;

@@ -1,4 +1,7 @@
 // Recordings of spans: how they nest, what ends them, what other threads add, and how many are kept.
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <chrono>
 #include <cstring>
@@ -124,6 +127,29 @@ void threads_come_and_go() {
     for (std::thread& t : threads) t.join();
 }
 
+// Children of forks, made while other threads record, record nothing and can start for themselves.
+void forks() {
+    std::atomic<bool> done{false};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 3; ++i)
+        threads.emplace_back([&] { while (!done) events::Span one(events::intern("one"), Kind::op); });
+    CHECK(events::start(0, 1 << 20));
+    for (int i = 0; i < 50; ++i) {
+        pid_t child = fork();
+        if (child == 0) {
+            bool fine = !watched(watch_events) && events::start(0, 10);
+            { events::Span own(events::intern("own"), Kind::op); }
+            _exit(fine && events::stop().threads.size() == 1 ? 0 : 1);
+        }
+        int status = -1;
+        waitpid(child, &status, 0);
+        CHECK(status == 0);
+    }
+    done = true;
+    for (std::thread& t : threads) t.join();
+    events::stop();
+}
+
 void checksums() {
     CHECK(crc32c("123456789", 9) == 0xE3069283u);
     CHECK(crc32c(nullptr, 0) == 0);
@@ -140,6 +166,7 @@ int main() {
     tokens_work_in_other_threads();
     what_exceeds_the_limit_is_counted();
     threads_come_and_go();
+    forks();
     checksums();
     return checks_failed();
 }
