@@ -11,7 +11,7 @@ would take from WordNet, are lists in the program.
 
 Wei and Zou, "EDA: Easy Data Augmentation Techniques for Boosting Performance on Text Classification Tasks", 2019.
 
-Full: gain at 100 3.6, gain at 200 1.6, gain at 500 -0.2, in points of accuracy (75 s)
+Full: gain at 100 3.6, gain at 200 1.6, gain at 500 -0.2, in points of accuracy (12 s)
 Quick: trainings == 4
 """
 

@@ -49,7 +49,7 @@ def unbundle(state):
 def tree_lstm(left, right, sums):
     """Hidden and memory of two children and the sums of the gates' inputs (n, 5 size) to those of their parent."""
     candidate, enter, keep_left, keep_right, leave = sums.chunk(5, dim=1)
-    memory = (candidate.tanh() * enter.sigmoid() + keep_left.sigmoid() * left[1] + keep_right.sigmoid() * right[1])
+    memory = candidate.tanh() * enter.sigmoid() + keep_left.sigmoid() * left[1] + keep_right.sigmoid() * right[1]
     return rl.cat([leave.sigmoid() * memory.tanh(), memory], dim=1)
 
 
