@@ -317,7 +317,7 @@ def test_muon_beside_pytorch():
             np.testing.assert_allclose(mine.detach().numpy(), theirs.detach().numpy(), atol=0.01)
         for number, values in results[1][2]["state"].items():
             assert set(values) == set(results[0][2]["state"][number])
-    with pytest.raises(ValueError, match="expected 2 dimensions"):
+    with pytest.raises(ValueError, match="expected two dimensions"):
         rl.optim.Muon([rl.ones(3)])
 
 
