@@ -72,6 +72,9 @@ def _takes_blocks(dropout_p):
 
 
 def _with_all_scores(query, key, value, attn_mask, dropout_p, is_causal, scale):
+    narrow = query.dtype if query.dtype in (core.float16, core.bfloat16) else None
+    if narrow is not None:                          # as in blocks: rounded once, at the end
+        query, key, value = query.float(), key.float(), value.float()
     scores = (query * scale) @ key.transpose(-2, -1)
     blind = None
     if is_causal:
@@ -84,7 +87,8 @@ def _with_all_scores(query, key, value, attn_mask, dropout_p, is_causal, scale):
     scores = scores if blind is None else scores.masked_fill(blind, 0.0)
     weights = native.softmax(scores, -1)
     weights = weights if blind is None else weights.masked_fill(blind, 0.0)
-    return (native.dropout(weights, dropout_p, True) if dropout_p > 0 else weights) @ value
+    found = (native.dropout(weights, dropout_p, True) if dropout_p > 0 else weights) @ value
+    return found if narrow is None else found.to(narrow)
 
 
 def _same_batches(query, key, value, attn_mask, enable_gqa):

@@ -55,6 +55,20 @@ def test_fewer_heads_of_keys_than_of_queries():
         F.scaled_dot_product_attention(q, *tensors((2, 4, 5, 4), (2, 4, 5, 4)), enable_gqa=True)
 
 
+@pytest.mark.parametrize("dtype", [rl.float16, rl.bfloat16])
+def test_all_scores_of_16_bits_are_rounded_once(dtype):
+    q, k, v = (x.to(dtype) for x in tensors((2, 7, 64), (2, 9, 64), (2, 9, 5)))
+    mask = rl.zeros(7, 9)                                # of float32, which narrower queries take too
+    with rl.nn.attention.sdpa_kernel(rl.nn.attention.SDPBackend.MATH):
+        found = [F.scaled_dot_product_attention(q, k, v), F.scaled_dot_product_attention(q, k, v, mask)]
+    wanted = attention(*(x.double().numpy() for x in (q, k, v)))
+    rounding = rl.finfo(dtype).eps / 2
+    for x in found:
+        assert x.dtype == dtype
+        np.testing.assert_allclose(x.double().numpy(), wanted, rtol=1.01 * rounding, atol=1e-6)
+    assert F.scaled_dot_product_attention(q, k, v, mask, dropout_p=0.5).dtype == dtype
+
+
 def test_attention_differentiates():
     leaves = [x.requires_grad_() for x in tensors((1, 2, 3), (1, 4, 3), (1, 4, 2))]
     assert rl.autograd.gradcheck(lambda *x: F.scaled_dot_product_attention(*x, is_causal=True), leaves)
