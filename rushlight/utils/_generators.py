@@ -14,9 +14,15 @@ def generator_states():
     version, words, gauss = random.getstate()
     states = {"rushlight": get_rng_state(), "python": (version, list(words), gauss)}
     if "numpy.random" in sys.modules:
-        name, keys, place, has_gauss, gauss = sys.modules["numpy.random"].get_state()
-        states["numpy"] = (name, keys.tolist(), int(place), int(has_gauss), float(gauss))
+        states["numpy"] = _plain(sys.modules["numpy.random"].get_state(legacy=False))
     return states
+
+
+def _plain(state):
+    # Of whichever bit generator NumPy was given: Python's values in place of arrays.
+    if isinstance(state, dict):
+        return {name: _plain(value) for name, value in state.items()}
+    return state.tolist() if hasattr(state, "tolist") else state
 
 
 def restore_generators(states):
@@ -31,5 +37,4 @@ def restore_generators(states):
     if "numpy" in states:
         import numpy
 
-        name, keys, *rest = states["numpy"]
-        numpy.random.set_state((name, numpy.asarray(keys, dtype=numpy.uint32), *rest))
+        numpy.random.set_state(states["numpy"])

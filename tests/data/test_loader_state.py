@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import rushlight as rl
+from rushlight.io import TrainingState
 from rushlight.utils._generators import generator_states, restore_generators
 from rushlight.utils.data import (
     DataLoader,
@@ -172,3 +173,17 @@ def test_the_sample_at_fault_is_named(workers, odd, kind, said):
         list(loader)
     text = str(caught.value) + "".join(getattr(caught.value, "__notes__", ()))
     assert __import__("re").search(said, text), text
+
+
+@pytest.mark.parametrize("kind", ["MT19937", "PCG64", "Philox", "SFC64"])
+def test_numpy_with_another_bit_generator(kind, tmp_path):
+    before = np.random.get_bit_generator()
+    np.random.set_bit_generator(getattr(np.random, kind)(3))
+    try:
+        assert [batch.item() for batch in DataLoader(range(3))] == [0, 1, 2]
+        state = TrainingState(tmp_path / "run.pth", at={"epoch": 0})
+        state.save()
+        first = np.random.random(3).tolist()
+        assert state.resume() and np.random.random(3).tolist() == first
+    finally:
+        np.random.set_bit_generator(before)
