@@ -69,10 +69,9 @@ std::unordered_map<PyObject*, const char*>& frame_names() {
     return *all;
 }
 
-std::string text_of(PyObject* text) {
-    const char* characters = text ? PyUnicode_AsUTF8(text) : nullptr;
-    if (!characters) PyErr_Clear();
-    return characters ? characters : "?";
+std::string shown(const char* text) {
+    if (!text) PyErr_Clear();
+    return text ? text : "?";
 }
 
 std::vector<std::string>& hidden_files() {
@@ -84,11 +83,11 @@ const char* name_of_code(PyCodeObject* code) {
     auto [found, fresh] = frame_names().try_emplace(reinterpret_cast<PyObject*>(code));
     if (!fresh) return found->second;
     Py_INCREF(code);
-    std::string file = text_of(code->co_filename);
+    std::string file = shown(PyUnicode_AsUTF8(code->co_filename));
     for (const std::string& hidden : hidden_files())
         if (file.starts_with(hidden)) return found->second = nullptr;
-    return found->second =
-               events::intern(file + "(" + std::to_string(code->co_firstlineno) + "): " + text_of(code->co_qualname));
+    std::string name = shown(PyUnicode_AsUTF8(code->co_qualname));
+    return found->second = events::intern(file + "(" + std::to_string(code->co_firstlineno) + "): " + name);
 }
 
 // Built-in functions are known by their definition: bound methods come and go.
@@ -98,7 +97,7 @@ const char* name_of_builtin(PyObject* function) {
     auto* f = reinterpret_cast<PyCFunctionObject*>(function);
     auto [found, fresh] = names->try_emplace(f->m_ml);
     if (!fresh) return found->second;
-    std::string owner = f->m_self && PyModule_Check(f->m_self) ? text_of(PyModule_GetNameObject(f->m_self))
+    std::string owner = f->m_self && PyModule_Check(f->m_self) ? shown(PyModule_GetName(f->m_self))
                         : f->m_self                            ? Py_TYPE(f->m_self)->tp_name
                                                                : "builtins";
     return found->second = events::intern("<built-in " + owner + "." + f->m_ml->ml_name + ">");

@@ -84,7 +84,7 @@ class profile:
         profile_memory (bool): count the bytes that each takes and gives back. Default: False.
         with_stack (bool): record calls of Python functions too. Default: False.
         use_cuda, use_device, with_modules, use_kineto, use_cpu, experimental_config, acc_events,
-            custom_trace_id_callback, post_processing_timeout_s: accepted for PyTorch's programs.
+            custom_trace_id_callback, post_processing_timeout_s, activity_filters: accepted for PyTorch's programs.
 
     Raises:
         RuntimeError: another profile is recording; results are asked for before the block has ended.
@@ -101,7 +101,7 @@ class profile:
     def __init__(self, enabled=True, *, use_cuda=False, use_device=None, record_shapes=False, with_flops=False,
                  profile_memory=False, with_stack=False, with_modules=False, use_kineto=False, use_cpu=True,
                  experimental_config=None, acc_events=False, custom_trace_id_callback=None,
-                 post_processing_timeout_s=None):
+                 post_processing_timeout_s=None, activity_filters=None):
         self.enabled = enabled
         self.record_shapes, self.with_flops = bool(record_shapes), bool(with_flops)
         self.profile_memory, self.with_stack = bool(profile_memory), bool(with_stack)

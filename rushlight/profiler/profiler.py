@@ -3,6 +3,7 @@ import enum
 import json
 import os
 import socket
+import threading
 import time
 import warnings
 
@@ -114,11 +115,25 @@ def tensorboard_trace_handler(dir_name, worker_name=None, use_gzip=False, use_py
     return write
 
 
+class _Open(threading.local):
+    """The ranges that a thread has entered and not left."""
+
+    def __init__(self):
+        self.ranges = []
+
+    def enter(self, name):
+        self.ranges.append(record_function(name).__enter__())
+
+    def leave(self):
+        if self.ranges:
+            self.ranges.pop().__exit__()
+
+
 class _ModuleRanges:
     """A range around the forward of every module, by its class and number."""
 
     def __init__(self):
-        self._names, self._counts, self._open = {}, {}, []
+        self._names, self._counts, self._open = {}, {}, _Open()
         self._handles = [
             register_module_forward_pre_hook(self._enter),
             register_module_forward_hook(self._leave, always_call=True),
@@ -129,11 +144,10 @@ class _ModuleRanges:
             kind = type(module).__name__
             number = self._counts[kind] = self._counts.get(kind, -1) + 1
             self._names[id(module)] = f"nn.Module: {kind}_{number}", module
-        self._open.append(record_function(self._names[id(module)][0]).__enter__())
+        self._open.enter(self._names[id(module)][0])
 
     def _leave(self, module, args, output):
-        if self._open:
-            self._open.pop().__exit__()
+        self._open.leave()
 
     def remove(self):
         for handle in self._handles:
@@ -144,16 +158,14 @@ class _StepRanges:
     """A range around the step of every optimizer."""
 
     def __init__(self):
-        self._open = []
+        self._open = _Open()
         self._handles = [register_optimizer_step_pre_hook(self._enter), register_optimizer_step_post_hook(self._leave)]
 
     def _enter(self, optimizer, args, kwargs):
-        name = type(optimizer).__name__
-        self._open.append(record_function(f"Optimizer.step#{name}.step").__enter__())
+        self._open.enter(f"Optimizer.step#{type(optimizer).__name__}.step")
 
     def _leave(self, optimizer, args, kwargs):
-        if self._open:
-            self._open.pop().__exit__()
+        self._open.leave()
 
     def remove(self):
         for handle in self._handles:

@@ -356,6 +356,25 @@ def test_ranges_that_end_in_another_function():
     assert not any(frame.endswith("begin") for frame in exponential.stack)
 
 
+def test_modules_of_several_threads_do_not_end_each_others_ranges():
+    both = threading.Barrier(2)
+
+    class Slow(rl.nn.Module):
+        def forward(self, x):
+            both.wait(10)                              # entered by both threads before either leaves
+            return x + 1
+
+    with profile(with_modules=True) as prof:
+        threads = [threading.Thread(target=lambda: [Slow()(rl.ones(1)), rl.ones(1).exp()]) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    outer = [event.cpu_parent for event in prof.events() if event.name == "exp"]
+    inner = [event.cpu_parent.name for event in prof.events() if event.name == "add"]
+    assert outer == [None, None] and all(name.startswith("nn.Module: Slow_") for name in inner)
+
+
 def test_one_profile_at_a_time():
     with profile(), pytest.raises(RuntimeError, match="another profile is recording"):
         profile().start()
