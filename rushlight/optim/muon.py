@@ -10,21 +10,39 @@ __all__ = ["Muon"]
 _lerp = core._groups["_ops"]["lerp_tensors"]
 
 
-def _orthogonal(matrix, coefficients, steps, eps):
-    """Roughly the nearest matrix with orthonormal rows or columns, in bfloat16: a quintic Newton-Schulz iteration."""
+#: Matrices of one shape go through the iteration together, up to so many elements: products of several keep both cores
+#: busy where those of one small matrix do not.
+_TOGETHER = 1 << 21
+
+
+def _orthogonal(matrices, coefficients, steps, eps):
+    """Roughly the nearest matrices with orthonormal rows or columns, in bfloat16: a quintic Newton-Schulz iteration."""
     if steps >= 100:
         raise ValueError(f"Muon: ns_steps={steps} is out of range; expected ns_steps < 100")
     if len(coefficients) != 3:
         raise ValueError(f"Muon: ns_coefficients={coefficients} has {len(coefficients)} numbers; expected 3")
     a, b, c = coefficients
-    tall = matrix.size(0) > matrix.size(1)
-    x = matrix.bfloat16()
-    x = x.T if tall else x
-    x = x / x.norm().clamp(min=eps)
+    tall = matrices.size(-2) > matrices.size(-1)
+    x = matrices.bfloat16()
+    x = x.mT if tall else x
+    x = x / core.linalg.vector_norm(x, dim=(-2, -1), keepdim=True).clamp(min=eps)
     for _ in range(steps):
-        gram = x @ x.T
-        x = core.addmm(x, core.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return x.T if tall else x
+        # a x + (b G + c G G) x for G = x x', where the sum in front of x is rounded once.
+        gram = x @ x.mT
+        factor = (gram @ gram).float().mul_(c).add_(gram, alpha=b)
+        factor.diagonal(dim1=-2, dim2=-1).add_(a)
+        x = factor.bfloat16() @ x
+    return x.mT if tall else x
+
+
+def _by_shape(matrices):
+    """Lists of places of equal shapes, none of more than `_TOGETHER` elements unless it is one matrix."""
+    places = {}
+    for i, matrix in enumerate(matrices):
+        places.setdefault((tuple(matrix.shape), matrix.dtype), []).append(i)
+    for found in places.values():
+        count = max(1, min(8, _TOGETHER // max(1, matrices[found[0]].numel())))
+        yield from (found[start : start + count] for start in range(0, len(found), count))
 
 
 class Muon(FusedOptimizer):
@@ -81,10 +99,13 @@ class Muon(FusedOptimizer):
         lr, momentum, decay = float(group["lr"]), group["momentum"], float(group["weight_decay"])
         buffers, = self._columns(group, params, "momentum_buffer")
         _lerp(buffers, grads, 1 - momentum)
-        for param, grad, buffer in zip(params, grads, buffers):
-            move = grad.lerp(buffer, momentum) if group["nesterov"] else buffer
-            move = _orthogonal(move, group["ns_coefficients"], group["ns_steps"], group["eps"])
-            rows, columns = param.shape
+        for places in _by_shape(params):
+            moves = [buffers[i] for i in places]
+            if group["nesterov"]:
+                moves = [grads[i].lerp(buffers[i], momentum) for i in places]
+            moves = _orthogonal(core.stack(moves), group["ns_coefficients"], group["ns_steps"], group["eps"])
+            rows, columns = moves.shape[1:]
             match_adamw = group["adjust_lr_fn"] == "match_rms_adamw"
             ratio = 0.2 * math.sqrt(max(rows, columns)) if match_adamw else math.sqrt(max(1, rows / columns))
-            param.mul_(1 - lr * decay).add_(move, alpha=-lr * ratio)
+            for i, move in zip(places, moves):
+                params[i].mul_(1 - lr * decay).add_(move, alpha=-lr * ratio)
