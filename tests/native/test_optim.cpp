@@ -15,7 +15,7 @@ constexpr int states = 3;
 
 // Every rule with its numbers at each step, against its reference; `used` says which states the rule is given.
 template <class Numbers, class One>
-void check(DType t, kernels::UpdateRule rule, One one, std::vector<Numbers> steps, int used, const char* name) {
+void check_rule(DType t, kernels::UpdateRule rule, One one, std::vector<Numbers> steps, int used, const char* name) {
     std::vector<Array> params, grads, kept[states];
     std::vector<std::vector<Number>> exact;
     for (int64_t n : sizes) {
@@ -47,12 +47,14 @@ void check_gradient_steps(DType t) {
     for (int variant = 0; variant < 6; ++variant) {
         SgdNumbers s{{variant == 5 ? -1.0 : 1.0, variant >= 4 ? 0.01 : 0}, 0.1, variant ? 0.9 : 0,
                      variant == 2 ? 0.7 : 1, variant > 0, variant == 3};
-        check(t, &OptimTable::sgd, reference::sgd, std::vector(3, s), variant > 0, "sgd");
+        check_rule(t, &OptimTable::sgd, reference::sgd, std::vector(3, s), variant > 0, "sgd");
     }
     AsgdNumbers a{{1, 0.1}, 0.1, 0.999, 1};
-    check(t, &OptimTable::asgd, reference::asgd, {a, {{1, 0.1}, 0.08, 0.99, 0.5}}, 1, "asgd");
+    check_rule(t, &OptimTable::asgd, reference::asgd, std::vector<AsgdNumbers>{a, {{1, 0.1}, 0.08, 0.99, 0.5}}, 1,
+               "asgd");
     RpropNumbers r{1, 0.5, 1.2, 0.01, 50};
-    check(t, &OptimTable::rprop, reference::rprop, {r, {-1, 0.5, 1.2, 0.01, 50}, r}, 3, "rprop");
+    check_rule(t, &OptimTable::rprop, reference::rprop, std::vector<RpropNumbers>{r, {-1, 0.5, 1.2, 0.01, 50}, r}, 3,
+               "rprop");
 }
 
 void check_adam_family(DType t) {
@@ -60,20 +62,20 @@ void check_adam_family(DType t) {
         Direction d{variant == 3 ? -1.0 : 1.0, variant ? 0.1 : 0};
         double decay = variant == 2 ? 0.99 : 1;
         bool amsgrad = variant >= 2;
-        check(t, &OptimTable::adam, reference::adam,
-              std::vector<AdamNumbers>{{d, 0.1, decay, 0.9, 0.999, 1e-8, 31.6, amsgrad},
-                                       {d, 0.05, decay, 0.9, 0.999, 1e-8, 22.4, amsgrad}},
-              amsgrad ? 7 : 3, "adam");
-        check(t, &OptimTable::nadam, reference::nadam,
-              std::vector<NadamNumbers>{{d, 0.01, 0.02, decay, 0.9, 0.999, 1e-8, 31.6},
-                                        {d, 0.01, 0.03, decay, 0.9, 0.999, 1e-8, 22.4}},
-              3, "nadam");
-        check(t, &OptimTable::radam, reference::radam,
-              std::vector<RadamNumbers>{{d, 0.1, decay, 0.9, 0.999, 1e-8, false},
-                                        {d, 0.001, decay, 0.9, 0.999, 1e-8, true}},
-              3, "radam");
-        check(t, &OptimTable::adamax, reference::adamax,
-              std::vector<AdamaxNumbers>{{d, 0.1, 0.9, 0.999, 1e-8}, {d, 0.05, 0.9, 0.999, 1e-8}}, 3, "adamax");
+        check_rule(t, &OptimTable::adam, reference::adam,
+                   std::vector<AdamNumbers>{{d, 0.1, decay, 0.9, 0.999, 1e-8, 31.6, amsgrad},
+                                            {d, 0.05, decay, 0.9, 0.999, 1e-8, 22.4, amsgrad}},
+                   amsgrad ? 7 : 3, "adam");
+        check_rule(t, &OptimTable::nadam, reference::nadam,
+                   std::vector<NadamNumbers>{{d, 0.01, 0.02, decay, 0.9, 0.999, 1e-8, 31.6},
+                                             {d, 0.01, 0.03, decay, 0.9, 0.999, 1e-8, 22.4}},
+                   3, "nadam");
+        check_rule(t, &OptimTable::radam, reference::radam,
+                   std::vector<RadamNumbers>{{d, 0.1, decay, 0.9, 0.999, 1e-8, false},
+                                             {d, 0.001, decay, 0.9, 0.999, 1e-8, true}},
+                   3, "radam");
+        check_rule(t, &OptimTable::adamax, reference::adamax,
+                   std::vector<AdamaxNumbers>{{d, 0.1, 0.9, 0.999, 1e-8}, {d, 0.05, 0.9, 0.999, 1e-8}}, 3, "adamax");
     }
 }
 
@@ -82,22 +84,22 @@ void check_scaled(DType t) {
         // A centred first step divides by the small difference of two near numbers: 16 bits do not hold it.
         bool centered = variant >= 2 && !is_reduced(t);
         RmspropNumbers s{{1, variant == 3 ? 0.1 : 0}, 0.01, centered ? 0.5 : 0.99, 1e-8, variant ? 0.9 : 0, centered};
-        check(t, &OptimTable::rmsprop, reference::rmsprop, std::vector(3, s), 1 | centered << 1 | (variant > 0) << 2,
-              "rmsprop");
+        int used = 1 | centered << 1 | (variant > 0) << 2;
+        check_rule(t, &OptimTable::rmsprop, reference::rmsprop, std::vector(3, s), used, "rmsprop");
     }
     // The step has the size of the rate however small the gradient is; so that one that the decay nearly cancels keeps
     // its sign in float32, the decay is a power of two.
-    check(t, &OptimTable::adagrad, reference::adagrad,
-          std::vector<AdagradNumbers>{{{1, 1.0 / 128}, 0.1, 1e-10}, {{1, 1.0 / 128}, 0.09, 1e-10}}, 1, "adagrad");
-    check(t, &OptimTable::adadelta, reference::adadelta,
-          std::vector<AdadeltaNumbers>(3, {{1, 0.01}, 1, 0.9, 1e-6}), 3, "adadelta");
+    check_rule(t, &OptimTable::adagrad, reference::adagrad,
+               std::vector<AdagradNumbers>{{{1, 1.0 / 128}, 0.1, 1e-10}, {{1, 1.0 / 128}, 0.09, 1e-10}}, 1, "adagrad");
+    check_rule(t, &OptimTable::adadelta, reference::adadelta,
+               std::vector<AdadeltaNumbers>(3, {{1, 0.01}, 1, 0.9, 1e-6}), 3, "adadelta");
 }
 
 void check_others(DType t) {
     for (double weight : {0.1, 0.9, 1.0})
-        check(t, &OptimTable::lerp, reference::lerp, std::vector<LerpNumbers>{{weight}}, 0, "lerp");
-    check(t, &OptimTable::scale, reference::scale, std::vector<ScaleNumbers>{{0.3}}, 0, "scale");
-    check(t, &OptimTable::clamp, reference::clamp, std::vector<ClampNumbers>{{-0.5, 0.25}}, 0, "clamp");
+        check_rule(t, &OptimTable::lerp, reference::lerp, std::vector<LerpNumbers>{{weight}}, 0, "lerp");
+    check_rule(t, &OptimTable::scale, reference::scale, std::vector<ScaleNumbers>{{0.3}}, 0, "scale");
+    check_rule(t, &OptimTable::clamp, reference::clamp, std::vector<ClampNumbers>{{-0.5, 0.25}}, 0, "clamp");
     for (double p : {1.0, 2.0, double(INFINITY)}) {
         std::vector<Array> arrays;
         std::vector<UpdateItem> items;
