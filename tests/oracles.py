@@ -356,6 +356,10 @@ ELSEWHERE = {
         "tests/optim and tests/native"),
     **dict.fromkeys(["scale_tensors", "clamp_tensors", "lerp_tensors", "total_norm"], "tests/nn/test_utils.py"),
     **dict.fromkeys(
+        [f"{name}_update" for name in (
+            "adadelta", "adafactor", "adagrad", "adam", "adamax", "asgd", "nadam", "radam", "rmsprop", "rprop", "sgd")]
+        + ["lerp_tensors", "scale_tensors", "clamp_tensors", "total_norm"], "tests/optim and tests/native"),
+    **dict.fromkeys(
         [
             "view",
             "restride",
