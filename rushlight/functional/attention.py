@@ -53,7 +53,7 @@ def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.
         key, value = _shared_heads(query, key, "key"), _shared_heads(query, value, "value")
     elif enable_gqa:
         _check_heads_shared(query, key, "key")
-    scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+    scale = 1 / math.sqrt(max(1, query.shape[-1])) if scale is None else scale
     if not in_blocks:
         return _with_all_scores(query, key, value, attn_mask, dropout_p, is_causal, scale)
     query, key, value = _same_batches(query, key, value, attn_mask, enable_gqa)
@@ -183,7 +183,7 @@ def multi_head_attention_forward(
 
     Raises:
         AssertionError: shapes do not fit.
-        RuntimeError: `is_causal` without `attn_mask`.
+        RuntimeError: `is_causal` without `attn_mask`, or keys and queries of different batches.
 
     Example:
         >>> import rushlight as rl
@@ -270,6 +270,9 @@ def _check_heads(query, key, value, size, num_heads):
         raise AssertionError(f"{name}: query has shape {tuple(query.shape)}; expected a last size of {size}")
     if num_heads < 1 or size % num_heads:
         raise AssertionError(f"{name}: num_heads={num_heads}; expected a number that divides embed_dim={size}")
+    if query.dim() == 3 and key.shape[1] != query.shape[1]:
+        raise RuntimeError(f"{name}: key has shape {tuple(key.shape)} for query of shape {tuple(query.shape)}; "
+                           f"expected a batch of {query.shape[1]}")
     if key.shape[:-1] != value.shape[:-1]:
         raise AssertionError(f"{name}: key has shape {tuple(key.shape)} and value {tuple(value.shape)}; expected equal "
                              "lengths and batches")

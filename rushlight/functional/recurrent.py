@@ -56,6 +56,8 @@ def _layers(mode, input, hx, params, has_biases, num_layers, dropout, train, bid
     name = "rnn_" + mode if mode in ("tanh", "relu") else mode
     x = input.transpose(0, 1) if batch_first else input
     directions = 2 if bidirectional else 1
+    if num_layers < 1:
+        raise RuntimeError(f"{name}: num_layers={num_layers}; expected at least 1")
     states = [list(s.unbind(0)) for s in hx] + [[None] * (num_layers * directions)] * (2 - len(hx))
     each = len(params) // (num_layers * directions)
     if each * num_layers * directions != len(params) or each < 2 + 2 * has_biases:
@@ -242,7 +244,8 @@ def lstm_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
         tuple: the new state and cell.
 
     Raises:
-        RuntimeError: sizes do not fit.
+        RuntimeError: sizes do not fit, or `hx` holds more or fewer than two.
+        TypeError: `hx` is no tuple of tensors.
 
     Example:
         >>> import rushlight as rl
@@ -250,6 +253,10 @@ def lstm_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
         >>> rl.lstm_cell(h, (h, h), w, w)[0]
         tensor([[0., 0.]])
     """
+    if not isinstance(hx, (tuple, list)) or not all(isinstance(x, Tensor) for x in hx):
+        raise TypeError(f"lstm_cell: hx is a {type(hx).__name__}; expected a tuple of a state and a cell, both Tensors")
+    if len(hx) != 2:
+        raise RuntimeError(f"lstm_cell: hx holds {len(hx)} tensors; expected state and cell")
     return tuple(_cell("lstm", input, *hx, w_ih, w_hh, b_ih, b_hh))
 
 

@@ -69,6 +69,12 @@ def test_all_scores_of_16_bits_are_rounded_once(dtype):
     assert F.scaled_dot_product_attention(q, k, v, mask, dropout_p=0.5).dtype == dtype
 
 
+def test_vectors_without_features_are_all_alike():
+    value = rl.randn(2, 7, 3)
+    out = rl.nn.functional.scaled_dot_product_attention(rl.ones(2, 5, 0), rl.ones(2, 7, 0), value)
+    np.testing.assert_allclose(out.numpy(), value.numpy().mean(1, keepdims=True).repeat(5, 1), rtol=1e-5, atol=1e-6)
+
+
 def test_attention_differentiates():
     leaves = [x.requires_grad_() for x in tensors((1, 2, 3), (1, 4, 3), (1, 4, 2))]
     assert rl.autograd.gradcheck(lambda *x: F.scaled_dot_product_attention(*x, is_causal=True), leaves)
@@ -141,6 +147,8 @@ def test_what_multi_head_attention_refuses():
     x, w = rl.ones(2, 3, SIZE), rl.ones(3 * SIZE, SIZE)
     with pytest.raises(AssertionError, match="num_heads=4; expected a number that divides embed_dim=6"):
         F.multi_head_attention_forward(x, x, x, SIZE, 4, w, None, None, None, False, 0.0, w[:SIZE], None)
+    with pytest.raises(RuntimeError, match=r"key has shape \(2, 1, 6\) for query .*; expected a batch of 3"):
+        rl.nn.MultiheadAttention(6, 2)(rl.ones(2, 3, 6), rl.ones(2, 1, 6), rl.ones(2, 1, 6))
     with pytest.raises(RuntimeError, match=r"attn_mask has shape \(3, 2\); expected \(2, 2\) or \(6, 2, 2\)"):
         F.multi_head_attention_forward(x, x, x, SIZE, 2, w, None, None, None, False, 0.0, w[:SIZE], None,
                                        attn_mask=rl.zeros(3, 2))

@@ -172,6 +172,11 @@ def test_second_derivatives(mode, packs):
     assert rl.autograd.gradgradcheck(f, (x, h, *(w.detach().requires_grad_() for w in model.parameters())))
 
 
+def pad_packed(batch_sizes):
+    dtype = None if batch_sizes else rl.int64
+    return sequences.pad_packed_sequence(sequences.PackedSequence(rl.ones(5), rl.tensor(batch_sizes, dtype=dtype)))
+
+
 @pytest.mark.parametrize("call, kind, message", [
     (lambda: rl.nn.LSTM(3, 0), ValueError, "hidden_size must be greater than zero"),
     (lambda: rl.nn.LSTM(3.0, 2), TypeError, "LSTM: input_size=3.0 is of type float; expected int"),
@@ -201,10 +206,29 @@ def test_second_derivatives(mode, packs):
      "total_length=2"),
     (lambda: sequences.pad_sequence([rl.ones(3, 2), rl.ones(2, 3)]), RuntimeError, r"sequence 1 has shape \(2, 3\)"),
     (lambda: sequences.pad_sequence([]), RuntimeError, "sequences is empty"),
+    (lambda: sequences.pad_sequence([1, 2]), TypeError, r"argument 'sequences\[0\]' must be Tensor, not int"),
+    (lambda: sequences.pack_padded_sequence(None, [1]), TypeError, "argument 'input' must be Tensor"),
+    (lambda: sequences.invert_permutation(rl.tensor([0, 0])), ValueError, "names some places twice"),
+    (lambda: pad_packed([2, 3]), RuntimeError, r"batch_sizes=\[2, 3\] for data of shape \(5,\)"),
+    (lambda: pad_packed([2**62, 2**62, 2**62, 2**62 + 5]), RuntimeError, "add up to 5"),
+    (lambda: pad_packed([]), RuntimeError, "at least one"),
+    (lambda: pad_packed([3.0, 2.0]), RuntimeError, "dtype rushlight.float32"),
+    (lambda: rl.nn.LSTM(3, 2)(sequences.pack_sequence([rl.ones(4, 3)]), rl.ones(1, 1, 2)), TypeError,
+     "expected a tuple of states and cells"),
+    (lambda: rl.nn.LSTMCell(3, 2)(rl.ones(1, 3), rl.ones(2, 1, 2)), TypeError, "LSTMCell: hx is a Tensor"),
+    (lambda: rl.nn.LSTMCell(3, 2)(rl.ones(1, 3), (rl.ones(1, 2),)), RuntimeError, "lstm_cell: hx holds 1 tensors"),
+    (lambda: rl.lstm(rl.ones(1, 1, 2), (rl.ones(1, 1, 2),) * 2, [], False, 0, 0.0, False, False, False), RuntimeError,
+     "lstm: num_layers=0; expected at least 1"),
 ])
 def test_what_is_refused(call, kind, message):
     with pytest.raises(kind, match=message):
         call()
+
+
+def test_padding_takes_the_first_dtype_and_lengths_below_zero_are_zero():
+    assert sequences.pad_sequence([rl.ones(3), rl.ones(2).double()]).dtype == rl.float32
+    assert sequences.pack_sequence([rl.ones(3).long(), rl.ones(2)]).data.dtype == rl.int64
+    assert [len(x) for x in sequences.unpad_sequence(rl.ones(3, 2), rl.tensor([3, -1]))] == [3, 0]
 
 
 def test_sequences_are_padded_and_cut_again():

@@ -279,10 +279,18 @@ class LSTM(RNNBase):
         return (super()._zeros(input, batch_sizes),
                 core.zeros(self.get_expected_cell_size(input, batch_sizes), dtype=input.dtype))
 
-    def _check_dims(self, input, hx):
-        super()._check_dims(input, None)
+    @staticmethod
+    def _check_pair(hx):
         if isinstance(hx, Tensor):
             raise TypeError(f"LSTM: hx is a Tensor of shape {tuple(hx.shape)}; expected a tuple of states and cells")
+
+    def _forward_packed(self, input, hx):
+        self._check_pair(hx)
+        return super()._forward_packed(input, hx)
+
+    def _check_dims(self, input, hx):
+        super()._check_dims(input, None)
+        self._check_pair(hx)
         if hx is not None and any(state.dim() != input.dim() for state in hx):
             kind = "batched 3-D" if input.dim() == 3 else "unbatched 2-D"
             raise RuntimeError(f"LSTM: For {kind} input, hx and cx should also be {input.dim()}-D but got "
@@ -359,11 +367,10 @@ class RNNCellBase(Module):
     def _zeros(self, input):
         return core.zeros(*input.shape[:-1], self.hidden_size, dtype=input.dtype)
 
-    def _step(self, function, input, *states):
+    def _step(self, function, input, hx):
         single = input.dim() == 1
         if single:
-            input, *states = (x.unsqueeze(0) for x in (input, *states))
-        hx = states[0] if len(states) == 1 else tuple(states)
+            input, hx = input.unsqueeze(0), RNNBase._of_each(hx, lambda state: state.unsqueeze(0))
         found = function(input, hx, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
         return RNNBase._of_each(found, lambda x: x.squeeze(0)) if single else found
 
@@ -426,8 +433,12 @@ class LSTMCell(RNNCellBase):
         super().__init__(input_size, hidden_size, bias, 4, device, dtype)
 
     def forward(self, input, hx=None):
-        self._check(input, **{} if hx is None else {f"hx[{i}]": x for i, x in enumerate(hx)})
-        return self._step(core.lstm_cell, input, *((self._zeros(input),) * 2 if hx is None else hx))
+        hx = (self._zeros(input),) * 2 if hx is None else hx
+        if not isinstance(hx, (tuple, list)) or not all(isinstance(x, Tensor) for x in hx):
+            raise TypeError(f"LSTMCell: hx is a {type(hx).__name__}; expected a tuple of a state and a cell, both "
+                            "Tensors")
+        self._check(input, **{f"hx[{i}]": x for i, x in enumerate(hx)})
+        return self._step(core.lstm_cell, input, hx)
 
 
 class GRUCell(RNNCellBase):

@@ -105,8 +105,16 @@ class PackedSequence(PackedSequence_):
         return self.data.is_pinned()
 
 
+def _check_tensor(speaker, name, value):
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{speaker}: argument '{name}' must be Tensor, not {type(value).__name__}")
+
+
 def invert_permutation(permutation):
     """The permutation that undoes another; None of None.
+
+    Raises:
+        ValueError: it names a place twice.
 
     Example:
         >>> import rushlight as rl
@@ -115,8 +123,13 @@ def invert_permutation(permutation):
     """
     if permutation is None:
         return None
-    inverse = core.empty(permutation.shape, dtype=permutation.dtype)
-    return inverse.scatter_(0, permutation, core.arange(permutation.numel(), dtype=permutation.dtype))
+    _check_tensor("invert_permutation", "permutation", permutation)
+    inverse = core.full(permutation.shape, -1, dtype=permutation.dtype)
+    inverse.scatter_(0, permutation, core.arange(permutation.numel(), dtype=permutation.dtype))
+    if bool((inverse < 0).any()):
+        raise ValueError(f"invert_permutation: permutation={permutation.tolist()} names some places twice; expected "
+                         f"each of 0 to {permutation.numel() - 1} once")
+    return inverse
 
 
 def _rows(lengths, steps, batch, batch_first):
@@ -150,6 +163,7 @@ def pack_padded_sequence(input, lengths, batch_first=False, enforce_sorted=True)
         tensor([3, 1, 4, 2, 5])
     """
     name = "pack_padded_sequence"
+    _check_tensor(name, "input", input)
     lengths = core.as_tensor(lengths, dtype=core.int64)
     if input.dim() < 2 or lengths.dim() != 1 or lengths.shape[0] != input.shape[not batch_first]:
         raise RuntimeError(
@@ -174,6 +188,17 @@ def pack_padded_sequence(input, lengths, batch_first=False, enforce_sorted=True)
     return PackedSequence(input.reshape(-1, *input.shape[2:]).index_select(0, rows), sizes, order)
 
 
+def _check_sizes(speaker, data, sizes):
+    _check_tensor(speaker, "data", data)
+    _check_tensor(speaker, "batch_sizes", sizes)
+    if sizes.dim() != 1 or sizes.dtype.is_floating_point or sizes.numel() == 0:
+        raise RuntimeError(f"{speaker}: batch_sizes has shape {tuple(sizes.shape)} and dtype {sizes.dtype}; expected "
+                           "one integer for each step, at least one")
+    if bool((sizes[1:] > sizes[:-1]).any()) or int(sizes[-1]) < 0 or int(sizes.sum()) != data.shape[0]:
+        raise RuntimeError(f"{speaker}: batch_sizes={sizes.tolist()} for data of shape {tuple(data.shape)}; expected "
+                           f"sizes that do not grow and add up to {data.shape[0]}")
+
+
 def pad_packed_sequence(sequence, batch_first=False, padding_value=0.0, total_length=None):
     """Pad packed sequences to one length, in their order before packing.
 
@@ -188,6 +213,7 @@ def pad_packed_sequence(sequence, batch_first=False, padding_value=0.0, total_le
 
     Raises:
         ValueError: `total_length` is less than the longest sequence.
+        RuntimeError: the batch's sizes are no whole numbers that shrink and add up to the rows of the data.
 
     Example:
         >>> import rushlight as rl
@@ -197,6 +223,7 @@ def pad_packed_sequence(sequence, batch_first=False, padding_value=0.0, total_le
                 [4, 0]]), tensor([2, 1]))
     """
     data, sizes = sequence.data, sequence.batch_sizes
+    _check_sizes("pad_packed_sequence", data, sizes)
     steps, batch = sizes.shape[0], int(sizes[0])
     if total_length is not None and total_length < steps:
         raise ValueError(f"pad_packed_sequence: total_length={total_length} for sequences of up to {steps} steps; "
@@ -223,7 +250,7 @@ def pad_sequence(sequences, batch_first=False, padding_value=0.0, padding_side="
         padding_side (str): "right" or "left". Default: "right".
 
     Returns:
-        Tensor: (steps, batch, ...), or with `batch_first` (batch, steps, ...).
+        Tensor: (steps, batch, ...), or with `batch_first` (batch, steps, ...), of the first sequence's dtype.
 
     Raises:
         RuntimeError: no sequences, sequences whose other sizes differ, or an unknown side.
@@ -241,6 +268,8 @@ def pad_sequence(sequences, batch_first=False, padding_value=0.0, padding_side="
         raise RuntimeError("pad_sequence: sequences is empty; expected at least one Tensor")
     if padding_side not in ("left", "right"):
         raise RuntimeError(f"pad_sequence: padding_side={padding_side!r}; expected 'left' or 'right'")
+    for at, sequence in enumerate(sequences):
+        _check_tensor("pad_sequence", f"sequences[{at}]", sequence)
     rest = tuple(sequences[0].shape[1:])
     for at, sequence in enumerate(sequences):
         if sequence.dim() == 0 or tuple(sequence.shape[1:]) != rest:
@@ -248,8 +277,8 @@ def pad_sequence(sequences, batch_first=False, padding_value=0.0, padding_side="
                                f"{('length', *rest)}, as the first".replace("'", ""))
     steps = max(len(sequence) for sequence in sequences)
     padded = []
-    for sequence in sequences:
-        missing = core.full((steps - len(sequence), *rest), padding_value, dtype=sequences[0].dtype)
+    for sequence in (sequence.to(sequences[0].dtype) for sequence in sequences):
+        missing = core.full((steps - len(sequence), *rest), padding_value, dtype=sequence.dtype)
         padded.append(core.cat([sequence, missing] if padding_side == "right" else [missing, sequence]))
     return core.stack(padded, 0 if batch_first else 1)
 
@@ -272,7 +301,7 @@ def unpad_sequence(padded_sequences, lengths, batch_first=False):
     """
     if not batch_first:
         padded_sequences = padded_sequences.transpose(0, 1)
-    return [sequence[:int(length)] for sequence, length in zip(padded_sequences, lengths, strict=True)]
+    return [sequence[:max(0, int(length))] for sequence, length in zip(padded_sequences, lengths, strict=True)]
 
 
 def pack_sequence(sequences, enforce_sorted=True):
@@ -293,8 +322,10 @@ def pack_sequence(sequences, enforce_sorted=True):
         >>> rl.nn.utils.rnn.pack_sequence([rl.tensor([1, 2]), rl.tensor([4])]).batch_sizes
         tensor([2, 1])
     """
+    sequences = list(sequences)
+    padded = pad_sequence(sequences)
     lengths = [len(sequence) for sequence in sequences]
-    return pack_padded_sequence(pad_sequence(sequences), lengths, enforce_sorted=enforce_sorted)
+    return pack_padded_sequence(padded, lengths, enforce_sorted=enforce_sorted)
 
 
 def unpack_sequence(packed_sequences):
