@@ -11,6 +11,7 @@ the farm; most words of the topics stand in no labelled sentence.
 
 Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding", 2019.
 
+Full: masked words right 0.664, tuned 1.000, from nothing 0.448 (9 s)
 Quick: masked words right >= 0.4, tuned >= 0.6
 """
 
