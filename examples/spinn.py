@@ -17,6 +17,7 @@ trees, and along those that the tracker makes of them on its own.
 Bowman et al., "A Fast Unified Model for Parsing and Sentence Understanding", ACL 2016; Tai et al., "Improved Semantic
 Representations From Tree-Structured Long Short-Term Memory Networks", ACL 2015.
 
+Full: accuracy 1.000, by its own moves 1.000, times faster 5.4 (5 s)
 Quick: accuracy >= 0.6, moves right >= 0.9, times faster >= 1
 """
 
