@@ -6,6 +6,7 @@
 Each network learns 400 of scikit-learn's digits drawn with replacement (bagging); the vote is the mean of their
 probabilities.
 
+Full: single 0.879, ensemble 0.893, gain 0.015 (2 s of processor time)
 Quick: single >= 0.7, ensemble >= 0.8, gain >= 0
 """
 
