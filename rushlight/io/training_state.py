@@ -85,17 +85,23 @@ class TrainingState:
         Raises:
             KeyError: the file has other parts.
             CorruptFileError: the file is damaged.
+            TypeError: a part is a dict, and what was saved in its place is not. No part has changed then.
             RuntimeError: a part does not fit, as its `load_state_dict` says.
         """
         if not os.path.exists(self.path):
             return False
         state = load(self.path)
-        if not (isinstance(state, dict) and state.keys() == {"parts", "generators"}):
+        if not (isinstance(state, dict) and state.keys() == {"parts", "generators"}
+                and all(isinstance(value, dict) for value in state.values())):
             raise KeyError(f"TrainingState.resume: {self.path} holds no training state")
         saved = state["parts"]
         if saved.keys() != self.parts.keys():
             raise KeyError(f"TrainingState.resume: {self.path} has the parts {sorted(saved)}; expected "
                            f"{sorted(self.parts)}")
+        for name, part in self.parts.items():
+            if isinstance(part, dict) and not isinstance(saved[name], dict):
+                raise TypeError(f"TrainingState.resume: {self.path} has {name} as a {type(saved[name]).__name__}; "
+                                "expected a dict, as the part is one")
         for name, part in self.parts.items():
             if isinstance(part, dict):
                 part.clear()

@@ -135,6 +135,19 @@ def test_what_cannot_be_resumed():
     state = {"generators": [1], "position": None}
     with pytest.raises(ValueError, match="1 generators; expected 0"):
         loader.load_state_dict(state)
+    loader = DataLoader(range(8), 2)
+    batches = iter(loader)
+    next(batches)
+    state = loader.state_dict()
+    for other, message in ((DataLoader(range(8), 4), "batch_size=2; expected 4"),
+                           (DataLoader(range(9), 2), "samples=8; expected 9"),
+                           (DataLoader(range(8), 2, drop_last=True), "drop_last=False; expected True")):
+        with pytest.raises(ValueError, match=message):
+            other.load_state_dict(state)
+    for damaged in (None, {}, {"position": None}, {"generators": [], "position": {}},
+                    {"generators": [], "position": state["position"] | {"yielded": "x"}}):
+        with pytest.raises(TypeError, match="is not the state of a loader"):
+            loader.load_state_dict(damaged)
     stream = DataLoader(Stream(), 2)
     batches = iter(stream)
     next(batches)

@@ -56,6 +56,15 @@ def test_files_and_parts_that_do_not_fit(tmp_path):
     state.save()
     with pytest.raises(KeyError, match=r"has the parts \['at', 'model', 'optimizer'\]; expected \['model'\]"):
         TrainingState(path, model=rl.nn.Linear(2, 1)).resume()
+    rl.save({"parts": 3, "generators": {}}, path)
+    with pytest.raises(KeyError, match="holds no training state"):
+        state.resume()
+    at = {"epoch": 7}
+    rl.save({"parts": {"at": [1]}, "generators": {}}, path)
+    with pytest.raises(TypeError, match="has at as a list; expected a dict"):
+        TrainingState(path, at=at).resume()
+    assert at == {"epoch": 7}
+    state.save()
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises((CorruptFileError, RuntimeError)):
         state.resume()

@@ -202,7 +202,8 @@ class DataLoader:
         """
         self._tracks = True
         iterator = self._current()
-        position = None if iterator is None or iterator.position.ended else iterator.position.state()
+        position = None if iterator is None or iterator.position.ended else (
+            iterator.position.state() | self._shape())
         if position is not None and self.num_workers > 0 and not self.in_order:
             raise ValueError("DataLoader.state_dict: in_order=False in a loop over workers; expected in_order=True, "
                              "since the order of its batches cannot be repeated")
@@ -215,8 +216,11 @@ class DataLoader:
             state_dict (dict): of a loader over the same dataset with the same arguments.
 
         Raises:
-            ValueError: it is of a loader with other generators, or of a stream with another number of workers.
+            TypeError: it is not what `state_dict` returns.
+            ValueError: it is of a loader with other generators, or was taken in a loop with another `batch_size`,
+                `drop_last` or length, or over a stream with another number of workers.
         """
+        _check_state(state_dict)
         own, position = self._own_generators(), state_dict["position"]
         if len(own) != len(state_dict["generators"]):
             raise ValueError(f"DataLoader.load_state_dict: the state has {len(state_dict['generators'])} generators; "
@@ -224,12 +228,22 @@ class DataLoader:
         if position is not None and self._streams and position["num_workers"] != self.num_workers:
             raise ValueError(f"DataLoader.load_state_dict: the state is of num_workers={position['num_workers']}; "
                              f"expected {self.num_workers}, since workers divide a stream among themselves")
+        if position is not None:
+            _check_same(position, self._shape())
         for generator, state in zip(own, state_dict["generators"]):
             generator.set_state(state)
         self._resumed, self._tracks = position, True
         self._current = lambda: None
         if self._iterator is not None:                   # its workers have gone on
             self._iterator.close()
+
+    def _shape(self):
+        # What decides which samples the batches already yielded held. A stream's length may change as it is read.
+        try:
+            samples = None if self._streams else len(self.dataset)
+        except (TypeError, NotImplementedError):         # a dataset read by number need not know its length
+            samples = None
+        return {"batch_size": self.batch_size, "drop_last": bool(self.drop_last), "samples": samples}
 
     def _own_generators(self):
         # Those that decide the order, apart from the default one.
@@ -239,6 +253,23 @@ class DataLoader:
 
     def check_worker_number_rationality(self):
         """Kept for older programs; it does nothing."""
+
+
+def _check_state(state):
+    fits = isinstance(state, dict) and isinstance(state.get("generators"), (list, tuple)) and "position" in state
+    position = state["position"] if fits else None
+    needed = {"yielded", "base_seed", "draws_seed", "num_workers", "start", "own_start", "workers"}
+    if not fits or not (position is None or (isinstance(position, dict) and needed <= position.keys()
+                                             and isinstance(position["yielded"], int) and position["yielded"] >= 0)):
+        raise TypeError(f"DataLoader.load_state_dict: state_dict={str(state)[:80]} is not the state of a loader; "
+                        "expected what DataLoader.state_dict returned")
+
+
+def _check_same(position, shape):
+    for name, value in shape.items():
+        if position.get(name, value) != value:           # states of before have none of them
+            raise ValueError(f"DataLoader.load_state_dict: the state is of {name}={position[name]}; expected {value}, "
+                             "since what was yielded is counted in batches")
 
 
 def _check_workers(num_workers, timeout, prefetch_factor, persistent_workers):
