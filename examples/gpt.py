@@ -11,6 +11,7 @@ same scores and the same text, and that no letter sees a later one.
 
 Radford et al., "Language Models are Unsupervised Multitask Learners", 2019.
 
+Full: loss 0.192, with the cache 18.2 times as fast
 Quick: loss <= 2.6
 """
 
