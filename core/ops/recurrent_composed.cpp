@@ -132,7 +132,7 @@ private:
             direct = dy * z;
             return side_by_side({dr, dz, dn});
         }
-        products = mode_ == "relu" ? dy * to_dtype(gate[0] > 0.0, dy.dtype()) : dy * (1.0 - square(gate[0]));
+        products = mode_ == "relu" ? masked_fill(dy, gate[0] <= 0.0, 0) : dy * (1.0 - square(gate[0]));
         return products;
     }
 

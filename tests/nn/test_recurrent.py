@@ -278,3 +278,15 @@ def test_same_as_torch(mode, layers, both_ways, batch_first, bias, dropout, proj
     assert found[0][:2] == found[1][:2]
     for a, b in zip(found[0][2:], found[1][2:], strict=True):
         np.testing.assert_allclose(b.detach().numpy(), a.detach().numpy(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_relu_passes_the_gradient_of_nan(create_graph):
+    # As of the operator relu: a gradient stops where the result is known to be zero.
+    model = rl.nn.RNN(2, 3, nonlinearity="relu")
+    output, _ = model(rl.full((1, 1, 2), float("nan")))
+    x = rl.full((3,), float("nan"), requires_grad=True)
+    wanted, = rl.autograd.grad(rl.relu(x).sum(), x)
+    found, = rl.autograd.grad(output.sum(), model.bias_ih_l0, create_graph=create_graph)
+    np.testing.assert_array_equal(found.detach().numpy(), wanted.numpy())
+    np.testing.assert_array_equal(wanted.numpy(), np.ones(3))

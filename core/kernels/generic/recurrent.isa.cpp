@@ -56,7 +56,7 @@ void plain_backward(const GateSlope& s) {
         Vec<T> g = p.load(row_of<T>(s.grad_state, r, s.hidden));
         if (s.grad_out) g += p.load(row_of<T>(s.grad_out, r, s.grad_out_row));
         Vec<T> y = p.load(row_of<T>(s.out, r, s.out_row));
-        Vec<T> slope = rectified ? where(y > 0, g, Vec<T>(T(0))) : g * (1 - y * y);
+        Vec<T> slope = rectified ? where(y <= 0, Vec<T>(T(0)), g) : g * (1 - y * y);
         p.store(row_of<T>(s.grad_gates, r, s.grad_gates_row), slope);
     });
 }
