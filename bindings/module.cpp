@@ -20,6 +20,17 @@ namespace {
 void* release_interpreter() { return PyGILState_Check() ? PyEval_SaveThread() : nullptr; }
 void acquire_interpreter(void* state) { PyEval_RestoreThread(static_cast<PyThreadState*>(state)); }
 
+// Python's own function finds the program's line.
+void show_warning(const std::string& text) {
+    Interpreter held;
+    if (!held.alive()) return;
+    PyObject* room = PyImport_ImportModule("rushlight.functional._warning");
+    PyObject* shown = room ? PyObject_CallMethod(room, "warn", "s", text.c_str()) : nullptr;
+    Py_XDECREF(room);
+    Py_XDECREF(shown);
+    if (!shown) throw PythonError();
+}
+
 nb::dict describe(const Op& op) {
     nb::dict d;
     d["id"] = op.id;
@@ -103,7 +114,7 @@ NB_MODULE(_C, m) {
     using namespace rushlight;
     using namespace rushlight::python;
     nb::set_leak_warnings(false);
-    interpreter_hooks = {release_interpreter, acquire_interpreter};
+    interpreter_hooks = {release_interpreter, acquire_interpreter, show_warning};
     if (!add_dtype_type(m.ptr()) || !add_tensor_type(m.ptr()) || !add_exchange(m.ptr()) || !add_construction(m.ptr()) ||
         !add_conversion() || !add_mapping(m.ptr()) || !add_operators(m.ptr()))
         throw nb::python_error();

@@ -1,4 +1,5 @@
 // Losses between tensors of one shape: an element-wise term, then a reduction.
+#include "base/interpreter.h"
 #include "ops/algebra.h"
 #include "registry/rules.h"
 
@@ -26,14 +27,26 @@ Tensor weighted(const Call& c, const Tensor& terms) {
     return c["weight"].is_tensor() ? mul(terms, c["weight"]) : terms;
 }
 
+// Pairs of different shapes are computed, as in PyTorch, but an (N,) beside an (N, 1) is a mistake more often than not.
+void warn_of_shapes(const Call& c) {
+    const Dims &x = c.tensor(0).sizes, &y = c.tensor(1).sizes;
+    if (x == y) return;
+    std::ostringstream text;
+    text << c.name() << ": target has shape " << y << " and input " << x
+         << ": each is repeated to fit the other, which is seldom meant; expected the same shape";
+    warn(text.str());
+}
+
 template <const char* id>
 void compose_plain(Call& c) {
+    warn_of_shapes(c);
     static const Op& op = required_op(id);
     c.out[0] = reduced(c, weighted(c, invoke(op, c[0], c[1])));
 }
 
 template <const char* id, const char* width>
 void compose_wide(Call& c) {
+    warn_of_shapes(c);
     static const Op& op = required_op(id);
     double w = c[width].to_double();
     std::string_view name = width;

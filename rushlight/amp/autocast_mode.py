@@ -4,10 +4,10 @@ Which operators compute in the lower dtype and which in float32 is said by their
 the composites themselves; all others take what they get. The mode belongs to the thread, and the backward walk runs
 without it: gradients have the dtypes that the forward pass left.
 """
-import warnings
 
 from rushlight import _C
 from rushlight.autograd.grad_mode import _Mode
+from rushlight.functional._warning import warn
 
 _LOWER = (_C.bfloat16, _C.float16)
 _DEVICES = ("cpu", "cuda", "mps", "xpu", "hpu", "mtia", "meta")
@@ -51,11 +51,10 @@ class autocast(_Mode):
         self.fast_dtype = get_autocast_dtype(device_type) if dtype is None else dtype
         self.cache_enabled = cache_enabled
         if enabled and device_type != "cpu":
-            warnings.warn(f"autocast: device_type='{device_type}' is not available; autocast is off", stacklevel=2)
+            warn(f"autocast: device_type='{device_type}' is not available; autocast is off")
             enabled = False
         if enabled and self.fast_dtype not in _LOWER:
-            warnings.warn(f"autocast: dtype={self.fast_dtype} is no lower dtype; expected bfloat16 or float16; "
-                          "autocast is off", stacklevel=2)
+            warn(f"autocast: dtype={self.fast_dtype} is no lower dtype; expected bfloat16 or float16; autocast is off")
             enabled = False
         self.enabled = enabled
 

@@ -1,8 +1,8 @@
 """Scaling of losses, so that small gradients do not vanish in float16."""
-import warnings
 
 from rushlight import _C
 from rushlight.autograd import no_grad
+from rushlight.functional._warning import warn
 
 
 class GradScaler:
@@ -35,7 +35,7 @@ class GradScaler:
     def __init__(self, device="cuda", init_scale=2.0**16, growth_factor=2.0, backoff_factor=0.5, growth_interval=2000,
                  enabled=True):
         if enabled and device != "cpu":
-            warnings.warn(f"GradScaler: device='{device}' is not available; the scaler is off", stacklevel=2)
+            warn(f"GradScaler: device='{device}' is not available; the scaler is off")
             enabled = False
         if enabled and growth_factor <= 1:
             raise ValueError(f"GradScaler: growth_factor={growth_factor}; expected growth_factor > 1")

@@ -3,10 +3,10 @@
 All take `reduction`: "none", "mean" or "sum"; `size_average` and `reduce` are its older spelling.
 """
 import math
-import warnings
 
 from rushlight.functional._composite import composite
 from rushlight.functional._core import core, native
+from rushlight.functional._warning import warn
 from rushlight.functional.distance import pairwise_distance
 
 
@@ -29,10 +29,7 @@ def older_reduction(size_average, reduce, reduction):
     if size_average is None and reduce is None:
         return reduction
     chosen = "none" if reduce is False else "sum" if size_average is False else "mean"
-    warnings.warn(
-        f"size_average and reduce args will be deprecated, please use reduction='{chosen}' instead.",
-        stacklevel=3,
-    )
+    warn(f"size_average and reduce args will be deprecated, please use reduction='{chosen}' instead.")
     return chosen
 
 
@@ -99,11 +96,8 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
     if reduction == "batchmean" and size_average is None and reduce is None:
         return loss.sum() / input.shape[0] if input.dim() else loss.sum()
     if reduction == "mean":
-        warnings.warn(
-            "reduction: 'mean' divides the total loss by both the batch size and the support size."
-            "'batchmean' divides only by the batch size, and aligns with the KL div math definition.",
-            stacklevel=2,
-        )
+        warn("kl_div: reduction='mean' divides by the number of elements; 'batchmean' divides by the batch's size, as "
+             "the divergence's definition asks")
     return _reduced(loss, "kl_div", size_average, reduce, reduction)
 
 

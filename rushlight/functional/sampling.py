@@ -1,8 +1,8 @@
 """Images sampled at the places of a grid (Jaderberg et al., Spatial transformer networks, 2015)."""
-import warnings
 
 from rushlight.functional._composite import composite
 from rushlight.functional._core import core
+from rushlight.functional._warning import warn
 
 _sample = core._groups["_ops"]["grid_sample"]
 _MODES = ("bilinear", "nearest", "bicubic")
@@ -11,8 +11,7 @@ _PADDINGS = ("zeros", "border", "reflection")
 
 def _default_corners(name, align_corners):
     if align_corners is None:
-        warnings.warn(
-            f"{name}: align_corners is not given and means False (it was True before PyTorch 1.3)", stacklevel=3)
+        warn(f"{name}: align_corners is not given and means False (it was True before PyTorch 1.3)")
     return bool(align_corners)
 
 

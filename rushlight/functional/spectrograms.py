@@ -1,8 +1,8 @@
 """Spectra of short stretches of a signal, and the signal back from them."""
-import warnings
 
 from rushlight.functional._composite import composite
 from rushlight.functional._core import core, native
+from rushlight.functional._warning import warn
 
 ops = core._groups["_ops"]
 
@@ -30,8 +30,8 @@ def _frame_window(name, window, win_length, n_fft, input, needed):
 
 def _warn_without_window(name, window):
     if window is None:
-        warnings.warn(f"{name}: no window was given, so all points count alike, which smears the spectrum; pass "
-                      f"window=rushlight.ones(win_length) to mean that, or a window such as hann_window", stacklevel=3)
+        warn(f"{name}: no window was given, so all points count alike, which smears the spectrum; pass "
+             "window=rushlight.ones(win_length) to mean that, or a window such as hann_window")
 
 
 def _centred(input, n_fft, pad_mode):
@@ -95,7 +95,7 @@ def stft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tru
         if not return_complex:
             raise RuntimeError("stft: return_complex=None; expected True or False for a real input")
     if not return_complex:
-        warnings.warn("stft: return_complex=False is deprecated; use True, and view_as_real for pairs", stacklevel=2)
+        warn("stft: return_complex=False is deprecated; use True, and view_as_real for pairs")
     _warn_without_window("stft", window)
     x = _centred(input, n_fft, pad_mode) if center else input
     if align_to_window:
@@ -176,7 +176,7 @@ def istft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tr
                            f"without gaps for center={center}, hop_length={hop_length}, length={length}")
     signal = signal / weight
     if end > total:
-        warnings.warn(f"istft: length={length} is more than the frames give; zeros follow", stacklevel=2)
+        warn(f"istft: length={length} is more than the frames give; zeros follow")
         signal = native.pad(signal, [0, end - total])
     return signal if input.dim() == 3 else signal.squeeze(0)
 

@@ -1,4 +1,6 @@
 """Every loss beside PyTorch's: text, values and gradients for each reduction."""
+import warnings
+
 import numpy as np
 import pytest
 
@@ -162,3 +164,26 @@ def test_ctc_loss_takes_its_reduction_as_a_number():
                 loss(package, wrong)
             with pytest.raises(TypeError):
                 package.kl_div(package.zeros(2), package.ones(2), wrong)
+
+
+@pytest.mark.parametrize("name", ["mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"])
+def test_repeated_targets_are_computed_with_a_warning(name):
+    values = []
+    for package in (torch, rl):
+        x, y = package.ones(4, 1), package.arange(4.0)
+        with pytest.warns(UserWarning, match="size|shape") as seen:
+            values.append(getattr(package.nn.functional, name)(x, y).item())
+    assert len(seen) == 1 and seen[0].filename == __file__
+    assert str(seen[0].message).startswith(f"{name}: target has shape (4,) and input (4, 1): each is repeated")
+    assert values[0] == pytest.approx(values[1], rel=1e-6)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(UserWarning, match="seldom meant"):
+            getattr(rl.nn.functional, name)(rl.ones(4, 1), rl.ones(4))
+        getattr(rl.nn.functional, name)(rl.ones(4, 1), rl.ones(4, 1))
+
+
+def test_a_modules_warning_points_at_the_program():
+    with pytest.warns(UserWarning, match="mse_loss: target has shape") as seen:
+        rl.nn.MSELoss()(rl.ones(4, 1), rl.ones(4))
+    assert seen[0].filename == __file__

@@ -206,3 +206,18 @@ def test_quantiles_of_more_elements_than_float32_can_count():
     zeros = int((x == 0).sum().item())
     for rank, wanted in ((zeros - 1, 0), (zeros, 1)):
         assert rl.quantile(x, (rank + 0.25) / (n - 1), interpolation="lower").item() == wanted
+
+
+@pytest.mark.parametrize("call", [
+    lambda: rl.arange(64.0).stft(16, return_complex=True),
+    lambda: F.kl_div(rl.zeros(2), rl.ones(2)),
+    lambda: F.grid_sample(rl.zeros(1, 1, 2, 2), rl.zeros(1, 2, 2, 2)),
+    lambda: F.margin_ranking_loss(rl.ones(2), rl.ones(2), rl.ones(2), size_average=True),
+    lambda: rl.nn.KLDivLoss()(rl.zeros(2), rl.ones(2)),
+    lambda: rl.cuda.amp.GradScaler(),
+    lambda: rl.cuda.amp.autocast(),
+])
+def test_warnings_point_at_the_program(call):
+    with pytest.warns(UserWarning) as seen:
+        call()
+    assert [warning.filename for warning in seen] == [__file__]
