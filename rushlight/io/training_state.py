@@ -59,6 +59,9 @@ class TrainingState:
         self.path, self.parts, self._refuses = os.fspath(path), parts, on_nonfinite == "raise"
         self._collect()                                  # the first makes a loader follow its workers' generators
 
+    def __repr__(self):
+        return f"TrainingState({self.path!r}, {', '.join(f'{n}={type(p).__name__}' for n, p in self.parts.items())})"
+
     def _collect(self):
         return {name: part if isinstance(part, dict) else part.state_dict() for name, part in self.parts.items()}
 

@@ -33,6 +33,7 @@ def test_what_is_restored(tmp_path):
     assert TrainingState(state.path, **other).resume() is True
     assert rl.equal(other["model"].weight, parts["model"].weight) and at == {"epoch": 3}
     assert rl.equal(rl.rand(3), following)
+    assert repr(state) == f"TrainingState({state.path!r}, model=Linear, optimizer=SGD, at=dict)"
 
 
 def test_refuses_numbers_that_are_not_finite(tmp_path):

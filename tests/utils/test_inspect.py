@@ -273,11 +273,13 @@ def test_finder_refuses():
     optimizer = rl.optim.SGD(model.parameters(), lr=1.0)
     for wrong, message in (((regression(5), 1.0, 0.1), "expected 0 < init_value < final_value"),
                            ((regression(1),), "1 steps; expected at least 2"),
-                           (([rl.ones(2, 4)] * 5,), "gave a Tensor; expected pairs")):
+                           (([rl.ones(2, 4)] * 20,), "gave a Tensor; expected pairs")):
         with pytest.raises(ValueError, match=message):
             find_lr(model, nn.MSELoss(), optimizer, *wrong)
+    with pytest.raises(ValueError, match="8 steps, of which skip_start=10 and skip_end=5 leave none"):
+        find_lr(model, nn.MSELoss(), optimizer, regression(8))
     with pytest.raises(ValueError, match="train_loader is empty"):
-        find_lr(model, nn.MSELoss(), optimizer, [], num_steps=3)
+        find_lr(model, nn.MSELoss(), optimizer, [], num_steps=20)
 
 
 def test_one_batch_is_learned_by_heart():

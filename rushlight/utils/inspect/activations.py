@@ -101,6 +101,7 @@ class ActivationStats:
                 axis.plot(lists[key], label=name)
             axis.set_title({"mean": "mean", "std": "standard deviation", "zeros": "share of zeros"}[key])
             axis.set_xlabel("recorded call")
+            axis.xaxis.get_major_locator().set_params(integer=True)
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", fontsize="small")
         if path is not None:
             figure.savefig(path)

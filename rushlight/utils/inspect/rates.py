@@ -58,7 +58,7 @@ class LRFinderResult(namedtuple("LRFinderResult", "log_lrs losses")):
         """
         if len(self.losses) < 7:
             raise ValueError(f"suggestion: {len(self.losses)} losses were seen; expected at least 7: give find_lr more "
-                             "batches")
+                             "num_steps")
         half = max(2, len(self.losses) // 12)
         weights = range(-half, half + 1)                  # of a least-squares line's slope, but for a factor
         slopes = [sum(weight * self.losses[i + weight] for weight in weights)
@@ -105,7 +105,8 @@ def find_lr(model, loss_fn, optimizer, train_loader, init_value=1e-8, final_valu
         train_loader (iterable): pairs of inputs and targets.
         init_value (float): the first rate. Default: 1e-8.
         final_value (float): the last one. Default: 10.
-        num_steps (int, optional): how many batches; the loader starts again when it ends. Default: its length.
+        num_steps (int, optional): how many batches; the loader starts again when it ends. Default: its length. A
+            hundred show enough.
         beta (float): how much of the average of earlier losses to keep; 0 for none. Default: 0.
         stop_at (float): stop where the loss exceeds the best so many times. Default: 4.
         skip_start, skip_end (int): so many losses are left out at the ends. Default: 10 and 5.
@@ -114,7 +115,8 @@ def find_lr(model, loss_fn, optimizer, train_loader, init_value=1e-8, final_valu
         LRFinderResult: (base-10 logarithms of the rates, losses); `.suggestion()`, `.plot()`.
 
     Raises:
-        ValueError: rates that do not grow, fewer than two steps, a loader that gives no pairs.
+        ValueError: rates that do not grow, fewer than two steps, a loader that gives no pairs; fewer steps than are
+            left out.
 
     Example:
         >>> import rushlight as rl
@@ -131,6 +133,9 @@ def find_lr(model, loss_fn, optimizer, train_loader, init_value=1e-8, final_valu
     steps = len(train_loader) if num_steps is None else num_steps
     if steps < 2:
         raise ValueError(f"find_lr: {steps} steps; expected at least 2: give num_steps, or more batches")
+    if steps <= skip_start + skip_end:
+        raise ValueError(f"find_lr: {steps} steps, of which skip_start={skip_start} and skip_end={skip_end} leave "
+                         "none; expected more: give num_steps=100, say, or skip fewer")
     factor = (final_value / init_value) ** (1 / (steps - 1))
     rate, average, best = init_value, 0.0, math.inf
     logs, losses = [], []
@@ -151,5 +156,5 @@ def find_lr(model, loss_fn, optimizer, train_loader, init_value=1e-8, final_valu
             loss.backward()
             optimizer.step()
             rate *= factor
-    kept = slice(skip_start, len(logs) - skip_end)
+    kept = slice(skip_start, max(len(logs) - skip_end, 0))
     return LRFinderResult(logs[kept], losses[kept])
