@@ -146,9 +146,12 @@ struct Nested {
             return;
         }
         Value v;
-        require(reading("tensor", "data", [&] { return to_number(o, &v); }), ErrorKind::type, "tensor: data of type ",
-                Py_TYPE(o)->tp_name,
-                " can't become an element; expected numbers, sequences of numbers, tensors or arrays");
+        if (!reading("tensor", "data", [&] { return to_number(o, &v); })) {
+            bool foreign = PyObject_HasAttrString(o, "__dlpack__");
+            fail(ErrorKind::type, "tensor: data of type ", Py_TYPE(o)->tp_name, foreign ? " of another library" : "",
+                 " can't become an element; expected numbers, sequences of numbers, tensors or arrays",
+                 foreign ? ": use from_dlpack(data)" : "");
+        }
         see(rules::number_dtype(v));
         leaf(depth);
     }

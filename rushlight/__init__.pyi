@@ -25,6 +25,7 @@ from rushlight import special as special
 from rushlight import storage as storage
 from rushlight import testing as testing
 from rushlight import utils as utils
+from rushlight import version as version
 from rushlight._C import Generator as Generator
 from rushlight._C import Size as Size
 from rushlight._C import Tensor as Tensor

@@ -37,7 +37,7 @@ PYTHON_STOREYS = [
     [{"autograd"}],
     [{"nn"}, {"amp"}],
     [{"optim"}, {"utils"}, {"jit"}, {"distributions"}, {"func"}, {"testing"},
-     {"cuda", "backends", "accelerator", "cpu"}],
+     {"cuda", "backends", "accelerator", "cpu", "version"}],
     [{"io"}, {"onnx"}, {"quantization"}, {"distributed"}, {"profiler"}, {"hub"}, {"serialization"}],
     [{"vision"}, {"text"}, {"audio"}, {"rl"}, {"array_api"}],
     [{"serve"}, {"compat"}, {"cli", "__main__"}],

@@ -98,8 +98,8 @@ def _draws(sample, count, randomness):
         yield sample(at)
         if at == 0 and randomness == "error" and not core.equal(before, get_rng_state()):
             raise RuntimeError(
-                "vmap: func drew random numbers, which randomness='error' refuses; expected randomness='different' or "
-                "'same'"
+                "vmap: func drew random numbers, or seeded their generator, which randomness='error' refuses; expected "
+                "randomness='different' or 'same'"
             )
 
 

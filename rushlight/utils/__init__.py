@@ -1,7 +1,7 @@
 """Tools around tensors and networks, loaded at first use: data, and what else PyTorch keeps here."""
 from importlib import import_module
 
-_PARTS = ("checkpoint", "data", "hooks", "inspect", "tensorboard")
+_PARTS = ("checkpoint", "data", "dlpack", "hooks", "inspect", "tensorboard")
 
 
 def __getattr__(name):

@@ -361,3 +361,20 @@ def test_refused_alike(expression):
         evaluate(rl, expression)
     assert issubclass(ours.type, theirs.type), f"{ours.value!r} where PyTorch raises {theirs.value!r}"
     assert ": " in str(ours.value)
+
+
+@pytest.mark.parametrize("make", [rl.tensor, rl.as_tensor, lambda data: rl.tensor([data])])
+def test_tensors_of_another_library_name_the_way_in(make):
+    with pytest.raises(TypeError, match=r"data of type Tensor of another library .*: use from_dlpack\(data\)"):
+        make(torch.ones(2))
+
+
+def test_capsules_go_both_ways():
+    x = rl.tensor([1.0, 2.0])
+    theirs = torch.utils.dlpack.from_dlpack(rl.utils.dlpack.to_dlpack(x))
+    theirs += 1
+    assert rl.utils.dlpack.from_dlpack(torch.utils.dlpack.to_dlpack(theirs)).tolist() == x.tolist() == [2.0, 3.0]
+
+
+def test_what_was_built_in():
+    assert rl.version.__version__ == rl.__version__ and rl.version.cuda is torch.version.cuda is None
