@@ -95,7 +95,7 @@ $(STAMPS)/build-tools: pyproject.toml tools/requirements.py | $(STAMPS)/venv
 	@touch $@
 
 $(STAMPS)/built: $(NATIVE_SOURCES) $(STAMPS)/build-tools
-	@echo "Building Rushlight ($(JOBS) jobs)"
+	@echo "Building Rushlight ($(JOBS) jobs): the first time takes some minutes, without a word in between"
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PIP) install --no-build-isolation --config-settings=build-dir=$(BUILD)/dev --editable .
 	@touch $@
 
