@@ -225,6 +225,7 @@ char* fill(PyObject* o, char* to, DType dtype, const Dims& sizes, int depth) {
 Tensor from_data(PyObject* data, bool has_dtype, DType dtype) {
     if (is_tensor(data) || PyObject_CheckBuffer(data)) {
         Tensor t = is_tensor(data) ? tensor_of(data) : share_buffer(data, "tensor");
+        note_escape(*t.impl(), "tensor");
         Tensor copy = empty_tensor(t.sizes(), has_dtype ? dtype : t.dtype());
         copy_values(*copy.impl(), *t.impl());
         return copy;

@@ -241,6 +241,7 @@ bool to_ints(PyObject* o, Dims* out) {
 Value item_of(const TensorImpl& t, const char* op) {
     require(t.numel == 1, ErrorKind::runtime, op, ": input of shape ", t.sizes, " has numel=", t.numel,
             "; expected numel=1 to convert it to a number");
+    note_escape(t, op);
     const void* p = t.data();
     return visit_dtype(t.dtype, [&](auto zero) -> Value {
         using T = decltype(zero);

@@ -100,7 +100,10 @@ PyType_Slot storage_slots[] = {
     {0, nullptr}};
 PyType_Spec storage_spec = {"rushlight.UntypedStorage", sizeof(StorageObject), 0, Py_TPFLAGS_DEFAULT, storage_slots};
 
-PyObject* untyped_storage(PyObject* self, PyObject*) { return wrap_storage(impl_of(self)->storage); }
+PyObject* untyped_storage(PyObject* self, PyObject*) {
+    note_escape(*impl_of(self), "untyped_storage");
+    return wrap_storage(impl_of(self)->storage);
+}
 
 // _tensor_over(storage, dtype, offset, sizes, strides): checked against the storage's bytes.
 PyObject* tensor_over(PyObject*, PyObject* args) {
@@ -137,6 +140,7 @@ PyObject* to_numpy(PyObject* self, PyObject* args, PyObject* keywords) {
     if (!PyArg_ParseTupleAndKeywords(args, keywords, "|$p:numpy", const_cast<char**>(names), &force)) return nullptr;
     return guarded([&]() -> PyObject* {
         TensorImpl* t = impl_of(self);
+        note_escape(*t, "numpy");
         require(force || !t->tracked(), ErrorKind::runtime,
                 "numpy: can't be called on a Tensor that requires grad; use tensor.detach().numpy()");
         require(t->dtype != DType::bfloat16, ErrorKind::type,
@@ -242,6 +246,7 @@ PyObject* to_dlpack(PyObject* self, PyObject* args, PyObject* keywords) {
         return nullptr;
     return guarded([&]() -> PyObject* {
         Tensor t = tensor_of(self);
+        note_escape(*t.impl(), "__dlpack__");
         require(stream == Py_None, ErrorKind::value, "__dlpack__: a stream is given; expected None for the CPU");
         int type = kDLCPU, index = 0;
         require(device == Py_None || PyArg_ParseTuple(device, "ii", &type, &index), ErrorKind::type,

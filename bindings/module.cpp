@@ -108,6 +108,7 @@ void add_device(nb::module_& m);
 void add_about(nb::module_& m);
 void add_autograd(nb::module_& m);
 void add_watching(nb::module_& m);
+void add_graph(nb::module_& m);
 }
 
 NB_MODULE(_C, m) {
@@ -131,6 +132,7 @@ NB_MODULE(_C, m) {
     add_about(m);
     add_autograd(m);
     add_watching(m);
+    add_graph(m);
     m.attr("version") = RUSHLIGHT_VERSION;
     m.def("operators", [] {
         nb::list out;

@@ -129,6 +129,10 @@ Tensor tensor_from(PyObject* o);                          // a list or a NumPy a
 Value item_of(const TensorImpl& t, const char* op);       // the one element of a tensor
 PyObject* wrap_number(const Value& v);
 
+// The program learns values, or a shape, of a tensor: what it decides by them, a capture that is open can't see.
+void note_escape(const TensorImpl& t, const char* how);
+void note_shape(const TensorImpl& t);
+
 // Calls of operators from binding files.
 PyObject* call_binary(const Op& op, PyObject* a,
                       PyObject* b);  // NotImplemented when an operand is neither tensor nor number

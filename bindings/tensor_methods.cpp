@@ -7,7 +7,10 @@ namespace rushlight::python {
 
 namespace {
 
-PyObject* get_shape(PyObject* self, void*) { return wrap_size(impl_of(self)->sizes); }
+PyObject* get_shape(PyObject* self, void*) {
+    note_shape(*impl_of(self));
+    return wrap_size(impl_of(self)->sizes);
+}
 PyObject* get_dtype(PyObject* self, void*) { return wrap_dtype(impl_of(self)->dtype); }
 PyObject* get_ndim(PyObject* self, void*) { return PyLong_FromLong(impl_of(self)->rank()); }
 PyObject* get_itemsize(PyObject* self, void*) { return PyLong_FromLongLong(size_of(impl_of(self)->dtype)); }
@@ -53,6 +56,7 @@ int one_dim(const char* op, PyObject* self, PyObject* const* args, Py_ssize_t n,
 PyObject* method_size(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* keywords) {
     return guarded([&]() -> PyObject* {
         int dim = one_dim("size", self, args, n, keywords);
+        note_shape(*impl_of(self));
         return dim < 0 ? wrap_size(impl_of(self)->sizes) : PyLong_FromLongLong(impl_of(self)->sizes[dim]);
     });
 }
@@ -68,9 +72,13 @@ PyObject* method_stride(PyObject* self, PyObject* const* args, Py_ssize_t n, PyO
     });
 }
 
-PyObject* method_numel(PyObject* self, PyObject*) { return PyLong_FromLongLong(impl_of(self)->numel); }
+PyObject* method_numel(PyObject* self, PyObject*) {
+    note_shape(*impl_of(self));
+    return PyLong_FromLongLong(impl_of(self)->numel);
+}
 PyObject* method_storage_offset(PyObject* self, PyObject*) { return PyLong_FromLongLong(impl_of(self)->offset); }
 PyObject* method_data_ptr(PyObject* self, PyObject*) {
+    note_escape(*impl_of(self), "data_ptr");
     return PyLong_FromUnsignedLongLong(reinterpret_cast<uintptr_t>(impl_of(self)->data()));
 }
 PyObject* method_is_contiguous(PyObject* self, PyObject* args, PyObject* keywords) {
@@ -120,6 +128,7 @@ PyObject* nested_list(const TensorImpl& t, const char* data, int d) {
 }
 
 PyObject* method_tolist(PyObject* self, PyObject*) {
+    note_escape(*impl_of(self), "tolist");
     return guarded([&] { return nested_list(*impl_of(self), static_cast<const char*>(impl_of(self)->data()), 0); });
 }
 

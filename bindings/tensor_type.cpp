@@ -80,6 +80,7 @@ PyGetSetDef dict_property[] = {{"__dict__", tensor_get_dict, nullptr, nullptr, n
 
 Py_ssize_t tensor_length(PyObject* self) {
     TensorImpl* t = impl_of(self);
+    note_shape(*t);
     if (t->rank() == 0) {
         PyErr_SetString(PyExc_TypeError, "len() of a 0-d tensor");
         return -1;

@@ -62,10 +62,10 @@ _LAZY = {"nn": "nn", "optim": "optim", "utils": "utils", "io": "io", "testing": 
          "backends": "backends", "accelerator": "accelerator", "linalg": "linalg", "special": "special", "amp": "amp",
          "cpu": "cpu", "storage": "storage", "return_types": "return_types",
          "fft": "fft", "signal": "signal", "distributions": "distributions", "func": "func", "masked": "masked",
-         "array_api": "array_api", "profiler": "profiler", "version": "version"}
+         "array_api": "array_api", "profiler": "profiler", "version": "version", "jit": "jit"}
 _LAZY_NAMES = {name: room for room, names in {
     "io": "save load", "_printing": "set_printoptions get_printoptions", "func": "vmap",
-    "_compile": "compile",
+    "jit": "compile",
     "_settings":
         "AcceleratorError OutOfMemoryError SymBool SymFloat SymInt are_deterministic_algorithms_enabled "
         "compiled_with_cxx11_abi get_default_device get_deterministic_debug_mode get_float32_matmul_precision "

@@ -13,7 +13,9 @@
 namespace rushlight {
 
 // Why somebody looks at calls: bits of `watchers`.
-enum Watch : uint32_t { watch_events = 1, watch_memory = 2, watch_arguments = 4, watch_calls = 8, watch_log = 16 };
+enum Watch : uint32_t {
+    watch_events = 1, watch_memory = 2, watch_arguments = 4, watch_calls = 8, watch_log = 16, watch_capture = 32
+};
 extern std::atomic<uint32_t> watchers;
 inline uint32_t watched(uint32_t bits = ~0u) { return watchers.load(std::memory_order_relaxed) & bits; }
 

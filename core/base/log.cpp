@@ -9,7 +9,7 @@
 namespace rushlight {
 
 namespace {
-const char* const channel_names[] = {"dispatch", "memory", "time"};
+const char* const channel_names[] = {"dispatch", "memory", "time", "graph"};
 
 bool read_environment() {
     const char* wanted = std::getenv("RUSHLIGHT_LOG");

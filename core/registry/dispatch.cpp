@@ -244,6 +244,12 @@ static void pass(Call& c) {
 }
 
 void (*call_watcher)(Call&, void (*)(Call&)) = nullptr;
+void (*call_capturer)(Call&, void (*)(Call&)) = nullptr;
+
+static void pass_captured(Call& c) {
+    if (watched(watch_capture)) call_capturer(c, pass);
+    else pass(c);
+}
 
 static std::vector<events::Argument> seen(std::span<const Value> values) {
     std::vector<events::Argument> out;
@@ -267,13 +273,13 @@ static std::vector<events::Argument> seen(std::span<const Tensor> results) {
     events::Span span(changed && watched(watch_events) ? events::intern(c.op.parsed.name + "_") : c.name(),
                       events::Kind::op);
     if (watched(watch_arguments)) events::add_arguments(seen({c.args, c.op.parsed.params.size()}));
-    if (watched(watch_calls)) call_watcher(c, pass);
-    else pass(c);
+    if (watched(watch_calls)) call_watcher(c, pass_captured);
+    else pass_captured(c);
     if (watched(watch_arguments)) events::add_results(seen(c.list.empty() ? std::span<const Tensor>(c.out) : c.list));
 }
 
 void dispatch(Call& c) {
-    if (watched(watch_events | watch_calls)) [[unlikely]] return pass_watched(c);
+    if (watched(watch_events | watch_calls | watch_capture)) [[unlikely]] return pass_watched(c);
     pass(c);
 }
 

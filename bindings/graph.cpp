@@ -1,0 +1,146 @@
+// Graphs and programs as Python sees them: capture, text, runs. rushlight.jit gives them their public face.
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include "bindings/convert.h"
+#include "graph/capture.h"
+#include "graph/passes.h"
+#include "runtime/program.h"
+
+namespace nb = nanobind;
+
+namespace rushlight::python {
+
+namespace {
+
+using graph::Capture;
+using graph::Graph;
+using runtime::Program;
+
+std::string& own_folder() {                      // frames of our own modules do not count as the program
+    static auto* folder = new std::string;
+    return *folder;
+}
+
+// The line of the program that runs now.
+std::string program_line() {
+    Interpreter lock;
+    std::string out = "<unknown>";
+    PyFrameObject* frame = PyThreadState_GetFrame(PyThreadState_Get());
+    while (frame) {
+        PyCodeObject* code = PyFrame_GetCode(frame);
+        const char* file = PyUnicode_AsUTF8(code->co_filename);
+        bool ours = !file || std::string_view(file).starts_with(own_folder());
+        if (!ours) out = std::string(file) + ":" + std::to_string(PyFrame_GetLineNumber(frame));
+        Py_DECREF(code);
+        PyFrameObject* back = ours ? PyFrame_GetBack(frame) : nullptr;
+        Py_DECREF(frame);
+        frame = back;
+    }
+    PyErr_Clear();
+    return out;
+}
+
+using Named = std::vector<std::pair<std::string, Tensor>>;
+
+nb::list described(const Graph& g, const std::vector<graph::ValueId>& values) {
+    nb::list out;
+    for (graph::ValueId v : values)
+        out.append(nb::make_tuple(g[v].name, nb::steal(wrap_dtype(g[v].dtype)), nb::steal(wrap_size(g[v].sizes))));
+    return out;
+}
+
+Graph bound(Graph g, const nb::dict& constants) {
+    for (graph::Constant& c : g.constants) {
+        require(constants.contains(c.key.c_str()), ErrorKind::value, "graph ", g.name, ": there is no tensor called '",
+                c.key, "'");
+        c.tensor = nb::cast<Tensor>(constants[c.key.c_str()]);
+    }
+    return g;
+}
+
+nb::dict constants_of(const Graph& g) {
+    nb::dict out;
+    for (const graph::Constant& c : g.constants) out[c.key.c_str()] = c.tensor;
+    return out;
+}
+
+nb::list states_of(const Graph& g) {
+    nb::list out;
+    std::vector<bool> written = graph::written_constants(g);
+    for (size_t i = 0; i < written.size(); ++i)
+        if (written[i]) out.append(g.constants[i].key);
+    return out;
+}
+
+nb::list nodes_of(const Graph& g) {
+    nb::list out;
+    for (const graph::Node& n : g.nodes)
+        out.append(nb::make_tuple(n.op->id, name_of(n.op->kind), n.source, n.writes()));
+    return out;
+}
+
+}  // namespace
+
+void note_escape(const TensorImpl& t, const char* how) {
+    if (watched(watch_capture)) Capture::note_escape(t, how);
+}
+
+void note_shape(const TensorImpl& t) {
+    if (watched(watch_capture)) Capture::note_shape(t);
+}
+
+void add_graph(nb::module_& m) {
+    nb::module_ g = m.def_submodule("graph", "Captured programs.");
+    g.def("_set_own_folder", [](std::string folder) { own_folder() = std::move(folder); });
+    g.def("_is_capturing", [] { return Capture::current() != nullptr; });
+    nb::class_<Graph>(g, "Graph")
+        .def("__str__", [](const Graph& self) { return graph::print(self, true); })
+        .def("text", [](const Graph& self) { return graph::print(self); })
+        .def_prop_ro("name", [](const Graph& self) { return self.name; })
+        .def_prop_ro("inputs", [](const Graph& self) { return described(self, self.inputs); })
+        .def_prop_ro("outputs", [](const Graph& self) { return described(self, self.outputs); })
+        .def_prop_ro("constants", &constants_of)
+        .def_prop_ro("states", &states_of)
+        .def_prop_ro("nodes", &nodes_of);
+    g.def("parse", [](const std::string& text) { return graph::parse(text); }, nb::arg("text"));
+    g.def("simplify", [](Graph self) { return graph::simplify(std::move(self)); }, nb::arg("graph"));
+    nb::class_<Capture>(g, "Capture")
+        .def("__init__", [](Capture* self, Named inputs, Named known) {
+            new (self) Capture(std::move(inputs), std::move(known), program_line);
+        })
+        .def("finish", &Capture::finish)
+        .def("close", &Capture::close)
+        .def_prop_ro("escapes", [](const Capture& self) {
+            nb::list out;
+            for (const graph::Escape& e : self.escapes()) out.append(nb::make_tuple(e.how, e.source));
+            return out;
+        });
+    nb::class_<Program>(g, "Program")
+        .def(nb::init<Graph>())
+        .def("__init__", [](Program* self, Graph graph, nb::dict constants) {
+            new (self) Program(bound(std::move(graph), constants));
+        })
+        .def_prop_ro("graph", &Program::graph, nb::rv_policy::copy)
+        .def_prop_ro("planned", [](const Program& self) {
+            auto [direct, funnel] = self.planned();
+            return nb::make_tuple(direct, funnel);
+        })
+        .def("run", [](Program& self, nb::args args) {
+            std::vector<Tensor> inputs;
+            for (nb::handle a : args) {
+                require(is_tensor(a.ptr()), ErrorKind::type, self.graph().name, ": an input is ",
+                        Py_TYPE(a.ptr())->tp_name, "; expected Tensor");
+                inputs.push_back(tensor_of(a.ptr()));
+            }
+            std::vector<Tensor> outputs = self.run(inputs);
+            nb::object out = nb::steal(PyTuple_New(Py_ssize_t(outputs.size())));
+            for (size_t i = 0; i < outputs.size(); ++i)
+                PyTuple_SET_ITEM(out.ptr(), Py_ssize_t(i), wrap(outputs[i]));
+            return out;
+        });
+}
+
+}  // namespace rushlight::python

@@ -1,0 +1,80 @@
+#include "graph/graph.h"
+
+#include <cstring>
+#include <numeric>
+
+namespace rushlight::graph {
+
+namespace {
+
+bool same_bits(double a, double b) { return std::memcmp(&a, &b, sizeof a) == 0; }
+
+// May a result of this call be an argument, or a view of one?
+bool may_share(const Node& node, bool possibly) {
+    if (node.op->kind == Kind::view) return true;
+    if (node.op->compose || !possibly) return possibly;
+    std::string_view id = node.op->id;
+    return id == "contiguous" || id == "to_dtype";
+}
+
+}  // namespace
+
+bool Argument::operator==(const Argument& o) const {
+    if (reals.size() != o.reals.size()) return false;
+    for (size_t i = 0; i < reals.size(); ++i)
+        if (!same_bits(reals[i], o.reals[i])) return false;
+    return tag == o.tag && integer == o.integer && same_bits(real, o.real) && same_bits(imaginary, o.imaginary) &&
+           dtype == o.dtype && text == o.text && ints == o.ints && values == o.values;
+}
+
+ValueId Graph::add_value(std::string name, DType dtype, const Dims& sizes) {
+    values.push_back({std::move(name), dtype, sizes});
+    return ValueId(values.size()) - 1;
+}
+
+ValueId Graph::add_value(const TensorImpl& t) { return add_value(std::to_string(values.size()), t.dtype, t.sizes); }
+
+std::vector<ValueId> memory_of(const Graph& g, bool possibly) {
+    std::vector<ValueId> parent(g.values.size());
+    std::iota(parent.begin(), parent.end(), 0);
+    auto find = [&](ValueId v) {
+        while (parent[size_t(v)] != v) v = parent[size_t(v)] = parent[size_t(parent[size_t(v)])];
+        return v;
+    };
+    auto join = [&](ValueId a, ValueId b) { parent[size_t(find(b))] = find(a); };
+    for (const Node& node : g.nodes) {
+        if (node.into != no_value) join(node.into, node.results[0]);
+        for (const Change& change : node.changes) join(change.old_value, change.new_value);
+        if (!may_share(node, possibly)) continue;
+        for (const Argument& a : node.args)
+            for (ValueId v : a.values)
+                for (ValueId r : node.results)
+                    if (r != no_value) join(v, r);
+    }
+    for (ValueId v = 0; v < ValueId(parent.size()); ++v) parent[size_t(v)] = find(v);
+    return parent;
+}
+
+std::vector<bool> outlives_the_run(const Graph& g, const std::vector<ValueId>& memory) {
+    std::vector<bool> out(g.values.size());
+    for (ValueId v : g.inputs) out[size_t(memory[size_t(v)])] = true;
+    for (const Constant& c : g.constants) out[size_t(memory[size_t(c.value)])] = true;
+    return out;
+}
+
+std::vector<bool> written_constants(const Graph& g) {
+    std::vector<bool> out(g.constants.size());
+    std::vector<bool> written(g.values.size());
+    for (const Node& node : g.nodes) {
+        if (node.into != no_value) written[size_t(node.into)] = true;
+        for (const Change& change : node.changes) written[size_t(change.old_value)] = true;
+    }
+    std::vector<ValueId> memory = memory_of(g);
+    std::vector<bool> reached(g.values.size());
+    for (size_t v = 0; v < written.size(); ++v)
+        if (written[v]) reached[size_t(memory[v])] = true;
+    for (size_t i = 0; i < out.size(); ++i) out[i] = reached[size_t(memory[size_t(g.constants[i].value)])];
+    return out;
+}
+
+}  // namespace rushlight::graph

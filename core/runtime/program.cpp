@@ -1,0 +1,418 @@
+#include "runtime/program.h"
+
+#include <algorithm>
+#include <map>
+
+#include "base/interpreter.h"
+#include "base/log.h"
+#include "registry/mode.h"
+#include "registry/watch.h"
+
+namespace rushlight::runtime {
+
+using graph::Argument;
+using graph::Node;
+using graph::ValueId;
+using graph::no_value;
+
+namespace {
+
+constexpr size_t never = SIZE_MAX;
+constexpr int fresh_memory = -1;               // a slot: memory of its own in each run
+
+// The arguments of a node as the funnel wants them; tensors are filled in for each run.
+class Arguments {
+public:
+    explicit Arguments(const Node& node) : values_(node.op->parsed.params.size()), lists_(values_.size()) {
+        for (size_t i = 0; i < node.args.size(); ++i) {
+            const Argument& a = node.args[i];
+            switch (a.tag) {
+                case Tag::boolean: values_[i] = Value(a.integer != 0); break;
+                case Tag::integer: values_[i] = Value(a.integer); break;
+                case Tag::natural: values_[i] = Value(uint64_t(a.integer)); break;
+                case Tag::real: values_[i] = Value(a.real); break;
+                case Tag::complex: values_[i] = Value(std::complex<double>(a.real, a.imaginary)); break;
+                case Tag::dtype: values_[i] = Value(a.dtype); break;
+                case Tag::string: values_[i] = Value(std::string_view(a.text)); break;
+                case Tag::ints: values_[i] = Value(std::span<const int64_t>(a.ints)); break;
+                case Tag::reals: values_[i] = Value(std::span<const double>(a.reals)); break;
+                case Tag::tensor: single_.emplace_back(i, a.values[0]); break;
+                case Tag::tensors: many_.emplace_back(i, &a.values); lists_[i].resize(a.values.size()); break;
+                default: break;
+            }
+        }
+    }
+
+    const Value* bind(std::span<const Tensor> tensors) {
+        for (auto [i, v] : single_) values_[i] = Value(tensors[size_t(v)]);
+        for (auto [i, ids] : many_) {
+            for (size_t k = 0; k < ids->size(); ++k) lists_[i][k] = tensors[size_t((*ids)[k])].impl();
+            values_[i] = Value(std::span<TensorImpl* const>(lists_[i]));
+        }
+        return values_.data();
+    }
+
+private:
+    std::vector<Value> values_;
+    std::vector<std::vector<TensorImpl*>> lists_;
+    std::vector<std::pair<size_t, ValueId>> single_;
+    std::vector<std::pair<size_t, const std::vector<ValueId>*>> many_;
+};
+
+// Calls the node's operator through the funnel and puts the results into `tensors`.
+void call_node(const Node& node, Call& call, std::span<Tensor> tensors) {
+    if (node.into != no_value) {
+        call.destination = tensors[size_t(node.into)].impl();
+        call.in_place = !node.args.empty() && node.args[0].tag == Tag::tensor && node.args[0].values[0] == node.into;
+    }
+    dispatch(call);
+    for (const graph::Change& change : node.changes)
+        tensors[size_t(change.new_value)] = tensors[size_t(change.old_value)];
+    bool list = node.op->parsed.returns_list;
+    require(!list || call.list.size() == node.results.size(), ErrorKind::runtime, node.op->id, ": gave ",
+            call.list.size(), " tensors; the graph was captured with ", node.results.size());
+    for (size_t i = 0; i < node.results.size(); ++i) {
+        if (node.results[i] == no_value) continue;
+        Tensor& result = list ? call.list[i] : call.out[std::min<size_t>(i, 3)];
+        require(result.defined(), ErrorKind::runtime, node.op->id, ": gave no result ", i, ", which the graph names");
+        tensors[size_t(node.results[i])] = std::move(result);
+    }
+}
+
+}  // namespace
+
+// How a node runs once the plan is made.
+enum class Way : uint8_t { funnel, kernel, view };
+
+struct ResultPlan {
+    ValueId value = no_value;
+    Geometry geometry;                         // of a view: the offset counts from its source's
+    int slot = fresh_memory;
+    size_t bytes = 0;
+};
+
+struct Step {
+    Way way = Way::funnel;
+    DType compute = DType::float32;
+    std::vector<ResultPlan> results;
+    std::vector<ValueId> dies;                 // values that nobody reads after this node
+};
+
+struct Plan {
+    std::vector<Step> steps;
+    std::vector<size_t> slot_bytes;
+    std::vector<ValueId> leave;                // values that may be an output's memory: let go when the run ends
+    std::vector<uint32_t> generations;         // of the constants' tensors when the plan was made
+};
+
+// What one run needs: the tensors of all values, calls that are ready, and the memory that values take turns in.
+struct State {
+    State(std::shared_ptr<const Plan> p, size_t values) : plan(std::move(p)), tensors(values) {}
+    std::shared_ptr<const Plan> plan;
+    std::vector<Tensor> tensors;
+    std::vector<Arguments> arguments;
+    std::vector<std::unique_ptr<Call>> calls;  // of nodes whose kernels are called directly
+    std::vector<Ref<Storage>> slots;
+};
+
+Program::Program(graph::Graph g) : g_(std::move(g)) {
+    graph::verify(g_);
+    for (const graph::Constant& c : g_.constants) {
+        const graph::ValueInfo& v = g_[c.value];
+        require(c.tensor.defined(), ErrorKind::value, "graph ", g_.name, ": constant '", c.key, "' has no tensor");
+        require(c.tensor.sizes() == v.sizes && c.tensor.dtype() == v.dtype, ErrorKind::value, "graph ", g_.name,
+                ": constant '", c.key, "' is ", name_of(c.tensor.dtype()), " of shape ", c.tensor.sizes(),
+                "; expected ", name_of(v.dtype), " of shape ", v.sizes);
+    }
+    std::vector<ValueId> memory = graph::memory_of(g_);
+    std::vector<bool> written(g_.values.size());
+    for (const Node& node : g_.nodes) {
+        if (node.into != no_value) written[size_t(memory[size_t(node.into)])] = true;
+        for (const graph::Change& c : node.changes) written[size_t(memory[size_t(c.old_value)])] = true;
+    }
+    for (ValueId v : g_.inputs) written_input_.push_back(written[size_t(memory[size_t(v)])]);
+    find_lifetimes();
+}
+
+Program::~Program() = default;
+
+void Program::find_lifetimes() {
+    last_use_.assign(g_.values.size(), never);
+    for (size_t i = 0; i < g_.nodes.size(); ++i) {
+        graph::each_definition(g_.nodes[i], [&](ValueId v) { last_use_[size_t(v)] = i; });
+        graph::each_operand(g_.nodes[i], [&](ValueId v) { last_use_[size_t(v)] = i; });
+    }
+    for (ValueId v : g_.inputs) last_use_[size_t(v)] = never;
+    for (const graph::Constant& c : g_.constants) last_use_[size_t(c.value)] = never;
+    for (ValueId v : g_.outputs) last_use_[size_t(v)] = never;
+}
+
+// The inputs as the program was captured with them: another arrangement of strides takes a copy.
+std::vector<Tensor> Program::checked(const std::vector<Tensor>& inputs) const {
+    require(inputs.size() == g_.inputs.size(), ErrorKind::type, g_.name, ": got ", inputs.size(),
+            " tensors; expected ", g_.inputs.size());
+    std::vector<Tensor> out = inputs;
+    for (size_t i = 0; i < inputs.size(); ++i) {
+        const graph::ValueInfo& v = g_[g_.inputs[i]];
+        Tensor& t = out[i];
+        require(t.defined() && t.sizes() == v.sizes && t.dtype() == v.dtype, ErrorKind::value, g_.name, ": input ",
+                v.name, " is ", name_of(t.dtype()), " of shape ", t.sizes(), "; expected ", name_of(v.dtype),
+                " of shape ", v.sizes);
+        if (v.strides.empty() ? t.contiguous() : t.strides() == v.strides) continue;
+        require(!written_input_[i], ErrorKind::runtime, g_.name, ": input ", v.name, " has strides ", t.strides(),
+                " and is written; expected ", v.strides.empty() ? contiguous_strides(v.sizes) : v.strides);
+        Tensor as_captured = v.strides.empty() ? empty_tensor(v.sizes, v.dtype)
+                                               : empty_strided_tensor(v.sizes, v.strides, v.dtype);
+        copy_values(*as_captured.impl(), *t.impl());
+        t = as_captured;
+    }
+    return out;
+}
+
+bool Program::constants_are_as(const Plan& plan) const {
+    for (size_t i = 0; i < g_.constants.size(); ++i)
+        if (g_.constants[i].tensor->generation != plan.generations[i]) return false;
+    return true;
+}
+
+std::vector<Tensor> Program::run(const std::vector<Tensor>& given) {
+    std::vector<Tensor> inputs = checked(given);
+    bool tracked = false;
+    for (const Tensor& t : given) tracked = tracked || t->tracked();
+    for (const graph::Constant& c : g_.constants) tracked = tracked || c.tensor->tracked();
+    if (watched(watch_capture) || watched(watch_calls) || (mode.grad && tracked))
+        return run_through_funnel(mode.grad && tracked ? given : inputs, false);
+    GradMode off(false);
+    WithoutAutocast within;
+    WithoutInterpreter unlocked(true);
+    std::unique_ptr<State> state = take_state();
+    if (!state) return run_through_funnel(inputs, true);
+    std::vector<Tensor> out = run_planned(*state, inputs);
+    std::lock_guard guard(lock_);
+    if (state->plan == plan_) idle_.push_back(std::move(state));
+    return out;
+}
+
+std::array<int, 2> Program::planned() const {
+    std::lock_guard guard(lock_);
+    std::array<int, 2> out = {0, 0};
+    for (size_t i = 0; plan_ && i < plan_->steps.size(); ++i) ++out[plan_->steps[i].way == Way::funnel];
+    return out;
+}
+
+// ---- the first run, and recorded runs -------------------------------------------------------------------------------
+
+// Notes what the call came to. Only what is certain is planned: results in memory of their own, and views.
+void Program::note_step(Plan& plan, size_t i, const Call& call, std::span<const Tensor> values) const {
+    const Node& node = g_.nodes[i];
+    Step& step = plan.steps[i];
+    step.compute = call.compute;
+    auto gives_output = [&](ValueId v) {
+        return std::find(g_.outputs.begin(), g_.outputs.end(), v) != g_.outputs.end();
+    };
+    bool plain = !node.op->compose && node.into == no_value && !call.passes_view && !node.op->parsed.returns_list &&
+                 call.results > 0 && size_t(call.results) >= node.results.size();
+    if (!plain) return;
+    bool view = node.op->kind == Kind::view;
+    for (int r = 0; r < call.results; ++r) {
+        ResultPlan result;
+        result.geometry = call.geometry[size_t(r)];
+        result.value = size_t(r) < node.results.size() ? node.results[size_t(r)] : no_value;
+        if (view) result.geometry.offset -= call.tensor(0).offset;
+        if (result.value != no_value) {
+            const Tensor& t = values[size_t(result.value)];
+            bool as_ruled = t.sizes() == result.geometry.sizes && t.dtype() == result.geometry.dtype;
+            bool own = view || (t->storage->use_count() == 1 && t->offset == 0 && !t->base);
+            if (!as_ruled || !own || (view && gives_output(result.value))) return;
+            result.bytes = t->storage->bytes();
+        }
+        step.results.push_back(std::move(result));
+    }
+    step.way = view ? Way::view : Way::kernel;
+}
+
+std::vector<Tensor> Program::run_through_funnel(const std::vector<Tensor>& inputs, bool plan) {
+    std::vector<Tensor> tensors(g_.values.size());
+    for (size_t i = 0; i < inputs.size(); ++i) tensors[size_t(g_.inputs[i])] = inputs[i];
+    for (const graph::Constant& c : g_.constants) tensors[size_t(c.value)] = c.tensor;
+    auto made = std::make_shared<Plan>();
+    made->steps.resize(g_.nodes.size());
+    for (size_t i = 0; i < g_.nodes.size(); ++i) {
+        const Node& node = g_.nodes[i];
+        GradMode recording(mode.grad && node.recorded);
+        Arguments arguments(node);
+        Call call(*node.op, arguments.bind(tensors));
+        call_node(node, call, tensors);
+        if (plan) note_step(*made, i, call, tensors);
+        auto drop = [&](ValueId v) { if (last_use_[size_t(v)] == i) tensors[size_t(v)] = Tensor(); };
+        graph::each_operand(node, drop);
+        graph::each_definition(node, drop);
+    }
+    if (plan) {
+        for (const graph::Constant& c : g_.constants) made->generations.push_back(c.tensor->generation);
+        share_memory(*made);
+        std::lock_guard guard(lock_);
+        idle_.clear();
+        plan_ = std::move(made);
+    }
+    std::vector<Tensor> out;
+    for (ValueId v : g_.outputs) out.push_back(tensors[size_t(v)]);
+    return out;
+}
+
+// ---- memory ---------------------------------------------------------------------------------------------------------
+
+// Memory that is certainly a node's own, and dies within the run, takes turns with memory of the same size.
+void Program::share_memory(Plan& plan) const {
+    std::vector<ValueId> memory = graph::memory_of(g_);
+    std::vector<bool> kept = graph::outlives_the_run(g_, memory);
+    for (ValueId v : g_.outputs) kept[size_t(memory[size_t(v)])] = true;
+    std::vector<size_t> last(g_.values.size(), 0);
+    for (size_t v = 0; v < memory.size(); ++v)
+        if (last_use_[v] != never) last[size_t(memory[v])] = std::max(last[size_t(memory[v])], last_use_[v]);
+    std::map<size_t, std::vector<int>> free;
+    std::vector<std::vector<std::pair<size_t, int>>> ends(g_.nodes.size());
+    for (size_t i = 0; i < g_.nodes.size(); ++i) {
+        for (ResultPlan& r : plan.steps[i].results) {
+            bool own = plan.steps[i].way == Way::kernel && r.value != no_value;
+            if (!own || kept[size_t(memory[size_t(r.value)])]) continue;
+            std::vector<int>& candidates = free[r.bytes];
+            if (candidates.empty()) {
+                r.slot = int(plan.slot_bytes.size());
+                plan.slot_bytes.push_back(r.bytes);
+            } else {
+                r.slot = candidates.back();
+                candidates.pop_back();
+            }
+            ends[last[size_t(memory[size_t(r.value)])]].emplace_back(r.bytes, r.slot);
+        }
+        for (auto [bytes, slot] : ends[i]) free[bytes].push_back(slot);
+    }
+    for (size_t v = 0; v < g_.values.size(); ++v) {
+        if (kept[size_t(memory[v])]) plan.leave.push_back(ValueId(v));
+        else plan.steps[last[size_t(memory[v])]].dies.push_back(ValueId(v));
+    }
+    if (logging(Channel::graph)) {
+        size_t bytes = 0;
+        for (size_t b : plan.slot_bytes) bytes += b;
+        log_line(Channel::graph, g_.name + ": planned " + std::to_string(g_.nodes.size()) + " nodes, " +
+                 std::to_string(plan.slot_bytes.size()) + " blocks of memory, " + std::to_string(bytes) + " bytes");
+    }
+}
+
+std::unique_ptr<State> Program::take_state() {
+    std::unique_lock guard(lock_);
+    if (!plan_ || !constants_are_as(*plan_)) return nullptr;
+    if (!idle_.empty()) {
+        auto state = std::move(idle_.back());
+        idle_.pop_back();
+        return state;
+    }
+    auto state = std::make_unique<State>(plan_, g_.values.size());
+    guard.unlock();
+    const Plan& plan = *state->plan;
+    for (const graph::Constant& c : g_.constants) state->tensors[size_t(c.value)] = c.tensor;
+    state->slots.resize(plan.slot_bytes.size());
+    state->calls.resize(g_.nodes.size());
+    for (size_t i = 0; i < g_.nodes.size(); ++i) {
+        state->arguments.emplace_back(g_.nodes[i]);
+        const Step& step = plan.steps[i];
+        if (step.way != Way::kernel) continue;
+        auto call = std::make_unique<Call>(*g_.nodes[i].op, nullptr);
+        call->compute = step.compute;
+        call->results = int(step.results.size());
+        for (size_t r = 0; r < step.results.size(); ++r) call->geometry[r] = step.results[r].geometry;
+        state->calls[i] = std::move(call);
+    }
+    return state;
+}
+
+// ---- planned runs ---------------------------------------------------------------------------------------------------
+
+namespace {
+
+Tensor shell_of(const Geometry& g) {
+    Tensor t(TensorImpl::make());
+    t->sizes = g.sizes;
+    t->strides = g.strided ? g.strides : contiguous_strides(g.sizes);
+    t->dtype = g.dtype;
+    t->update_geometry();
+    return t;
+}
+
+// The memory of a slot, clean: kernels may have left it in an arrangement of theirs, or still hold it.
+const Ref<Storage>& clean(Ref<Storage>& slot, size_t bytes) {
+    if (!slot || slot->use_count() != 1 || slot->arrangement() != Arrangement::plain || slot->entangled())
+        slot = Storage::make(bytes);
+    slot->forget_derived();
+    return slot;
+}
+
+void give_memory(Tensor& t, const ResultPlan& r, State& state) {
+    if (r.slot == fresh_memory) {
+        t = r.geometry.strided ? empty_strided_tensor(r.geometry.sizes, r.geometry.strides, r.geometry.dtype)
+                               : empty_tensor(r.geometry.sizes, r.geometry.dtype);
+        return;
+    }
+    if (!t.defined()) t = shell_of(r.geometry);
+    t->storage = clean(state.slots[size_t(r.slot)], r.bytes);
+}
+
+void run_kernel_step(const Node& node, const Step& step, Call& call, State& state) {
+    for (size_t r = 0; r < step.results.size(); ++r) {
+        const ResultPlan& result = step.results[r];
+        Tensor unused;
+        Tensor& t = result.value == no_value ? unused : state.tensors[size_t(result.value)];
+        give_memory(t, result, state);
+        call.out[r] = t;
+    }
+    node.op->kernel.run(call);
+    for (size_t r = 0; r < step.results.size(); ++r) call.out[r] = Tensor();
+    for (const graph::Change& change : node.changes)
+        state.tensors[size_t(change.new_value)] = state.tensors[size_t(change.old_value)];
+}
+
+void run_view_step(const Step& step, const Value* args, State& state) {
+    const TensorImpl& source = *args[0].tensor_;
+    for (const ResultPlan& r : step.results) {
+        if (r.value == no_value) continue;
+        Tensor& t = state.tensors[size_t(r.value)];
+        if (!t.defined()) t = shell_of(r.geometry);
+        t->storage = source.storage;
+        t->offset = source.offset + r.geometry.offset;
+    }
+}
+
+}  // namespace
+
+std::vector<Tensor> Program::run_planned(State& state, const std::vector<Tensor>& inputs) const {
+    std::vector<Tensor>& tensors = state.tensors;
+    for (size_t i = 0; i < inputs.size(); ++i) tensors[size_t(g_.inputs[i])] = inputs[i];
+    for (size_t i = 0; i < g_.nodes.size(); ++i) {
+        const Node& node = g_.nodes[i];
+        const Step& step = state.plan->steps[i];
+        const Value* args = state.arguments[i].bind(tensors);
+        if (step.way == Way::kernel) {
+            Call& call = *state.calls[i];
+            call.args = args;
+            run_kernel_step(node, step, call, state);
+        } else if (step.way == Way::view) {
+            run_view_step(step, args, state);
+        } else {
+            Call call(*node.op, args);
+            call_node(node, call, tensors);
+        }
+        for (ValueId v : step.dies) {
+            Tensor& t = tensors[size_t(v)];
+            if (t.defined() && t->use_count() == 1) t->storage = nullptr;
+            else t = Tensor();
+        }
+    }
+    std::vector<Tensor> out;
+    for (ValueId v : g_.outputs) out.push_back(tensors[size_t(v)]);
+    for (ValueId v : state.plan->leave) tensors[size_t(v)] = Tensor();
+    for (const graph::Constant& c : g_.constants) tensors[size_t(c.value)] = c.tensor;
+    return out;
+}
+
+}  // namespace rushlight::runtime

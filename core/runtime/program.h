@@ -1,0 +1,50 @@
+// A graph that can be run: planned once, then run without Python and without asking any operator for its rules again.
+//
+// The first run goes through the funnel and notes what every call came to: the geometry of results, which results are
+// new memory, when each memory is needed last. From these notes later runs call the kernels directly, on tensors that
+// wait for them; results of equal size take turns in the same memory. Runs from several threads have a state each.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <mutex>
+
+#include "graph/graph.h"
+#include "registry/call.h"
+
+namespace rushlight::runtime {
+
+struct Plan;
+struct State;
+
+class Program {
+public:
+    explicit Program(graph::Graph g);          // raises where a constant has no tensor or another geometry
+    ~Program();
+
+    const graph::Graph& graph() const { return g_; }
+    // Runs it. Inputs must have the shapes and dtypes of the graph's inputs. Where gradients are wanted of an
+    // input or a constant, every call goes through the funnel, and the tape sees it.
+    std::vector<Tensor> run(const std::vector<Tensor>& inputs);
+    // How many nodes call their kernel directly in a planned run, and how many go through the funnel.
+    std::array<int, 2> planned() const;
+
+private:
+    std::vector<Tensor> checked(const std::vector<Tensor>& inputs) const;
+    std::vector<Tensor> run_through_funnel(const std::vector<Tensor>& inputs, bool plan);
+    std::vector<Tensor> run_planned(State& state, const std::vector<Tensor>& inputs) const;
+    std::unique_ptr<State> take_state();
+    void note_step(Plan& plan, size_t i, const Call& call, std::span<const Tensor> values) const;
+    void find_lifetimes();
+    void share_memory(Plan& plan) const;
+    bool constants_are_as(const Plan& plan) const;
+
+    graph::Graph g_;
+    std::vector<size_t> last_use_;             // of each value: the node after which nobody reads it
+    std::vector<bool> written_input_;
+    mutable std::mutex lock_;                  // of what follows
+    std::shared_ptr<const Plan> plan_;
+    std::vector<std::unique_ptr<State>> idle_;
+};
+
+}  // namespace rushlight::runtime

@@ -1,0 +1,253 @@
+"""`.rush` files: traced programs with their tensors, in a zip whose members are stored, aligned and checked.
+
+`graph.json` holds the format's version, the graphs as text and what they take and give; `weights.safetensors` the
+tensors, which may be mapped into memory as they lie. Nothing in a file is run, and no size or offset in it is trusted.
+"""
+import json
+import mmap as _mmap
+import os
+import struct
+
+from rushlight import _C
+from rushlight.io._atomic import AtomicFile
+from rushlight.io._errors import CorruptFileError
+from rushlight.io._zip import FileSource, ZipReader, ZipWriter
+from rushlight.jit._captured import Captured
+from rushlight.jit._structure import count
+from rushlight.jit._trace import Captures, ScriptFunction, ScriptModule
+from rushlight.nn.parameter import Parameter
+
+FORMAT = "rushlight graph"
+VERSION = 1
+FOLDER = "program"
+
+#: The names of dtypes in safetensors' header; C128 is ours.
+_NAMES = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16", "int64": "I64", "int32": "I32",
+          "int16": "I16", "int8": "I8", "uint8": "U8", "uint16": "U16", "uint32": "U32", "uint64": "U64",
+          "bool": "BOOL", "complex64": "C64", "complex128": "C128"}
+_DTYPES = {name: getattr(_C, dtype) for dtype, name in _NAMES.items()}
+
+
+def _name_of(dtype):
+    return _NAMES[str(dtype).removeprefix("rushlight.")]
+
+
+def _plain(tensor):
+    """The tensor's values, row-major, as a flat array of bytes."""
+    flat = tensor.detach().contiguous().reshape(-1)
+    return flat.view(_C.uint8).numpy() if flat.numel() else b""
+
+
+def _safetensors(tensors):
+    """The bytes of a file of named tensors; those of wide elements come first, so that all lie aligned."""
+    order = sorted(tensors, key=lambda name: (-tensors[name].itemsize, tensors[name].nbytes % 64 != 0, name))
+    header, at = {}, 0
+    for name in order:
+        t = tensors[name]
+        header[name] = {"dtype": _name_of(t.dtype), "shape": list(t.shape), "data_offsets": [at, at + t.nbytes]}
+        at += t.nbytes
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-(8 + len(text)) % 64)
+    return b"".join([struct.pack("<Q", len(text)), text, *(bytes(_plain(tensors[name])) for name in order)])
+
+
+class _Pool:
+    """Tensors of a file by name; one that several graphs use is kept once."""
+
+    def __init__(self):
+        self.tensors = {}
+        self._names = {}
+
+    def add(self, name, tensor):
+        known = self._names.get(id(tensor))
+        if known is None:
+            while name in self.tensors:
+                name += "_"
+            known = self._names[id(tensor)] = name
+            self.tensors[name] = tensor
+        return known
+
+
+def _is_storable(t, strides):
+    """Whether the elements have places of their own, with few gaps between them."""
+    if len(strides) != t.ndim or any(stride < 1 for stride in strides):
+        return False
+    reach = 1
+    for stride, size in sorted(zip(strides, t.shape, strict=True)):
+        if size > 1 and stride < reach:
+            return False
+        reach += (size - 1) * stride if size else 0
+    return reach <= 4 * t.numel() + 1024
+
+
+def save(m, f, _extra_files=None):
+    """Writes a traced function or module to a `.rush` file.
+
+    Args:
+        m (ScriptModule or ScriptFunction): the program.
+        f (str, path or file): where to; a path is replaced at once and whole.
+        _extra_files (dict): texts or bytes by name, kept beside the program.
+
+    Raises:
+        TypeError: `m` is no traced program.
+        ValueError: a constant of the program is an expanded tensor, or a sparse view of a larger one.
+
+    Example:
+        >>> import io
+        >>> file = io.BytesIO()
+        >>> rushlight.jit.save(rushlight.jit.trace(lambda x: x + 1, rushlight.ones(2)), file)
+        >>> rushlight.jit.load(io.BytesIO(file.getvalue()))(rushlight.zeros(2))
+        tensor([1., 1.])
+    """
+    if not isinstance(m, ScriptModule | ScriptFunction):
+        raise TypeError(f"save: m is a {type(m).__name__}; expected a traced function or module")
+    captures, pool = m._captures, _Pool()
+    module = isinstance(m, ScriptModule)
+    parameters = [pool.add(name, p) for name, p in m.named_parameters()] if module else []
+    buffers = [pool.add(name, b) for name, b in m.named_buffers()] if module else []
+    signatures = []
+    for i, captured in enumerate(captures.by_signature.values()):
+        names = {key: pool.add(key if key in pool.tensors or not key.startswith("constant.") else f"{i}.{key}", t)
+                 for key, t in captured.graph.constants.items()}
+        signatures.append({"name": "forward", "graph": captured.graph.text(), "takes": captured.takes,
+                           "gives": captured.gives, "tensors": names})
+    strided = {name: list(t.stride()) for name, t in pool.tensors.items() if not t.is_contiguous()}
+    for name in strided:
+        if not _is_storable(pool.tensors[name], strided[name]):
+            raise ValueError(f"save: tensor {name!r} of shape {tuple(pool.tensors[name].shape)} has strides "
+                             f"{strided[name]}; expected elements with places of their own: contiguous() it first")
+    content = {"format": FORMAT, "version": VERSION, "name": captures.name, "module": module,
+               "original_name": m.original_name if module else "", "parameters": parameters, "buffers": buffers,
+               "requires_grad": [name for name in parameters if pool.tensors[name].requires_grad],
+               "strides": strided, "signatures": signatures}
+    if hasattr(f, "write"):
+        _write(f.write, content, pool.tensors, _extra_files)
+    else:
+        with AtomicFile(f) as file:
+            _write(file.write, content, pool.tensors, _extra_files)
+
+
+def _write(write, content, tensors, extra_files):
+    out = ZipWriter(write, FOLDER)
+    out.add("graph.json", json.dumps(content, indent=1).encode())
+    out.add("weights.safetensors", _safetensors(tensors))
+    for name, text in (extra_files or {}).items():
+        out.add(f"extra/{name}", text.encode() if isinstance(text, str) else text)
+    out.close()
+
+
+def load(f, map_location=None, _extra_files=None, *, mmap=False):
+    """Reads a program that `save` wrote; every byte is checked.
+
+    Args:
+        f (str, path or file): where from.
+        map_location: accepted; the program is on the CPU.
+        _extra_files (dict): names to fill with the bytes kept under them.
+        mmap (bool): leave the tensors in the file, mapped into memory and read-only; `f` is a path then.
+
+    Returns:
+        ScriptModule or ScriptFunction.
+
+    Raises:
+        CorruptFileError: the file is truncated, damaged, of a newer version or not what it says it is.
+
+    Example:
+        >>> import io
+        >>> file = io.BytesIO()
+        >>> rushlight.jit.trace(rushlight.nn.Linear(2, 1), rushlight.ones(1, 2)).save(file)
+        >>> rushlight.jit.load(io.BytesIO(file.getvalue())).state_dict().keys()
+        odict_keys(['weight', 'bias'])
+    """
+    if hasattr(f, "read"):
+        if mmap:
+            raise ValueError("load: mmap=True wants a path; got a file")
+        return _read(f, "load", _extra_files, mmap)
+    with open(f, "rb") as file:
+        return _read(file, f"load: {os.fspath(f)!r}", _extra_files, mmap)
+
+
+def _read(file, where, extra_files, mapped):
+    reader = ZipReader(FileSource(file), where)
+    if not reader.is_ours:
+        raise CorruptFileError(f"{where}: it was not written as a program; expected a .rush file")
+    for entry in reader.entries.values():
+        if not reader.verify(entry):
+            raise CorruptFileError(f"{where}: {entry.name}: checksum mismatch")
+    try:
+        content = json.loads(_member(reader, "graph.json", where))
+        if content.get("format") != FORMAT:
+            raise CorruptFileError(f"{where}: graph.json is not a program")
+        if content["version"] != VERSION:
+            raise CorruptFileError(f"{where}: format version {content['version']}; this version reads {VERSION}")
+        tensors = _tensors(reader, where, file if mapped else None, dict(content["strides"]))
+        for name in extra_files or ():
+            extra_files[name] = _member(reader, f"extra/{name}", where)
+        return _program(content, tensors)
+    except CorruptFileError:
+        raise
+    except (RuntimeError, KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
+        raise CorruptFileError(f"{where}: graph.json is damaged: {type(error).__name__}: {error}") from error
+
+
+def _member(reader, name, where):
+    entry = reader.entries.get(f"{FOLDER}/{name}")
+    if entry is None:
+        raise CorruptFileError(f"{where}: there is no member {name!r}")
+    return reader.read(entry, name)
+
+
+def _tensors(reader, where, file, strides):
+    entry = reader.entries.get(f"{FOLDER}/weights.safetensors")
+    data = memoryview(_member(reader, "weights.safetensors", where))
+    if file is not None:
+        whole = _mmap.mmap(file.fileno(), 0, access=_mmap.ACCESS_READ)
+        data = memoryview(whole)[entry.data_offset : entry.data_offset + entry.size]
+    length = struct.unpack_from("<Q", data)[0] if len(data) >= 8 else len(data)
+    if 8 + length > len(data):
+        raise CorruptFileError(f"{where}: weights.safetensors: the header of {length} bytes does not fit")
+    header = json.loads(bytes(data[8 : 8 + length]))
+    body = data[8 + length :]
+    out = {}
+    for name, record in header.items():
+        begin, end = record["data_offsets"]
+        dtype, shape = _DTYPES[record["dtype"]], tuple(record["shape"])
+        elements = 1
+        for size in shape:
+            elements *= size
+        if min(shape, default=0) < 0 or not 0 <= begin <= end <= len(body) or end - begin != elements * dtype.itemsize:
+            raise CorruptFileError(f"{where}: tensor {name!r} of shape {shape} does not fit bytes {begin} to {end}")
+        if not elements:
+            t = _C.empty(shape, dtype=dtype)
+        else:
+            t = _C.frombuffer(body, dtype=dtype, count=elements, offset=begin).reshape(shape)
+            t = t if file is not None else t.clone()
+        out[name] = t if name not in strides else _strided(t, strides[name])
+    return out
+
+
+def _strided(t, strides):
+    """The values in the arrangement that the program was captured with."""
+    if not _is_storable(t, strides):
+        raise ValueError(f"a tensor of shape {tuple(t.shape)} with strides {strides} is not stored")
+    out = _C.empty_strided(tuple(t.shape), tuple(strides), dtype=t.dtype)
+    return out.copy_(t)
+
+
+def _program(content, tensors):
+    trained = set(content["requires_grad"])
+    for name in content["parameters"]:
+        tensors[name] = Parameter(tensors[name], requires_grad=name in trained)
+    captures = Captures(content["name"])
+    for signature in content["signatures"]:
+        graph = _C.graph.parse(signature["graph"])
+        takes, gives = signature["takes"], signature["gives"]
+        if count(takes) != len(graph.inputs) or count(gives) != len(graph.outputs):
+            raise ValueError("a signature names other tensors than its graph")
+        constants = {key: tensors[name] for key, name in signature["tensors"].items()}
+        captures.add(Captured(_C.graph.Program(graph, constants), takes, gives))
+    if not captures.by_signature:
+        raise ValueError("there is no signature")
+    if not content["module"]:
+        return ScriptFunction(captures)
+    named = [(name, tensors[name]) for name in (*content["parameters"], *content["buffers"])]
+    return ScriptModule(captures, named, content["original_name"])

@@ -1,0 +1,82 @@
+"""One captured call: the program, and what it takes and gives."""
+import os
+
+from rushlight import _C
+from rushlight.jit._structure import flatten, rebuild
+
+_C.graph._set_own_folder(os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep)
+
+
+def signature_of(tensors, form):
+    """What a captured call is good for: shapes and dtypes of its tensors, and how they are arranged."""
+    return (repr(form), *((t.dtype, tuple(t.shape)) for t in tensors))
+
+
+def arguments_of(args, kwargs, what):
+    """The tensors of a call, and the description of ((args), {kwargs})."""
+    return flatten([list(args), dict(kwargs)], what)
+
+
+class CaptureError(RuntimeError):
+    """A program did something that no graph can hold."""
+
+
+class Captured:
+    """A program with the structures of its arguments and results.
+
+    Attributes:
+        program: the native program.
+        takes, gives: descriptions as `flatten` makes them.
+        escapes: (how, file:line) of values that left to Python.
+    """
+
+    def __init__(self, program, takes, gives, escapes=()):
+        self.program = program
+        self.takes = takes
+        self.gives = gives
+        self.escapes = list(escapes)
+
+    def __call__(self, tensors):
+        return rebuild(self.gives, iter(self.program.run(*tensors)))
+
+    @property
+    def graph(self):
+        """The graph; printing it shows its text."""
+        return self.program.graph
+
+
+def names_of(tensors):
+    """A name for each input."""
+    return ["input"] if len(tensors) == 1 else [f"input.{i}" for i in range(len(tensors))]
+
+
+def capture(function, args, kwargs, known, what, values=False):
+    """Runs `function` once and keeps what it did.
+
+    Args:
+        function (callable): the program.
+        args, kwargs: what it is called with; tensors in them are the inputs.
+        known (list): (name, tensor) of tensors that keep their names: parameters and buffers.
+        what (str): how errors begin.
+        values (bool): arguments and results may hold other things than tensors, which stay as they are.
+
+    Returns:
+        (Captured, what the function gave). Where the program can't be captured, a CaptureError in place of Captured.
+    """
+    tensors, takes = flatten([list(args), dict(kwargs)], f"{what}: the arguments", values)
+    inputs = list(zip(names_of(tensors), tensors, strict=True))
+    try:
+        recording = _C.graph.Capture(inputs, known)
+    except RuntimeError as error:
+        return CaptureError(str(error)), function(*args, **kwargs)
+    try:
+        result = function(*args, **kwargs)
+        escapes = recording.escapes
+        outputs, gives = flatten(result, f"{what}: the result", values)
+        try:
+            graph = _C.graph.simplify(recording.finish(outputs))
+        except RuntimeError as error:
+            return CaptureError(str(error)), result
+    finally:
+        recording.close()
+    return Captured(_C.graph.Program(graph), takes, gives, escapes), result

@@ -1,0 +1,63 @@
+"""What programs take and give: tensors in lists, tuples and dicts, and how to describe that in a file."""
+from rushlight._C import Tensor
+
+
+def flatten(tree, what, values=False):
+    """The tensors of a structure, and its description: "tensor", or [kind, parts].
+
+    With `values`, anything else is a part of the description: ["value", it].
+
+    Raises:
+        TypeError: something in it is no tensor, list, tuple or dict.
+    """
+    if isinstance(tree, Tensor):
+        return [tree], "tensor"
+    if tree is None:
+        return [], "none"
+    if type(tree) in (list, tuple) or (isinstance(tree, list | tuple) and not values):
+        parts = [flatten(item, what, values) for item in tree]
+        kind = "list" if isinstance(tree, list) else "tuple"
+        return [t for tensors, _ in parts for t in tensors], [kind, [form for _, form in parts]]
+    if type(tree) is dict or (isinstance(tree, dict) and not values):
+        parts = [flatten(item, what, values) for item in tree.values()]
+        names = list(tree) if values else [str(name) for name in tree]
+        return [t for tensors, _ in parts for t in tensors], [
+            "dict", [[name, form] for name, (_, form) in zip(names, parts, strict=True)]]
+    if values:
+        return [], ["value", tree]
+    raise TypeError(f"{what} holds {type(tree).__name__}; expected tensors, or lists, tuples and dicts of tensors")
+
+
+def rebuild(form, tensors):
+    """The structure that `flatten` described, of the tensors that an iterator gives."""
+    if form == "tensor":
+        return next(tensors)
+    if form == "none":
+        return None
+    kind, parts = form
+    if kind == "value":
+        return parts
+    if kind == "dict":
+        return {name: rebuild(part, tensors) for name, part in parts}
+    made = [rebuild(part, tensors) for part in parts]
+    return made if kind == "list" else tuple(made)
+
+
+def count(form):
+    """How many tensors a description stands for.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if form in ("tensor", "none"):
+        return int(form == "tensor")
+    if not (isinstance(form, list) and len(form) == 2 and isinstance(form[1], list)):
+        raise ValueError(f"{form!r} describes no structure")
+    kind, parts = form
+    if kind == "dict":
+        if not all(isinstance(p, list) and len(p) == 2 and isinstance(p[0], str) for p in parts):
+            raise ValueError(f"{form!r} describes no dict")
+        parts = [part for _, part in parts]
+    elif kind not in ("list", "tuple"):
+        raise ValueError(f"{kind!r} is no kind of structure")
+    return sum(count(part) for part in parts)

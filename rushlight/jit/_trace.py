@@ -1,0 +1,297 @@
+"""`trace`: a program as the graph of what it did for example inputs."""
+import functools
+import warnings
+from importlib import import_module
+
+from rushlight import _C
+from rushlight._C import Tensor
+from rushlight.jit._captured import CaptureError, arguments_of, capture, signature_of
+from rushlight.jit._structure import flatten, rebuild
+from rushlight.nn.modules.module import Module
+from rushlight.nn.parameter import Parameter
+
+
+class TracerWarning(Warning):
+    """A trace may not do for other inputs what the program does."""
+
+
+class TracingCheckError(Exception):
+    """The program did other operators when it was traced again."""
+
+
+def is_tracing():
+    """Whether the program that runs is being captured.
+
+    Example:
+        >>> rushlight.jit.is_tracing()
+        False
+    """
+    return _C.graph._is_capturing()
+
+
+class Captures:
+    """The captured calls of one program, by the shapes and dtypes of their inputs."""
+
+    def __init__(self, name, function=None, known=()):
+        self.name = name
+        self.function = function                     # None of a loaded program: it can't be traced for more shapes
+        self.known = list(known)
+        self.by_signature = {}
+        self._of_one_tensor = {}                     # the short way: programs that take a tensor and give one
+
+    def trace(self, args, kwargs):
+        found, result = capture(self.function, args, kwargs, self.known, "trace")
+        if isinstance(found, CaptureError):
+            raise found
+        self.add(found)
+        return found, result
+
+    def add(self, found):
+        """Keeps a captured call for calls like it."""
+        types = [(dtype, tuple(sizes)) for _, dtype, sizes in found.graph.inputs]
+        self.by_signature[(repr(found.takes), *types)] = found
+        if found.takes == ["list", [["list", ["tensor"]], ["dict", []]]] and found.gives == "tensor":
+            self._of_one_tensor[types[0]] = found.program.run
+
+    def __call__(self, args, kwargs):
+        if len(args) == 1 and not kwargs and isinstance(args[0], Tensor):
+            run = self._of_one_tensor.get((args[0].dtype, args[0].shape))
+            if run is not None:
+                return run(*args)[0]
+        tensors, form = arguments_of(args, kwargs, f"{self.name}: the arguments")
+        found = self.by_signature.get(signature_of(tensors, form))
+        if found is None:
+            if self.function is None:
+                raise ValueError(self._unknown(tensors))
+            if is_tracing():
+                return self.function(*args, **kwargs)
+            found, _ = self.trace(*_fresh(args, kwargs))
+        return found(tensors)
+
+    def _unknown(self, tensors):
+        given = ", ".join(f"{t.dtype} of shape {tuple(t.shape)}" for t in tensors)
+        known = "; ".join(", ".join(f"{name}: {dtype} of shape {tuple(sizes)}" for name, dtype, sizes in c.graph.inputs)
+                          for c in self.by_signature.values())
+        return f"{self.name}: got {given or 'no tensors'}; the program was saved for {known}"
+
+    @property
+    def first(self):
+        return next(iter(self.by_signature.values()))
+
+
+def _fresh(args, kwargs):
+    """The arguments with tensors of their own, so that the program may change them."""
+    tensors, form = arguments_of(args, kwargs, "trace: the arguments")
+    copies = [t.detach().clone().requires_grad_(t.requires_grad) if t.is_floating_point() else t.clone()
+              for t in tensors]
+    args, kwargs = rebuild(form, iter(copies))
+    return tuple(args), kwargs
+
+
+class ScriptFunction:
+    """A traced function: call it as the function.
+
+    Attributes:
+        graph: of the first example; printing it shows its text.
+        name (str): the function's.
+    """
+
+    def __init__(self, captures):
+        self._captures = captures
+        self.name = captures.name
+
+    @property
+    def graph(self):
+        return self._captures.first.graph
+
+    @property
+    def code(self):
+        """The graph's text, without files and lines."""
+        return self.graph.text()
+
+    def __call__(self, *args, **kwargs):
+        return self._captures(args, kwargs)
+
+    def save(self, f, _extra_files=None):
+        """Writes the program to a file; see jit.save."""
+        _saver(self, f, _extra_files)
+
+
+def _saver(program, f, extra_files):
+    import_module("rushlight.io.graph_files").save(program, f, _extra_files=extra_files)
+
+
+class ScriptModule(Module):
+    """A traced module: its parameters and buffers under the names that the module gave them, and its graph.
+
+    What it computes was fixed when it was traced: `train()` and `eval()` change its flag and not its graph.
+
+    Attributes:
+        graph: of the first example; printing it shows its text.
+    """
+
+    def __init__(self, captures, tensors, original_name="Module"):
+        super().__init__()
+        self._captures = captures
+        self.original_name = original_name
+        for name, tensor in tensors:
+            *path, last = name.split(".")
+            holder = self
+            for part in path:
+                if part not in holder._modules:
+                    holder.add_module(part, Module())
+                holder = holder._modules[part]
+            if isinstance(tensor, Parameter):
+                holder.register_parameter(last, tensor)
+            else:
+                holder.register_buffer(last, tensor)
+
+    @property
+    def graph(self):
+        return self._captures.first.graph
+
+    @property
+    def code(self):
+        """The graph's text, without files and lines."""
+        return self.graph.text()
+
+    def forward(self, *args, **kwargs):
+        return self._captures(args, kwargs)
+
+    def save(self, f, _extra_files=None):
+        """Writes the program to a file; see jit.save."""
+        _saver(self, f, _extra_files)
+
+    def extra_repr(self):
+        return f"original_name={self.original_name}"
+
+
+def trace(func=None, example_inputs=None, optimize=None, check_trace=True, check_inputs=None, check_tolerance=1e-5,
+          strict=True, _force_outplace=False, _module_class=None, _compilation_unit=None, example_kwarg_inputs=None):
+    """Runs a function or module once and keeps what it did as a program of its own.
+
+    The program takes the shapes and dtypes of the example; it is traced anew where others come, as long as the
+    function is there. What the function decided by the values of its inputs stays as it was for the example; a
+    TracerWarning says so.
+
+    Args:
+        func (callable or Module): what to trace.
+        example_inputs (tuple of Tensor, or Tensor): arguments to run it with; they are copied first.
+        check_trace (bool): trace it again, and compare what the program and the function give. Default: True.
+        check_inputs (list of tuple): arguments to check with. Default: the example.
+        check_tolerance (float): the difference that the check allows, relative and absolute. Default: 1e-5.
+        strict (bool): refuse to give back a list or dict, of which the program has a copy. Default: True.
+        example_kwarg_inputs (dict of Tensor): arguments by name.
+        optimize: without effect.
+
+    Returns:
+        ScriptFunction of a function, ScriptModule of a module.
+
+    Raises:
+        TypeError: an argument or result is no tensor or structure of tensors.
+        RuntimeError: something changed memory that is no operator, or a result is a list or dict and `strict`.
+        TracingCheckError: the program did other operators when it was traced again.
+
+    Example:
+        >>> double = rushlight.jit.trace(lambda x: x * 2, rushlight.ones(2))
+        >>> double(rushlight.tensor([1., 5.]))
+        tensor([ 2., 10.])
+        >>> print(double.code)
+        graph forward(%input: float32[2]) {
+          %1: float32[2] = mul(%input, 2)
+          return %1
+        }
+        <BLANKLINE>
+    """
+    if func is None:
+        return functools.partial(trace, example_inputs=example_inputs, check_trace=check_trace,
+                                 check_inputs=check_inputs, check_tolerance=check_tolerance, strict=strict,
+                                 example_kwarg_inputs=example_kwarg_inputs)
+    if isinstance(func, ScriptModule | ScriptFunction):
+        return func
+    if not callable(func):
+        raise TypeError(f"trace: func={func!r} is a {type(func).__name__}; expected a function or a module")
+    if example_inputs is None and example_kwarg_inputs is None:
+        raise RuntimeError("trace: example_inputs is None; expected tensors to run the program with")
+    args = () if example_inputs is None else example_inputs
+    args = (args,) if isinstance(args, Tensor | dict) else tuple(args)
+    kwargs = dict(example_kwarg_inputs or {})
+    module = func if isinstance(func, Module) else getattr(func, "__self__", None)
+    known = _tensors_of(module) if isinstance(module, Module) else []
+    captures = Captures(getattr(func, "__name__", type(func).__name__), func, known)
+    found, _ = captures.trace(*_fresh(args, kwargs))
+    _refuse_containers(found.gives, strict)
+    for how, where in dict.fromkeys(found.escapes):
+        warnings.warn(f"trace: {where}: a tensor's value left to Python by {how}(); what the program decides by it "
+                      "stays as it is for the example inputs", TracerWarning, stacklevel=2)
+    if check_trace:
+        for one in check_inputs if check_inputs is not None else [args]:
+            one = (one,) if isinstance(one, Tensor) else tuple(one)
+            _check(captures, found, one, kwargs, check_tolerance)
+    return ScriptModule(captures, known, type(func).__name__) if isinstance(func, Module) else ScriptFunction(captures)
+
+
+def _tensors_of(module):
+    return [*module.named_parameters(), *module.named_buffers()]
+
+
+def _refuse_containers(form, strict):
+    if strict and isinstance(form, list) and form[0] in ("list", "dict"):
+        raise RuntimeError(f"trace: the result is a {form[0]}, of which the program gives a new one each time; expected "
+                           "a tensor or a tuple of tensors, or strict=False")
+
+
+class _Unchanged:
+    """Puts the random stream and the program's state back where they were."""
+
+    def __init__(self, graph):
+        constants = graph.constants
+        self._states = [constants[key] for key in graph.states]
+
+    def __enter__(self):
+        self._random = _C.default_generator.get_state()
+        self._values = [t.detach().clone() for t in self._states]
+
+    def __exit__(self, *error):
+        _C.default_generator.set_state(self._random)
+        for state, values in zip(self._states, self._values, strict=True):
+            state.detach().copy_(values)
+
+
+def _check(captures, found, args, kwargs, tolerance):
+    """Traces again and compares operators, results of the function with each other, and with the program's."""
+    graph = found.graph
+    with _Unchanged(graph):
+        again, expected = capture(captures.function, *_fresh(args, kwargs), captures.known, "trace")
+    if isinstance(again, CaptureError):
+        raise TracingCheckError(str(again))
+    operators, others = ([node[0] for node in g.nodes] for g in (graph, again.graph))
+    if operators != others:
+        at = next((i for i, (a, b) in enumerate(zip(operators, others, strict=False)) if a != b),
+                  min(len(operators), len(others)))
+        raise TracingCheckError(
+            f"trace: node {at} was {(*operators, 'the end')[at]} and is {(*others, 'the end')[at]} when traced again; "
+            "expected the same operators. What depends on values or on Python's state can't be traced")
+    random = [node for node in graph.nodes if node[1] == "random"]
+    if random:
+        listed = ", ".join(f"{node[0]} at {node[2]}" for node in random[:5])
+        warnings.warn(f"trace: the program draws random numbers ({listed}), so that results are not compared; a module "
+                      "in training mode may have been meant to be in eval()", TracerWarning, stacklevel=3)
+        return
+    fresh, named = _fresh(args, kwargs)
+    with _Unchanged(graph):
+        got = captures(fresh, named)
+    _compare(flatten(expected, "trace")[0], flatten(got, "trace")[0], tolerance)
+
+
+def _compare(expected, got, tolerance):
+    for i, (a, b) in enumerate(zip(expected, got, strict=True)):
+        if a.dtype.is_floating_point or a.dtype.is_complex:
+            wide = "complex128" if a.dtype.is_complex else "float64"
+            a, b = (t.detach().to(getattr(_C, wide)) for t in (a, b))
+            off = int((~a.isclose(b, rtol=tolerance, atol=tolerance, equal_nan=True)).sum())
+        else:
+            off = int((a != b).sum())
+        if off:
+            warnings.warn(f"trace: result {i} of the program differs from the function's in {off} of {a.numel()} "
+                          f"elements (check_tolerance={tolerance})", TracerWarning, stacklevel=4)

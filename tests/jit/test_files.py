@@ -1,0 +1,141 @@
+"""`.rush` files: what was saved comes back, damage is noticed, and files of each format version load for ever."""
+import io
+import json
+import struct
+import warnings
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from jit.programs import convolutional, views_and_writes
+
+import rushlight as rl
+from rushlight.io import graph_files
+from rushlight.io._errors import CorruptFileError
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def written(program, **options):
+    file = io.BytesIO()
+    rl.jit.save(program, file, **options)
+    return file.getvalue()
+
+
+def test_round_trip(tmp_path):
+    module = convolutional()
+    traced = rl.jit.trace(module, rl.randn(2, 3, 8, 8))
+    traced(rl.randn(1, 3, 8, 8))
+    path = tmp_path / "m.rush"
+    traced.save(path)
+    for options in ({}, {"mmap": True}):
+        loaded = rl.jit.load(path, **options)
+        assert list(loaded.state_dict()) == list(module.state_dict())
+        with rl.no_grad():
+            for n in (1, 2):
+                x = rl.randn(n, 3, 8, 8)
+                np.testing.assert_array_equal(loaded(x).numpy(), module(x).numpy())
+    assert written(rl.jit.load(path)) == path.read_bytes()
+    with pytest.raises(ValueError, match=r"got rushlight.float32 of shape \(3, 3, 8, 8\); the program was saved for"):
+        loaded(rl.ones(3, 3, 8, 8))
+
+
+def test_state_and_training_of_a_loaded_module():
+    module = convolutional().train()
+    loaded = rl.jit.load(io.BytesIO(written(rl.jit.trace(module, rl.randn(2, 3, 8, 8)))))
+    for _ in range(3):
+        x = rl.randn(2, 3, 8, 8)
+        loaded(x).sum().backward()
+        module(x).sum().backward()
+        for (name, a), b in zip(loaded.named_parameters(), module.parameters(), strict=True):
+            np.testing.assert_array_equal(a.grad.numpy(), b.grad.numpy(), err_msg=name)
+        for a, b in zip(loaded.buffers(), module.buffers(), strict=True):
+            np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+def test_dtypes_and_layouts_of_constants():
+    constants = [rl.arange(6).reshape(2, 3).to(t) for t in (
+        rl.float64, rl.float16, rl.bfloat16, rl.int8, rl.uint8, rl.int16, rl.bool, rl.complex64, rl.complex128, rl.uint32)]
+    constants += [rl.randn(3, 2).t(), rl.ones(()), rl.zeros(0, 3)]
+
+    def program(x):
+        return *(c + 0 if c.dtype != rl.bool else c & True for c in constants), x
+
+    loaded = rl.jit.load(io.BytesIO(written(rl.jit.trace(program, rl.ones(1)))))
+    for a, b in zip(loaded(rl.ones(1)), program(rl.ones(1)), strict=True):
+        assert a.dtype == b.dtype and rl.equal(a, b)
+
+
+def test_functions_and_extra_files():
+    function = rl.jit.trace(views_and_writes, rl.ones(2, 3))
+    extra = {"labels": None}
+    data = written(function, _extra_files={"labels": "cat dog"})
+    loaded = rl.jit.load(io.BytesIO(data), _extra_files=extra)
+    assert extra == {"labels": b"cat dog"} and isinstance(loaded, rl.jit.ScriptFunction)
+    for a, b in zip(loaded(rl.ones(2, 3)), views_and_writes(rl.ones(2, 3)), strict=True):
+        assert rl.equal(a, b)
+    expanded = rl.ones(1).expand(3)
+    with pytest.raises(ValueError, match="contiguous"):
+        written(rl.jit.trace(lambda x: x + expanded, rl.ones(3)))
+    with pytest.raises(TypeError, match="expected a traced"):
+        rl.jit.save(convolutional(), io.BytesIO())
+
+
+def test_every_changed_byte_is_noticed():
+    data = written(rl.jit.trace(rl.nn.Linear(2, 1).eval(), rl.ones(1, 2)))
+    for at in range(len(data)):
+        changed = bytearray(data)
+        changed[at] ^= 0x41
+        with pytest.raises(CorruptFileError):
+            rl.jit.load(io.BytesIO(bytes(changed)))
+    for n in range(0, len(data), 7):
+        with pytest.raises(CorruptFileError):
+            rl.jit.load(io.BytesIO(data[:n]))
+
+
+@pytest.mark.parametrize("change", [
+    {"version": 99}, {"format": "other"}, {"signatures": []}, {"signatures": 3}, {"parameters": ["no"]},
+    {"strides": {"weight": [1]}}, {"strides": {"weight": [-1, 10**18]}}, {"strides": 3},
+    {"strides": {"weight": [1, 10**17]}}])
+def test_a_file_that_says_nonsense(change, monkeypatch):
+    traced = rl.jit.trace(rl.nn.Linear(2, 1).eval(), rl.ones(1, 2))
+    real = graph_files._write
+    monkeypatch.setattr(graph_files, "_write",
+                        lambda write, content, tensors, extra: real(write, {**content, **change}, tensors, extra))
+    data = written(traced)
+    with pytest.raises((CorruptFileError, RuntimeError), match="load"):
+        rl.jit.load(io.BytesIO(data))
+
+
+@pytest.mark.parametrize("header", [
+    {"weight": {"dtype": "F32", "shape": [1, 2], "data_offsets": [0, 800]}},
+    {"weight": {"dtype": "F32", "shape": [1, 2], "data_offsets": [-8, 0]}},
+    {"weight": {"dtype": "F32", "shape": [2**40, 2**40], "data_offsets": [0, 8]}},
+    {"weight": {"dtype": "F99", "shape": [1, 2], "data_offsets": [0, 8]}}, {"weight": 3}, []])
+def test_weights_that_do_not_fit(header, monkeypatch):
+
+
+    text = json.dumps(header).encode()
+    monkeypatch.setattr(graph_files, "_safetensors", lambda tensors: struct.pack("<Q", len(text)) + text + bytes(12))
+    data = written(rl.jit.trace(rl.nn.Linear(2, 1).eval(), rl.ones(1, 2)))
+    with pytest.raises(CorruptFileError):
+        rl.jit.load(io.BytesIO(data))
+
+
+def test_other_zip_files_are_refused():
+
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as z:
+        z.writestr("program/graph.json", "{}")
+    with pytest.raises(CorruptFileError, match="expected a .rush file"):
+        rl.jit.load(io.BytesIO(file.getvalue()))
+
+
+def test_golden_files_load_for_ever():
+    for path in sorted(GOLDEN.glob("*.rush")):
+        loaded = rl.jit.load(path)
+        with np.load(path.with_suffix(".npz")) as kept, rl.no_grad(), warnings.catch_warnings():
+            got = loaded(rl.tensor(kept["input"]))
+            np.testing.assert_allclose(got.numpy(), kept["output"], rtol=1e-5, atol=1e-6)
+    assert path.name == "version1.rush"
