@@ -13,6 +13,7 @@ from rushlight import fft as fft
 from rushlight import func as func
 from rushlight import functional as functional
 from rushlight import io as io
+from rushlight import jit as jit
 from rushlight import linalg as linalg
 from rushlight import masked as masked
 from rushlight import nn as nn
@@ -69,7 +70,6 @@ from rushlight._C import uint16 as uint16
 from rushlight._C import uint32 as uint32
 from rushlight._C import uint64 as uint64
 from rushlight._C import uint8 as uint8
-from rushlight._compile import compile as compile
 from rushlight._dtype_info import finfo as finfo
 from rushlight._dtype_info import iinfo as iinfo
 from rushlight._formats import layout as layout
@@ -338,6 +338,7 @@ from rushlight.functional.windows import max_pool2d as max_pool2d
 from rushlight.functional.windows import max_pool3d as max_pool3d
 from rushlight.io.serialization import load as load
 from rushlight.io.serialization import save as save
+from rushlight.jit._compile import compile as compile
 from rushlight.random import get_rng_state as get_rng_state
 from rushlight.random import initial_seed as initial_seed
 from rushlight.random import manual_seed as manual_seed

@@ -2,8 +2,8 @@
 //
 // Memory is shared as eager mode shares it, and the graph says where: a view is a node, and a node that writes says
 // which value's place its result takes. From there on the old value, and every view of its memory, may not be used any
-// more; who needs that memory again is a view of the newest value. So the order of the nodes and the names of the values
-// tell everything, and no pass has to guess what a write may have reached.
+// more; who needs that memory again is a view of the newest value. So the order of the nodes and the names of the
+// values tell everything, and no pass has to guess what a write may have reached.
 #pragma once
 
 #include <string>

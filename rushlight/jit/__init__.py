@@ -11,8 +11,8 @@ from rushlight.jit._trace import (
     trace,
 )
 
-__all__ = ["CompileWarning", "CompiledFunction", "OptimizedModule", "ScriptFunction", "ScriptModule", "TracerWarning", "TracingCheckError", "compile", "is_tracing", "load",
-           "save", "trace"]
+__all__ = ["CompileWarning", "CompiledFunction", "OptimizedModule", "ScriptFunction", "ScriptModule", "TracerWarning",
+           "TracingCheckError", "compile", "is_tracing", "load", "save", "trace"]
 
 
 def __getattr__(name):

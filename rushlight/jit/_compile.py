@@ -110,7 +110,8 @@ class CompiledFunction:
             else:
                 direct, funnel = found.program.planned
                 shapes = ", ".join(f"{dtype} {tuple(sizes)}" for _, dtype, sizes in found.graph.inputs)
-                lines.append(f"({shapes}): {len(found.graph.nodes)} nodes; planned: {direct} direct, {funnel} dispatched")
+                lines.append(f"({shapes}): {len(found.graph.nodes)} nodes; planned: {direct} direct, "
+                             f"{funnel} dispatched")
         return "\n".join(lines)
 
     @property

@@ -228,7 +228,9 @@ def trace(func=None, example_inputs=None, optimize=None, check_trace=True, check
         for one in check_inputs if check_inputs is not None else [args]:
             one = (one,) if isinstance(one, Tensor) else tuple(one)
             _check(captures, found, one, kwargs, check_tolerance)
-    return ScriptModule(captures, known, type(func).__name__) if isinstance(func, Module) else ScriptFunction(captures)
+    if isinstance(func, Module):
+        return ScriptModule(captures, known, type(func).__name__)
+    return ScriptFunction(captures)
 
 
 def _tensors_of(module):
@@ -237,8 +239,8 @@ def _tensors_of(module):
 
 def _refuse_containers(form, strict):
     if strict and isinstance(form, list) and form[0] in ("list", "dict"):
-        raise RuntimeError(f"trace: the result is a {form[0]}, of which the program gives a new one each time; expected "
-                           "a tensor or a tuple of tensors, or strict=False")
+        raise RuntimeError(f"trace: the result is a {form[0]}, of which the program gives a new one each time; "
+                           "expected a tensor or a tuple of tensors, or strict=False")
 
 
 class _Unchanged:
@@ -275,8 +277,8 @@ def _check(captures, found, args, kwargs, tolerance):
     random = [node for node in graph.nodes if node[1] == "random"]
     if random:
         listed = ", ".join(f"{node[0]} at {node[2]}" for node in random[:5])
-        warnings.warn(f"trace: the program draws random numbers ({listed}), so that results are not compared; a module "
-                      "in training mode may have been meant to be in eval()", TracerWarning, stacklevel=3)
+        warnings.warn(f"trace: the program draws random numbers ({listed}), so that results are not compared; a "
+                      "module in training mode may have been meant to be in eval()", TracerWarning, stacklevel=3)
         return
     fresh, named = _fresh(args, kwargs)
     with _Unchanged(graph):

@@ -1,4 +1,4 @@
-"""Compiled programs: equal to eager, captured anew when what was taken for granted changes, and told apart where not."""
+"""Compiled programs: equal to eager, captured anew when what was taken for granted changes."""
 import threading
 import warnings
 
@@ -22,7 +22,7 @@ def test_module_equals_eager_for_several_shapes():
             x = rl.randn(n, 3, 8, 8)
             same(compiled(x), module(x))
     assert len(compiled.graphs) == 3 and "6 nodes; planned: 6 direct, 0 dispatched" in compiled.report()
-    assert compiled.training is False and list(compiled.state_dict())[0] == "_orig_mod.0.weight"
+    assert compiled.training is False and next(iter(compiled.state_dict())) == "_orig_mod.0.weight"
 
 
 def test_writes_and_views():
@@ -96,8 +96,9 @@ def test_values_that_leave_to_python():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert compiled(-rl.ones(2)).tolist() == [-3, -3]
-    for leak in (branches, lambda x: x * x.max().item(), lambda x: x + rl.tensor(x.numpy()), lambda x: x * x.tolist()[0],
-                 lambda x: x + rl.tensor(x), lambda x: x[: int(x.sum())], lambda x: x * rl.nonzero(x).shape[0]):
+    leaks = [branches, lambda x: x * x.max().item(), lambda x: x + rl.tensor(x.numpy()), lambda x: x * x.tolist()[0],
+             lambda x: x + rl.tensor(x), lambda x: x[: int(x.sum())], lambda x: x * rl.nonzero(x).shape[0]]
+    for leak in leaks:
         with pytest.raises(RuntimeError, match=r"no single graph.*test_compile\.py:\d+"):
             rl.compile(leak, fullgraph=True)(rl.ones(2))
 

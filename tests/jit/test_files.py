@@ -56,7 +56,8 @@ def test_state_and_training_of_a_loaded_module():
 
 def test_dtypes_and_layouts_of_constants():
     constants = [rl.arange(6).reshape(2, 3).to(t) for t in (
-        rl.float64, rl.float16, rl.bfloat16, rl.int8, rl.uint8, rl.int16, rl.bool, rl.complex64, rl.complex128, rl.uint32)]
+        rl.float64, rl.float16, rl.bfloat16, rl.int8, rl.uint8, rl.int16, rl.bool, rl.complex64, rl.complex128,
+        rl.uint32)]
     constants += [rl.randn(3, 2).t(), rl.ones(()), rl.zeros(0, 3)]
 
     def program(x):
@@ -128,7 +129,7 @@ def test_other_zip_files_are_refused():
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as z:
         z.writestr("program/graph.json", "{}")
-    with pytest.raises(CorruptFileError, match="expected a .rush file"):
+    with pytest.raises(CorruptFileError, match=r"expected a \.rush file"):
         rl.jit.load(io.BytesIO(file.getvalue()))
 
 
