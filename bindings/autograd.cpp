@@ -4,6 +4,7 @@
 #include "autograd/primitives.h"
 #include "autograd/variable.h"
 #include "bindings/autograd.h"
+#include "graph/capture.h"
 #include "registry/mode.h"
 
 namespace nb = nanobind;
@@ -42,10 +43,12 @@ int set_requires_grad_property(PyObject* self, PyObject* value, void*) {
 }
 
 PyObject* get_grad(PyObject* self, void*) {
+    graph::Capture::refuse("reading a tensor's grad");
     return guarded([&] { return wrap(gradient(*impl_of(self))); });
 }
 
 int set_grad(PyObject* self, PyObject* value, void*) {
+    graph::Capture::refuse("setting a tensor's grad");
     return guarded_set([&] {
         bool none = !value || value == Py_None;
         require(none || is_tensor(value), ErrorKind::type, "grad: assigned ",
@@ -156,6 +159,7 @@ std::vector<Tensor> tensors_of(PyObject* o, const char* op, const char* param) {
 }
 
 void add_roots(Walk& w, const std::vector<Tensor>& roots, const std::vector<Tensor>& grads, const char* op) {
+    graph::Capture::refuse("a walk backwards");
     require(grads.empty() || grads.size() == roots.size(), ErrorKind::runtime, op, ": got ", roots.size(),
             " tensors and ", grads.size(), " gradients; expected one gradient for each tensor");
     GradMode recording(w.create_graph);

@@ -80,6 +80,12 @@ void Capture::close() {
 
 Capture* Capture::current() { return open_capture; }
 
+void Capture::refuse(const char* what) {
+    Capture* self = open_capture;
+    if (self && self->refusal_.empty())
+        self->refusal_ = std::string("capture: ") + what + " can't be captured (at " + self->where_() + ")";
+}
+
 void Capture::note_escape(const TensorImpl& t, const char* how) {
     Capture* self = open_capture;
     if (!self || self->depth_ > 0) return;

@@ -37,6 +37,7 @@ public:
     const std::vector<Escape>& escapes() const { return escapes_; }
 
     static Capture* current();           // of this thread
+    static void refuse(const char* what);          // the program does what no graph can hold
     // A tensor's values are handed to the program. Nothing happens unless they come from the captured program.
     static void note_escape(const TensorImpl& t, const char* how);
     static void note_shape(const TensorImpl& t);         // the same of a shape, which matters where values decide it

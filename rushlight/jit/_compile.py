@@ -87,6 +87,8 @@ class CompiledFunction:
         elif found.escapes:
             how, where = found.escapes[0]
             self._tell(guard, f"at {where} a tensor's value leaves to Python by {how}()")
+        elif _C.is_grad_enabled() and any(t.requires_grad for t in flatten(result, self.name, values=True)[0]):
+            self.captured[guard] = "it records gradients"
         else:
             self.captured[guard] = found
         return result
