@@ -245,7 +245,9 @@ void infer_im2col(Call& c) {
     const Dims& x = c.tensor(0).sizes;
     require(x.size() == 4, ErrorKind::runtime, c.name(), ": input has shape ", x, "; expected (N, C, H, W)");
     kernels::Unfold u = unfold_of(c, x[0], x[1], {x[2], x[3]});
-    c.result({x[0], x[1] * u.kernel[0] * u.kernel[1], u.blocks[0] * u.blocks[1]}, c.tensor(0).dtype);
+    int64_t elements = checked_mul(u.kernel[0], u.kernel[1], c.name());
+    c.result({x[0], checked_mul(x[1], elements, c.name()), checked_mul(u.blocks[0], u.blocks[1], c.name())},
+             c.tensor(0).dtype);
 }
 
 void run_im2col(Call& c) {
@@ -258,11 +260,13 @@ void infer_col2im(Call& c) {
     rules::require_rank(c, 0, 3);
     const Dims& x = c.tensor(0).sizes;
     Dims image = pair(c, "output_size", 1), kernel = pair(c, "kernel_size", 1);
-    require(x[1] % (kernel[0] * kernel[1]) == 0, ErrorKind::runtime, c.name(), ": input of shape ", x, " has ", x[1],
-            " rows; expected a multiple of ", kernel[0] * kernel[1], ", the kernel's elements");
-    kernels::Unfold u = unfold_of(c, x[0], x[1] / (kernel[0] * kernel[1]), image);
-    require(u.blocks[0] * u.blocks[1] == x[2], ErrorKind::runtime, c.name(), ": input of shape ", x, " has ", x[2],
-            " blocks; expected ", u.blocks[0] * u.blocks[1], " for output_size=", image);
+    int64_t elements = checked_mul(kernel[0], kernel[1], c.name());
+    require(x[1] % elements == 0, ErrorKind::runtime, c.name(), ": input of shape ", x, " has ", x[1],
+            " rows; expected a multiple of ", elements, ", the kernel's elements");
+    kernels::Unfold u = unfold_of(c, x[0], x[1] / elements, image);
+    int64_t blocks = checked_mul(u.blocks[0], u.blocks[1], c.name());
+    require(blocks == x[2], ErrorKind::runtime, c.name(), ": input of shape ", x, " has ", x[2], " blocks; expected ",
+            blocks, " for output_size=", image);
     c.result({x[0], u.channels, image[0], image[1]}, c.tensor(0).dtype);
 }
 

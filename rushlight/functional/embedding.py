@@ -39,8 +39,10 @@ def embedding(
                 f"embedding: padding_idx={padding_idx} is out of range; expected {-rows} <= padding_idx "
                 f"< {rows}"
             )
-        padding_idx %= rows
+        padding_idx = padding_idx % rows
     if max_norm is not None:
+        # What is refused is refused before a row of the table changes.
+        _rows(weight.detach(), input, padding_idx, scale_grad_by_freq, sparse)
         _limit_rows(weight.detach(), input.reshape(-1), max_norm, norm_type)
     return _rows(weight, input, padding_idx, scale_grad_by_freq, sparse)
 
@@ -96,6 +98,7 @@ def embedding_bag(input, weight, offsets=None, max_norm=None, norm_type=2, scale
         bags = len(starts)
         bag = core.searchsorted(starts, core.arange(len(input), dtype=starts.dtype), right=True) - 1
     if max_norm is not None:
+        _rows(weight.detach(), input, -1, scale_grad_by_freq, sparse)
         _limit_rows(weight.detach(), input, max_norm, norm_type)
     rows = _rows(weight, input, -1, scale_grad_by_freq, sparse)
     if padding_idx is not None:

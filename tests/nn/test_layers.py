@@ -354,3 +354,20 @@ def test_in_place_names(name):
 def test_what_layers_refuse(error, says, call):
     with pytest.raises(error, match=re.escape(says)):
         call()
+
+
+def test_fold_refuses_kernels_beyond_all_counting():
+    with pytest.raises(RuntimeError, match="overflows a 64-bit integer"):
+        rl.nn.functional.fold(rl.ones(2, 12, 12), (4, 5), 2**32)
+    with pytest.raises(RuntimeError, match="im2col|unfold"):
+        rl.nn.functional.unfold(rl.ones(1, 1, 4, 4), 2**32, padding=2**33)
+
+
+def test_an_embedding_that_is_refused_scales_no_row():
+    weight = rl.full((3, 4), 9.0)
+    before = weight.clone()
+    with pytest.raises(TypeError, match="padding_idx"):
+        rl.nn.functional.embedding(rl.tensor([0]), weight, padding_idx=rl.tensor(0.5), max_norm=1.0)
+    with pytest.raises(RuntimeError):
+        rl.nn.functional.embedding(rl.tensor([0]), rl.ones(3, dtype=rl.int32), max_norm=1.0)
+    assert rl.equal(weight, before)
