@@ -359,7 +359,7 @@ def test_what_layers_refuse(error, says, call):
 def test_fold_refuses_kernels_beyond_all_counting():
     with pytest.raises(RuntimeError, match="overflows a 64-bit integer"):
         rl.nn.functional.fold(rl.ones(2, 12, 12), (4, 5), 2**32)
-    with pytest.raises(RuntimeError, match="im2col|unfold"):
+    with pytest.raises(RuntimeError, match=r"im2col|unfold"):
         rl.nn.functional.unfold(rl.ones(1, 1, 4, 4), 2**32, padding=2**33)
 
 
