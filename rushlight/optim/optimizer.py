@@ -26,10 +26,19 @@ _global_optimizer_pre_hooks, _global_optimizer_post_hooks = OrderedDict(), Order
 _optimizers = weakref.WeakSet()
 
 
+class _Handle(RemovableHandle):
+    """The handle of an optimizer's hook: when the last one around steps goes, `step` is what it was."""
+
+    def remove(self):
+        super().remove()
+        for optimizer in list(_optimizers):
+            optimizer._unhook_step()
+
+
 def _add_global_hook(table, hook):
     for optimizer in _optimizers:
         optimizer._hook_step()
-    handle = RemovableHandle(table)
+    handle = _Handle(table)
     table[handle.id] = hook
     return handle
 
@@ -238,7 +247,7 @@ class Optimizer:
         raise NotImplementedError
 
     def _hook_step(self):
-        # As long as there is no hook, `step` is called directly. Afterwards the instance has a step of its
+        # As long as there is no hook, `step` is called directly. While there is one, the instance has a step of its
         # own.
         if getattr(self.step, "_runs_hooks", False):
             return
@@ -264,10 +273,22 @@ class Optimizer:
         step._runs_hooks = True
         if hasattr(self.step, "_wrapped_by_lr_sched"):
             step._wrapped_by_lr_sched = True
-        self.step = step
+        self.step = self._step_with_hooks = step
+        self._step_before_hooks = replaced
+
+    def _unhook_step(self):
+        # A step that has been wrapped or replaced since stays: what wraps it calls it.
+        hooked = self.__dict__.get("_step_with_hooks")
+        if hooked is None or self.step is not hooked or any((
+                _global_optimizer_pre_hooks, _global_optimizer_post_hooks, self._optimizer_step_pre_hooks,
+                self._optimizer_step_post_hooks)):
+            return
+        del self.step, self._step_with_hooks
+        if self._step_before_hooks is not None:
+            self.step = self._step_before_hooks
 
     def _add_hook(self, table, hook, prepend=False):
-        handle = RemovableHandle(table)
+        handle = _Handle(table)
         table[handle.id] = hook
         if prepend:
             table.move_to_end(handle.id, last=False)

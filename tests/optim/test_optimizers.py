@@ -540,6 +540,26 @@ def test_hooks_of_all_optimizers():
     assert len(events) == 6
 
 
+def test_without_hooks_a_step_is_the_class_s_again():
+    from rushlight.optim.optimizer import register_optimizer_step_post_hook
+    p = rl.nn.Parameter(rl.tensor([2.0]))
+    optimizer, events = rl.optim.SGD([p], lr=1.0), []
+    own = optimizer.register_step_pre_hook(lambda *told: events.append("own"))
+    with register_optimizer_step_post_hook(lambda *told: events.append("all")):
+        own.remove()
+        optimizer.step()
+    assert events == ["all"] and "step" not in vars(optimizer)
+    scheduler = rl.optim.lr_scheduler.ConstantLR(optimizer)
+    noted = optimizer.step
+    with optimizer.register_step_post_hook(lambda *told: events.append("own")):
+        assert optimizer.step is not noted
+    assert optimizer.step is noted
+    later = optimizer.register_step_post_hook(lambda *told: events.append("later"))
+    optimizer.step = replaced = lambda: events.append("replaced")
+    later.remove()
+    assert optimizer.step is replaced and scheduler.optimizer is optimizer
+
+
 @pytest.mark.parametrize("arguments, message", [
     (([rl.ones(2)], [rl.ones(3)], None), r"grads\[0\] has shape \(3,\); expected \(2,\)"),
     (([rl.ones(2)], [rl.ones(2).double()], None), r"grads\[0\] has dtype float64; expected float32"),
