@@ -55,6 +55,18 @@ def test_differences_are_noticed(tmp_path, want, says):
     assert status == ("differs" if says else "match") and says in detail
 
 
+@pytest.mark.parametrize("want, most", [(1.00003, 2.65), (1.0001, 8.85)])
+def test_the_largest_deviation_is_told_and_bounded(tmp_path, want, most):
+    x = rl.tensor([1.0, 1.0])
+    ((status, detail),) = outcome(written(tmp_path / "mul", (x, (x,), {}), rl.tensor([1.0, want])))
+    found = compare.most(detail)
+    assert found == pytest.approx(most, rel=0.01)
+    for bound, then in ((most * 1.1, "excepted"), (most * 0.9, "differs")):
+        record = {"status": status, "detail": detail, "dtype": "float32", "kind": "samples", "call": ""}
+        report._except("mul", record, [{"operators": ["mul"], "most": bound, "reason": "rounding"}], set())
+        assert record["status"] == then
+
+
 def test_wrong_gradients_are_noticed(tmp_path):
     x = rl.tensor([1.0, 2.0]).requires_grad_()
     blob = wire.Blob()

@@ -8,6 +8,10 @@ DEFAULTS = {"float16": (1e-3, 1e-5), "bfloat16": (1.6e-2, 1e-5), "float32": (1.3
             "complex64": (1.3e-6, 1e-5), "complex128": (1e-7, 1e-7)}
 
 
+#: Before the largest deviation, at the end of a complaint.
+MOST = "; the most by "
+
+
 class Differs(Exception):
     """What differs, in words."""
 
@@ -105,12 +109,27 @@ def as_array(tensor):
 def _close(got, want, rtol, atol, where):
     with np.errstate(all="ignore"):
         close = _within(got, want, rtol, atol)
-    if close.all():
-        return
+        if close.all():
+            return
+        most = _most(got, want, rtol, atol)
     wrong = np.argwhere(~close)
     at = tuple(wrong[0].tolist())
     raise Differs(f"{where}: {len(wrong)} of {close.size} values, first at {at}: {got[at]!r}; "
-                  f"PyTorch gives {want[at]!r}")
+                  f"PyTorch gives {want[at]!r}{MOST}{most:.3g} tolerances")
+
+
+def _most(got, want, rtol, atol):
+    """The largest deviation in units of the tolerance; infinite where one is not finite, or there is no tolerance."""
+    if got.dtype.kind in "biu":
+        return np.inf
+    ratio = np.abs(got - want) / (atol + rtol * np.abs(want))
+    return np.where(_within(got, want, rtol, atol), 0, np.where(np.isnan(ratio), np.inf, ratio)).max()
+
+
+def most(detail):
+    """The largest deviation that a complaint states, or None."""
+    head, mark, tail = detail.rpartition(MOST)
+    return float(tail.split()[0]) if mark else None
 
 
 def _within(got, want, rtol, atol):

@@ -6,6 +6,8 @@ from collections import Counter
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from tools.parity import compare
+
 HERE = Path(__file__).parent
 RUN = ("match", "nearer", "tied", "excepted", "differs", "lint", "raised", "crashed", "timeout")
 BAD = RUN[4:]
@@ -49,10 +51,18 @@ def _except(operator, record, exceptions, used):
         if any(fnmatchcase(operator, p) for p in e["operators"]) \
                 and record["dtype"] in e.get("dtypes", [record["dtype"]]) \
                 and (record["kind"] == "errors") == (e.get("kind") == "errors") \
-                and re.search(e.get("call", ""), record["call"]) and re.search(e.get("detail", ""), record["detail"]):
+                and re.search(e.get("call", ""), record["call"]) and re.search(e.get("detail", ""), record["detail"]) \
+                and _within(e, record):
             used.add(k)
             record |= {"status": "excepted", "reason": e["reason"]}
             return
+
+
+def _within(exception, record):
+    if "most" not in exception:
+        return True
+    found = compare.most(record["detail"])
+    return found is not None and found <= exception["most"]
 
 
 def _count(records, kind):
