@@ -132,12 +132,13 @@ class Trace:
             parent = rows[parent].parent
         return parent
 
-    def write_chrome(self, path):
-        """The trace in the format of chrome://tracing and Perfetto."""
+    def write_chrome(self, path, metadata=None):
+        """The trace in the format of chrome://tracing and Perfetto, with further entries at its head."""
         opened = gzip.open if str(path).endswith(".gz") else open
         with opened(path, "wt") as file:
             head = {"schemaVersion": 1, "deviceProperties": [], **self.options, "host_name": socket.gethostname(),
-                    "displayTimeUnit": "ms", "traceName": str(path), **self.metadata}
+                    "displayTimeUnit": "ms", "traceName": str(path), **self.metadata,
+                    **(metadata or {})}
             file.write(json.dumps(head, indent=2)[:-2] + ',\n"traceEvents": [\n')
             file.write(",\n".join(json.dumps(event) for event in self._chrome_events()))
             file.write("\n]}\n")

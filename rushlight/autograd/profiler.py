@@ -1,6 +1,7 @@
 """Recording what operators cost: the older door, which `rushlight.profiler` also goes through."""
 import enum
 import functools
+import json
 import os
 import threading
 import warnings
@@ -159,9 +160,19 @@ class profile:
         """Microseconds of all events, each counted once."""
         return self.function_events.self_cpu_time_total
 
-    def export_chrome_trace(self, path):
-        """Writes the events for chrome://tracing or ui.perfetto.dev: see `EventList.export_chrome_trace`."""
-        self._finished("export_chrome_trace").write_chrome(path)
+    def export_chrome_trace(self, path, metadata=None, use_python_export=False):
+        """Writes the events for chrome://tracing or ui.perfetto.dev: see `EventList.export_chrome_trace`.
+
+        Args:
+            path (str): the file.
+            metadata (dict, optional): values, as JSON, that the file is to hold by these names.
+            use_python_export (bool): accepted; there is one export.
+
+        Raises:
+            ValueError: a value is not JSON.
+        """
+        values = {key: json.loads(value) for key, value in (metadata or {}).items()}
+        self._finished("export_chrome_trace").write_chrome(path, values)
 
     def export_stacks(self, path, metric="self_cpu_time_total"):
         """Writes one line per Python stack: see `EventList.export_stacks`. Needs `with_stack=True`."""

@@ -51,9 +51,9 @@ class Half(TransformedDistribution):
             self._validate_sample(value)
         return 2 * self.base_dist.cdf(value) - 1
 
-    def icdf(self, value):
-        """The quantile at `value`."""
-        return self.base_dist.icdf((value + 1) / 2)
+    def icdf(self, prob):
+        """The quantile at `prob`."""
+        return self.base_dist.icdf((prob + 1) / 2)
 
     def entropy(self):
         """The whole distribution's, less log(2)."""

@@ -116,16 +116,16 @@ class MixtureSameFamily(Distribution):
     def _pad(self, x):
         return x.unsqueeze(-1 - self._event_ndims)
 
-    def log_prob(self, value):
+    def log_prob(self, x):
         """The logarithm of the weighted sum of densities."""
         if self._validate_args:
-            self._validate_sample(value)
-        parts = self._component_distribution.log_prob(self._pad(value))
+            self._validate_sample(x)
+        parts = self._component_distribution.log_prob(self._pad(x))
         return core.logsumexp(parts + core.log_softmax(self._mixture_distribution.logits, dim=-1), dim=-1)
 
-    def cdf(self, value):
+    def cdf(self, x):
         """The weighted sum of the components'."""
-        return (self._component_distribution.cdf(self._pad(value)) * self._mixture_distribution.probs).sum(-1)
+        return (self._component_distribution.cdf(self._pad(x)) * self._mixture_distribution.probs).sum(-1)
 
     def __repr__(self):
         return f"MixtureSameFamily(\n  {self.mixture_distribution!r},\n  {self.component_distribution!r})"

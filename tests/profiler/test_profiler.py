@@ -418,6 +418,10 @@ def test_the_older_door(tmp_path):
     assert prof.key_averages()[0].count == 1 and prof.total_average().count == len(prof.function_events)
     prof.export_chrome_trace(str(tmp_path / "t.json"))
     assert json.loads((tmp_path / "t.json").read_text())["traceEvents"]
+    prof.export_chrome_trace(tmp_path / "t.json", {"run": '{"number": 3}'}, True)
+    assert json.loads((tmp_path / "t.json").read_text())["run"] == {"number": 3}
+    with pytest.raises(ValueError):
+        prof.export_chrome_trace(tmp_path / "t.json", {"run": "no JSON"})
     with rl.autograd.profiler.profile(enabled=False) as nothing:
         rl.ones(1)
     assert nothing is None

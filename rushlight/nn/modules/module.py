@@ -600,9 +600,20 @@ class Module(Stateful):
         for _, module in self.named_children():
             yield module
 
-    def modules(self):
-        """Every module of the tree, itself first, a shared one once."""
-        for _, module in self.named_modules():
+    def modules(self, remove_duplicate=True):
+        """Every module of the tree, itself first.
+
+        Args:
+            remove_duplicate (bool): yield a shared module once. Default: True.
+
+        Example:
+            >>> import rushlight as rl
+            >>> layer = rl.nn.ReLU()
+            >>> both = rl.nn.Sequential(layer, layer)
+            >>> len(list(both.modules())), len(list(both.modules(remove_duplicate=False)))
+            (2, 3)
+        """
+        for _, module in self.named_modules(remove_duplicate=remove_duplicate):
             yield module
 
     def apply(self, fn):

@@ -9,6 +9,12 @@ from rushlight.nn.parameter import Parameter
 __all__ = ["Embedding", "EmbeddingBag"]
 
 
+def _table_sizes(embeddings):
+    if embeddings.dim() != 2:
+        raise AssertionError("Embeddings parameter is expected to be 2-dimensional")
+    return embeddings.shape
+
+
 class Embedding(Module):
     """A learned vector for each of a number of things.
 
@@ -127,9 +133,7 @@ class Embedding(Module):
             >>> rl.nn.Embedding.from_pretrained(rl.eye(2))(rl.tensor([1]))
             tensor([[0., 1.]])
         """
-        if embeddings.dim() != 2:
-            raise AssertionError("Embeddings parameter is expected to be 2-dimensional")
-        rows, columns = embeddings.shape
+        rows, columns = _table_sizes(embeddings)
         return cls(
             rows,
             columns,
@@ -246,3 +250,27 @@ class EmbeddingBag(Module):
             text += f", scale_grad_by_freq={self.scale_grad_by_freq}"
         text += f", mode={self.mode!r}"
         return text if self.padding_idx is None else text + f", padding_idx={self.padding_idx}"
+
+    @classmethod
+    def from_pretrained(cls, embeddings, freeze=True, max_norm=None, norm_type=2.0, scale_grad_by_freq=False,
+                        mode="mean", sparse=False, include_last_offset=False, padding_idx=None):
+        """Bags of given vectors.
+
+        Args:
+            embeddings (Tensor): the table, (num_embeddings, embedding_dim).
+            freeze (bool): do not train it. Default: True.
+            max_norm, norm_type, scale_grad_by_freq, mode, sparse, include_last_offset, padding_idx: as for the class.
+
+        Raises:
+            AssertionError: the table is not two-dimensional.
+
+        Example:
+            >>> import rushlight as rl
+            >>> rl.nn.EmbeddingBag.from_pretrained(rl.eye(2))(rl.tensor([[0, 1]]))
+            tensor([[0.5000, 0.5000]])
+        """
+        rows, columns = _table_sizes(embeddings)
+        bags = cls(rows, columns, max_norm, norm_type, scale_grad_by_freq, mode, sparse, _weight=embeddings,
+                   include_last_offset=include_last_offset, padding_idx=padding_idx)
+        bags.weight.requires_grad = not freeze
+        return bags
