@@ -324,10 +324,12 @@ def random_index(draw, shape):
 
 
 def numpy_differs(index):
-    """Where NumPy's rule is not PyTorch's: an int beside arrays, or arrays that only an Ellipsis separates."""
+    """Where NumPy's rule is not PyTorch's: an int beside arrays (an array without dimensions is one), or arrays that only
+    an Ellipsis separates."""
     arrays = [i for i, p in enumerate(index) if isinstance(p, np.ndarray)]
     between = index[arrays[0]:arrays[-1]] if arrays else ()
-    return bool(arrays) and (any(isinstance(p, int) for p in index) or any(p is Ellipsis for p in between))
+    number = len(arrays) > 1 and any(index[i].ndim == 0 and index[i].dtype != bool for i in arrays)
+    return bool(arrays) and (number or any(isinstance(p, int) for p in index) or any(p is Ellipsis for p in between))
 
 
 def convert(index, maker):
