@@ -324,8 +324,8 @@ def random_index(draw, shape):
 
 
 def numpy_differs(index):
-    """Where NumPy's rule is not PyTorch's: an int, or an array without dimensions, beside arrays; or arrays that only an
-    Ellipsis separates."""
+    """Where NumPy's rule is not PyTorch's: an int, or an array without dimensions, beside arrays; or arrays that only
+    an Ellipsis separates."""
     arrays = [i for i, p in enumerate(index) if isinstance(p, np.ndarray)]
     between = index[arrays[0]:arrays[-1]] if arrays else ()
     number = len(arrays) > 1 and any(index[i].ndim == 0 and index[i].dtype != bool for i in arrays)
