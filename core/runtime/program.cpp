@@ -1,24 +1,18 @@
 #include "runtime/program.h"
 
 #include <algorithm>
-#include <map>
 
 #include "base/interpreter.h"
-#include "base/log.h"
 #include "registry/mode.h"
 #include "registry/watch.h"
+#include "runtime/plan.h"
 
 namespace rushlight::runtime {
 
 using graph::Argument;
 using graph::Node;
-using graph::ValueId;
-using graph::no_value;
 
 namespace {
-
-constexpr size_t never = SIZE_MAX;
-constexpr int fresh_memory = -1;               // a slot: memory of its own in each run
 
 // The arguments of a node as the funnel wants them; tensors are filled in for each run.
 class Arguments {
@@ -81,30 +75,6 @@ void call_node(const Node& node, Call& call, std::span<Tensor> tensors) {
 
 }  // namespace
 
-// How a node runs once the plan is made.
-enum class Way : uint8_t { funnel, kernel, view };
-
-struct ResultPlan {
-    ValueId value = no_value;
-    Geometry geometry;                         // of a view: the offset counts from its source's
-    int slot = fresh_memory;
-    size_t bytes = 0;
-};
-
-struct Step {
-    Way way = Way::funnel;
-    DType compute = DType::float32;
-    std::vector<ResultPlan> results;
-    std::vector<ValueId> dies;                 // values that nobody reads after this node
-};
-
-struct Plan {
-    std::vector<Step> steps;
-    std::vector<size_t> slot_bytes;
-    std::vector<ValueId> leave;                // values that may be an output's memory: let go when the run ends
-    std::vector<uint32_t> generations;         // of the constants' tensors when the plan was made
-};
-
 // What one run needs: the tensors of all values, calls that are ready, and the memory that values take turns in.
 struct State {
     State(std::shared_ptr<const Plan> p, size_t values) : plan(std::move(p)), tensors(values) {}
@@ -131,21 +101,10 @@ Program::Program(graph::Graph g) : g_(std::move(g)) {
         for (const graph::Change& c : node.changes) written[size_t(memory[size_t(c.old_value)])] = true;
     }
     for (ValueId v : g_.inputs) written_input_.push_back(written[size_t(memory[size_t(v)])]);
-    find_lifetimes();
+    last_use_ = last_uses(g_);
 }
 
 Program::~Program() = default;
-
-void Program::find_lifetimes() {
-    last_use_.assign(g_.values.size(), never);
-    for (size_t i = 0; i < g_.nodes.size(); ++i) {
-        graph::each_definition(g_.nodes[i], [&](ValueId v) { last_use_[size_t(v)] = i; });
-        graph::each_operand(g_.nodes[i], [&](ValueId v) { last_use_[size_t(v)] = i; });
-    }
-    for (ValueId v : g_.inputs) last_use_[size_t(v)] = never;
-    for (const graph::Constant& c : g_.constants) last_use_[size_t(c.value)] = never;
-    for (ValueId v : g_.outputs) last_use_[size_t(v)] = never;
-}
 
 // The inputs as the program was captured with them: another arrangement of strides takes a copy.
 std::vector<Tensor> Program::checked(const std::vector<Tensor>& inputs) const {
@@ -202,55 +161,24 @@ std::array<int, 2> Program::planned() const {
 
 // ---- the first run, and recorded runs -------------------------------------------------------------------------------
 
-// Notes what the call came to. Only what is certain is planned: results in memory of their own, and views.
-void Program::note_step(Plan& plan, size_t i, const Call& call, std::span<const Tensor> values) const {
-    const Node& node = g_.nodes[i];
-    Step& step = plan.steps[i];
-    step.compute = call.compute;
-    auto gives_output = [&](ValueId v) {
-        return std::find(g_.outputs.begin(), g_.outputs.end(), v) != g_.outputs.end();
-    };
-    bool plain = !node.op->compose && node.into == no_value && !call.passes_view && !node.op->parsed.returns_list &&
-                 call.results > 0 && size_t(call.results) >= node.results.size();
-    if (!plain) return;
-    bool view = node.op->kind == Kind::view;
-    for (int r = 0; r < call.results; ++r) {
-        ResultPlan result;
-        result.geometry = call.geometry[size_t(r)];
-        result.value = size_t(r) < node.results.size() ? node.results[size_t(r)] : no_value;
-        if (view) result.geometry.offset -= call.tensor(0).offset;
-        if (result.value != no_value) {
-            const Tensor& t = values[size_t(result.value)];
-            bool as_ruled = t.sizes() == result.geometry.sizes && t.dtype() == result.geometry.dtype;
-            bool own = view || (t->storage->use_count() == 1 && t->offset == 0 && !t->base);
-            if (!as_ruled || !own || (view && gives_output(result.value))) return;
-            result.bytes = t->storage->bytes();
-        }
-        step.results.push_back(std::move(result));
-    }
-    step.way = view ? Way::view : Way::kernel;
-}
-
 std::vector<Tensor> Program::run_through_funnel(const std::vector<Tensor>& inputs, bool plan) {
     std::vector<Tensor> tensors(g_.values.size());
     for (size_t i = 0; i < inputs.size(); ++i) tensors[size_t(g_.inputs[i])] = inputs[i];
     for (const graph::Constant& c : g_.constants) tensors[size_t(c.value)] = c.tensor;
-    auto made = std::make_shared<Plan>();
-    made->steps.resize(g_.nodes.size());
+    Planner planner(g_);
     for (size_t i = 0; i < g_.nodes.size(); ++i) {
         const Node& node = g_.nodes[i];
         GradMode recording(mode.grad && node.recorded);
         Arguments arguments(node);
         Call call(*node.op, arguments.bind(tensors));
         call_node(node, call, tensors);
-        if (plan) note_step(*made, i, call, tensors);
+        if (plan) planner.note(i, call, tensors);
         auto drop = [&](ValueId v) { if (last_use_[size_t(v)] == i) tensors[size_t(v)] = Tensor(); };
         graph::each_operand(node, drop);
         graph::each_definition(node, drop);
     }
     if (plan) {
-        for (const graph::Constant& c : g_.constants) made->generations.push_back(c.tensor->generation);
-        share_memory(*made);
+        std::shared_ptr<const Plan> made = planner.finish(last_use_);
         std::lock_guard guard(lock_);
         idle_.clear();
         plan_ = std::move(made);
@@ -258,46 +186,6 @@ std::vector<Tensor> Program::run_through_funnel(const std::vector<Tensor>& input
     std::vector<Tensor> out;
     for (ValueId v : g_.outputs) out.push_back(tensors[size_t(v)]);
     return out;
-}
-
-// ---- memory ---------------------------------------------------------------------------------------------------------
-
-// Memory that is certainly a node's own, and dies within the run, takes turns with memory of the same size.
-void Program::share_memory(Plan& plan) const {
-    std::vector<ValueId> memory = graph::memory_of(g_);
-    std::vector<bool> kept = graph::outlives_the_run(g_, memory);
-    for (ValueId v : g_.outputs) kept[size_t(memory[size_t(v)])] = true;
-    std::vector<size_t> last(g_.values.size(), 0);
-    for (size_t v = 0; v < memory.size(); ++v)
-        if (last_use_[v] != never) last[size_t(memory[v])] = std::max(last[size_t(memory[v])], last_use_[v]);
-    std::map<size_t, std::vector<int>> free;
-    std::vector<std::vector<std::pair<size_t, int>>> ends(g_.nodes.size());
-    for (size_t i = 0; i < g_.nodes.size(); ++i) {
-        for (ResultPlan& r : plan.steps[i].results) {
-            bool own = plan.steps[i].way == Way::kernel && r.value != no_value;
-            if (!own || kept[size_t(memory[size_t(r.value)])]) continue;
-            std::vector<int>& candidates = free[r.bytes];
-            if (candidates.empty()) {
-                r.slot = int(plan.slot_bytes.size());
-                plan.slot_bytes.push_back(r.bytes);
-            } else {
-                r.slot = candidates.back();
-                candidates.pop_back();
-            }
-            ends[last[size_t(memory[size_t(r.value)])]].emplace_back(r.bytes, r.slot);
-        }
-        for (auto [bytes, slot] : ends[i]) free[bytes].push_back(slot);
-    }
-    for (size_t v = 0; v < g_.values.size(); ++v) {
-        if (kept[size_t(memory[v])]) plan.leave.push_back(ValueId(v));
-        else plan.steps[last[size_t(memory[v])]].dies.push_back(ValueId(v));
-    }
-    if (logging(Channel::graph)) {
-        size_t bytes = 0;
-        for (size_t b : plan.slot_bytes) bytes += b;
-        log_line(Channel::graph, g_.name + ": planned " + std::to_string(g_.nodes.size()) + " nodes, " +
-                 std::to_string(plan.slot_bytes.size()) + " blocks of memory, " + std::to_string(bytes) + " bytes");
-    }
 }
 
 std::unique_ptr<State> Program::take_state() {

@@ -34,9 +34,6 @@ private:
     std::vector<Tensor> run_through_funnel(const std::vector<Tensor>& inputs, bool plan);
     std::vector<Tensor> run_planned(State& state, const std::vector<Tensor>& inputs) const;
     std::unique_ptr<State> take_state();
-    void note_step(Plan& plan, size_t i, const Call& call, std::span<const Tensor> values) const;
-    void find_lifetimes();
-    void share_memory(Plan& plan) const;
     bool constants_are_as(const Plan& plan) const;
 
     graph::Graph g_;
