@@ -76,29 +76,25 @@ bool Activation::take_part(const Tensor& t) {
     return true;
 }
 
-Activation::Activation(const Tensor& t) : tensor_(t) {
-    if (keeps_channels_last(*t.impl()) && (data_ = t->storage->hold_arranged())) {
-        holds_ = true;
-        layout_ = compute::Layout::channels_last;
-        return;
-    }
-    if (take_part(t)) return;
-    tensor_ = contiguous(t);
+bool Activation::take_channels_last(const Tensor& t) {
+    if (!keeps_channels_last(*t.impl()) || !(data_ = t->storage->hold_arranged())) return take_part(t);
+    holds_ = true;
+    layout_ = compute::Layout::channels_last;
+    return true;
+}
+
+void Activation::take(const Tensor& t) {
+    tensor_ = t;
     data_ = tensor_.data();
 }
 
+Activation::Activation(const Tensor& t) : tensor_(t) {
+    if (!take_channels_last(t)) take(contiguous(t));
+}
+
 Activation::Activation(const Tensor& t, compute::Layout wanted) : tensor_(t), layout_(wanted) {
-    if (wanted == compute::Layout::channels_last) {
-        if (keeps_channels_last(*t.impl()) && (data_ = t->storage->hold_arranged())) {
-            holds_ = true;
-            return;
-        }
-        if (take_part(t)) return;
-        tensor_ = moved_channels(t);
-    } else {
-        tensor_ = contiguous(t);
-    }
-    data_ = tensor_.data();
+    if (wanted == compute::Layout::plain) take(contiguous(t));
+    else if (!take_channels_last(t)) take(moved_channels(t));
 }
 
 Activation::~Activation() {

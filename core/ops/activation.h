@@ -47,7 +47,9 @@ public:
     bool channels_last() const { return layout_ == compute::Layout::channels_last; }
 
 private:
+    bool take_channels_last(const Tensor& t);  // whole or a part, where the storage keeps it so
     bool take_part(const Tensor& t);
+    void take(const Tensor& t);
 
     Tensor tensor_;
     const void* data_ = nullptr;

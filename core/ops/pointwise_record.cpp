@@ -410,7 +410,7 @@ bool run_tiles_channels_last(TileFn fn, const Tensor& out, const Value* inputs, 
         if (!inputs[i].is_tensor()) continue;
         const TensorImpl& t = *inputs[i].tensor_;
         if (t.numel == 1) continue;
-        bool kept = (t.contiguous && keeps_channels_last(t)) || part_of_channels_last(t);
+        bool kept = keeps_channels_last(t) || part_of_channels_last(t);
         if (!(t.sizes == out.sizes()) || (!t.contiguous && !kept)) return false;
         found = found || kept;
         if (t.storage.get() == out->storage.get()) {

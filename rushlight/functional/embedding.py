@@ -41,18 +41,17 @@ def embedding(
             )
         padding_idx = padding_idx % rows
     if max_norm is not None:
-        # What is refused is refused before a row of the table changes.
-        _rows(weight.detach(), input, padding_idx, scale_grad_by_freq, sparse)
-        _limit_rows(weight.detach(), input.reshape(-1), max_norm, norm_type)
+        _limit_rows(weight.detach(), input, padding_idx, max_norm, norm_type)
     return _rows(weight, input, padding_idx, scale_grad_by_freq, sparse)
 
 
-def _limit_rows(weight, numbers, max_norm, norm_type):
-    # A row that is listed twice is written twice with the same values.
-    rows = weight[numbers]
+def _limit_rows(weight, numbers, padding_idx, max_norm, norm_type):
+    # The lookup refuses what does not fit before a row of the table changes. A row that is listed twice is written
+    # twice with the same values.
+    rows = _rows(weight, numbers, padding_idx)
     norms = core.linalg.vector_norm(rows, norm_type, -1, True)
     scale = core.where(norms > max_norm, max_norm / (norms + 1e-7), core.ones_like(norms))
-    weight.index_copy_(0, numbers, rows * scale)
+    weight.index_copy_(0, numbers.reshape(-1), (rows * scale).reshape(numbers.numel(), weight.shape[1]))
 
 
 @composite("nn.functional.embedding_bag")
@@ -98,8 +97,7 @@ def embedding_bag(input, weight, offsets=None, max_norm=None, norm_type=2, scale
         bags = len(starts)
         bag = core.searchsorted(starts, core.arange(len(input), dtype=starts.dtype), right=True) - 1
     if max_norm is not None:
-        _rows(weight.detach(), input, -1, scale_grad_by_freq, sparse)
-        _limit_rows(weight.detach(), input, max_norm, norm_type)
+        _limit_rows(weight.detach(), input, -1, max_norm, norm_type)
     rows = _rows(weight, input, -1, scale_grad_by_freq, sparse)
     if padding_idx is not None:
         count = weight.shape[0]

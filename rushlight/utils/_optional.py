@@ -14,6 +14,13 @@ def pyplot(who):
     return module
 
 
+def drawn(figure, path):
+    """The figure; saved too where a path is given."""
+    if path is not None:
+        figure.savefig(path)
+    return figure
+
+
 def pillow(who):
     """Pillow.
 

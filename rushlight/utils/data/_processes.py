@@ -163,9 +163,8 @@ class WorkersIterator(Iterator):
                 else:
                     worker.asked = True
                     self._send(worker, STACK, -1, None)
-            slow = float("inf") if slow == float("inf") else time.monotonic() + min(_SLOW, 5.0)
-            if all(worker.warned for worker in busy):
-                slow = float("inf")
+            warned = all(worker.warned for worker in busy)
+            slow = float("inf") if warned else time.monotonic() + min(_SLOW, 5.0)
 
     def _warn_slow(self, worker, stack):
         if worker.warned:

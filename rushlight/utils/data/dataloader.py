@@ -376,7 +376,7 @@ class Iterator:
     """What the two kinds of iterators share.
 
     An iteration that continues an earlier one puts the generators back to where that one began, draws the same order,
-    passes over what was yielded, and gives the generators back as they were: `_resume` in each kind.
+    passes over what was yielded, and gives the generators back as they were.
 
     Args:
         loader (DataLoader): what to iterate over.

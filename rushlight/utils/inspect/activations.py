@@ -1,6 +1,6 @@
 """Statistics of what layers put out while a model runs."""
 from rushlight.autograd.grad_mode import no_grad
-from rushlight.utils._optional import pyplot
+from rushlight.utils._optional import drawn, pyplot
 from rushlight.utils.inspect.table import tensors_in
 
 
@@ -103,6 +103,4 @@ class ActivationStats:
             axis.set_xlabel("recorded call")
             axis.xaxis.get_major_locator().set_params(integer=True)
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", fontsize="small")
-        if path is not None:
-            figure.savefig(path)
-        return figure
+        return drawn(figure, path)

@@ -1,7 +1,7 @@
 """How large gradients are from layer to layer."""
 from collections import namedtuple
 
-from rushlight.utils._optional import pyplot
+from rushlight.utils._optional import drawn, pyplot
 
 GradientSize = namedtuple("GradientSize", "name mean max norm")
 
@@ -67,6 +67,4 @@ def plot_gradient_flow(model, path=None):
             label.set_color("red")
     axis.set_ylabel("absolute gradient")
     figure.legend(loc="outside upper right", ncols=2)
-    if path is not None:
-        figure.savefig(path)
-    return figure
+    return drawn(figure, path)

@@ -4,7 +4,7 @@ import copy
 import math
 from collections import namedtuple
 
-from rushlight.utils._optional import pyplot
+from rushlight.utils._optional import drawn, pyplot
 
 
 @contextlib.contextmanager
@@ -86,9 +86,7 @@ class LRFinderResult(namedtuple("LRFinderResult", "log_lrs losses")):
             rate = self.suggestion()
             axis.axvline(rate, color="red", linestyle="--", label=f"steepest: {rate:.1e}")
             axis.legend()
-        if path is not None:
-            figure.savefig(path)
-        return figure
+        return drawn(figure, path)
 
 
 def find_lr(model, loss_fn, optimizer, train_loader, init_value=1e-8, final_value=10.0, *, num_steps=None, beta=0.0,
