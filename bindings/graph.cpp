@@ -53,6 +53,7 @@ nb::list described(const Graph& g, const std::vector<graph::ValueId>& values) {
 }
 
 Graph bound(Graph g, const nb::dict& constants) {
+    require(graph::is_straight(g), ErrorKind::not_implemented, "graph ", g.name, ": a program with control flow");
     for (graph::Constant& c : g.constants) {
         require(constants.contains(c.key.c_str()), ErrorKind::value, "graph ", g.name, ": there is no tensor called '",
                 c.key, "'");
@@ -77,8 +78,9 @@ nb::list states_of(const Graph& g) {
 
 nb::list nodes_of(const Graph& g) {
     nb::list out;
-    for (const graph::Node& n : g.nodes)
-        out.append(nb::make_tuple(n.op->id, name_of(n.op->kind), n.source, n.writes()));
+    graph::each_node(g.nodes, [&](const graph::Node& n) {
+        out.append(nb::make_tuple(graph::name_of(n), n.op ? name_of(n.op->kind) : "control", n.source, n.writes()));
+    });
     return out;
 }
 
@@ -106,6 +108,7 @@ void add_graph(nb::module_& m) {
         .def_prop_ro("states", &states_of)
         .def_prop_ro("nodes", &nodes_of);
     g.def("parse", [](const std::string& text) { return graph::parse(text); }, nb::arg("text"));
+    g.def("parse_all", [](const std::string& text) { return graph::parse_all(text); }, nb::arg("text"));
     g.def("simplify", [](Graph self) { return graph::simplify(std::move(self)); }, nb::arg("graph"));
     nb::class_<Capture>(g, "Capture")
         .def("__init__", [](Capture* self, Named inputs, Named known) {

@@ -3,6 +3,8 @@
 #include <cstring>
 #include <numeric>
 
+#include "graph/values.h"
+
 namespace rushlight::graph {
 
 namespace {
@@ -17,6 +19,26 @@ bool may_share(const Node& node, bool possibly) {
     return id == "contiguous" || id == "to_dtype";
 }
 
+// Whatever tensors go into a container, a body or another graph may come out of it anywhere.
+template <class Join>
+void join_all(const Graph& g, const Node& node, bool possibly, Join&& join) {
+    if (!possibly) return;
+    ValueId first = no_value;
+    auto add = [&](ValueId v) {
+        if (v == no_value || !holds_tensors(g[v].type)) return;
+        if (first == no_value) first = v;
+        else join(first, v);
+    };
+    for (const Argument& a : node.args)
+        for (ValueId v : a.values) add(v);
+    for (ValueId v : node.results) add(v);
+    for (const Block& body : node.bodies) {
+        for (ValueId v : body.inputs) add(v);
+        for (const Argument& a : body.outputs)
+            for (ValueId v : a.values) add(v);
+    }
+}
+
 }  // namespace
 
 bool Argument::operator==(const Argument& o) const {
@@ -24,7 +46,7 @@ bool Argument::operator==(const Argument& o) const {
     for (size_t i = 0; i < reals.size(); ++i)
         if (!same_bits(reals[i], o.reals[i])) return false;
     return tag == o.tag && integer == o.integer && same_bits(real, o.real) && same_bits(imaginary, o.imaginary) &&
-           dtype == o.dtype && text == o.text && ints == o.ints && values == o.values;
+           dtype == o.dtype && text == o.text && ints == o.ints && values == o.values && places == o.places;
 }
 
 ValueId Graph::add_value(std::string name, DType dtype, const Dims& sizes) {
@@ -42,15 +64,17 @@ std::vector<ValueId> memory_of(const Graph& g, bool possibly) {
         return v;
     };
     auto join = [&](ValueId a, ValueId b) { parent[size_t(find(b))] = find(a); };
-    for (const Node& node : g.nodes) {
+    auto joins = [&](const Node& node) {
         if (node.into != no_value) join(node.into, node.results[0]);
         for (const Change& change : node.changes) join(change.old_value, change.new_value);
-        if (!may_share(node, possibly)) continue;
+        if (node.form != Form::op) return join_all(g, node, possibly, join);
+        if (!may_share(node, possibly)) return;
         for (const Argument& a : node.args)
             for (ValueId v : a.values)
                 for (ValueId r : node.results)
-                    if (r != no_value) join(v, r);
-    }
+                    if (r != no_value && holds_tensors(g[v].type)) join(v, r);
+    };
+    each_node(g.nodes, joins);
     for (ValueId v = 0; v < ValueId(parent.size()); ++v) parent[size_t(v)] = find(v);
     return parent;
 }
@@ -65,16 +89,53 @@ std::vector<bool> outlives_the_run(const Graph& g, const std::vector<ValueId>& m
 std::vector<bool> written_constants(const Graph& g) {
     std::vector<bool> out(g.constants.size());
     std::vector<bool> written(g.values.size());
-    for (const Node& node : g.nodes) {
+    each_node(g.nodes, [&](const Node& node) {
         if (node.into != no_value) written[size_t(node.into)] = true;
         for (const Change& change : node.changes) written[size_t(change.old_value)] = true;
-    }
+    });
     std::vector<ValueId> memory = memory_of(g);
     std::vector<bool> reached(g.values.size());
     for (size_t v = 0; v < written.size(); ++v)
         if (written[v]) reached[size_t(memory[v])] = true;
     for (size_t i = 0; i < out.size(); ++i) out[i] = reached[size_t(memory[size_t(g.constants[i].value)])];
     return out;
+}
+
+bool is_straight(const Graph& g) {
+    auto plain = [&](const Argument& a) { return a.tag != tag_value || !holds_tensors(g[a.values[0]].type); };
+    for (const Node& node : g.nodes)
+        if (node.form != Form::op || !std::all_of(node.args.begin(), node.args.end(), plain)) return false;
+    for (const ValueInfo& v : g.values)
+        if (v.is_tensor() ? !v.sized : v.type.kind > TypeKind::none) return false;
+    return true;
+}
+
+std::string name_of(const Node& node) {
+    switch (node.form) {
+        case Form::op: return node.op->id;
+        case Form::primitive: return node.primitive->name;
+        case Form::branch: return "if";
+        case Form::repeat: return "while";
+        case Form::walk: return "for";
+        default: return "call " + node.callee;
+    }
+}
+
+Type type_of(const Graph& g, const Argument& a) {
+    if (a.tag == tag_mixed) return list_of({TypeKind::integer});
+    if (a.tag == tag_value || a.tag == Tag::tensor) return g[a.values[0]].type;
+    switch (a.tag) {
+        case Tag::boolean: return {TypeKind::boolean};
+        case Tag::integer: return {TypeKind::integer};
+        case Tag::real: return {TypeKind::real};
+        case Tag::string: return {TypeKind::string};
+        case Tag::dtype: return {TypeKind::dtype};
+        case Tag::ints: return list_of({TypeKind::integer});
+        case Tag::reals: return list_of({TypeKind::real});
+        case Tag::tensors: return list_of({TypeKind::tensor});
+        case Tag::none: return {TypeKind::none};
+        default: return {TypeKind::any};                 // no value of a graph: complex, natural
+    }
 }
 
 }  // namespace rushlight::graph

@@ -2,6 +2,7 @@
 #include <unordered_map>
 
 #include "graph/graph.h"
+#include "graph/values.h"
 
 namespace rushlight::graph {
 
@@ -48,6 +49,11 @@ public:
         if ((c >= '0' && c <= '9') || c == '-') return true;
         std::string_view rest = text_.substr(at_, 4);
         return (rest.starts_with("inf") || rest.starts_with("nan")) && !(rest.size() > 3 && is_word(rest[3]));
+    }
+
+    std::string_view number_ahead() const {
+        Reader ahead = *this;
+        return ahead.number();
     }
 
     // The characters of a number: digits, signs, point, exponent, inf, nan.
@@ -116,9 +122,51 @@ private:
     size_t at_ = 0;
 };
 
+bool dtype_named(std::string_view word, DType* out) {
+    for (int i = 0; i < dtype_count; ++i)
+        if (word == name_of(DType(i))) {
+            *out = DType(i);
+            return true;
+        }
+    return false;
+}
+
+// A type without sizes. Variables occur in the signatures of primitives only.
+Type read_type(Reader& in, std::string_view word, bool variables, int depth = 0) {
+    static const std::unordered_map<std::string_view, TypeKind> kinds = {
+        {"tensor", TypeKind::tensor}, {"int", TypeKind::integer}, {"float", TypeKind::real},
+        {"bool", TypeKind::boolean}, {"number", TypeKind::number}, {"str", TypeKind::string},
+        {"dtype", TypeKind::dtype}, {"none", TypeKind::none}, {"list", TypeKind::list}, {"tuple", TypeKind::tuple},
+        {"dict", TypeKind::dict}, {"optional", TypeKind::optional}};
+    if (variables && word == "any") return {TypeKind::any};
+    if (variables && word.size() == 1) return {TypeKind::variable, {}, word[0]};
+    auto found = kinds.find(word);
+    if (found == kinds.end()) in.complain("a dtype or another type before this");
+    if (depth > max_type_depth) in.complain("types nested at most " + std::to_string(max_type_depth) + " deep");
+    Type type{found->second};
+    if (type.kind < TypeKind::list) return type;
+    in.expect("[");
+    while (!in.take("]")) {
+        type.items.push_back(read_type(in, in.word("a type"), variables, depth + 1));
+        if (!in.take(",")) {
+            in.expect("]");
+            break;
+        }
+    }
+    size_t wanted = type.is(TypeKind::dict) ? 2 : 1;
+    if (!type.is(TypeKind::tuple) && type.items.size() != wanted)
+        in.complain(std::to_string(wanted) + " types within [] before this");
+    if (type.is(TypeKind::optional) && (type.items[0].is(TypeKind::optional) || type.items[0].is(TypeKind::none)))
+        in.complain("an optional of something else than optional or none before this");
+    return type;
+}
+
 class Parser {
 public:
-    explicit Parser(std::string_view text) : in_(text) {}
+    explicit Parser(Reader in) : in_(in) {}
+
+    // Where the graph ends.
+    const Reader& reader() const { return in_; }
 
     Graph run() {
         in_.expect("graph");
@@ -137,35 +185,30 @@ public:
             in_.expect("=");
             g_.constants.push_back({v, in_.quoted(), Tensor()});
         }
-        while (!in_.take("return")) node();
+        while (!in_.take("return")) g_.nodes.push_back(node());
         if (!in_.take("nothing"))
             do g_.outputs.push_back(value());
             while (in_.take(","));
         in_.expect("}");
-        if (!in_.at_end()) in_.complain("nothing after the graph");
-        verify(g_);
         return std::move(g_);
     }
 
 private:
-    bool dtype_named(std::string_view word, DType* out) const {
-        for (int i = 0; i < dtype_count; ++i)
-            if (word == name_of(DType(i))) {
-                *out = DType(i);
-                return true;
-            }
-        return false;
-    }
-
     ValueId typed() {
         if (in_.take("_")) return no_value;
         in_.expect("%");
         std::string name(in_.word("a name"));
         in_.expect(":");
-        DType dtype;
-        if (!dtype_named(in_.word("a dtype"), &dtype)) in_.complain("a dtype before this");
-        ValueId v = g_.add_value(name, dtype, sizes());
-        if (in_.take("by")) g_.values.back().strides = sizes();
+        ValueId v = g_.add_value(name, DType::float32, {});
+        std::string_view word = in_.word("a dtype");
+        Reader ahead = in_;
+        if (dtype_named(word, &g_.values.back().dtype) && (word != "bool" || ahead.take("["))) {
+            g_.values.back().sizes = sizes();
+            if (in_.take("by")) g_.values.back().strides = sizes();
+        } else {
+            g_.values.back().type = read_type(in_, word, false);
+            g_.values.back().sized = false;
+        }
         if (!names_.emplace(name, v).second)
             in_.complain("another name than %" + name + ", which is taken, before this");
         return v;
@@ -192,7 +235,7 @@ private:
         return found->second;
     }
 
-    void node() {
+    Node node() {
         Node n;
         if (in_at_definition()) {
             do n.results.push_back(typed());
@@ -200,6 +243,15 @@ private:
             in_.expect("=");
         }
         std::string id(in_.word("an operator or 'return'"));
+        if (id == "if") branch(n);
+        else if (id == "while") repeat(n);
+        else if (id == "for") walk(n);
+        else if (id == "call" || (n.primitive = find_primitive(id))) plain_call(n);
+        else op_call(n, id);
+        return n;
+    }
+
+    void op_call(Node& n, const std::string& id) {
         n.op = find_op(id);
         if (!n.op) in_.complain("an operator before this; there is none called " + id);
         int64_t version = in_.take("@") ? in_.integer() : 1;
@@ -216,8 +268,102 @@ private:
                 change.new_value = typed();
                 n.changes.push_back(change);
             } while (in_.take(","));
+        ending(n);
+    }
+
+    void ending(Node& n) {
         n.recorded = !in_.take("no_grad");
-        g_.nodes.push_back(std::move(n));
+        place(n);
+    }
+
+    void place(Node& n) {
+        if (!in_.take("at")) return;
+        n.source = in_.quoted();
+        g_.located = true;
+    }
+
+    // A primitive, or a call of another graph.
+    void plain_call(Node& n) {
+        n.form = n.primitive ? Form::primitive : Form::call;
+        if (!n.primitive) n.callee = in_.word("a graph's name");
+        in_.expect("(");
+        while (!in_.take(")")) {
+            n.args.push_back(argument(anything_));
+            if (!in_.take(",")) {
+                in_.expect(")");
+                break;
+            }
+        }
+        ending(n);
+    }
+
+    void branch(Node& n) {
+        n.form = Form::branch;
+        n.args.push_back(argument(anything_));
+        place(n);
+        n.bodies.push_back(block({}));
+        n.bodies.push_back(in_.take("else") ? block({}) : Block());
+    }
+
+    void repeat(Node& n) {
+        n.form = Form::repeat;
+        std::vector<ValueId> inputs;
+        begin_with(n, inputs);
+        place(n);
+        n.bodies.push_back(block(std::move(inputs)));
+        in_.expect("do");
+        n.bodies.push_back(block({}));
+    }
+
+    void walk(Node& n) {
+        n.form = Form::walk;
+        std::vector<ValueId> inputs;
+        Reader name = in_;
+        inputs.push_back(typed());
+        if (inputs[0] == no_value) name.complain("a value for the item");
+        in_.expect("in");
+        n.args.push_back(argument(anything_));
+        Reader ahead = in_;
+        if (ahead.take("(")) begin_with(n, inputs);
+        place(n);
+        n.bodies.push_back(block(std::move(inputs)));
+    }
+
+    // What a loop begins with: "(%h: tensor = %3, %i: int = 0)"
+    void begin_with(Node& n, std::vector<ValueId>& inputs) {
+        in_.expect("(");
+        while (!in_.take(")")) {
+            ValueId v = typed();
+            if (v == no_value) in_.complain("a value before this");
+            inputs.push_back(v);
+            in_.expect("=");
+            n.args.push_back(argument(anything_));
+            if (!in_.take(",")) {
+                in_.expect(")");
+                break;
+            }
+        }
+    }
+
+    Block block(std::vector<ValueId> inputs) {
+        Block out;
+        out.inputs = std::move(inputs);
+        if (++depth_ > max_block_depth)
+            in_.complain("bodies nested at most " + std::to_string(max_block_depth) + " deep");
+        in_.expect("{");
+        bool ended = false;
+        while (!ended && !in_.take("}")) {
+            if (in_.take("yield")) {
+                do out.outputs.push_back(argument(anything_));
+                while (in_.take(","));
+                in_.expect("}");
+                ended = true;
+            } else {
+                out.nodes.push_back(node());
+            }
+        }
+        --depth_;
+        return out;
     }
 
     bool in_at_definition() {
@@ -244,8 +390,8 @@ private:
         Reader ahead = in_;
         if (in_.take("None")) return a;
         if (ahead.take("%")) {
-            a.tag = Tag::tensor;
             a.values.push_back(value());
+            a.tag = g_[a.values[0]].is_tensor() ? Tag::tensor : tag_value;
         } else if (in_.take("True") || ahead.take("False")) {
             a.tag = Tag::boolean;
             a.integer = !in_.take("False");
@@ -291,25 +437,74 @@ private:
         bool ints = p.types & type_ints, reals = p.types & type_floats;
         a.tag = ints ? Tag::ints : reals ? Tag::reals : Tag::tensors;
         Reader ahead = in_;
-        if (ahead.take("%")) a.tag = Tag::tensors;
+        if (ahead.take("%")) {
+            ValueId first = peeked();
+            a.tag = first != no_value && !g_[first].is_tensor() ? Tag::ints : Tag::tensors;
+        } else if (&p == &anything_) {
+            a.tag = in_.at_number() && in_.number_ahead().find_first_of(".ein") != std::string_view::npos ? Tag::reals
+                                                                                                          : Tag::ints;
+        }
         while (!in_.take("]")) {
             if (a.tag == Tag::tensors) a.values.push_back(value());
-            else if (a.tag == Tag::ints) a.ints.push_back(in_.integer());
+            else if (a.tag == Tag::ints) list_item(a);
             else a.reals.push_back(in_.real());
             if (!in_.take(",")) {
                 in_.expect("]");
                 break;
             }
         }
+        if (!a.places.empty()) a.tag = tag_mixed;
+    }
+
+    ValueId peeked() const {
+        Reader ahead = in_;
+        ahead.expect("%");
+        auto found = names_.find(std::string(ahead.word("a value's name")));
+        return found == names_.end() ? no_value : found->second;
+    }
+
+    void list_item(Argument& a) {
+        Reader ahead = in_;
+        if (!ahead.take("%")) return a.ints.push_back(in_.integer());
+        a.places.push_back(a.ints.size());
+        a.values.push_back(value());
+        a.ints.push_back(0);
     }
 
     Reader in_;
     Graph g_;
     std::unordered_map<std::string, ValueId> names_;
+    Param anything_;                     // of what is no operator's: any literal or value
+    int depth_ = 0;                      // of bodies
 };
 
 }  // namespace
 
-Graph parse(std::string_view text) { return Parser(text).run(); }
+Graph parse(std::string_view text) {
+    Reader in(text);
+    Parser parser(in);
+    Graph g = parser.run();
+    if (!parser.reader().at_end()) parser.reader().complain("nothing after the graph");
+    verify(g);
+    return g;
+}
+
+std::vector<Graph> parse_all(std::string_view text) {
+    std::vector<Graph> out;
+    Reader in(text);
+    do {
+        Parser parser(in);
+        out.push_back(parser.run());
+        in = parser.reader();
+    } while (!in.at_end());
+    verify(out);
+    return out;
+}
+
+Type parse_type(std::string_view text) {
+    Reader in(text);
+    std::string_view word = in.word("a type");
+    return read_type(in, word, true);
+}
 
 }  // namespace rushlight::graph

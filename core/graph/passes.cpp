@@ -114,6 +114,7 @@ void merge_equal_calls(Graph& g) {
 }
 
 Graph simplify(Graph g) {
+    if (!is_straight(g)) return g;
     if (logging(Channel::graph)) log_line(Channel::graph, "captured\n" + print(g, true));
     remove_dead_code(g);
     merge_equal_calls(g);

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "graph/graph.h"
+#include "graph/values.h"
 
 namespace rushlight::graph {
 
@@ -46,7 +47,7 @@ public:
             out_ += written[i] ? "  state " : "  const ";
             out_ += typed(c.value) + " = " + quoted(c.key) + "\n";
         }
-        for (const Node& node : g_.nodes) print(node);
+        for (const Node& node : g_.nodes) print(node, 2);
         out_ += "  return " + (g_.outputs.empty() ? "nothing" : listed(g_.outputs, [&](ValueId v) { return name(v); }));
         return out_ + "\n}\n";
     }
@@ -57,11 +58,22 @@ private:
     std::string typed(ValueId v) const {
         if (v == no_value) return "_";
         auto size = [](int64_t s) { return s == unknown_size ? std::string("?") : std::to_string(s); };
-        std::string out = name(v) + ": " + name_of(g_[v].dtype) + "[" + listed(g_[v].sizes, size) + "]";
+        std::string out = name(v) + ": ";
+        if (!g_[v].is_tensor() || !g_[v].sized) return out + to_text(g_[v].type);
+        out += std::string(name_of(g_[v].dtype)) + "[" + listed(g_[v].sizes, size) + "]";
         return g_[v].strides.empty() ? out : out + " by [" + listed(g_[v].strides, size) + "]";
     }
 
+    std::string mixed(const Argument& a) const {
+        std::vector<std::string> items;
+        for (int64_t x : a.ints) items.push_back(std::to_string(x));
+        for (size_t i = 0; i < a.places.size(); ++i) items[a.places[i]] = name(a.values[i]);
+        return "[" + listed(items, [](const std::string& item) { return item; }) + "]";
+    }
+
     std::string shown(const Argument& a) const {
+        if (a.tag == tag_value) return name(a.values[0]);
+        if (a.tag == tag_mixed) return mixed(a);
         switch (a.tag) {
             case Tag::boolean: return a.integer ? "True" : "False";
             case Tag::integer: return std::to_string(a.integer);
@@ -78,11 +90,27 @@ private:
         }
     }
 
-    void print(const Node& node) {
-        out_ += "  ";
-        bool first = true;
-        for (ValueId v : node.results) out_ += (std::exchange(first, false) ? "" : ", ") + typed(v);
-        out_ += std::string(node.results.empty() ? "" : " = ") + node.op->id;
+    template <class List>
+    std::string shown_all(const List& args) const {
+        return listed(args, [&](const Argument& a) { return shown(a); });
+    }
+
+    void print(const Node& node, size_t indent) {
+        out_ += std::string(indent, ' ') + listed(node.results, [&](ValueId v) { return typed(v); });
+        if (!node.results.empty()) out_ += " = ";
+        if (!node.bodies.empty()) print_bodies(node, indent);
+        else if (node.form == Form::op) print_call(node);
+        else out_ += graph::name_of(node) + "(" + shown_all(node.args) + ")" + (node.recorded ? "" : " no_grad") + at(node);
+        if (sources_ && !g_.located && !node.source.empty()) out_ += "  # " + node.source;
+        out_ += "\n";
+    }
+
+    std::string at(const Node& node) const {
+        return g_.located && !node.source.empty() ? " at " + quoted(node.source) : std::string();
+    }
+
+    void print_call(const Node& node) {
+        out_ += node.op->id;
         if (node.op->version != 1) out_ += "@" + std::to_string(node.op->version);
         std::string args;
         for (size_t i = 0; i < node.args.size(); ++i) {
@@ -96,8 +124,41 @@ private:
                 return name(c.old_value) + " -> " + typed(c.new_value);
             });
         if (!node.recorded) out_ += " no_grad";
-        if (sources_ && !node.source.empty()) out_ += "  # " + node.source;
-        out_ += "\n";
+        out_ += at(node);
+    }
+
+    // What a loop begins with: "(%h: tensor = %3, %i: int = 0)"
+    std::string begun(const Node& node, size_t skip) const {
+        std::string out;
+        const std::vector<ValueId>& inputs = node.bodies[0].inputs;
+        for (size_t i = skip; i < inputs.size(); ++i)
+            out += (out.empty() ? "" : ", ") + typed(inputs[i]) + " = " + shown(node.args[i]);
+        return " (" + out + ")";
+    }
+
+    void print_bodies(const Node& node, size_t indent) {
+        const Block& first = node.bodies[0];
+        out_ += graph::name_of(node);
+        if (node.form == Form::branch) out_ += " " + shown(node.args[0]);
+        else if (node.form == Form::repeat) out_ += begun(node, 0);
+        else {
+            out_ += " " + typed(first.inputs[0]) + " in " + shown(node.args[0]);
+            if (first.inputs.size() > 1) out_ += begun(node, 1);
+        }
+        out_ += at(node);
+        print(first, indent);
+        if (node.bodies.size() < 2) return;
+        const Block& second = node.bodies[1];
+        if (node.form == Form::branch && second.nodes.empty() && second.outputs.empty()) return;
+        out_ += node.form == Form::branch ? " else" : " do";
+        print(second, indent);
+    }
+
+    void print(const Block& block, size_t indent) {
+        out_ += " {\n";
+        for (const Node& node : block.nodes) print(node, indent + 2);
+        if (!block.outputs.empty()) out_ += std::string(indent + 2, ' ') + "yield " + shown_all(block.outputs) + "\n";
+        out_ += std::string(indent, ' ') + "}";
     }
 
     const Graph& g_;
