@@ -62,7 +62,7 @@ _LAZY = {"nn": "nn", "optim": "optim", "utils": "utils", "io": "io", "testing": 
          "backends": "backends", "accelerator": "accelerator", "linalg": "linalg", "special": "special", "amp": "amp",
          "cpu": "cpu", "storage": "storage", "return_types": "return_types",
          "fft": "fft", "signal": "signal", "distributions": "distributions", "func": "func", "masked": "masked",
-         "array_api": "array_api", "profiler": "profiler", "version": "version", "jit": "jit"}
+         "array_api": "array_api", "profiler": "profiler", "version": "version", "jit": "jit", "graph": "graph"}
 _LAZY_NAMES = {name: room for room, names in {
     "io": "save load", "_printing": "set_printoptions get_printoptions", "func": "vmap",
     "jit": "compile",

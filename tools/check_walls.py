@@ -39,7 +39,7 @@ PYTHON_STOREYS = [
     [{"optim"}, {"utils"}, {"jit"}, {"distributions"}, {"func"}, {"testing"},
      {"cuda", "backends", "accelerator", "cpu", "version"}],
     [{"io"}, {"onnx"}, {"quantization"}, {"distributed"}, {"profiler"}, {"hub"}, {"serialization"}],
-    [{"vision"}, {"text"}, {"audio"}, {"rl"}, {"array_api"}],
+    [{"vision"}, {"text"}, {"audio"}, {"rl"}, {"array_api"}, {"graph"}],
     [{"serve"}, {"compat"}, {"cli", "__main__"}],
 ]
 # Private modules beside the front page that belong higher up.
