@@ -5,11 +5,14 @@ the table shows as such.
 """
 
 import importlib.util
+import importlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
+
+from benchmarks import deploy
 
 THREADS = 2
 SEED = 0
@@ -22,11 +25,12 @@ class Peer:
     xp: Any
     version: str
     finish: Callable[[Any], Any] | None = None
+    deploy: Callable | None = None  # makes what is timed of a model and its inputs
     comparable: bool = False  # the same seed gives the same inputs as PyTorch, so results can be compared
 
 
 def installed(name: str) -> bool:
-    return importlib.util.find_spec(name) is not None
+    return importlib.util.find_spec(name.partition(":")[0]) is not None
 
 
 def limit_threads(environment: dict[str, str]) -> dict[str, str]:
@@ -36,22 +40,28 @@ def limit_threads(environment: dict[str, str]) -> dict[str, str]:
     return environment | dict.fromkeys(names, str(THREADS)) | (flags if os.cpu_count() != THREADS else {})
 
 
-def torch_like(module) -> Peer:
+def torch_like(module, how: Callable) -> Peer:
     module.set_num_threads(THREADS)
     module.manual_seed(SEED)
-    return Peer(module, module.__version__, comparable=True)
+    return Peer(module, module.__version__, deploy=how(module), comparable=True)
 
 
-def rushlight() -> Peer:
+def rushlight(how: Callable = deploy.frozen) -> Peer:
     import rushlight as module
 
-    return torch_like(module)
+    return torch_like(module, how)
 
 
-def torch() -> Peer:
+def torch(how: Callable = deploy.eager) -> Peer:
     import torch as module
 
-    return torch_like(module)
+    return torch_like(module, how)
+
+
+def runtime(name: str, how: Callable) -> Peer:
+    """A peer that only runs networks: PyTorch makes and exports them."""
+    peer = torch(lambda module: how(THREADS))
+    return Peer(peer.xp, importlib.import_module(name).__version__, deploy=peer.deploy, comparable=True)
 
 
 class ArrayNamespace(SimpleNamespace):
@@ -101,4 +111,11 @@ def jax() -> Peer:
     return Peer(xp, jax.__version__, finish=jax.block_until_ready)
 
 
-PEERS: dict[str, Callable[[], Peer]] = {"rushlight": rushlight, "torch": torch, "numpy": numpy, "jax": jax}
+# Whoever is only another way to run networks has a colon in the name, or is a runtime, and takes part in the group
+# "inference" alone.
+PEERS: dict[str, Callable[[], Peer]] = {
+    "rushlight": rushlight, "torch": torch, "numpy": numpy, "jax": jax,
+    "rushlight:eager": lambda: rushlight(deploy.eager), "torch:jit": lambda: torch(deploy.frozen),
+    "onnxruntime": lambda: runtime("onnxruntime", deploy.onnxruntime),
+    "openvino": lambda: runtime("openvino", deploy.openvino),
+}  # fmt: skip

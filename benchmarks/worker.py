@@ -15,6 +15,7 @@ from itertools import repeat
 
 from benchmarks import cases  # noqa: F401  fills CASES
 from benchmarks.case import CASES, Case
+from benchmarks.deploy import Network
 from benchmarks.peers import PEERS, SEED, Peer
 
 LOOP = """
@@ -26,8 +27,16 @@ def loop(number, {names}):
 """
 
 
+def deployed(network: Network, peer: Peer):
+    if peer.deploy is None:
+        raise TypeError("this peer has no networks")
+    return peer.deploy(network.model, network.inputs)
+
+
 def timed_loop(program, peer: Peer):
     """A function of a repeat count that returns the seconds taken, and one that runs the program once."""
+    if isinstance(program, Network):
+        program = deployed(program, peer)
     if callable(program):
         program = ("run()", {"run": program})
     expression, names = program
@@ -48,6 +57,8 @@ def summary(result) -> float | None:
     if isinstance(result, float | int):
         return float(result)
     try:
+        if not hasattr(result, "detach"):                # an array of a runtime
+            return float(abs(result.astype("float64")).mean())
         result = result.detach()
         return float((result.abs() if result.is_complex() else result.double().abs()).double().mean().item())
     except AttributeError:
