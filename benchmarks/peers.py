@@ -4,8 +4,8 @@ NumPy and JAX get the few functions that mean the same in both vocabularies; wha
 the table shows as such.
 """
 
-import importlib.util
 import importlib
+import importlib.util
 import os
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,3 +1,15 @@
 """All cases; importing this fills `benchmarks.case.CASES`."""
 
-from benchmarks.cases import eager, fourier, inference, linalg, loading, memory, networks, products, sequences, updates, vocabulary
+from benchmarks.cases import (
+    eager,
+    fourier,
+    inference,
+    linalg,
+    loading,
+    memory,
+    networks,
+    products,
+    sequences,
+    updates,
+    vocabulary,
+)

@@ -4,6 +4,7 @@
 
 #include "base/interpreter.h"
 #include "base/log.h"
+#include "registry/ready.h"
 #include "registry/rules.h"
 #include "registry/watch.h"
 
@@ -243,6 +244,13 @@ static void pass(Call& c) {
     if (recording && c.op.derivative.vjp && !c.passes_view) tape_observer.record(c);
 }
 
+static void pass_ready(Call& c) {
+    if (c.op.kind == Kind::update) return dispatch_update(c);
+    if (c.destination) return dispatch_into(c, false);
+    if (watched()) [[unlikely]] return run_kernel_watched(c);
+    c.op.kernel.run(c);
+}
+
 void (*call_watcher)(Call&, void (*)(Call&)) = nullptr;
 void (*call_capturer)(Call&, void (*)(Call&)) = nullptr;
 
@@ -267,20 +275,30 @@ static std::vector<events::Argument> seen(std::span<const Tensor> results) {
     return out;
 }
 
+static void pass_to_watcher(Call& c) {
+    if (watched(watch_calls)) call_watcher(c, pass_captured);
+    else pass_captured(c);
+}
+
 // Somebody watches: the call becomes a span of time, and is led through who wants to see it.
-[[gnu::noinline]] static void pass_watched(Call& c) {
+[[gnu::noinline]] static void pass_watched(Call& c, void (*go)(Call&)) {
     bool changed = c.in_place && !c.op.writes_first;
     events::Span span(changed && watched(watch_events) ? events::intern(c.op.parsed.name + "_") : c.name(),
                       events::Kind::op);
     if (watched(watch_arguments)) events::add_arguments(seen({c.args, c.op.parsed.params.size()}));
-    if (watched(watch_calls)) call_watcher(c, pass_captured);
-    else pass_captured(c);
+    go(c);
     if (watched(watch_arguments)) events::add_results(seen(c.list.empty() ? std::span<const Tensor>(c.out) : c.list));
 }
 
 void dispatch(Call& c) {
-    if (watched(watch_events | watch_calls | watch_capture)) [[unlikely]] return pass_watched(c);
+    if (watched(watch_events | watch_calls | watch_capture)) [[unlikely]]
+        return pass_watched(c, pass_to_watcher);
     pass(c);
+}
+
+void run_ready(Call& c) {
+    if (watched(watch_events)) [[unlikely]] return pass_watched(c, pass_ready);
+    pass_ready(c);
 }
 
 void dispatch_into_several(Call& c, std::span<const Tensor> targets) {

@@ -21,16 +21,31 @@ std::vector<size_t> last_uses(const graph::Graph& g) {
     return out;
 }
 
-// Notes what the call came to. Only what is certain is planned: results in memory of their own, and views.
+namespace {
+
+// A call that writes where it is told, and nothing else: its result has the destination's shape.
+bool plain_write(const Node& node, const Call& call, std::span<const Tensor> values) {
+    if (node.op->kind == Kind::update) return call.results == 0;
+    return node.into != no_value && node.op->kind != Kind::view && call.results == 1 && node.results[0] != no_value &&
+           call.geometry[0].sizes == values[size_t(node.results[0])].sizes();
+}
+
+}  // namespace
+
 void Planner::note(size_t i, const Call& call, std::span<const Tensor> values) {
     const Node& node = g_.nodes[i];
     Step& step = plan_->steps[i];
     step.compute = call.compute;
+    bool simple = !node.op->compose && !call.passes_view && !node.op->parsed.returns_list;
+    if (simple && plain_write(node, call, values)) {
+        step.way = Way::write;
+        if (node.into != no_value) step.results = {{node.results[0], call.geometry[0]}};
+        return;
+    }
     auto gives_output = [&](ValueId v) {
         return std::find(g_.outputs.begin(), g_.outputs.end(), v) != g_.outputs.end();
     };
-    bool plain = !node.op->compose && node.into == no_value && !call.passes_view && !node.op->parsed.returns_list &&
-                 call.results > 0 && size_t(call.results) >= node.results.size();
+    bool plain = simple && node.into == no_value && call.results > 0 && size_t(call.results) >= node.results.size();
     if (!plain) return;
     bool view = node.op->kind == Kind::view;
     for (int r = 0; r < call.results; ++r) {

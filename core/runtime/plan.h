@@ -1,7 +1,8 @@
 // What is planned of a graph: how each node runs, the geometry of its results, and which results share memory.
 //
 // A planner watches one run through the funnel. It plans only what is certain: calls whose results are what the shape
-// rule said, in memory of their own, and views. Everything else goes through the funnel at each run.
+// rule said, in memory of their own or in another value's place, updates and views. Everything else goes through the
+// funnel at each run.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +22,8 @@ constexpr size_t never = SIZE_MAX;
 constexpr int fresh_memory = -1;               // a slot: memory of its own in each run
 
 // How a node runs once the plan is made.
-enum class Way : uint8_t { funnel, kernel, view };
+// Here `write` is a call into a value's place, or an update of the tensors that it is given.
+enum class Way : uint8_t { funnel, kernel, view, write };
 
 struct ResultPlan {
     ValueId value = no_value;

@@ -4,6 +4,7 @@
 
 #include "base/interpreter.h"
 #include "registry/mode.h"
+#include "registry/ready.h"
 #include "registry/watch.h"
 #include "runtime/plan.h"
 
@@ -53,13 +54,13 @@ private:
     std::vector<std::pair<size_t, const std::vector<ValueId>*>> many_;
 };
 
-// Calls the node's operator through the funnel and puts the results into `tensors`.
-void call_node(const Node& node, Call& call, std::span<Tensor> tensors) {
+// Calls the node's operator, through the funnel or past its rule, and puts the results into `tensors`.
+void call_node(const Node& node, Call& call, std::span<Tensor> tensors, void (*how)(Call&) = dispatch) {
     if (node.into != no_value) {
         call.destination = tensors[size_t(node.into)].impl();
         call.in_place = !node.args.empty() && node.args[0].tag == Tag::tensor && node.args[0].values[0] == node.into;
     }
-    dispatch(call);
+    how(call);
     for (const graph::Change& change : node.changes)
         tensors[size_t(change.new_value)] = tensors[size_t(change.old_value)];
     bool list = node.op->parsed.returns_list;
@@ -205,7 +206,7 @@ std::unique_ptr<State> Program::take_state() {
     for (size_t i = 0; i < g_.nodes.size(); ++i) {
         state->arguments.emplace_back(g_.nodes[i]);
         const Step& step = plan.steps[i];
-        if (step.way != Way::kernel) continue;
+        if (step.way != Way::kernel && step.way != Way::write) continue;
         auto call = std::make_unique<Call>(*g_.nodes[i].op, nullptr);
         call->compute = step.compute;
         call->results = int(step.results.size());
@@ -254,7 +255,7 @@ void run_kernel_step(const Node& node, const Step& step, Call& call, State& stat
         give_memory(t, result, state);
         call.out[r] = t;
     }
-    node.op->kernel.run(call);
+    run_ready(call);
     for (size_t r = 0; r < step.results.size(); ++r) call.out[r] = Tensor();
     for (const graph::Change& change : node.changes)
         state.tensors[size_t(change.new_value)] = state.tensors[size_t(change.old_value)];
@@ -286,6 +287,10 @@ std::vector<Tensor> Program::run_planned(State& state, const std::vector<Tensor>
             run_kernel_step(node, step, call, state);
         } else if (step.way == Way::view) {
             run_view_step(step, args, state);
+        } else if (step.way == Way::write) {
+            Call& call = *state.calls[i];
+            call.args = args;
+            call_node(node, call, tensors, run_ready);
         } else {
             Call call(*node.op, args);
             call_node(node, call, tensors);
