@@ -25,7 +25,8 @@ CPP_BELOW = {
     "kernels": ["base"],
     "ops": ["registry", "kernels"],
     "runtime": ["graph"],
-    "capi": ["runtime", "autograd", "ops"],
+    "files": ["graph"],
+    "capi": ["runtime", "files", "autograd", "ops"],
     "bindings": ["capi"],
     "native tests": ["bindings"],
 }

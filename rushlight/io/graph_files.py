@@ -1,19 +1,17 @@
 """`.rush` files: traced programs with their tensors, in a zip whose members are stored, aligned and checked.
 
 `graph.json` holds the format's version, the graphs as text and what they take and give; `weights.safetensors` the
-tensors, which may be mapped into memory as they lie. Nothing in a file is run, and no size or offset in it is trusted.
+tensors, which may be mapped into memory as they lie. They are read, and checked, by core/files, as without Python.
 """
 import json
-import mmap as _mmap
 import os
 import struct
 
 from rushlight import _C
 from rushlight.io._atomic import AtomicFile
 from rushlight.io._errors import CorruptFileError
-from rushlight.io._zip import FileSource, ZipReader, ZipWriter
+from rushlight.io._zip import ZipWriter
 from rushlight.jit._captured import Captured
-from rushlight.jit._structure import count
 from rushlight.jit._trace import Captures, ScriptFunction, ScriptModule
 from rushlight.nn.parameter import Parameter
 
@@ -25,7 +23,6 @@ FOLDER = "program"
 _NAMES = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16", "int64": "I64", "int32": "I32",
           "int16": "I16", "int8": "I8", "uint8": "U8", "uint16": "U16", "uint32": "U32", "uint64": "U64",
           "bool": "BOOL", "complex64": "C64", "complex128": "C128"}
-_DTYPES = {name: getattr(_C, dtype) for dtype, name in _NAMES.items()}
 
 
 def _name_of(dtype):
@@ -161,93 +158,33 @@ def load(f, map_location=None, _extra_files=None, *, mmap=False):
     if hasattr(f, "read"):
         if mmap:
             raise ValueError("load: mmap=True wants a path; got a file")
-        return _read(f, "load", _extra_files, mmap)
-    with open(f, "rb") as file:
-        return _read(file, f"load: {os.fspath(f)!r}", _extra_files, mmap)
-
-
-def _read(file, where, extra_files, mapped):
-    reader = ZipReader(FileSource(file), where)
-    if not reader.is_ours:
-        raise CorruptFileError(f"{where}: it was not written as a program; expected a .rush file")
-    for entry in reader.entries.values():
-        if not reader.verify(entry):
-            raise CorruptFileError(f"{where}: {entry.name}: checksum mismatch")
+        source, where = f.read(), "load"
+    else:
+        source = os.fsdecode(f)
+        where = f"load: {source!r}"
+        os.stat(source)                              # FileNotFoundError and the like are Python's
     try:
-        content = json.loads(_member(reader, "graph.json", where))
-        if content.get("format") != FORMAT:
-            raise CorruptFileError(f"{where}: graph.json is not a program")
-        if content["version"] != VERSION:
-            raise CorruptFileError(f"{where}: format version {content['version']}; this version reads {VERSION}")
-        tensors = _tensors(reader, where, file if mapped else None, dict(content["strides"]))
-        for name in extra_files or ():
-            extra_files[name] = _member(reader, f"extra/{name}", where)
-        return _program(content, tensors)
-    except CorruptFileError:
+        content = _C.graph.read_file(source, where, not mmap)
+    except OSError:
         raise
-    except (RuntimeError, KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
-        raise CorruptFileError(f"{where}: graph.json is damaged: {type(error).__name__}: {error}") from error
+    except RuntimeError as error:
+        raise CorruptFileError(str(error)) from None
+    for name in _extra_files or ():
+        if name not in content["extra"]:
+            raise CorruptFileError(f"{where}: there is no member 'extra/{name}'")
+        _extra_files[name] = content["extra"][name]
+    return _program(content)
 
 
-def _member(reader, name, where):
-    entry = reader.entries.get(f"{FOLDER}/{name}")
-    if entry is None:
-        raise CorruptFileError(f"{where}: there is no member {name!r}")
-    return reader.read(entry, name)
-
-
-def _tensors(reader, where, file, strides):
-    entry = reader.entries.get(f"{FOLDER}/weights.safetensors")
-    data = memoryview(_member(reader, "weights.safetensors", where))
-    if file is not None:
-        whole = _mmap.mmap(file.fileno(), 0, access=_mmap.ACCESS_READ)
-        data = memoryview(whole)[entry.data_offset : entry.data_offset + entry.size]
-    length = struct.unpack_from("<Q", data)[0] if len(data) >= 8 else len(data)
-    if 8 + length > len(data):
-        raise CorruptFileError(f"{where}: weights.safetensors: the header of {length} bytes does not fit")
-    header = json.loads(bytes(data[8 : 8 + length]))
-    body = data[8 + length :]
-    out = {}
-    for name, record in header.items():
-        begin, end = record["data_offsets"]
-        dtype, shape = _DTYPES[record["dtype"]], tuple(record["shape"])
-        elements = 1
-        for size in shape:
-            elements *= size
-        if min(shape, default=0) < 0 or not 0 <= begin <= end <= len(body) or end - begin != elements * dtype.itemsize:
-            raise CorruptFileError(f"{where}: tensor {name!r} of shape {shape} does not fit bytes {begin} to {end}")
-        if not elements:
-            t = _C.empty(shape, dtype=dtype)
-        else:
-            t = _C.frombuffer(body, dtype=dtype, count=elements, offset=begin).reshape(shape)
-            t = t if file is not None else t.clone()
-        out[name] = t if name not in strides else _strided(t, strides[name])
-    return out
-
-
-def _strided(t, strides):
-    """The values in the arrangement that the program was captured with."""
-    if not _is_storable(t, strides):
-        raise ValueError(f"a tensor of shape {tuple(t.shape)} with strides {strides} is not stored")
-    out = _C.empty_strided(tuple(t.shape), tuple(strides), dtype=t.dtype)
-    return out.copy_(t)
-
-
-def _program(content, tensors):
-    trained = set(content["requires_grad"])
-    for name in content["parameters"]:
-        tensors[name] = Parameter(tensors[name], requires_grad=name in trained)
+def _program(content):
+    tensors, trained = content["tensors"], set(content["requires_grad"])
+    named = {name: Parameter(tensors[name], requires_grad=name in trained) for name in content["parameters"]}
+    parameter_of = {id(tensors[name]): p for name, p in named.items()}
     captures = Captures(content["name"])
-    for signature in content["signatures"]:
-        graph = _C.graph.parse(signature["graph"])
-        takes, gives = signature["takes"], signature["gives"]
-        if count(takes) != len(graph.inputs) or count(gives) != len(graph.outputs):
-            raise ValueError("a signature names other tensors than its graph")
-        constants = {key: tensors[name] for key, name in signature["tensors"].items()}
+    for _, graph, takes, gives in content["signatures"]:
+        constants = {key: parameter_of.get(id(t), t) for key, t in graph.constants.items()}
         captures.add(Captured(_C.graph.Program(graph, constants), takes, gives))
-    if not captures.by_signature:
-        raise ValueError("there is no signature")
     if not content["module"]:
         return ScriptFunction(captures)
-    named = [(name, tensors[name]) for name in (*content["parameters"], *content["buffers"])]
-    return ScriptModule(captures, named, content["original_name"])
+    named |= {name: tensors[name] for name in content["buffers"]}
+    return ScriptModule(captures, named.items(), content["original_name"])

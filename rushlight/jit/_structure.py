@@ -41,23 +41,3 @@ def rebuild(form, tensors):
         return {name: rebuild(part, tensors) for name, part in parts}
     made = [rebuild(part, tensors) for part in parts]
     return made if kind == "list" else tuple(made)
-
-
-def count(form):
-    """How many tensors a description stands for.
-
-    Raises:
-        ValueError: it is none.
-    """
-    if form in ("tensor", "none"):
-        return int(form == "tensor")
-    if not (isinstance(form, list) and len(form) == 2 and isinstance(form[1], list)):
-        raise ValueError(f"{form!r} describes no structure")
-    kind, parts = form
-    if kind == "dict":
-        if not all(isinstance(p, list) and len(p) == 2 and isinstance(p[0], str) for p in parts):
-            raise ValueError(f"{form!r} describes no dict")
-        parts = [part for _, part in parts]
-    elif kind not in ("list", "tuple"):
-        raise ValueError(f"{kind!r} is no kind of structure")
-    return sum(count(part) for part in parts)

@@ -1,0 +1,45 @@
+// `.rush` files: programs with their tensors, read and checked without Python. A zip of stored members: graph.json (the
+// graphs as text, what they take and give), weights.safetensors, and what the user kept beside them under extra/.
+// Nothing in a file is run, and no size, offset or index in it is trusted.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "files/bytes.h"
+#include "files/json.h"
+#include "graph/graph.h"
+
+namespace rushlight::files {
+
+inline constexpr int64_t newest_version = 1;
+
+// A graph, and the structures of its arguments and results: "tensor", "none", ["list" or "tuple", [part...]] or
+// ["dict", [[name, part]...]]; `takes` is [(positional...), {named}].
+struct Signature {
+    std::string name;
+    graph::Graph graph;                        // its constants have their tensors
+    Json takes, gives;
+};
+
+struct ProgramFile {
+    std::string name, original_name;           // of the function, or of the module's class
+    bool module = false;
+    std::vector<std::string> parameters, buffers, requires_grad;
+    std::vector<std::pair<std::string, Tensor>> tensors;
+    std::vector<Signature> signatures;         // one for each set of shapes that a program was captured with
+    Json metadata;                             // an object
+    std::vector<std::pair<std::string, Bytes>> extra;
+};
+
+// Verifies and reads all of it. Tensors stay where they lie in `bytes`, read-only, but for those that the program
+// writes; `copy` gives all of them memory of their own. Raises Corrupt; `where` begins the message.
+ProgramFile read_program(const Bytes& bytes, const std::string& where, bool copy);
+
+// How many tensors a structure stands for. Raises a value error where it is none.
+size_t count_tensors(const Json& form);
+// A name for each tensor of a structure: names of dicts and positions, joined by points. What has neither is `plain`.
+std::vector<std::string> names_of(const Json& form, const std::string& plain);
+
+}  // namespace rushlight::files
