@@ -4,6 +4,7 @@ import warnings
 import weakref
 
 from rushlight.functional._core import Tensor
+from rushlight.optim._checks import check_numbers, refusal
 from rushlight.optim.optimizer import Optimizer
 
 EPOCH_WARNING = (
@@ -36,26 +37,89 @@ def set_lr(group, value):
         group["lr"] = value
 
 
-def per_group(name, optimizer, value):
+def check_optimizer(schedule, optimizer):
+    """Refuse what is no optimizer.
+
+    Args:
+        schedule (LRScheduler): that is to set its rates.
+        optimizer (Optimizer): what was given.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if not isinstance(optimizer, Optimizer):
+        raise refusal(schedule, TypeError, f"optimizer is of type {type(optimizer).__name__}; expected an Optimizer")
+
+
+def check_count(schedule, name, value):
+    """Refuse what is no number of steps.
+
+    Args:
+        schedule (LRScheduler): whose argument.
+        name (str): the argument.
+        value (int): what was given.
+
+    Raises:
+        TypeError: it is no number.
+        ValueError: it is no whole number above 0.
+    """
+    check_numbers(schedule, **{name: value})
+    if not isinstance(value, int) or value <= 0:
+        raise refusal(schedule, ValueError, f"{name}={value!r}; expected a whole number above 0")
+
+
+def check_choice(schedule, name, value, choices):
+    """Refuse a word that is unknown.
+
+    Args:
+        schedule (LRScheduler): whose argument.
+        name (str): the argument.
+        value (str): what was given.
+        choices (tuple of str): the words.
+
+    Raises:
+        ValueError: it is none of them.
+    """
+    if value not in choices:
+        raise refusal(schedule, ValueError, f"{name}={value!r} is unknown; expected {' or '.join(map(repr, choices))}")
+
+
+def for_each_group(schedule, name, value):
     """A value for each group, from one for all or from a list.
 
     Args:
-        name (str): of the argument, for the error.
-        optimizer (Optimizer): whose groups.
-        value (float or list): what was given.
+        schedule (LRScheduler): of an optimizer with groups.
+        name (str): the argument.
+        value (Any or list): what was given.
 
     Raises:
         ValueError: the list has another length.
     """
-    count = len(optimizer.param_groups)
+    count = len(schedule.optimizer.param_groups)
     if not isinstance(value, (list, tuple)):
         return [value] * count
     if len(value) != count:
-        raise ValueError(
-            f"{name} must have the same length as optimizer.param_groups. {name} has {len(value)} values, "
-            f"param_groups has {count}."
-        )
+        raise refusal(schedule, ValueError, f"{name} has {len(value)} values for {count} groups of parameters; "
+                                            "expected one for each, or one for all")
     return list(value)
+
+
+def numbers_per_group(schedule, name, value):
+    """A number for each group, from one for all or from a list.
+
+    Args:
+        schedule (LRScheduler): of an optimizer with groups.
+        name (str): the argument.
+        value (float or list): what was given.
+
+    Raises:
+        TypeError: one is no number.
+        ValueError: the list has another length.
+    """
+    values = for_each_group(schedule, name, value)
+    for one in values:
+        check_numbers(schedule, **{name: one})
+    return values
 
 
 class LRScheduler:
@@ -83,18 +147,15 @@ class LRScheduler:
     _get_lr_called_within_step = False
 
     def __init__(self, optimizer, last_epoch=-1):
-        if not isinstance(optimizer, Optimizer):
-            raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
+        check_optimizer(self, optimizer)
         self.optimizer = optimizer
         for i, group in enumerate(optimizer.param_groups):
             if last_epoch == -1:
                 lr = group["lr"]
                 group.setdefault("initial_lr", lr.clone() if isinstance(lr, Tensor) else lr)
             elif "initial_lr" not in group:
-                raise KeyError(
-                    f"param 'initial_lr' is not specified in param_groups[{i}] when resuming scheduler with "
-                    "last_epoch >= 0: load the optimizer's state first"
-                )
+                raise refusal(self, KeyError, f"last_epoch={last_epoch}, but param_groups[{i}] has no 'initial_lr'; "
+                                              "expected the optimizer's state to be loaded first")
         self.base_lrs = values_of(optimizer, "initial_lr")
         self.last_epoch = last_epoch
         _note_steps(optimizer)

@@ -2,8 +2,15 @@
 import math
 import types
 
-from rushlight.optim._lr_base import LRScheduler, per_group, set_lr
-from rushlight.optim.optimizer import Optimizer
+from rushlight.optim._checks import check_numbers, refusal
+from rushlight.optim._lr_base import (
+    LRScheduler,
+    check_choice,
+    check_count,
+    check_optimizer,
+    numbers_per_group,
+    set_lr,
+)
 
 
 class OneCycleLR(LRScheduler):
@@ -44,19 +51,19 @@ class OneCycleLR(LRScheduler):
         three_phase=False,
         last_epoch=-1,
     ):
-        if not isinstance(optimizer, Optimizer):
-            raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
+        check_optimizer(self, optimizer)
         self.optimizer = optimizer
-        self.total_steps = _cycle_length(total_steps, epochs, steps_per_epoch)
+        self.total_steps = _cycle_length(self, total_steps, epochs, steps_per_epoch)
         if not isinstance(pct_start, float) or not 0 <= pct_start <= 1:
-            raise ValueError(f"Expected float between 0 and 1 pct_start, but got {pct_start}")
-        if anneal_strategy not in ("cos", "linear"):
-            raise ValueError(
-                f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}"
-            )
+            raise refusal(self, ValueError, f"pct_start={pct_start!r}; expected a float with 0 <= pct_start <= 1")
+        check_choice(self, "anneal_strategy", anneal_strategy, ("cos", "linear"))
+        for name, factor in (("div_factor", div_factor), ("final_div_factor", final_div_factor)):
+            check_numbers(self, **{name: factor})
+            if factor == 0:
+                raise refusal(self, ValueError, f"{name}=0; expected a number other than 0")
         self._schedule_phases = _phases(pct_start, self.total_steps, three_phase)
         self._anneal_func_type = anneal_strategy
-        for group, largest in zip(optimizer.param_groups, per_group("max_lr", optimizer, max_lr)):
+        for group, largest in zip(optimizer.param_groups, numbers_per_group(self, "max_lr", max_lr)):
             if last_epoch == -1:
                 group["initial_lr"] = largest / div_factor
                 group["max_lr"] = largest
@@ -68,9 +75,10 @@ class OneCycleLR(LRScheduler):
 
     def _begin_momentum(self, optimizer, base_momentum, max_momentum, last_epoch):
         if "momentum" not in optimizer.defaults and "betas" not in optimizer.defaults:
-            raise ValueError("optimizer must support momentum or beta1 with `cycle_momentum` option enabled")
+            raise refusal(self, ValueError, f"cycle_momentum=True for {type(optimizer).__name__}, which has neither "
+                                            "momentum nor betas; expected cycle_momentum=False")
         self.use_beta1 = "betas" in optimizer.defaults
-        largest, smallest = (per_group(name, optimizer, value) for name, value in
+        largest, smallest = (numbers_per_group(self, name, value) for name, value in
                              (("max_momentum", max_momentum), ("base_momentum", base_momentum)))
         for group, high, low in zip(optimizer.param_groups, largest, smallest):
             if last_epoch == -1:
@@ -92,9 +100,8 @@ class OneCycleLR(LRScheduler):
         self._warn_outside_step()
         step = self.last_epoch
         if step > self.total_steps:
-            raise ValueError(
-                f"Tried to step {step} times. The specified number of total steps is {self.total_steps}"
-            )
+            raise refusal(self, ValueError, f"step {step} of {self.total_steps}; expected no step after the last, or "
+                                            "more total_steps")
         start, phase = 0.0, self._schedule_phases[0]
         for following in self._schedule_phases[1:]:
             if step <= phase["end_step"]:
@@ -110,14 +117,14 @@ class OneCycleLR(LRScheduler):
         return rates
 
 
-def _cycle_length(total_steps, epochs, steps_per_epoch):
+def _cycle_length(schedule, total_steps, epochs, steps_per_epoch):
     if total_steps is None and (epochs is None or steps_per_epoch is None):
-        raise ValueError("You must define either total_steps OR (epochs AND steps_per_epoch)")
+        raise refusal(schedule, ValueError, f"total_steps=None, epochs={epochs} and steps_per_epoch={steps_per_epoch}; "
+                                            "expected total_steps, or both others")
     given = {"total_steps": total_steps} if total_steps is not None else {
         "epochs": epochs, "steps_per_epoch": steps_per_epoch}
     for name, value in given.items():
-        if not isinstance(value, int) or value <= 0:
-            raise ValueError(f"Expected positive integer {name}, but got {value}")
+        check_count(schedule, name, value)
     return math.prod(given.values())
 
 
@@ -173,16 +180,20 @@ class CyclicLR(LRScheduler):
         max_momentum=0.9,
         last_epoch=-1,
     ):
-        if not isinstance(optimizer, Optimizer):
-            raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
-        if mode not in ("triangular", "triangular2", "exp_range") and scale_fn is None:
-            raise ValueError("mode is invalid and scale_fn is None")
+        check_optimizer(self, optimizer)
+        if scale_fn is None:
+            check_choice(self, "mode", mode, ("triangular", "triangular2", "exp_range"))
+        check_numbers(self, gamma=gamma)
         self.optimizer = optimizer
-        for group, lr in zip(optimizer.param_groups, per_group("base_lr", optimizer, base_lr)):
+        down = step_size_up if step_size_down is None else step_size_down
+        for name, size in (("step_size_up", step_size_up), ("step_size_down", down)):
+            check_numbers(self, **{name: size})
+            if not size > 0:
+                raise refusal(self, ValueError, f"{name}={size}; expected a number of steps above 0")
+        self.max_lrs = numbers_per_group(self, "max_lr", max_lr)
+        for group, lr in zip(optimizer.param_groups, numbers_per_group(self, "base_lr", base_lr)):
             if last_epoch == -1:
                 set_lr(group, lr)
-        self.max_lrs = per_group("max_lr", optimizer, max_lr)
-        down = step_size_up if step_size_down is None else step_size_down
         self.total_size = float(step_size_up) + float(down)
         self.step_ratio = float(step_size_up) / self.total_size
         self.mode, self.gamma = mode, gamma
@@ -192,14 +203,15 @@ class CyclicLR(LRScheduler):
         if cycle_momentum:
             self._begin_momentum(optimizer, base_momentum, max_momentum, last_epoch)
         super().__init__(optimizer, last_epoch)
-        self.base_lrs = per_group("base_lr", optimizer, base_lr)
+        self.base_lrs = numbers_per_group(self, "base_lr", base_lr)
 
     def _begin_momentum(self, optimizer, base_momentum, max_momentum, last_epoch):
         if "momentum" not in optimizer.defaults and "betas" not in optimizer.defaults:
-            raise ValueError("optimizer must support momentum or beta1 with `cycle_momentum` option enabled")
+            raise refusal(self, ValueError, f"cycle_momentum=True for {type(optimizer).__name__}, which has neither "
+                                            "momentum nor betas; expected cycle_momentum=False")
         self.use_beta1 = "betas" in optimizer.defaults
-        self.base_momentums = per_group("base_momentum", optimizer, base_momentum)
-        self.max_momentums = per_group("max_momentum", optimizer, max_momentum)
+        self.base_momentums = numbers_per_group(self, "base_momentum", base_momentum)
+        self.max_momentums = numbers_per_group(self, "max_momentum", max_momentum)
         if last_epoch == -1:
             for group, high, low in zip(optimizer.param_groups, self.max_momentums, self.base_momentums):
                 OneCycleLR._set_momentum(self, group, high)

@@ -1,5 +1,6 @@
 """Adadelta."""
 from rushlight.functional._core import core
+from rushlight.optim._checks import check_numbers
 from rushlight.optim.optimizer import FusedOptimizer
 
 __all__ = ["Adadelta"]
@@ -35,6 +36,7 @@ class Adadelta(FusedOptimizer):
 
     def __init__(self, params, lr=1.0, rho=0.9, eps=1e-6, weight_decay=0, foreach=None, *, capturable=False,
                  maximize=False, differentiable=False):
+        check_numbers(self, rho=rho)
         if not 0.0 <= rho <= 1.0:
             raise ValueError(f"Adadelta: rho={rho} is out of range; expected 0 <= rho <= 1")
         super().__init__(params, {

@@ -1,6 +1,7 @@
 """Adafactor."""
 from rushlight._dtype_info import finfo
 from rushlight.functional._core import core
+from rushlight.optim._checks import check_numbers, check_pair
 from rushlight.optim.optimizer import FusedOptimizer, scalar
 
 __all__ = ["Adafactor"]
@@ -36,12 +37,16 @@ class Adafactor(FusedOptimizer):
         tensor([0.9000])
     """
 
+    _not_negative = ("lr", "weight_decay")
+
     def __init__(self, params, lr=1e-2, beta2_decay=-0.8, eps=(None, 1e-3), d=1.0, weight_decay=0.0, *, foreach=None,
                  maximize=False):
+        check_numbers(self, beta2_decay=beta2_decay, d=d)
         if not beta2_decay <= 0.0:
             raise ValueError(f"Adafactor: beta2_decay={beta2_decay} is out of range; expected beta2_decay <= 0")
+        check_pair(self, "eps", eps, may_lack=True)
         for i, value in enumerate(eps):
-            if not (value is None and i == 0) and not value >= 0.0:
+            if value is not None and not value >= 0.0:
                 raise ValueError(f"Adafactor: eps[{i}]={value} is out of range; expected eps[{i}] >= 0")
         if not d >= 1.0:
             raise ValueError(f"Adafactor: d={d} is out of range; expected d >= 1")

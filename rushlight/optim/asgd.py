@@ -1,5 +1,6 @@
 """Averaged stochastic gradient descent."""
 from rushlight.functional._core import core
+from rushlight.optim._checks import check_numbers
 from rushlight.optim.optimizer import FusedOptimizer, scalar
 
 __all__ = ["ASGD"]
@@ -38,6 +39,7 @@ class ASGD(FusedOptimizer):
 
     def __init__(self, params, lr=1e-2, lambd=1e-4, alpha=0.75, t0=1e6, weight_decay=0, foreach=None, maximize=False,
                  differentiable=False, capturable=False):
+        check_numbers(self, lambd=lambd, alpha=alpha, t0=t0)
         super().__init__(params, {
             "lr": lr, "lambd": lambd, "alpha": alpha, "t0": t0, "weight_decay": weight_decay, "foreach": foreach,
             "maximize": maximize, "differentiable": differentiable, "capturable": capturable})

@@ -3,7 +3,8 @@ import math
 
 from rushlight.autograd import enable_grad, no_grad
 from rushlight.functional._core import core
-from rushlight.optim.optimizer import Optimizer, check_options
+from rushlight.optim._checks import check_numbers, check_options
+from rushlight.optim.optimizer import Optimizer
 
 __all__ = ["LBFGS"]
 
@@ -129,6 +130,8 @@ class LBFGS(Optimizer):
     def __init__(self, params, lr=1, max_iter=20, max_eval=None, tolerance_grad=1e-7, tolerance_change=1e-9,
                  history_size=100, line_search_fn=None):
         check_options(self, lr=lr)
+        check_numbers(self, max_iter=max_iter, history_size=history_size, tolerance_grad=tolerance_grad,
+                      tolerance_change=tolerance_change)
         super().__init__(params, {
             "lr": lr, "max_iter": max_iter, "max_eval": max_iter * 5 // 4 if max_eval is None else max_eval,
             "tolerance_grad": tolerance_grad, "tolerance_change": tolerance_change, "history_size": history_size,

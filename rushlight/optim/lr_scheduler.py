@@ -9,9 +9,18 @@ import warnings
 from bisect import bisect_right
 from collections import Counter
 
-from rushlight.optim._lr_base import EPOCH_WARNING, LRScheduler, per_group, set_lr
+from rushlight.optim._checks import check_numbers, refusal
+from rushlight.optim._lr_base import (
+    EPOCH_WARNING,
+    LRScheduler,
+    check_choice,
+    check_count,
+    check_optimizer,
+    for_each_group,
+    numbers_per_group,
+    set_lr,
+)
 from rushlight.optim._lr_cycles import CyclicLR, OneCycleLR
-from rushlight.optim.optimizer import Optimizer
 
 __all__ = [
     "ChainedScheduler",
@@ -63,8 +72,9 @@ class LambdaLR(LRScheduler):
     """
 
     def __init__(self, optimizer, lr_lambda, last_epoch=-1):
+        check_optimizer(self, optimizer)
         self.optimizer = optimizer
-        self.lr_lambdas = _functions(optimizer, lr_lambda)
+        self.lr_lambdas = _functions(self, lr_lambda)
         super().__init__(optimizer, last_epoch)
 
     def state_dict(self):
@@ -78,13 +88,13 @@ class LambdaLR(LRScheduler):
         return [base * function(self.last_epoch) for base, function in zip(self.base_lrs, self.lr_lambdas)]
 
 
-def _functions(optimizer, given):
-    count = len(optimizer.param_groups)
-    if not isinstance(given, (list, tuple)):
-        return [given] * count
-    if len(given) != count:
-        raise ValueError(f"Expected {count} lr_lambdas, but got {len(given)}")
-    return list(given)
+def _functions(schedule, given):
+    functions = for_each_group(schedule, "lr_lambda", given)
+    for function in functions:
+        if not callable(function):
+            raise refusal(schedule, TypeError, f"lr_lambda={function!r} is of type {type(function).__name__}; expected "
+                                               "a function of the step")
+    return functions
 
 
 def _without_functions(scheduler):
@@ -119,8 +129,9 @@ class MultiplicativeLR(LRScheduler):
     """
 
     def __init__(self, optimizer, lr_lambda, last_epoch=-1):
+        check_optimizer(self, optimizer)
         self.optimizer = optimizer
-        self.lr_lambdas = _functions(optimizer, lr_lambda)
+        self.lr_lambdas = _functions(self, lr_lambda)
         super().__init__(optimizer, last_epoch)
 
     def state_dict(self):
@@ -157,6 +168,9 @@ class StepLR(_Factored):
     """
 
     def __init__(self, optimizer, step_size, gamma=0.1, last_epoch=-1):
+        check_numbers(self, step_size=step_size, gamma=gamma)
+        if step_size == 0:
+            raise refusal(self, ValueError, "step_size=0; expected a number of steps above 0")
         self.step_size, self.gamma = step_size, gamma
         super().__init__(optimizer, last_epoch)
 
@@ -178,6 +192,10 @@ class MultiStepLR(_Factored):
     """
 
     def __init__(self, optimizer, milestones, gamma=0.1, last_epoch=-1):
+        check_numbers(self, gamma=gamma)
+        if milestones is not None and not hasattr(milestones, "__iter__"):
+            raise refusal(self, TypeError, f"milestones={milestones!r} is of type {type(milestones).__name__}; "
+                                           "expected an iterable of steps")
         self.milestones, self.gamma = Counter(milestones), gamma
         super().__init__(optimizer, last_epoch)
 
@@ -207,8 +225,9 @@ class ConstantLR(LRScheduler):
     """
 
     def __init__(self, optimizer, factor=1.0 / 3, total_iters=5, last_epoch=-1):
+        check_numbers(self, factor=factor, total_iters=total_iters)
         if factor > 1.0 or factor < 0:
-            raise ValueError("Constant multiplicative factor expected to be between 0 and 1.")
+            raise refusal(self, ValueError, f"factor={factor} is out of range; expected 0 <= factor <= 1")
         self.factor, self.total_iters = factor, total_iters
         super().__init__(optimizer, last_epoch)
 
@@ -240,12 +259,12 @@ class LinearLR(LRScheduler):
     """
 
     def __init__(self, optimizer, start_factor=1.0 / 3, end_factor=1.0, total_iters=5, last_epoch=-1):
+        check_numbers(self, start_factor=start_factor, end_factor=end_factor, total_iters=total_iters)
         if start_factor > 1.0 or start_factor <= 0:
-            raise ValueError(
-                "Starting multiplicative factor expected to be greater than 0 and less or equal to 1."
-            )
+            raise refusal(self, ValueError, f"start_factor={start_factor} is out of range; expected "
+                                            "0 < start_factor <= 1")
         if end_factor > 1.0 or end_factor < 0:
-            raise ValueError("Ending multiplicative factor expected to be between 0 and 1.")
+            raise refusal(self, ValueError, f"end_factor={end_factor} is out of range; expected 0 <= end_factor <= 1")
         self.start_factor, self.end_factor, self.total_iters = start_factor, end_factor, total_iters
         super().__init__(optimizer, last_epoch)
 
@@ -277,6 +296,7 @@ class ExponentialLR(_Factored):
     """
 
     def __init__(self, optimizer, gamma, last_epoch=-1):
+        check_numbers(self, gamma=gamma)
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
@@ -299,6 +319,7 @@ class PolynomialLR(LRScheduler):
     """
 
     def __init__(self, optimizer, total_iters=5, power=1.0, last_epoch=-1):
+        check_numbers(self, total_iters=total_iters, power=power)
         self.total_iters, self.power = total_iters, power
         super().__init__(optimizer, last_epoch)
 
@@ -338,6 +359,9 @@ class CosineAnnealingLR(LRScheduler):
     """
 
     def __init__(self, optimizer, T_max, eta_min=0.0, last_epoch=-1):
+        check_numbers(self, T_max=T_max, eta_min=eta_min)
+        if T_max == 0:
+            raise refusal(self, ValueError, "T_max=0; expected a number of steps above 0")
         self.T_max, self.eta_min = T_max, eta_min
         super().__init__(optimizer, last_epoch)
 
@@ -375,12 +399,11 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     """
 
     def __init__(self, optimizer, T_0, T_mult=1, eta_min=0.0, last_epoch=-1):
-        if T_0 <= 0 or not isinstance(T_0, int):
-            raise ValueError(f"Expected positive integer T_0, but got {T_0}")
-        if T_mult < 1 or not isinstance(T_mult, int):
-            raise ValueError(f"Expected integer T_mult >= 1, but got {T_mult}")
+        check_count(self, "T_0", T_0)
+        check_count(self, "T_mult", T_mult)
         if not isinstance(eta_min, (float, int)):
-            raise ValueError(f"Expected float or int eta_min, but got {eta_min} of type {type(eta_min)}")
+            raise refusal(self, ValueError, f"eta_min={eta_min!r} is of type {type(eta_min).__name__}; expected float "
+                                            "or int")
         self.T_0 = self.T_i = T_0
         self.T_mult, self.eta_min, self.T_cur = T_mult, eta_min, last_epoch
         super().__init__(optimizer, last_epoch)
@@ -413,7 +436,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
 
     def _go_to(self, epoch):
         if epoch < 0:
-            raise ValueError(f"Expected non-negative epoch, but got {epoch}")
+            raise refusal(self, ValueError, f"epoch={epoch} is out of range; expected epoch >= 0")
         restarts = 0
         if epoch >= self.T_0 and self.T_mult > 1:
             restarts = int(math.log(epoch / self.T_0 * (self.T_mult - 1) + 1, self.T_mult))
@@ -467,17 +490,15 @@ class ReduceLROnPlateau(LRScheduler):
         eps=1e-8,
         verbose=None,
     ):
+        check_numbers(self, factor=factor, patience=patience, threshold=threshold, cooldown=cooldown, eps=eps)
         if factor >= 1.0:
-            raise ValueError("Factor should be < 1.0.")
-        if not isinstance(optimizer, Optimizer):
-            raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
-        if mode not in ("min", "max"):
-            raise ValueError(f"mode {mode} is unknown!")
-        if threshold_mode not in ("rel", "abs"):
-            raise ValueError(f"threshold mode {threshold_mode} is unknown!")
+            raise refusal(self, ValueError, f"factor={factor} is out of range; expected factor < 1")
+        check_optimizer(self, optimizer)
+        check_choice(self, "mode", mode, ("min", "max"))
+        check_choice(self, "threshold_mode", threshold_mode, ("rel", "abs"))
         self.optimizer, self.factor = optimizer, factor
         self.default_min_lr = None if isinstance(min_lr, (list, tuple)) else min_lr
-        self.min_lrs = per_group("min_lr", optimizer, min_lr)
+        self.min_lrs = numbers_per_group(self, "min_lr", min_lr)
         self.patience, self.cooldown, self.eps = patience, cooldown, eps
         self.last_epoch = 0
         self._last_lr = self._current()
@@ -550,21 +571,23 @@ class _Several(LRScheduler):
             scheduler.load_state_dict(state)
 
 
-def _check_parts(kind, optimizer, schedulers):
-    for i, scheduler in enumerate(schedulers):
-        if not hasattr(scheduler, "optimizer"):
-            raise TypeError(f"{kind} at index {i} should have `optimizer` as its attribute.")
-        if isinstance(scheduler, ReduceLROnPlateau):
-            raise ValueError(
-                f"{kind} does not support `ReduceLROnPlateau` scheduler as it requires additional kwargs "
-                f"to be specified when calling `step`, but got one at index {i} in the given schedulers "
-                "sequence."
-            )
-        if scheduler.optimizer is not optimizer:
-            raise ValueError(
-                f"{kind} expects all schedulers to belong to the same optimizer, but got scheduler "
-                f"{type(scheduler).__name__} at index {i} with another one"
-            )
+def _check_parts(schedule, optimizer, schedulers):
+    if not isinstance(schedulers, (list, tuple)):
+        raise refusal(schedule, TypeError, f"schedulers is of type {type(schedulers).__name__}; expected a list of "
+                                           "schedules")
+    if not schedulers:
+        raise refusal(schedule, ValueError, "schedulers is empty; expected at least one")
+    for i, part in enumerate(schedulers):
+        kind = type(part).__name__
+        if not hasattr(part, "optimizer"):
+            raise refusal(schedule, TypeError, f"schedulers[{i}] is of type {kind}, which has no optimizer; expected a "
+                                               "schedule")
+        if isinstance(part, ReduceLROnPlateau):
+            raise refusal(schedule, ValueError, f"schedulers[{i}] is a ReduceLROnPlateau, whose steps need a metric; "
+                                                "expected a schedule whose steps do not")
+        if part.optimizer is not (optimizer or schedulers[0].optimizer):
+            raise refusal(schedule, ValueError, f"schedulers[{i}], a {kind}, belongs to another optimizer; expected "
+                                                "one optimizer for all")
 
 
 class SequentialLR(_Several):
@@ -581,17 +604,11 @@ class SequentialLR(_Several):
     """
 
     def __init__(self, optimizer, schedulers, milestones, last_epoch=-1):
-        if len(schedulers) < 1:
-            raise ValueError(
-                f"{type(self).__name__} expects at least one scheduler to be chained, but got none."
-            )
-        _check_parts(type(self).__name__, optimizer, schedulers)
+        check_optimizer(self, optimizer)
+        _check_parts(self, optimizer, schedulers)
         if len(milestones) != len(schedulers) - 1:
-            raise ValueError(
-                "Sequential Schedulers expects number of schedulers provided to be one more than the number "
-                f"of milestone points, but got number of schedulers {len(schedulers)} and the number of "
-                f"milestones to be equal to {len(milestones)}"
-            )
+            raise refusal(self, ValueError, f"milestones has {len(milestones)} steps for {len(schedulers)} schedules; "
+                                            f"expected {len(schedulers) - 1}, one less than schedules")
         self._schedulers, self._milestones = schedulers, milestones
         self.last_epoch = last_epoch + 1
         self.optimizer = optimizer
@@ -635,12 +652,8 @@ class ChainedScheduler(_Several):
     """
 
     def __init__(self, schedulers, optimizer=None):
-        if len(schedulers) < 1:
-            raise ValueError(
-                f"{type(self).__name__} expects at least one scheduler to be chained, but got none."
-            )
+        _check_parts(self, optimizer, schedulers)
         optimizer = schedulers[0].optimizer if optimizer is None else optimizer
-        _check_parts(type(self).__name__, optimizer, schedulers)
         self._schedulers, self.optimizer = schedulers, optimizer
         self._last_lr = self._current()
 

@@ -3,7 +3,7 @@ import math
 
 from rushlight.autograd import no_grad
 from rushlight.functional._core import core
-from rushlight.optim.optimizer import FusedOptimizer, check_options
+from rushlight.optim.optimizer import FusedOptimizer
 
 __all__ = ["Muon"]
 
@@ -76,7 +76,6 @@ class Muon(FusedOptimizer):
 
     def __init__(self, params, lr=1e-3, weight_decay=0.1, momentum=0.95, nesterov=True,
                  ns_coefficients=(3.4445, -4.775, 2.0315), eps=1e-7, ns_steps=5, adjust_lr_fn=None):
-        check_options(self, lr=lr, momentum=momentum, weight_decay=weight_decay)
         if adjust_lr_fn not in (None, "original", "match_rms_adamw"):
             raise ValueError(f"Muon: adjust_lr_fn={adjust_lr_fn!r} is unknown; expected 'original' or "
                              "'match_rms_adamw'")

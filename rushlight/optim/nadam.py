@@ -1,6 +1,7 @@
 """NAdam."""
 from rushlight.functional._core import core
-from rushlight.optim.optimizer import FusedOptimizer, check_options, scalar
+from rushlight.optim._checks import check_options
+from rushlight.optim.optimizer import FusedOptimizer, scalar
 
 __all__ = ["NAdam"]
 

@@ -7,6 +7,7 @@ from copy import deepcopy
 from rushlight.autograd import enable_grad
 from rushlight.functional._core import Tensor, core
 from rushlight.nn.modules._hooks import RemovableHandle
+from rushlight.optim._checks import check_options, refusal
 
 __all__ = ["Optimizer"]
 
@@ -84,7 +85,8 @@ class Optimizer:
         defaults (dict): options of groups that do not state them.
 
     Raises:
-        TypeError: `params` is a tensor, or holds something else than tensors.
+        TypeError: `params` is a tensor or nothing to iterate over, or holds something else than tensors.
+        KeyError: a group has no "params".
         ValueError: there are no parameters, one occurs in two groups or is not a leaf.
 
     Example:
@@ -104,14 +106,19 @@ class Optimizer:
                                          "Tensors or dicts")
         self.state = defaultdict(dict)
         self.param_groups = []
-        groups = list(params)
+        groups = self._listed(params, "an iterable of Tensors or dicts, for instance model.parameters()")
         if not groups:
             raise self._error(ValueError, "params is empty; expected at least one parameter")
         for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
             self.add_param_group(group)
 
     def _error(self, kind, text):
-        return kind(f"{type(self).__name__}: {text}")
+        return refusal(self, kind, text)
+
+    def _listed(self, params, expected):
+        if not (hasattr(params, "__iter__") or hasattr(params, "__getitem__")):
+            raise self._error(TypeError, f"params is of type {type(params).__name__}; expected {expected}")
+        return list(params)
 
     def _make_hook_tables(self):
         _optimizers.add(self)
@@ -150,7 +157,8 @@ class Optimizer:
             param_group (dict): with a key "params"; missing options are the optimizer's defaults.
 
         Raises:
-            TypeError: it is not a dict, its parameters are an unordered set, or one is not a tensor.
+            TypeError: it is not a dict, its parameters are no list or an unordered set, or one is not a tensor.
+            KeyError: it has no "params".
             ValueError: a required option is missing, a parameter is not a leaf or is in another group
                 already.
 
@@ -164,10 +172,13 @@ class Optimizer:
         """
         if not isinstance(param_group, dict):
             raise self._error(TypeError, f"param_group is of type {type(param_group).__name__}; expected dict")
+        if "params" not in param_group:
+            raise self._error(KeyError, f"param_group has the keys {sorted(map(str, param_group))}; expected 'params' "
+                                        "among them")
         params = param_group["params"]
         if isinstance(params, set):
             raise self._error(TypeError, "params is a set, whose order changes between runs; expected a list")
-        params = [params] if isinstance(params, Tensor) else list(params)
+        params = [params] if isinstance(params, Tensor) else self._listed(params, "a Tensor or an iterable of Tensors")
         if any(isinstance(param, tuple) for param in params):
             if not all(isinstance(param, tuple) for param in params):
                 named = sum(isinstance(param, tuple) for param in params)
@@ -454,28 +465,6 @@ def _fitted(param, value, key=None):
     return value
 
 
-def check_options(optimizer, **options):
-    """Refuse options that are out of range, as PyTorch does.
-
-    Args:
-        optimizer (Optimizer): whose options.
-        options: by name; `betas` are in [0, 1), all others at least 0. None stands for an option that is not there.
-
-    Raises:
-        ValueError: one is out of range, or a rate in a tensor is not one number.
-    """
-    name = type(optimizer).__name__
-    lr = options.get("lr")
-    if isinstance(lr, Tensor) and lr.numel() != 1:
-        raise ValueError(f"{name}: lr is a tensor of shape {tuple(lr.shape)}; expected one number")
-    for option, value in options.items():
-        for i, beta in enumerate(value if option == "betas" else ()):
-            if not 0.0 <= beta < 1.0:
-                raise ValueError(f"{name}: betas[{i}]={beta} is out of range; expected 0 <= betas[{i}] < 1")
-        if option != "betas" and value is not None and not float(value) >= 0.0:
-            raise ValueError(f"{name}: {option}={float(value)} is out of range; expected {option} >= 0")
-
-
 def scalar(value):
     """A number as the state keeps it: a tensor, which dict and file hold like any other.
 
@@ -493,16 +482,18 @@ class FusedOptimizer(Optimizer):
         defaults (dict): options of the groups.
 
     Raises:
+        TypeError: an option that is a number is something else.
         ValueError: an option is out of range.
         RuntimeError: an option asks for something that is not there, or two contradict each other.
     """
 
     #: State that is one number; PyTorch before 1.12 wrote Python numbers.
     _numbers = ("step",)
+    #: Options that are one number, at least 0.
+    _not_negative = ("lr", "eps", "weight_decay", "momentum")
 
     def __init__(self, params, defaults):
-        numbers = {name: defaults.get(name) for name in ("lr", "eps", "weight_decay", "momentum")}
-        check_options(self, **{name: value for name, value in numbers.items() if not isinstance(value, tuple)})
+        check_options(self, **{name: defaults[name] for name in self._not_negative if name in defaults})
         if defaults.get("fused"):
             for name in ("differentiable", "foreach"):
                 if defaults.get(name):

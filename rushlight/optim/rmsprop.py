@@ -1,6 +1,7 @@
 """RMSprop."""
 from rushlight.functional._core import core
-from rushlight.optim.optimizer import FusedOptimizer, check_options
+from rushlight.optim._checks import check_options
+from rushlight.optim.optimizer import FusedOptimizer
 
 __all__ = ["RMSprop"]
 

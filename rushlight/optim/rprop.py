@@ -1,5 +1,6 @@
 """Rprop."""
 from rushlight.functional._core import core
+from rushlight.optim._checks import check_pair
 from rushlight.optim.optimizer import FusedOptimizer
 
 __all__ = ["Rprop"]
@@ -34,6 +35,8 @@ class Rprop(FusedOptimizer):
 
     def __init__(self, params, lr=1e-2, etas=(0.5, 1.2), step_sizes=(1e-6, 50), *, capturable=False, foreach=None,
                  maximize=False, differentiable=False):
+        check_pair(self, "etas", etas)
+        check_pair(self, "step_sizes", step_sizes)
         if not 0.0 < etas[0] < 1.0 < etas[1]:
             raise ValueError(f"Rprop: etas={tuple(etas)} are out of range; expected 0 < etas[0] < 1 < etas[1]")
         super().__init__(params, {

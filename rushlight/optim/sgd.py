@@ -1,5 +1,6 @@
 """Stochastic gradient descent."""
 from rushlight.functional._core import core
+from rushlight.optim._checks import check_numbers
 from rushlight.optim.optimizer import FusedOptimizer
 
 __all__ = ["SGD"]
@@ -63,6 +64,7 @@ class SGD(FusedOptimizer):
             "differentiable": differentiable,
             "fused": fused,
         }
+        check_numbers(self, momentum=momentum, dampening=dampening)
         if nesterov and (momentum <= 0 or dampening != 0):
             raise self._error(ValueError, f"nesterov=True with momentum={momentum} and dampening={dampening}; expected "
                                           "a momentum above 0 and no dampening")

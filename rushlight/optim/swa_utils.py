@@ -7,7 +7,8 @@ from rushlight.autograd import no_grad
 from rushlight.functional._core import core
 from rushlight.nn import Module
 from rushlight.nn.modules.batchnorm import _BatchNorm
-from rushlight.optim._lr_base import LRScheduler, per_group
+from rushlight.optim._checks import refusal
+from rushlight.optim._lr_base import LRScheduler, check_choice, check_optimizer, numbers_per_group
 
 __all__ = [
     "SWALR",
@@ -255,12 +256,13 @@ class SWALR(LRScheduler):
     """
 
     def __init__(self, optimizer, swa_lr, anneal_epochs=10, anneal_strategy="cos", last_epoch=-1):
-        for rate, group in zip(per_group("swa_lr", optimizer, swa_lr), optimizer.param_groups):
-            group["swa_lr"] = rate
-        if anneal_strategy not in ("cos", "linear"):
-            raise ValueError(f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}")
+        check_optimizer(self, optimizer)
+        self.optimizer = optimizer
+        check_choice(self, "anneal_strategy", anneal_strategy, ("cos", "linear"))
         if not isinstance(anneal_epochs, int) or anneal_epochs < 0:
-            raise ValueError(f"anneal_epochs must be equal or greater than 0, got {anneal_epochs}")
+            raise refusal(self, ValueError, f"anneal_epochs={anneal_epochs!r}; expected a whole number, at least 0")
+        for rate, group in zip(numbers_per_group(self, "swa_lr", swa_lr), optimizer.param_groups):
+            group["swa_lr"] = rate
         self._anneal_strategy, self.anneal_epochs = anneal_strategy, anneal_epochs
         super().__init__(optimizer, last_epoch)
 

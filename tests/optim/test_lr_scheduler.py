@@ -240,6 +240,33 @@ def test_errors(make, kind):
             make(package.optim.lr_scheduler, optimizer_of(package))
 
 
+@pytest.mark.parametrize("make, kind, says", [
+    (lambda s, o: s.StepLR(3, 1), TypeError, "StepLR: optimizer is of type int; expected an Optimizer"),
+    (lambda s, o: s.StepLR(o, 0), ValueError, "StepLR: step_size=0; expected a number of steps above 0"),
+    (lambda s, o: s.StepLR(o, "a"), TypeError, "StepLR: step_size='a' is of type str; expected a number"),
+    (lambda s, o: s.MultiStepLR(o, 3), TypeError, "MultiStepLR: milestones=3 is of type int"),
+    (lambda s, o: s.CosineAnnealingLR(o, 0), ValueError, "CosineAnnealingLR: T_max=0;"),
+    (lambda s, o: s.ExponentialLR(o, None), TypeError, "ExponentialLR: gamma=None is of type NoneType"),
+    (lambda s, o: s.LambdaLR(o, [abs]), ValueError, "lr_lambda has 1 values for 2 groups"),
+    (lambda s, o: s.LambdaLR(o, 3), TypeError, "LambdaLR: lr_lambda=3 is of type int; expected a function"),
+    (lambda s, o: s.CyclicLR(o, 0.1, 0.2, step_size_up=0), ValueError, "CyclicLR: step_size_up=0;"),
+    (lambda s, o: s.CyclicLR(o, [0.1], 0.2), ValueError, "CyclicLR: base_lr has 1 values for 2 groups"),
+    (lambda s, o: s.OneCycleLR(o, 0.1, 5, div_factor=0), ValueError, "OneCycleLR: div_factor=0;"),
+    (lambda s, o: s.ReduceLROnPlateau(o, "most"), ValueError, "mode='most' is unknown; expected 'min' or 'max'"),
+    (lambda s, o: s.ReduceLROnPlateau(o, min_lr="a"), TypeError, "ReduceLROnPlateau: min_lr='a' is of type str"),
+    (lambda s, o: s.SequentialLR(o, [], []), ValueError, "SequentialLR: schedulers is empty"),
+    (lambda s, o: s.ChainedScheduler([3]), TypeError, r"ChainedScheduler: schedulers\[0\] is of type int"),
+    (lambda s, o: s.ChainedScheduler([s.StepLR(o, 1), s.StepLR(optimizer_of(rl), 1)]), ValueError,
+     r"ChainedScheduler: schedulers\[1\], a StepLR, belongs to another optimizer"),
+    (lambda s, o: rl.optim.swa_utils.SWALR(o, [1]), ValueError, "SWALR: swa_lr has 1 values"),
+])
+def test_what_is_refused_is_named(make, kind, says):
+    optimizer = optimizer_of(rl)
+    with pytest.raises(kind, match=says):
+        make(rl.optim.lr_scheduler, optimizer)
+    assert optimizer.param_groups[0]["lr"] == optimizer_of(rl).param_groups[0]["lr"]
+
+
 def test_a_schedule_keeps_no_optimizer_alive():
     gc.collect()
     gc.disable()

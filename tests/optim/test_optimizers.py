@@ -1,6 +1,7 @@
 """Optimizers beside PyTorch's: the same steps, text, state dicts both ways, and errors."""
 import copy
 import pickle
+import re
 import warnings
 
 import numpy as np
@@ -157,6 +158,9 @@ P3 = rl.ones(3)
     (ValueError, "SGD: params has names for 1 of 2 parameters", [("a", rl.ones(1)), rl.ones(1)]),
     (ValueError, r"SGD: params holds a parameter of shape \(3,\) in two groups", [{"params": [P3]}, {"params": [P3]}]),
     (TypeError, "SGD: params is a set", [{"params": {P3}}]),
+    (TypeError, r"SGD: params is of type NoneType; expected .* model.parameters\(\)", None),
+    (TypeError, "SGD: params is of type int; expected a Tensor or", [{"params": 3}]),
+    (KeyError, r"SGD: param_group has the keys \['lr'\]; expected 'params'", [{"lr": 0.1}]),
     (UserWarning, "SGD: params of one group holds 1 duplicate", [P3, P3]),
 ])
 def test_what_is_no_list_of_parameters(error, says, params):
@@ -395,6 +399,24 @@ def test_wrong_options(make):
     for package in (torch, rl):
         with pytest.raises(ValueError):  # noqa: PT011  PyTorch's sentences are not ours
             make(package)
+
+
+@pytest.mark.parametrize("name, option, value, says", [
+    *[(name, "lr", value, f"{name}: lr={value!r} is of type")
+      for name in ("SGD", "Adam", "Adafactor", "Rprop", "LBFGS", "Muon") for value in ("a", None)],
+    *[(name, "betas", value, says) for name in ("Adam", "AdamW", "Adamax", "NAdam", "RAdam") for value, says in (
+        ((0.9,), "has 1 values; expected two"), ((0.9, 0.9, 0.9), "has 3 values; expected two"),
+        (0.9, "is of type float; expected two numbers"), (("a", 0.9), r"betas\[0\]='a' is of type str"))],
+    ("Rprop", "step_sizes", (1.0,), "step_sizes=.*expected two"), ("Rprop", "etas", "ab", "etas='ab' is of type str"),
+    ("Adafactor", "eps", (None, None), r"eps\[1\]=None is of type NoneType"), ("SGD", "momentum", [0.5], "momentum="),
+    ("ASGD", "t0", "a", "ASGD: t0='a'"), ("LBFGS", "history_size", None, "LBFGS: history_size=None"),
+])
+def test_options_that_are_no_numbers(name, option, value, says):
+    wrong_length = isinstance(value, tuple) and says.endswith("expected two")
+    kind = (IndexError if len(value) < 2 else ValueError) if wrong_length else TypeError
+    with pytest.raises(kind, match=f"^{name}: {option}") as caught:
+        getattr(rl.optim, name)([rl.ones(1, 1)], **{option: value})
+    assert re.search(says, str(caught.value))
 
 
 def test_a_rate_in_a_tensor():
