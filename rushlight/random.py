@@ -3,6 +3,19 @@ import contextlib
 
 from rushlight._C import default_generator
 
+_goes_on = False
+
+
+@contextlib.contextmanager
+def _going_on():
+    """In the block `manual_seed` restarts nothing: there is one stream for all samples of `vmap`."""
+    global _goes_on  # noqa: PLW0603  there is one default generator
+    before, _goes_on = _goes_on, True
+    try:
+        yield
+    finally:
+        _goes_on = before
+
 
 def manual_seed(seed):
     """Restarts the default generator from `seed`.
@@ -22,7 +35,7 @@ def manual_seed(seed):
         >>> rl.rand(1).item()
         0.49625658988952637
     """
-    return default_generator.manual_seed(seed)
+    return default_generator if _goes_on else default_generator.manual_seed(seed)
 
 
 def seed():

@@ -1,9 +1,10 @@
 """`vmap`: a function of samples applied along a dimension."""
+import contextlib
 import functools
 
 from rushlight.func._tree import broadcast, flatten
 from rushlight.functional._core import Tensor, core
-from rushlight.random import get_rng_state, set_rng_state
+from rushlight.random import _going_on, get_rng_state, initial_seed, set_rng_state
 
 
 def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
@@ -18,7 +19,7 @@ def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
         out_dims (int, None or tree of them): where the new dimension of the results stands; None for what is the same
             for all samples. Default: 0.
         randomness (str): "error" refuses random numbers of the default generator, "different" draws for each sample,
-            "same" draws the same for all. Default: "error".
+            "same" draws the same for all. What `func` seeds, it seeds once for all samples. Default: "error".
         chunk_size (int): accepted: one sample is computed at a time. Default: None.
 
     Returns:
@@ -95,12 +96,19 @@ def _draws(sample, count, randomness):
     for at in range(count):
         if at and randomness == "same":
             set_rng_state(before)
-        yield sample(at)
-        if at == 0 and randomness == "error" and not core.equal(before, get_rng_state()):
+        with _going_on() if at and randomness == "different" else contextlib.nullcontext():
+            yield sample(at)
+        if at == 0 and randomness == "error" and _has_drawn_since(before):
             raise RuntimeError(
-                "vmap: func drew random numbers, or seeded their generator, which randomness='error' refuses; expected "
-                "randomness='different' or 'same'"
+                "vmap: func drew random numbers, which randomness='error' refuses; expected randomness='different' or "
+                "'same'"
             )
+
+
+def _has_drawn_since(before):
+    # A generator that was seeded since, and has drawn nothing after, is where its seed puts it.
+    now = get_rng_state()
+    return not (core.equal(before, now) or core.equal(core.Generator().manual_seed(initial_seed()).get_state(), now))
 
 
 def _outputs(result):

@@ -194,7 +194,9 @@ def multi_head_attention_forward(
         (rushlight.Size([2, 2]), rushlight.Size([2, 2]))
     """
     batched = query.dim() == 3
-    _check_heads(query, key, value, embed_dim_to_check, num_heads)
+    widths = [w.shape[-1] for w in (k_proj_weight, v_proj_weight)] if use_separate_proj_weight else ()
+    check_heads("multi_head_attention_forward", query, key, value, num_heads,
+                (embed_dim_to_check, *widths) if widths else (embed_dim_to_check,) * 3)
     _check_masks(attn_mask, key_padding_mask, is_causal)
     if not batched:
         one = query.unsqueeze(1)
@@ -259,23 +261,41 @@ def _check_masks(attn_mask, key_padding_mask, is_causal):
             raise AssertionError(f"{name}: {what} has dtype {mask.dtype}; expected bool or a floating dtype")
 
 
-def _check_heads(query, key, value, size, num_heads):
-    name = "multi_head_attention_forward"
-    if query.dim() not in (2, 3) or key.dim() != query.dim() or value.dim() != query.dim():
+def check_heads(name, query, key, value, num_heads, widths, batch_first=False):
+    """Refuse queries, keys and values that do not fit together.
+
+    Args:
+        name (str): who speaks.
+        query, key, value (Tensor): (positions, batch, features), or without the batch.
+        num_heads (int): how many heads share the query's features.
+        widths (tuple of int): the features of query, key and value.
+        batch_first (bool): they are (batch, positions, features). Default: False.
+
+    Raises:
+        AssertionError: dimensions, the query's features, or shapes of key and value do not fit.
+        RuntimeError: key and query are of different batches, or features of key and value do not fit.
+    """
+    shapes = [tuple(x.shape) for x in (query, key, value)]
+    of_query, of_key, of_value = shapes
+    if len(of_query) not in (2, 3) or len(of_key) != len(of_query) or len(of_value) != len(of_query):
         raise AssertionError(
-            f"{name}: query, key and value have {query.dim()}, {key.dim()} and {value.dim()} dimensions; expected 3 "
-            "each (batched) or 2"
+            f"{name}: query, key and value have {len(of_query)}, {len(of_key)} and {len(of_value)} dimensions; "
+            "expected 3 each (batched) or 2"
         )
-    if query.shape[-1] != size:
-        raise AssertionError(f"{name}: query has shape {tuple(query.shape)}; expected a last size of {size}")
+    size, batch_dim = widths[0], 0 if batch_first else 1
+    if of_query[-1] != size:
+        raise AssertionError(f"{name}: query has shape {of_query}; expected a last size of {size}")
     if num_heads < 1 or size % num_heads:
         raise AssertionError(f"{name}: num_heads={num_heads}; expected a number that divides embed_dim={size}")
-    if query.dim() == 3 and key.shape[1] != query.shape[1]:
-        raise RuntimeError(f"{name}: key has shape {tuple(key.shape)} for query of shape {tuple(query.shape)}; "
-                           f"expected a batch of {query.shape[1]}")
-    if key.shape[:-1] != value.shape[:-1]:
-        raise AssertionError(f"{name}: key has shape {tuple(key.shape)} and value {tuple(value.shape)}; expected equal "
-                             "lengths and batches")
+    if len(of_query) == 3 and of_key[batch_dim] != of_query[batch_dim]:
+        raise RuntimeError(f"{name}: key has shape {of_key} for query of shape {of_query}; expected a batch of "
+                           f"{of_query[batch_dim]}")
+    if of_key[:-1] != of_value[:-1]:
+        raise AssertionError(f"{name}: key has shape {of_key} and value {of_value}; expected equal lengths and "
+                             "batches")
+    for what, shape, width in zip(("key", "value"), shapes[1:], widths[1:], strict=True):
+        if shape[-1] != width:
+            raise RuntimeError(f"{name}: {what} has shape {shape}; expected a last size of {width}")
 
 
 def _joined_mask(attn_mask, key_padding_mask, query, shape, added):

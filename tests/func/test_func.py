@@ -252,6 +252,37 @@ def test_vmap_of_random_numbers():
     assert len({tuple(row) for row in other.tolist()}) == 4
 
 
+def test_seeding_within_vmap():
+    def seeded(a):
+        rushlight.manual_seed(3)
+        return a + rushlight.rand(2)
+
+    x = rushlight.zeros(4, 2)
+    rushlight.manual_seed(3)
+    wanted = rushlight.rand(4, 2)
+    assert rushlight.equal(vmap(seeded, randomness="different")(x), wanted)
+    assert rushlight.equal(vmap(seeded, randomness="same")(x), wanted[:1].expand(4, 2))
+    rushlight.rand(1)
+    with pytest.raises(RuntimeError, match="drew random numbers"):
+        vmap(seeded)(x)
+    assert rushlight.equal(vmap(lambda a: (rushlight.manual_seed(3), a)[1])(x), x)
+    with pytest.raises(ValueError, match="stop"):
+        vmap(_stops_at_second(), randomness="different")(x)
+    assert rushlight.equal(rushlight.manual_seed(3) and rushlight.rand(4, 2), wanted)
+
+
+def _stops_at_second():
+    calls = []
+
+    def stops(a):
+        calls.append(a)
+        if len(calls) == 2:
+            raise ValueError("stop")
+        return a
+
+    return stops
+
+
 def test_vmap_of_nothing():
     result = vmap(lambda a: (a @ a.T, a.long()), out_dims=(1, 0))(rushlight.zeros(0, 2, 3))
     assert [tuple(r.shape) for r in result] == [(2, 0, 2), (0, 2, 3)]

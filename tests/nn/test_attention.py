@@ -324,8 +324,17 @@ def test_one_tensor_is_projected_at_once():
 
 
 @pytest.mark.parametrize("call, kind, message", [
-    (lambda: rl.nn.MultiheadAttention(0, 2), ValueError, "embed_dim and num_heads must be greater than 0"),
-    (lambda: rl.nn.MultiheadAttention(8, 3), AssertionError, "embed_dim must be divisible by num_heads"),
+    (lambda: rl.nn.MultiheadAttention(0, 2), ValueError, "embed_dim=0 and num_heads=2; expected both above 0"),
+    (lambda: rl.nn.MultiheadAttention(8, 3), AssertionError, "num_heads=3; expected a number that divides embed_dim=8"),
+    *[(lambda shapes=shapes: rl.nn.MultiheadAttention(8, 2, batch_first=True)(*map(rl.ones, shapes)), error,
+       "MultiheadAttention: " + says) for shapes, error, says in (
+        (((3, 5, 8), (2, 4, 8), (2, 4, 8)), RuntimeError,
+         r"key has shape \(2, 4, 8\) for query of shape \(3, 5, 8\); expected a batch of 3"),
+        (((3, 5, 8), (3, 4, 8), (3, 6, 8)), AssertionError, r"key has shape \(3, 4, 8\) and value \(3, 6, 8\)"),
+        (((3, 5, 7),) * 3, AssertionError, r"query has shape \(3, 5, 7\); expected a last size of 8"),
+        (((3, 5, 8), (3, 4, 7), (3, 4, 7)), RuntimeError, r"key has shape \(3, 4, 7\); expected a last size of 8"))],
+    (lambda: rl.nn.MultiheadAttention(8, 2, vdim=6)(*[rl.ones(3, 2, 8)] * 3), RuntimeError,
+     r"value has shape \(3, 2, 8\); expected a last size of 6"),
     (lambda: rl.nn.MultiheadAttention(8, 2)(*[rl.ones(3, 2, 7)] * 3), AssertionError, "expected a last size of 8"),
     (lambda: rl.nn.MultiheadAttention(8, 2)(*[rl.ones(3, 2, 8)] * 3, attn_mask=rl.ones(3, 3).int()), AssertionError,
      "attn_mask has dtype rushlight.int32; expected bool or a floating dtype"),

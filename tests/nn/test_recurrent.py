@@ -290,3 +290,12 @@ def test_relu_passes_the_gradient_of_nan(create_graph):
     found, = rl.autograd.grad(output.sum(), model.bias_ih_l0, create_graph=create_graph)
     np.testing.assert_array_equal(found.detach().numpy(), wanted.numpy())
     np.testing.assert_array_equal(wanted.numpy(), np.ones(3))
+
+
+def test_an_unknown_mode():
+    with pytest.raises(ValueError, match="RNNBase: mode='X' is unknown; expected one of RNN_TANH, RNN_RELU, LSTM, GRU"):
+        rl.nn.RNNBase("X", 2, 3)
+    layer = rl.nn.RNN(2, 3)
+    layer.mode = "X"
+    with pytest.raises(AssertionError, match="RNN: mode='X' is unknown; expected one of RNN_TANH"):
+        layer(rl.ones(1, 2))

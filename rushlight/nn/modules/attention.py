@@ -1,5 +1,6 @@
 """Attention with its projections."""
 from rushlight.functional._core import core
+from rushlight.functional.attention import check_heads
 from rushlight.nn import functional as F
 from rushlight.nn import init
 from rushlight.nn.modules.linear import NonDynamicallyQuantizableLinear
@@ -42,11 +43,11 @@ class MultiheadAttention(Module):
                  vdim=None, batch_first=False, device=None, dtype=None):
         super().__init__()
         if embed_dim <= 0 or num_heads <= 0:
-            raise ValueError(f"embed_dim and num_heads must be greater than 0, got embed_dim={embed_dim} and "
-                             f"num_heads={num_heads} instead")
+            raise ValueError(f"MultiheadAttention: embed_dim={embed_dim} and num_heads={num_heads}; expected both "
+                             "above 0")
         if embed_dim % num_heads:
-            raise AssertionError(f"embed_dim must be divisible by num_heads, got embed_dim={embed_dim} and "
-                                 f"num_heads={num_heads}")
+            raise AssertionError(f"MultiheadAttention: num_heads={num_heads}; expected a number that divides "
+                                 f"embed_dim={embed_dim}")
         self.embed_dim, self.num_heads, self.head_dim = embed_dim, num_heads, embed_dim // num_heads
         self.kdim, self.vdim = embed_dim if kdim is None else kdim, embed_dim if vdim is None else vdim
         self.dropout, self.batch_first, self.add_zero_attn = dropout, batch_first, add_zero_attn
@@ -85,6 +86,8 @@ class MultiheadAttention(Module):
                 average_attn_weights=True, is_causal=False):
         turned = self.batch_first and query.dim() == 3
         if turned:
+            check_heads("MultiheadAttention", query, key, value, self.num_heads,
+                        (self.embed_dim, self.kdim, self.vdim), batch_first=True)
             # What is one tensor stays one: its projections are one product.
             same_key, same_value = key is query, value is key
             query = query.transpose(0, 1)

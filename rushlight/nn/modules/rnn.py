@@ -15,6 +15,10 @@ _GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "LSTM": 4, "GRU": 3}
 _FUNCTIONS = {"RNN_TANH": core.rnn_tanh, "RNN_RELU": core.rnn_relu, "LSTM": core.lstm, "GRU": core.gru}
 
 
+def _unknown(speaker, mode):
+    return f"{speaker}: mode={mode!r} is unknown; expected one of {', '.join(_GATES)}"
+
+
 def _check_number(speaker, name, value, kind):
     if not isinstance(value, kind):
         raise TypeError(f"{speaker}: {name}={value!r} is of type {type(value).__name__}; expected {kind.__name__}")
@@ -82,7 +86,7 @@ class RNNBase(Module):
             raise ValueError(f"{speaker}: proj_size={proj_size}: proj_size has to be smaller than "
                              f"hidden_size={hidden_size}")
         if mode not in _GATES:
-            raise ValueError(f"{speaker}: mode={mode!r}; expected one of {', '.join(_GATES)}")
+            raise ValueError(_unknown(speaker, mode))
 
     def flatten_parameters(self):
         """Accepted: parameters may lie where they like."""
@@ -149,6 +153,11 @@ class RNNBase(Module):
         """`function` of a state, or of state and cell."""
         return tuple(map(function, hx)) if isinstance(hx, (tuple, list)) else function(hx)
 
+    def _function(self):
+        if self.mode not in _FUNCTIONS:
+            raise AssertionError(_unknown(type(self).__name__, self.mode))
+        return _FUNCTIONS[self.mode]
+
     def forward(self, input, hx=None):
         if isinstance(input, PackedSequence):
             return self._forward_packed(input, hx)
@@ -161,8 +170,8 @@ class RNNBase(Module):
             self.check_input(input, None)
             hx = self._zeros(input, None)
         self.check_forward_args(input, hx, None)
-        output, *last = _FUNCTIONS[self.mode](input, hx, self._flat_weights, self.bias, self.num_layers, self.dropout,
-                                              self.training, self.bidirectional, self.batch_first)
+        output, *last = self._function()(input, hx, self._flat_weights, self.bias, self.num_layers, self.dropout,
+                                         self.training, self.bidirectional, self.batch_first)
         hidden = last[0] if len(last) == 1 else tuple(last)
         if single:
             output, hidden = output.squeeze(batch_dim), self._of_each(hidden, lambda state: state.squeeze(1))
@@ -176,8 +185,8 @@ class RNNBase(Module):
         else:
             hx = self.permute_hidden(hx, order)
         self.check_forward_args(data, hx, batch_sizes)
-        output, *last = _FUNCTIONS[self.mode](data, batch_sizes, hx, self._flat_weights, self.bias, self.num_layers,
-                                              self.dropout, self.training, self.bidirectional)
+        output, *last = self._function()(data, batch_sizes, hx, self._flat_weights, self.bias, self.num_layers,
+                                         self.dropout, self.training, self.bidirectional)
         hidden = last[0] if len(last) == 1 else tuple(last)
         return PackedSequence(output, batch_sizes, order, original), self.permute_hidden(hidden, original)
 
