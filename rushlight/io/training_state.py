@@ -1,4 +1,5 @@
 """All that a training run needs to go on after it was stopped, in one file."""
+import copy
 import os
 
 from rushlight.functional._core import Tensor, core
@@ -82,14 +83,17 @@ class TrainingState:
     def resume(self):
         """Puts all parts, and the generators, back to where the file says, if there is one.
 
+        When one of them refuses what the file has for it, all are put back to what they were before the call. Until it
+        is over there is a copy of their states.
+
         Returns:
             bool: whether there was one.
 
         Raises:
             KeyError: the file has other parts.
             CorruptFileError: the file is damaged.
-            TypeError: a part is a dict, and what was saved in its place is not. No part has changed then.
-            RuntimeError: a part does not fit, as its `load_state_dict` says.
+            TypeError: a part is a dict, and what was saved in its place is not.
+            RuntimeError: the generators do not fit; or a part does not, as its `load_state_dict` says.
         """
         if not os.path.exists(self.path):
             return False
@@ -105,14 +109,55 @@ class TrainingState:
             if isinstance(part, dict) and not isinstance(saved[name], dict):
                 raise TypeError(f"TrainingState.resume: {self.path} has {name} as a {type(saved[name]).__name__}; "
                                 "expected a dict, as the part is one")
-        for name, part in self.parts.items():
-            if isinstance(part, dict):
-                part.clear()
-                part.update(saved[name])
-            else:
-                part.load_state_dict(saved[name])
-        restore_generators(state["generators"])
+        before, generators = [_Memory(part) for part in self.parts.values()], generator_states()
+        try:
+            for name, part in self.parts.items():
+                self._load(name, part, saved[name])
+            self._restore_generators(state["generators"])
+        except BaseException:
+            for memory in before:
+                memory.put_back()
+            restore_generators(generators)
+            raise
         return True
+
+    def _load(self, name, part, state):
+        if isinstance(part, dict):
+            part.clear()
+            part.update(state)
+            return
+        try:
+            part.load_state_dict(state)
+        except Exception as error:
+            error.add_note(f"TrainingState.resume: {name} refuses what {self.path} has for it; nothing has changed")
+            raise
+
+    def _restore_generators(self, states):
+        try:
+            restore_generators(states)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise RuntimeError(f"TrainingState.resume: {self.path} has states of generators that do not fit "
+                               f"({type(error).__name__}: {error}); expected what save wrote. Nothing has changed"
+                               ) from error
+
+
+class _Memory:
+    """What a part was: the values that loading writes in place, and the attributes that it replaces."""
+
+    def __init__(self, part):
+        self._part = part
+        self._state = dict(part) if isinstance(part, dict) else copy.deepcopy(part.state_dict())
+        self._attributes = dict(getattr(part, "__dict__", ()))
+
+    def put_back(self):
+        if isinstance(self._part, dict):
+            self._part.clear()
+            self._part.update(self._state)
+            return
+        self._part.load_state_dict(self._state)
+        if self._attributes:
+            self._part.__dict__.clear()
+            self._part.__dict__.update(self._attributes)
 
 
 def _refuse_nonfinite(place, value):
