@@ -228,10 +228,6 @@ PyObject* node_register_prehook(PyObject* self, PyObject* f) {
     });
 }
 
-PyObject* node_will_run(PyObject* self, PyObject*) {
-    return guarded([&] { return PyBool_FromLong(will_run(need_node(self))); });
-}
-
 PyObject* node_new(PyTypeObject* type, PyObject*, PyObject*) {
     if (type == node_type) {
         PyErr_SetString(PyExc_TypeError, "Node: nodes are made by recorded operations only");
@@ -248,8 +244,6 @@ PyMethodDef node_methods[] = {
     {"register_prehook", node_register_prehook, METH_O,
      "register_prehook(hook) -> handle\n\nCalls hook(grad_outputs) before this "
      "node runs; a tuple it returns replaces grad_outputs."},
-    {"_will_run", node_will_run, METH_NOARGS, "_will_run() -> bool\n\nTrue when the backward pass that "
-     "this thread is in runs this node, or has."},
     {"_sequence_nr", node_sequence, METH_NOARGS, "_sequence_nr() -> int\n\nThe order of recording "
      "within a thread."},
     {}};
@@ -298,10 +292,26 @@ PyObject* wrap_node(Node* node) {
     return reinterpret_cast<PyObject*>(o);
 }
 
+namespace {
+
+// A node of the graph, not kept alive.
+struct WatchedNode {
+    std::shared_ptr<Watch> watch;
+    bool will_run() const { return watch->will_run(); }
+};
+
+}  // namespace
+
 void add_nodes(nb::module_& m) {
     node_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&node_spec));
     auto* type = reinterpret_cast<PyObject*>(node_type);
     if (!type || PyModule_AddObjectRef(m.ptr(), "Node", type) != 0) nb::raise_python_error();
+    nb::class_<WatchedNode>(m, "_WatchedNode").def("will_run", &WatchedNode::will_run);
+    m.def("_watch_gradient", [](nb::handle tensor) {
+        require(is_tensor(tensor.ptr()), ErrorKind::type, "register_multi_grad_hook: tensors holds a value of type ",
+                Py_TYPE(tensor.ptr())->tp_name, "; expected Tensors");
+        return WatchedNode{watch_gradient(*impl_of(tensor.ptr()))};
+    });
     nb::class_<HookHandle>(m, "RemovableHandle", "Removes a hook: `handle.remove()`, or at the end "
                            "of a `with handle:` block.")
         .def("remove", &HookHandle::remove, "Stops the hook from being called.")

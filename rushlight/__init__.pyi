@@ -12,6 +12,7 @@ from rushlight import distributions as distributions
 from rushlight import fft as fft
 from rushlight import func as func
 from rushlight import functional as functional
+from rushlight import graph as graph
 from rushlight import io as io
 from rushlight import jit as jit
 from rushlight import linalg as linalg

@@ -229,7 +229,10 @@ std::atomic<uint64_t> walks{0};
 
 uint64_t current_walk() { return current.number; }
 
-bool will_run(Node* node) { return current.run && current.run->reaches(node); }
+bool Watch::will_run() {
+    std::lock_guard guard(lock_);
+    return node_ && current.run && current.run->reaches(node_);
+}
 
 std::vector<Tensor> walk(Walk&& w) {
     Run run(std::move(w));

@@ -21,8 +21,6 @@ std::vector<Tensor> walk(Walk&& w);
 
 // The walk that this thread is on, by a number that no other walk has; 0 when it is on none.
 uint64_t current_walk();
-// Whether that walk runs the node, or has.
-bool will_run(Node* node);
 
 // The gradient with which `root` starts: `given`, checked, or one for a single element. `index` is for the
 // message.

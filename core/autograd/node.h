@@ -15,6 +15,31 @@ namespace rushlight::autograd {
 class Node;
 class Run;
 
+// A lock for a few instructions that never wait for anything else.
+class SpinLock {
+public:
+    void lock() { while (taken_.test_and_set(std::memory_order_acquire)) {} }
+    void unlock() { taken_.clear(std::memory_order_release); }
+
+private:
+    std::atomic_flag taken_;
+};
+
+// A node, for whoever must not keep it alive: it says itself when it goes.
+class Watch {
+public:
+    void see(Node* node) {
+        std::lock_guard guard(lock_);
+        node_ = node;
+    }
+    // Does the walk that this thread is in run the node, or has it?
+    bool will_run();
+
+private:
+    SpinLock lock_;
+    Node* node_ = nullptr;
+};
+
 // Where a gradient goes: result `slot` of the call that `node` recorded.
 struct Edge {
     Ref<Node> node;
@@ -81,6 +106,11 @@ struct NodeExtras {
     // results that keep their gradient; each removes itself when it goes
     std::vector<std::pair<uint32_t, TensorTape*>> retained;
     std::string trace;                               // where the call was recorded, in anomaly mode
+    std::shared_ptr<Watch> watch;
+
+    ~NodeExtras() {
+        if (watch) watch->see(nullptr);
+    }
 };
 
 // How a walk wants nodes to behave.

@@ -37,6 +37,7 @@ static Ref<Node> accumulator_of(TensorImpl& t) {
     auto made = make_node<AccumulateGrad>(t);
     std::lock_guard guard(tape.lock);
     tape.accumulator = made.get();
+    if (tape.watch) tape.watch->see(made.get());
     return Ref<Node>(made.get());
 }
 
@@ -44,6 +45,26 @@ Edge gradient_edge(TensorImpl& t) {
     if (Node* node = grad_fn(t)) return {Ref<Node>(node), t.output_nr};
     if (t.requires_grad) return {accumulator_of(t), 0};
     return {};
+}
+
+std::shared_ptr<Watch> watch_gradient(TensorImpl& t) {
+    require(t.tracked(), ErrorKind::runtime, "register_multi_grad_hook: the tensor of shape ", t.sizes,
+            " does not require grad");
+    if (Node* node = grad_fn(t)) {
+        std::shared_ptr<Watch>& watch = node->extras().watch;
+        if (!watch) {
+            watch = std::make_shared<Watch>();
+            watch->see(node);
+        }
+        return watch;
+    }
+    TensorTape& tape = tape_of(t);
+    std::lock_guard guard(tape.lock);
+    if (!tape.watch) {
+        tape.watch = std::make_shared<Watch>();
+        tape.watch->see(tape.accumulator);
+    }
+    return tape.watch;
 }
 
 static void take_place(TensorImpl& t, const Ref<Node>& node, uint32_t slot) {
@@ -261,7 +282,9 @@ AccumulateGrad::AccumulateGrad(TensorImpl& variable)
 AccumulateGrad::~AccumulateGrad() {
     TensorTape& tape = tape_of(*variable_);
     std::lock_guard guard(tape.lock);
-    if (tape.accumulator == this) tape.accumulator = nullptr;
+    if (tape.accumulator != this) return;
+    tape.accumulator = nullptr;
+    if (tape.watch) tape.watch->see(nullptr);
 }
 
 void AccumulateGrad::run_hooks(std::span<Tensor> grads) {

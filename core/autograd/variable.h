@@ -7,22 +7,13 @@ namespace rushlight::autograd {
 
 class AccumulateGrad;
 
-// A lock for a few instructions that never wait for anything else.
-class SpinLock {
-public:
-    void lock() { while (taken_.test_and_set(std::memory_order_acquire)) {} }
-    void unlock() { taken_.clear(std::memory_order_release); }
-
-private:
-    std::atomic_flag taken_;
-};
-
 struct TensorTape : TapeData {
     Tensor grad;
     HookList<TensorHook> hooks;                  // of a leaf; those of a result are with its node
     HookList<LeafHook> after_accumulation;
     SpinLock lock;
     AccumulateGrad* accumulator = nullptr;       // not owned: it owns the tensor
+    std::shared_ptr<Watch> watch;                // of the accumulator, whichever there is
     Node* retaining = nullptr;                   // the node that hands this result its gradient
 
     ~TensorTape() override;
@@ -56,6 +47,7 @@ inline Node* grad_fn(TensorImpl& t) {
 }
 inline bool is_leaf(TensorImpl& t) { return grad_fn(t) == nullptr; }
 Edge gradient_edge(TensorImpl& t);
+std::shared_ptr<Watch> watch_gradient(TensorImpl& t);    // of the node that gradient_edge leads to
 void set_history(TensorImpl& result, const Ref<Node>& node, uint32_t slot);
 
 void set_requires_grad(TensorImpl& t, bool on);

@@ -93,21 +93,25 @@ def register_multi_grad_hook(tensors, fn, *, mode="all"):
     if mode not in ("all", "any"):
         raise ValueError(f"register_multi_grad_hook: mode={mode!r}; expected 'all' or 'any'")
     tensors = tuple(tensors)
-    nodes = [get_gradient_edge(tensor).node for tensor in tensors]
+    # The graph owns its hooks: they must own nothing of it, or nobody would ever free it.
+    nodes = [_C._watch_gradient(tensor) for tensor in tensors]
     latest = threading.local()                             # the backward pass of this thread: its gradients so far
 
     def arrived(place, gradient):
         walk = _C._current_walk()
         is_first = getattr(latest, "walk", None) != walk
         if is_first:
-            latest.walk, latest.gradients = walk, [None] * len(tensors)
-            latest.left = sum([node._will_run() for node in nodes])
+            latest.walk, latest.gradients = walk, [None] * len(nodes)
+            latest.left = sum([node.will_run() for node in nodes])
+        if mode == "any":
+            if is_first:
+                fn(gradient)
+            return
         latest.gradients[place] = gradient
         latest.left -= 1
-        if mode == "any" and is_first:
-            fn(gradient)
-        elif mode == "all" and latest.left == 0:
-            fn(latest.gradients)
+        if latest.left == 0:
+            gradients, latest.gradients = latest.gradients, None
+            fn(gradients)
 
     return _MultiHandle(tensor.register_hook(functools.partial(arrived, i)) for i, tensor in enumerate(tensors))
 

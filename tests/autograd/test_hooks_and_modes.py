@@ -283,6 +283,56 @@ def test_multi_grad_hooks():
         rl.autograd.graph.register_multi_grad_hook((rl.ones(1),), print)
 
 
+class _Saved:
+    def __init__(self, tensor):
+        self.tensor = tensor
+
+
+@pytest.mark.parametrize("mode", ["all", "any"])
+@pytest.mark.parametrize("walks", [0, 1, 2])
+@pytest.mark.parametrize("removed", [False, True])
+def test_multi_grad_hooks_keep_no_graph_alive(mode, walks, removed):
+    kept, seen = [], []
+
+    def pack(tensor):
+        kept.append(weakref.ref(saved := _Saved(tensor)))
+        return saved
+
+    gc.collect()
+    gc.disable()
+    try:
+        a, b = leaf(1.0, 2.0), leaf(3.0, 4.0)
+        with autograd.graph.saved_tensors_hooks(pack, lambda saved: saved.tensor):
+            c = a * b
+            d = (c * c).exp()
+        handle = autograd.graph.register_multi_grad_hook((a, c, d), lambda grads: seen.append(1), mode=mode)
+        for _ in range(walks):
+            rl.autograd.grad(d.sum(), a, create_graph=True)
+        assert len(seen) == walks and len(kept) >= 4 and all(saved() is not None for saved in kept)
+        if removed:
+            handle.remove()
+        leaves = [weakref.ref(a), weakref.ref(b)]
+        del a, b, c, d
+        if not removed:
+            del handle
+        assert all(saved() is None for saved in kept)
+        # A leaf and what hooks on it refer to are a cycle of Python's.
+        gc.collect()
+        assert all(tensor() is None for tensor in leaves)
+    finally:
+        gc.enable()
+
+
+def test_multi_grad_hooks_of_a_leaf_outlive_its_graphs():
+    a, seen = leaf(1.0, 2.0), []
+    autograd.graph.register_multi_grad_hook((a, a), seen.append)
+    for factor in (2.0, 3.0):
+        (a * factor).sum().backward()
+    assert [[g.tolist() for g in grads] for grads in seen] == [[[2, 2]] * 2, [[3, 3]] * 2]
+    with pytest.raises(TypeError, match="register_multi_grad_hook: tensors holds a value of type int; expected"):
+        autograd.graph.register_multi_grad_hook((3,), print)
+
+
 @pytest.mark.torch
 @pytest.mark.parametrize("mode", ["all", "any"])
 def test_multi_grad_hooks_are_pytorchs(mode):

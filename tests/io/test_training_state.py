@@ -88,7 +88,7 @@ class _Counter:
 
     def load_state_dict(self, state):
         self.counts[:] = state["counts"]
-        self.last = state["last"] if "last" in state else None
+        self.last = state.get("last")
         if self.counts[0] < 0:
             raise ValueError("a count below 0")
 
