@@ -177,6 +177,7 @@ void add_graph(nb::module_& m) {
             new (self) Program(bound(std::move(graph), constants));
         })
         .def_prop_ro("graph", &Program::graph, nb::rv_policy::copy)
+        .def_prop_ro("fusion", &Program::fusion)
         .def_prop_ro("planned", [](const Program& self) {
             auto [direct, funnel] = self.planned();
             return nb::make_tuple(direct, funnel);

@@ -24,7 +24,7 @@ CPP_BELOW = {
     "graph": ["registry"],
     "kernels": ["base"],
     "ops": ["registry", "kernels"],
-    "runtime": ["graph"],
+    "runtime": ["graph", "kernels"],
     "files": ["graph"],
     "capi": ["runtime", "files", "autograd", "ops"],
     "bindings": ["capi"],

@@ -12,6 +12,7 @@
 #include "ops/activation.h"
 #include "ops/put_off.h"
 #include "registry/rules.h"
+#include "registry/tile.h"
 
 namespace rushlight {
 
@@ -201,12 +202,18 @@ bool joins(const Call& c, int inputs, const double* p) {
     return add_joins(a, b, c.out[0]) || add_joins(b, a, c.out[0]);
 }
 
+// The scalar attributes as the tile functions read them.
+void forward_params(const Call& c, const Definition& d, DType result, double* p) {
+    params_of(c, d.inputs, p);
+    if (d.finite_limits) limits_of(result, p);
+    if (is_complex(c.compute)) complex_params(c, d.inputs, p);
+}
+
 void run_forward(Call& c) {
     const Definition& d = definition_of(c.op);
     const PointwiseKernels& k = d.kernels.active();
     double p[param_slots] = {};
-    params_of(c, d.inputs, p);
-    if (d.finite_limits) limits_of(c.out[0].dtype(), p);
+    forward_params(c, d, c.out[0].dtype(), p);
     if (k.integer_divisor_check && !is_floating(c.compute) && c.out[0].numel() > 0 && has_zero(c.args[1]))
         fail(ErrorKind::zero_division, c.name(), ": argument '", rules::param_name(c, 1),
              "' contains 0; expected integers other than 0");
@@ -214,11 +221,7 @@ void run_forward(Call& c) {
         require(c.args[1].tag == Tag::natural || c.args[1].to_int() >= 0, ErrorKind::runtime, c.name(), ": other=",
                 c.args[1].to_int(), " and input has dtype ", name_of(c.compute),
                 "; expected other >= 0, or a floating dtype: integers have no negative powers");
-    if (c.compute == DType::float32) {
-        if (joins(c, d.inputs, p)) return;
-    } else if (is_complex(c.compute)) {
-        complex_params(c, d.inputs, p);
-    }
+    if (c.compute == DType::float32 && joins(c, d.inputs, p)) return;
     run_tiles(k.forward[int(c.compute)], c.out[0], c.args, d.inputs, c.compute,
               k.boolean_result ? DType::boolean : c.compute, p, k.boolean_first_input);
 }
@@ -264,6 +267,37 @@ void run_gradient(Call& c) {
     TileFn fn = d.kernels.active().backward[c.compute == DType::float64];
     run_tiles(fn, c.out[0], inputs, 3, c.compute, c.compute, p);
 }
+
+const char* describe(const Call& c, DType result, TileCall& tile) {
+    const Definition& d = definition_of(c.op);
+    const PointwiseKernels& k = d.kernels.active();
+    bool gradient = c.op.kernel.run == run_gradient;
+    tile.inputs = gradient ? 3 : d.inputs;
+    tile.fn = gradient ? k.backward[c.compute == DType::float64] : k.forward[int(c.compute)];
+    if (!gradient && k.integer_divisor_check && !is_floating(c.compute))
+        return "the divisor of an integer division is looked at before each call";
+    tile.gives = c.compute;
+    if (!gradient && k.boolean_result) tile.gives = DType::boolean;
+    else if (c.op.kernel.run == run_real_valued && is_complex(c.compute)) tile.gives = to_real(c.compute);
+    if (gradient) params_of(c, 3, tile.params);
+    else forward_params(c, d, result, tile.params);
+    for (int i = 0; i < tile.inputs; ++i) {
+        TileCall::Input& in = tile.in[i];
+        in.argument = gradient && !c.has(i) ? 0 : i;
+        in.dtype = !gradient && i == 0 && k.boolean_first_input ? DType::boolean : c.compute;
+        Cell cell;
+        if (!c.args[in.argument].is_tensor()) {
+            number_to_cell(c.args[in.argument], in.dtype, &cell);
+            std::memcpy(in.number, cell.bytes, sizeof(in.number));
+        }
+    }
+    return nullptr;
+}
+
+const bool describes = [] {
+    describe_tile = describe;
+    return true;
+}();
 
 Op* gradient_op(const std::string& name, const PointwiseFields& fields, const Definition* definition) {
     static std::deque<Op> made;

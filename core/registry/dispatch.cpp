@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "registry/ready.h"
 #include "registry/rules.h"
+#include "registry/tile.h"
 #include "registry/watch.h"
 
 namespace rushlight {
@@ -251,6 +252,7 @@ static void pass_ready(Call& c) {
     c.op.kernel.run(c);
 }
 
+DescribeTile describe_tile = nullptr;
 void (*call_watcher)(Call&, void (*)(Call&)) = nullptr;
 void (*call_capturer)(Call&, void (*)(Call&)) = nullptr;
 

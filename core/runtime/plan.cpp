@@ -33,6 +33,11 @@ bool plain_write(const Node& node, const Call& call, std::span<const Tensor> val
 }  // namespace
 
 void Planner::note(size_t i, const Call& call, std::span<const Tensor> values) {
+    note_step(i, call, values);
+    fuser_.note(i, call, plan_->steps[i].way == Way::kernel, values);
+}
+
+void Planner::note_step(size_t i, const Call& call, std::span<const Tensor> values) {
     const Node& node = g_.nodes[i];
     Step& step = plan_->steps[i];
     step.compute = call.compute;
@@ -78,7 +83,7 @@ void Planner::share_memory(const std::vector<size_t>& last_use) {
     std::vector<std::vector<std::pair<size_t, int>>> ends(g_.nodes.size());
     for (size_t i = 0; i < g_.nodes.size(); ++i) {
         for (ResultPlan& r : plan.steps[i].results) {
-            bool own = plan.steps[i].way == Way::kernel && r.value != no_value;
+            bool own = (plan.steps[i].way == Way::kernel || plan.steps[i].way == Way::fused) && r.value != no_value;
             if (!own || kept[size_t(memory[size_t(r.value)])]) continue;
             std::vector<int>& candidates = free[r.bytes];
             if (candidates.empty()) {
@@ -104,8 +109,12 @@ void Planner::share_memory(const std::vector<size_t>& last_use) {
     }
 }
 
-std::shared_ptr<const Plan> Planner::finish(const std::vector<size_t>& last_use) {
+std::shared_ptr<const Plan> Planner::finish(std::vector<size_t> last_use) {
     for (const graph::Constant& c : g_.constants) plan_->generations.push_back(c.tensor->generation);
+    fuser_.fuse(*plan_, last_use);
+    plan_->fusion = fuser_.report();
+    for (const std::string& line : plan_->fusion)
+        if (logging(Channel::graph)) log_line(Channel::graph, g_.name + ": " + line);
     share_memory(last_use);
     return plan_;
 }

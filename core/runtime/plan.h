@@ -12,6 +12,7 @@
 
 #include "graph/graph.h"
 #include "registry/call.h"
+#include "runtime/fusion.h"
 
 namespace rushlight::runtime {
 
@@ -23,7 +24,7 @@ constexpr int fresh_memory = -1;               // a slot: memory of its own in e
 
 // How a node runs once the plan is made.
 // Here `write` is a call into a value's place, or an update of the tensors that it is given.
-enum class Way : uint8_t { funnel, kernel, view, write };
+enum class Way : uint8_t { funnel, kernel, view, write, fused };
 
 struct ResultPlan {
     ValueId value = no_value;
@@ -37,6 +38,7 @@ struct Step {
     DType compute = DType::float32;
     std::vector<ResultPlan> results;
     std::vector<ValueId> dies;                 // values that nobody reads after this node
+    std::shared_ptr<const Region> region;      // of a fused node: what runs in its place; null of all but one
 };
 
 struct Plan {
@@ -44,6 +46,7 @@ struct Plan {
     std::vector<size_t> slot_bytes;
     std::vector<ValueId> leave;                // values that may be an output's memory: let go when the run ends
     std::vector<uint32_t> generations;         // of the constants' tensors when the plan was made
+    std::vector<std::string> fusion;           // what was fused, and why something was not
 };
 
 // Of each value: the node after which nobody reads it; `never` of inputs, constants and outputs.
@@ -51,18 +54,20 @@ std::vector<size_t> last_uses(const graph::Graph& g);
 
 class Planner {
 public:
-    explicit Planner(const graph::Graph& g) : g_(g), plan_(std::make_shared<Plan>()) {
+    explicit Planner(const graph::Graph& g) : g_(g), plan_(std::make_shared<Plan>()), fuser_(g) {
         plan_->steps.resize(g.nodes.size());
     }
     // Notes what the call of node `i` came to; `values` are the tensors of all values so far.
     void note(size_t i, const Call& call, std::span<const Tensor> values);
-    std::shared_ptr<const Plan> finish(const std::vector<size_t>& last_use);
+    std::shared_ptr<const Plan> finish(std::vector<size_t> last_use);
 
 private:
+    void note_step(size_t i, const Call& call, std::span<const Tensor> values);
     void share_memory(const std::vector<size_t>& last_use);
 
     const graph::Graph& g_;
     std::shared_ptr<Plan> plan_;
+    Fuser fuser_;
 };
 
 }  // namespace rushlight::runtime

@@ -1,6 +1,7 @@
 #include "runtime/program.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/interpreter.h"
 #include "registry/mode.h"
@@ -160,26 +161,32 @@ std::array<int, 2> Program::planned() const {
     return out;
 }
 
+std::vector<std::string> Program::fusion() const {
+    std::lock_guard guard(lock_);
+    return plan_ ? plan_->fusion : std::vector<std::string>();
+}
+
 // ---- the first run, and recorded runs -------------------------------------------------------------------------------
 
 std::vector<Tensor> Program::run_through_funnel(const std::vector<Tensor>& inputs, bool plan) {
     std::vector<Tensor> tensors(g_.values.size());
     for (size_t i = 0; i < inputs.size(); ++i) tensors[size_t(g_.inputs[i])] = inputs[i];
     for (const graph::Constant& c : g_.constants) tensors[size_t(c.value)] = c.tensor;
-    Planner planner(g_);
+    std::optional<Planner> planner;
+    if (plan) planner.emplace(g_);
     for (size_t i = 0; i < g_.nodes.size(); ++i) {
         const Node& node = g_.nodes[i];
         GradMode recording(mode.grad && node.recorded);
         Arguments arguments(node);
         Call call(*node.op, arguments.bind(tensors));
         call_node(node, call, tensors);
-        if (plan) planner.note(i, call, tensors);
+        if (planner) planner->note(i, call, tensors);
         auto drop = [&](ValueId v) { if (last_use_[size_t(v)] == i) tensors[size_t(v)] = Tensor(); };
         graph::each_operand(node, drop);
         graph::each_definition(node, drop);
     }
-    if (plan) {
-        std::shared_ptr<const Plan> made = planner.finish(last_use_);
+    if (planner) {
+        std::shared_ptr<const Plan> made = planner->finish(last_use_);
         std::lock_guard guard(lock_);
         idle_.clear();
         plan_ = std::move(made);
@@ -261,6 +268,32 @@ void run_kernel_step(const Node& node, const Step& step, Call& call, State& stat
         state.tensors[size_t(change.new_value)] = state.tensors[size_t(change.old_value)];
 }
 
+// In the place of one of its nodes; the others have nothing to do.
+void run_region(const graph::Graph& g, const Step& step, State& state) {
+    if (!step.region) return;
+    const Region& region = *step.region;
+    std::vector<Tensor>& tensors = state.tensors;
+    if (!region.fits(tensors)) {
+        for (size_t n : region.nodes) {
+            Call call(*g.nodes[n].op, state.arguments[n].bind(tensors));
+            call_node(g.nodes[n], call, tensors);
+        }
+        for (size_t n : region.nodes) {
+            ValueId v = g.nodes[n].results[0];
+            if (!region.writes_value(v)) tensors[size_t(v)] = Tensor();
+        }
+        return;
+    }
+    for (const ResultPlan& r : step.results) {
+        Tensor& t = tensors[size_t(r.value)];
+        if (t.defined() && !(t.strides() == r.geometry.strides)) t = Tensor();
+        give_memory(t, r, state);
+    }
+    for (const Region::Write& w : region.writes)
+        if (w.into != no_value) tensors[size_t(w.value)] = tensors[size_t(w.into)];
+    region.run(tensors);
+}
+
 void run_view_step(const Step& step, const Value* args, State& state) {
     const TensorImpl& source = *args[0].tensor_;
     for (const ResultPlan& r : step.results) {
@@ -272,6 +305,14 @@ void run_view_step(const Step& step, const Value* args, State& state) {
     }
 }
 
+void let_go(const Step& step, std::vector<Tensor>& tensors) {
+    for (ValueId v : step.dies) {
+        Tensor& t = tensors[size_t(v)];
+        if (t.defined() && t->use_count() == 1) t->storage = nullptr;
+        else t = Tensor();
+    }
+}
+
 }  // namespace
 
 std::vector<Tensor> Program::run_planned(State& state, const std::vector<Tensor>& inputs) const {
@@ -280,6 +321,11 @@ std::vector<Tensor> Program::run_planned(State& state, const std::vector<Tensor>
     for (size_t i = 0; i < g_.nodes.size(); ++i) {
         const Node& node = g_.nodes[i];
         const Step& step = state.plan->steps[i];
+        if (step.way == Way::fused) {
+            run_region(g_, step, state);
+            let_go(step, tensors);
+            continue;
+        }
         const Value* args = state.arguments[i].bind(tensors);
         if (step.way == Way::kernel) {
             Call& call = *state.calls[i];
@@ -295,11 +341,7 @@ std::vector<Tensor> Program::run_planned(State& state, const std::vector<Tensor>
             Call call(*node.op, args);
             call_node(node, call, tensors);
         }
-        for (ValueId v : step.dies) {
-            Tensor& t = tensors[size_t(v)];
-            if (t.defined() && t->use_count() == 1) t->storage = nullptr;
-            else t = Tensor();
-        }
+        let_go(step, tensors);
     }
     std::vector<Tensor> out;
     for (ValueId v : g_.outputs) out.push_back(tensors[size_t(v)]);

@@ -28,6 +28,8 @@ public:
     std::vector<Tensor> run(const std::vector<Tensor>& inputs);
     // How many nodes call their kernel directly in a planned run, and how many go through the funnel.
     std::array<int, 2> planned() const;
+    // What was fused, and for each element-wise node that was not the reason: a line each.
+    std::vector<std::string> fusion() const;
 
 private:
     std::vector<Tensor> checked(const std::vector<Tensor>& inputs) const;

@@ -104,7 +104,8 @@ class CompiledFunction:
         warnings.warn(f"compile: {self.name} runs as it is written: {why}", CompileWarning, stacklevel=5)
 
     def report(self):
-        """A line for each captured call: how many nodes, how many of them call their kernels directly, or why not."""
+        """For each captured call how many nodes it has, how many call their kernels directly, which were fused and why
+        an element-wise one was not; or why there is no graph."""
         lines = []
         for found in self.captured.values():
             if isinstance(found, str):
@@ -114,6 +115,7 @@ class CompiledFunction:
                 shapes = ", ".join(f"{dtype} {tuple(sizes)}" for _, dtype, sizes in found.graph.inputs)
                 lines.append(f"({shapes}): {len(found.graph.nodes)} nodes; planned: {direct} direct, "
                              f"{funnel} dispatched")
+                lines += [f"    {line}" for line in found.program.fusion]
         return "\n".join(lines)
 
     @property

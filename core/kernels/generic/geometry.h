@@ -8,7 +8,7 @@
 
 namespace rushlight {
 
-inline constexpr int max_operands = 5;
+inline constexpr int max_operands = 24;
 
 // Dimension 0 is the innermost. There is at least one dimension, and no dimension of size 1 unless it is the only one.
 struct Geometry {

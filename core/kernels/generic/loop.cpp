@@ -15,6 +15,7 @@ static_assert(int(Lane::uint8) == int(DType::uint8) && int(Lane::int8) == int(DT
 // Elements that are packed at a time: five operands of four bytes then take 20 KB, which the first-level cache holds.
 static constexpr int64_t tile_elements = 1024;
 static constexpr int64_t direct_elements = 16384;
+static constexpr int loop_operands = 5;
 
 static CastFn cast_between(DType to, DType from) {
     return cast_table.active().fn[static_cast<int>(to)][static_cast<int>(from)];
@@ -44,7 +45,7 @@ static bool is_direct(const PointwiseLoop& loop) {
 }
 
 static void run_range(const PointwiseLoop& loop, TileFn fn, int64_t begin, int64_t end, void* out) {
-    const void* in[max_operands];
+    const void* in[loop_operands];
     for (int k = 0; k < loop.inputs; k++)
         in[k] = static_cast<const char*>(loop.in[k].data) + begin * size_of(loop.in[k].dtype);
     fn(end - begin, out, in, loop.params);
@@ -144,11 +145,11 @@ static void prepare(const PointwiseLoop& loop, const Geometry& g, TileOperand* o
 
 static void run_tiles(const PointwiseLoop& loop, const Geometry& g, TileShape shape, TileFn fn, int64_t begin,
                       int64_t end) {
-    alignas(64) char buffers[max_operands][tile_elements * 8];
+    alignas(64) char buffers[loop_operands][tile_elements * 8];
     alignas(64) char staging[tile_elements * 16];
-    TileOperand operands[max_operands];
+    TileOperand operands[loop_operands];
     prepare(loop, g, operands, buffers);
-    const void* in[max_operands];
+    const void* in[loop_operands];
     TileCursor cursor(g, shape, begin);
     for (int64_t unit = begin; unit < end; unit++, cursor.next()) {
         int64_t rows = cursor.rows(), columns = cursor.columns();
@@ -181,7 +182,7 @@ void run_pointwise(const PointwiseLoop& loop, TileFn fn) {
     if (n == 0) return;
     if (is_direct(loop)) return run_direct(loop, fn, n);
     Geometry g;
-    const int64_t* strides[max_operands] = {loop.out.strides};
+    const int64_t* strides[loop_operands] = {loop.out.strides};
     for (int k = 0; k < loop.inputs; k++) strides[k + 1] = loop.in[k].strides;
     make_geometry(g, loop.ndim, loop.sizes, loop.inputs + 1, strides);
     TileShape shape = has_direct_rows(loop, g) ? TileShape{1, std::min(g.sizes[0], direct_elements)}

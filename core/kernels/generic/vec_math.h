@@ -582,7 +582,8 @@ RUSHLIGHT_INLINE Vec<double> pow_for_float(Vec<double> x, Vec<double> y) {
     r = where((a == 1) & (abs(y) == infinity<double>), Vec<double>(1), r);
     return where((x == 1) | (y == 0), Vec<double>(1), r);
 }
-// Powers that the whole register shares and that have a short cut which is as exact; `done` says whether this is one.
+// Powers that have a short cut which is as exact. A lane takes it whatever its neighbours' powers are, so that no
+// result depends on them; `done` says whether the whole register did.
 template <class T>
 RUSHLIGHT_INLINE Vec<T> common_power(Vec<T> x, Vec<T> y, bool& done) {
     const T power = y[0];
@@ -595,17 +596,26 @@ RUSHLIGHT_INLINE Vec<T> common_power(Vec<T> x, Vec<T> y, bool& done) {
     done = false;
     return x;
 }
+template <class T>
+RUSHLIGHT_INLINE Vec<T> with_common_powers(Vec<T> x, Vec<T> y, Vec<T> r) {
+    if (all(y == y[0])) return r;
+    r = where(y == 2, x * x, r);
+    r = where(y == 3, x * x * x, r);
+    r = where(y == -1, 1 / x, r);
+    return where(y == T(0.5), where(x == -infinity<T>, Vec<T>(infinity<T>), sqrt(x + 0)), r);
+}
 RUSHLIGHT_INLINE Vec<float> pow(Vec<float> x, Vec<float> y) {
     bool done;
     Vec<float> r = common_power(x, y, done);
     if (done) return r;
-    return in_double(x, y, [](Vec<double> a, Vec<double> b) { return pow_for_float(a, b); });
+    r = in_double(x, y, [](Vec<double> a, Vec<double> b) { return pow_for_float(a, b); });
+    return with_common_powers(x, y, r);
 }
 RUSHLIGHT_INLINE Vec<double> pow(Vec<double> x, Vec<double> y) {
     bool done;
     Vec<double> r = common_power(x, y, done);
     if (done) return r;
-    return lanes(x, y, [](double a, double b) { return __builtin_pow(a, b); });
+    return with_common_powers(x, y, lanes(x, y, [](double a, double b) { return __builtin_pow(a, b); }));
 }
 
 }  // namespace isa

@@ -1,0 +1,223 @@
+"""Fused regions give what their operators give one by one, bit for bit: random programs of every element-wise operator,
+with casts, numbers, broadcasts, views, writes and several results."""
+import threading
+
+import numpy as np
+import pytest
+from ops.samples import RECORDS, Maker, evaluate, expressions
+
+import rushlight as rl
+
+ELEMENT_WISE = [(op, text) for op, record in RECORDS.items() if record["kind"] == "pointwise"
+                for text in expressions(record)]
+SHAPES = [(), (1,), (0,), (3, 0), (7,), (64,), (1000,), (5000,), (4, 1), (3, 130), (70, 33), (2, 3, 40), (9, 1, 17),
+          (5, 700), (40, 8, 4, 3)]
+DTYPES = [rl.float32] * 6 + [rl.float64, rl.float16, rl.bfloat16, rl.int32, rl.int64, rl.bool, rl.uint8, rl.complex64]
+REFUSALS = (RuntimeError, TypeError, ValueError, ZeroDivisionError, IndexError, NotImplementedError)
+
+
+class Drawn(Maker):
+    """T() gives operands that were chosen before, whatever shape it asks for."""
+
+    def __init__(self, record, operands):
+        super().__init__(record)
+        self.operands = operands
+        self.taken = 0
+
+    def T(self, *shape):
+        self.taken += 1
+        return self.operands[(self.taken - 1) % len(self.operands)]
+
+
+def step_of(random):
+    """What one line of a random program does: a function of the list of values so far."""
+    at = [int(random.integers(0, 1 << 30)) for _ in range(3)]
+    kind = random.choice(["op"] * 7 + ["arithmetic"] * 5 + ["number", "cast", "view", "write", "reduce", "where"])
+
+    def pick(values, k=0):
+        recent = at[k] % 3 != 0
+        return values[-1 - at[k] % min(4, len(values))] if recent else values[at[k] % len(values)]
+
+    if kind == "op":
+        op, text = ELEMENT_WISE[at[0] % len(ELEMENT_WISE)]
+        return lambda values: evaluate(text, Drawn(RECORDS[op], [pick(values, k) for k in range(3)]))
+    if kind == "arithmetic":
+        function = [rl.add, rl.mul, rl.sub, rl.maximum, rl.minimum][at[2] % 5]
+        return lambda values: function(pick(values), pick(values, 1))
+    if kind == "number":
+        number = [2, 0.5, True, -1.25, 3][at[2] % 5]
+        return lambda values: pick(values) * number
+    if kind == "cast":
+        dtype = DTYPES[at[2] % len(DTYPES)]
+        return lambda values: pick(values).to(dtype)
+    if kind == "view":
+        view = [lambda t: t.flip(0), lambda t: t.unsqueeze(0), lambda t: t.reshape(-1), lambda t: t[..., ::2],
+                lambda t: t.transpose(0, -1)][at[2] % 5]
+        return lambda values: view(pick(values))
+    if kind == "write":
+        method = ["add_", "mul_", "sigmoid_", "clamp_", "sub_"][at[2] % 5]
+        arguments = {"sigmoid_": 0, "clamp_": -1}.get(method, 1)
+        return lambda values: getattr(pick(values), method)(
+            *([pick(values, 1)] if arguments == 1 else [-1, 1] if arguments else []))
+    if kind == "reduce":
+        reduce = [lambda t: t.sum(-1, keepdim=True), lambda t: t.mean(-1, keepdim=True), lambda t: t.amax(-1, True),
+                  lambda t: t.sum()][at[2] % 4]
+        return lambda values: reduce(pick(values))
+    return lambda values: rl.where(pick(values) > 0, pick(values, 1), pick(values, 2))
+
+
+def inputs_of(random, shape):
+    def one(dtype, sizes, strided):
+        wide = tuple(2 * n for n in sizes) if strided and sizes else sizes
+        values = rl.tensor(random.normal(0, 2, wide)).to(dtype)
+        values = values[tuple(slice(None, None, 2) for _ in sizes)] if strided and sizes else values
+        return values.transpose(0, -1).clone().transpose(0, -1) if strided and len(sizes) > 1 else values
+
+    out = []
+    for _ in range(4):
+        sizes = tuple(1 if random.random() < 0.15 else n for n in shape[int(random.random() < 0.15):])
+        out.append((DTYPES[int(random.integers(len(DTYPES)))], sizes, random.random() < 0.2))
+    return [[one(*how) for how in out] for _ in range(3)]
+
+
+def program_of(seed):
+    """A function of four tensors, and sets of them that it takes; lines that eager mode refuses are left out."""
+    random = np.random.default_rng(seed)
+    sets = inputs_of(random, SHAPES[seed % len(SHAPES)])
+    lines, results = [], [int(n) for n in random.integers(0, 1 << 30, 2)]
+
+    def run(*tensors):
+        values = list(tensors)
+        for line in lines:
+            values.append(line(values))
+        return (values[-1], *[values[n % len(values)] for n in results])
+
+    with rl.no_grad():
+        for _ in range(int(random.integers(3, 16))):
+            lines.append(step_of(random))
+            try:
+                for tensors in sets:
+                    run(*[t.clone() for t in tensors])
+            except REFUSALS:
+                lines.pop()
+    return run, sets
+
+
+def bits(t):
+    wide = t.float() if t.dtype == rl.bfloat16 else t
+    return t.dtype, t.shape, t.stride(), np.ascontiguousarray(wide.detach().numpy()).tobytes()
+
+
+def copies(tensors):
+    return [rl.empty_strided(t.shape, t.stride(), dtype=t.dtype).copy_(t) for t in tensors]
+
+
+def run_program(function, tensors):
+    """Results, and what the arguments are afterwards."""
+    own = copies(tensors)
+    return [bits(t) for t in function(*own)] + [bits(t) for t in own]
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_random_programs(seed):
+    run, sets = program_of(seed)
+    with rl.no_grad():
+        compiled = rl.compile(run, fullgraph=True)
+        for tensors in (*sets, sets[0], sets[1]):
+            assert run_program(compiled, tensors) == run_program(run, tensors)
+
+
+def test_from_several_threads():
+    run, sets = program_of(9)
+    with rl.no_grad():
+        compiled = rl.compile(run, fullgraph=True)
+        expected = [run_program(run, tensors) for tensors in sets]
+        compiled(*copies(sets[0]))
+    wrong = []
+
+    def work(k):
+        with rl.no_grad():
+            for n in range(50):
+                if run_program(compiled, sets[(n + k) % 3]) != expected[(n + k) % 3]:
+                    wrong.append((k, n))
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert not wrong
+
+
+def fused(function, *tensors):
+    """The lines of the report, once results on these tensors were found equal."""
+    with rl.no_grad():
+        compiled = rl.compile(function, fullgraph=True)
+        for _ in range(3):
+            assert run_program(compiled, tensors) == run_program(function, tensors)
+    return next(iter(compiled.captured.values())).program.fusion
+
+
+def test_the_report_says_what_was_fused_and_why_not():
+    def gelu_chain(a, b):
+        return (rl.nn.functional.gelu(a * b + a) * b,)
+
+    assert fused(gelu_chain, rl.randn(100), rl.randn(100)) == [
+        "fused: %2 mul, %3 add, %4 gelu, %5 mul; reads 2, writes 1"]
+    lines = fused(lambda a, b: (rl.floor_divide(a, b) * 2 + 1, (a @ b).exp()), rl.full((3, 3), 7), rl.full((3, 3), 2))
+    assert "not fused: %2 floor_divide: the divisor of an integer division is looked at before each call" in lines
+    assert any("exp: no neighbour of its shape is element-wise" in line for line in lines)
+
+
+def test_a_region_waits_for_its_operands_and_runs_before_its_readers():
+    def crossing(a, b):
+        early = a * 2
+        late = b.exp()
+        total = late.sum()                           # reads the one and gives the other
+        return early + total, late * early
+
+    assert len(fused(crossing, rl.randn(30), rl.randn(30))) == 2
+
+
+def test_writes_to_arguments():
+    def step(p, m, g):                               # an optimizer's
+        m.mul_(0.9).add_(g)
+        update = m * -0.1
+        p.add_(update)
+        return p * 1, m + 0
+
+    lines = fused(step, rl.randn(50), rl.randn(50), rl.randn(50))
+    assert lines[0].startswith("fused: ") and lines[0].endswith("reads 3, writes 4")
+
+
+def test_arguments_that_share_memory():
+    def step(p, g):
+        p.mul_(0.5).add_(g)
+        return (p - g,)
+
+    base = rl.randn(101)
+    with rl.no_grad():
+        compiled = rl.compile(step, fullgraph=True)
+        for _ in range(2):
+            assert bits(compiled(base[:50].clone(), base[50:100])[0]) == bits(step(base[:50].clone(), base[50:100])[0])
+        for cut in ((slice(0, 50), slice(50, 100)), (slice(0, 50), slice(0, 50)), (slice(0, 50), slice(1, 51))) * 2:
+            a, b = base.clone(), base.clone()
+            assert bits(compiled(a[cut[0]], a[cut[1]])[0]) == bits(step(b[cut[0]], b[cut[1]])[0])
+            assert bits(a) == bits(b)
+        a, b = base[:50].clone(), base[:50].clone()
+        assert bits(compiled(a, a)[0]) == bits(step(b, b)[0]) and bits(a) == bits(b)
+
+
+def test_channels_last_inside():
+    rl.manual_seed(1)
+    net = rl.nn.Sequential(rl.nn.Conv2d(3, 8, 3), rl.nn.BatchNorm2d(8)).eval()
+
+    def after(x):
+        y = net(x)
+        return (rl.nn.functional.gelu(y * 2 + 1) * y,)
+
+    with rl.no_grad():
+        compiled = rl.compile(after, fullgraph=True)
+        for n in (1, 8, 1, 8, 8):
+            x = rl.randn(n, 3, 40, 40)
+            assert bits(compiled(x)[0]) == bits(after(x)[0])
