@@ -1,5 +1,6 @@
 // Graphs and programs as Python sees them: capture, text, runs. rushlight.jit gives them their public face.
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/map.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
@@ -8,6 +9,7 @@
 #include "files/program_file.h"
 #include "graph/capture.h"
 #include "graph/passes.h"
+#include "graph/symbolic.h"
 #include "runtime/program.h"
 
 namespace nb = nanobind;
@@ -119,7 +121,8 @@ nb::dict read_file(const nb::object& source, const std::string& where, bool copy
     for (const auto& [name, t] : file.tensors) tensors[name.c_str()] = t;
     for (const auto& [name, data] : file.extra) extra[name.c_str()] = nb::bytes(data.data.data(), data.data.size());
     for (files::Signature& s : file.signatures)
-        signatures.append(nb::make_tuple(s.name, std::move(s.graph), python_of(s.takes), python_of(s.gives)));
+        signatures.append(nb::make_tuple(s.name, std::move(s.graph), python_of(s.takes), python_of(s.gives), s.text,
+                                         s.least));
     out["name"] = file.name;
     out["original_name"] = file.original_name;
     out["module"] = file.module;
@@ -160,6 +163,17 @@ void add_graph(nb::module_& m) {
     g.def("parse_all", [](const std::string& text) { return graph::parse_all(text); }, nb::arg("text"));
     g.def("read_file", &read_file, nb::arg("source"), nb::arg("where"), nb::arg("copy"));
     g.def("simplify", [](Graph self) { return graph::simplify(std::move(self)); }, nb::arg("graph"));
+    g.def("instantiate", [](const std::string& text, const std::map<std::string, int64_t>& sizes) {
+        return graph::instantiate(text, graph::Sizes(sizes.begin(), sizes.end()));
+    }, nb::arg("text"), nb::arg("sizes"));
+    g.def("solve", [](const std::string& text, const std::vector<std::vector<int64_t>>& shapes) -> nb::object {
+        std::vector<Dims> dims;
+        for (const auto& shape : shapes) dims.emplace_back(std::span<const int64_t>(shape));
+        graph::Sizes sizes;
+        if (!graph::solve(text, dims, sizes)) return nb::none();
+        return nb::cast(std::map<std::string, int64_t>(sizes.begin(), sizes.end()));
+    }, nb::arg("text"), nb::arg("shapes"));
+    g.def("symbols", [](const std::string& text) { return graph::symbols_of(text); }, nb::arg("text"));
     nb::class_<Capture>(g, "Capture")
         .def("__init__", [](Capture* self, Named inputs, Named known) {
             new (self) Capture(std::move(inputs), std::move(known), program_line);

@@ -7,6 +7,7 @@
 
 #include "files/corrupt.h"
 #include "files/zip.h"
+#include "graph/symbolic.h"
 #include "registry/call.h"
 
 namespace rushlight::files {
@@ -207,7 +208,13 @@ private:
         s.takes = *takes;
         s.gives = *gives;
         try {
-            s.graph = graph::parse(string(one, "graph"));
+            s.text = string(one, "graph");
+            graph::Sizes sizes;
+            for (const std::string& symbol : graph::symbols_of(s.text)) sizes[symbol] = 2;
+            if (const Json* least = one.find("least"))
+                s.least = least->kind == Json::integer ? std::clamp<int64_t>(least->whole, 1, 2) : 1;
+            s.graph = graph::parse(sizes.empty() ? s.text : graph::instantiate(s.text, sizes));
+            if (sizes.empty()) s.text.clear();
             bind(s, object(one, "tensors"));
             expect(count_tensors(s.takes) == s.graph.inputs.size() && count_tensors(s.gives) == s.graph.outputs.size(),
                    json_where_, "signature '", s.name, "' names other tensors than its graph");

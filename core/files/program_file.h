@@ -13,13 +13,15 @@
 
 namespace rushlight::files {
 
-inline constexpr int64_t newest_version = 1;
+inline constexpr int64_t newest_version = 2;
 
 // A graph, and the structures of its arguments and results: "tensor", "none", ["list" or "tuple", [part...]] or
 // ["dict", [[name, part]...]]; `takes` is [(positional...), {named}].
 struct Signature {
     std::string name;
     graph::Graph graph;                        // its constants have their tensors
+    std::string text;                          // of a graph whose sizes may vary; `graph` is one of its sizes then
+    int64_t least = 1;                         // the smallest of these sizes
     Json takes, gives;
 };
 

@@ -12,11 +12,11 @@ from rushlight.io._atomic import AtomicFile
 from rushlight.io._errors import CorruptFileError
 from rushlight.io._zip import ZipWriter
 from rushlight.jit._captured import Captured
+from rushlight.jit._symbolic import Family
 from rushlight.jit._trace import Captures, ScriptFunction, ScriptModule
 from rushlight.nn.parameter import Parameter
 
 FORMAT = "rushlight graph"
-VERSION = 1
 FOLDER = "program"
 
 #: The names of dtypes in safetensors' header; C128 is ours.
@@ -103,17 +103,19 @@ def save(m, f, _extra_files=None):
     parameters = [pool.add(name, p) for name, p in m.named_parameters()] if module else []
     buffers = [pool.add(name, b) for name, b in m.named_buffers()] if module else []
     signatures = []
-    for i, captured in enumerate(captures.by_signature.values()):
+    captures.generalize()
+    apart = [found for found in captures.captured if not any(family.covers(found) for family in captures.families)]
+    for i, one in enumerate([*captures.families, *apart]):
         names = {key: pool.add(key if key in pool.tensors or not key.startswith("constant.") else f"{i}.{key}", t)
-                 for key, t in captured.graph.constants.items()}
-        signatures.append({"name": "forward", "graph": captured.graph.text(), "takes": captured.takes,
-                           "gives": captured.gives, "tensors": names})
+                 for key, t in one.constants.items()}
+        signatures.append({"name": "forward", "graph": one.text, "takes": one.takes, "gives": one.gives,
+                           "tensors": names} | ({"least": one.least} if isinstance(one, Family) else {}))
     strided = {name: list(t.stride()) for name, t in pool.tensors.items() if not t.is_contiguous()}
     for name in strided:
         if not _is_storable(pool.tensors[name], strided[name]):
             raise ValueError(f"save: tensor {name!r} of shape {tuple(pool.tensors[name].shape)} has strides "
                              f"{strided[name]}; expected elements with places of their own: contiguous() it first")
-    content = {"format": FORMAT, "version": VERSION, "name": captures.name, "module": module,
+    content = {"format": FORMAT, "version": 2 if captures.families else 1, "name": captures.name, "module": module,
                "original_name": m.original_name if module else "", "parameters": parameters, "buffers": buffers,
                "requires_grad": [name for name in parameters if pool.tensors[name].requires_grad],
                "strides": strided, "signatures": signatures}
@@ -181,9 +183,13 @@ def _program(content):
     named = {name: Parameter(tensors[name], requires_grad=name in trained) for name in content["parameters"]}
     parameter_of = {id(tensors[name]): p for name, p in named.items()}
     captures = Captures(content["name"])
-    for _, graph, takes, gives in content["signatures"]:
+    for _, graph, takes, gives, text, least in content["signatures"]:
         constants = {key: parameter_of.get(id(t), t) for key, t in graph.constants.items()}
-        captures.add(Captured(_C.graph.Program(graph, constants), takes, gives))
+        if text:
+            dtypes = [dtype for _, dtype, _ in graph.inputs]
+            captures.families.append(Family(text, takes, gives, constants, dtypes, least))
+        else:
+            captures.add(Captured(_C.graph.Program(graph, constants), takes, gives))
     if not content["module"]:
         return ScriptFunction(captures)
     named |= {name: tensors[name] for name in content["buffers"]}

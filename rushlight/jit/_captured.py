@@ -44,6 +44,16 @@ class Captured:
         """The graph; printing it shows its text."""
         return self.program.graph
 
+    @property
+    def text(self):
+        """The graph's text, as files hold it."""
+        return self.graph.text()
+
+    @property
+    def constants(self):
+        """The graph's tensors by key."""
+        return self.graph.constants
+
 
 def names_of(tensors):
     """A name for each input."""

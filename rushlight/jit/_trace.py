@@ -1,14 +1,18 @@
 """`trace`: a program as the graph of what it did for example inputs."""
 import functools
 import warnings
+from contextlib import contextmanager
 from importlib import import_module
 
 from rushlight import _C
 from rushlight._C import Tensor
-from rushlight.jit._captured import CaptureError, arguments_of, capture, signature_of
+from rushlight.jit._captured import Captured, CaptureError, arguments_of, capture, signature_of
 from rushlight.jit._structure import flatten, rebuild
+from rushlight.jit._symbolic import Example
 from rushlight.nn.modules.module import Module
 from rushlight.nn.parameter import Parameter
+
+_MOST_SIZES = 64                     # of the programs that are kept for sizes of a family
 
 
 class TracerWarning(Warning):
@@ -30,16 +34,27 @@ def is_tracing():
 
 
 class Captures:
-    """The captured calls of one program, by the shapes and dtypes of their inputs."""
+    """The captured calls of one program, by the shapes and dtypes of their inputs.
 
-    def __init__(self, name, function=None, known=()):
+    Attributes:
+        families (list of Family): graphs for all sizes of some dimensions; `generalize` finds one.
+    """
+
+    def __init__(self, name, function=None, known=(), modules=(), dynamic_shapes=None):
         self.name = name
         self.function = function                     # None of a loaded program: it can't be traced for more shapes
         self.known = list(known)
         self.by_signature = {}
+        self.families = []
+        self._dynamic_shapes = dynamic_shapes
+        self._flags = [(module, module.training) for module in modules]      # as they were when it was traced
+        self._example = None                         # arguments to capture it at other sizes
         self._of_one_tensor = {}                     # the short way: programs that take a tensor and give one
+        self._derived = {}                           # of families: the latest sizes' signatures, to be let go in turn
 
     def trace(self, args, kwargs):
+        if self._example is None:
+            self._example = Example(args, kwargs, self._dynamic_shapes)
         found, result = capture(self.function, args, kwargs, self.known, "trace")
         if isinstance(found, CaptureError):
             raise found
@@ -49,9 +64,51 @@ class Captures:
     def add(self, found):
         """Keeps a captured call for calls like it."""
         types = [(dtype, tuple(sizes)) for _, dtype, sizes in found.graph.inputs]
-        self.by_signature[(repr(found.takes), *types)] = found
+        signature = (repr(found.takes), *types)
+        self.by_signature[signature] = found
         if found.takes == ["list", [["list", ["tensor"]], ["dict", []]]] and found.gives == "tensor":
             self._of_one_tensor[types[0]] = found.program.run
+        return signature
+
+    def generalize(self):
+        """Looks once for a graph that does for all sizes, by capturing the program at a few."""
+        example, self._example = self._example, False
+        if not example or not example.names:
+            return
+        with _flags_as(self._flags):
+            self.families, ones = example.families(self.first, self._capture_at)
+        for found in ones:
+            self.add(found)
+
+    def _capture_at(self, args, kwargs):
+        with _Unchanged(self.first.graph), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found, _ = capture(self.function, *_fresh(args, kwargs), self.known, "trace")
+        if isinstance(found, CaptureError):
+            raise found
+        return found
+
+    def _of_family(self, tensors, form):
+        """The program of a family for these inputs; None where none fits."""
+        for family in self.families:
+            sizes = family.sizes_for(tensors, form)
+            if sizes is not None:
+                found = Captured(family.program(sizes), family.takes, family.gives)
+                self._derived[self.add(found)] = tensors[0].shape
+                if len(self._derived) > _MOST_SIZES:
+                    self._forget(next(iter(self._derived)))
+                return found
+        return None
+
+    def _forget(self, signature):
+        self._derived.pop(signature)
+        self.by_signature.pop(signature)
+        self._of_one_tensor.pop(signature[1], None)
+
+    @property
+    def captured(self):
+        """The captured calls, without those that a family gave."""
+        return [found for signature, found in self.by_signature.items() if signature not in self._derived]
 
     def __call__(self, args, kwargs):
         if len(args) == 1 and not kwargs and isinstance(args[0], Tensor):
@@ -61,21 +118,32 @@ class Captures:
         tensors, form = arguments_of(args, kwargs, f"{self.name}: the arguments")
         found = self.by_signature.get(signature_of(tensors, form))
         if found is None:
+            if is_tracing() and self.function is not None:
+                return self.function(*args, **kwargs)
+            if self._example:
+                self.generalize()
+            found = self._of_family(tensors, form)
+        if found is None:
             if self.function is None:
                 raise ValueError(self._unknown(tensors))
-            if is_tracing():
-                return self.function(*args, **kwargs)
-            found, _ = self.trace(*_fresh(args, kwargs))
+            with _flags_as(self._flags):
+                found, _ = self.trace(*_fresh(args, kwargs))
         return found(tensors)
 
     def _unknown(self, tensors):
         given = ", ".join(f"{t.dtype} of shape {tuple(t.shape)}" for t in tensors)
-        known = "; ".join(", ".join(f"{name}: {dtype} of shape {tuple(sizes)}" for name, dtype, sizes in c.graph.inputs)
-                          for c in self.by_signature.values())
+        apart = [", ".join(f"{name}: {dtype} of shape {tuple(sizes)}" for name, dtype, sizes in found.graph.inputs)
+                 for found in self.captured]
+        known = "; ".join(apart + [family.describe() for family in self.families])
         return f"{self.name}: got {given or 'no tensors'}; the program was saved for {known}"
 
     @property
     def first(self):
+        """The captured call of the example; of a loaded program, its family at some size."""
+        if not self.by_signature:
+            family = self.families[0]
+            sizes = dict.fromkeys(_C.graph.symbols(family.text), 2)
+            self._derived[self.add(Captured(family.program(sizes), family.takes, family.gives))] = None
         return next(iter(self.by_signature.values()))
 
 
@@ -167,11 +235,14 @@ class ScriptModule(Module):
 
 
 def trace(func=None, example_inputs=None, optimize=None, check_trace=True, check_inputs=None, check_tolerance=1e-5,
-          strict=True, _force_outplace=False, _module_class=None, _compilation_unit=None, example_kwarg_inputs=None):
+          strict=True, _force_outplace=False, _module_class=None, _compilation_unit=None, example_kwarg_inputs=None, *,
+          dynamic_shapes=None):
     """Runs a function or module once and keeps what it did as a program of its own.
 
-    The program takes the shapes and dtypes of the example; it is traced anew where others come, as long as the
-    function is there. What the function decided by the values of its inputs stays as it was for the example; a
+    The program takes the shapes and dtypes of the example, and other sizes of the first dimension (or of those that
+    `dynamic_shapes` names): when such inputs come, or when it is saved, it is captured at a few sizes, and a graph is
+    made that does for all, if there is one. For other shapes it is traced anew, as long as the function is there. What
+    the function decided by the values of its inputs stays as it was for the example; a
     TracerWarning says so.
 
     Args:
@@ -182,6 +253,9 @@ def trace(func=None, example_inputs=None, optimize=None, check_trace=True, check
         check_tolerance (float): the difference that the check allows, relative and absolute. Default: 1e-5.
         strict (bool): refuse to give back a list or dict, of which the program has a copy. Default: True.
         example_kwarg_inputs (dict of Tensor): arguments by name.
+        dynamic_shapes (sequence): for each tensor of the example a dict of the dimensions that may vary and their
+            names, or None; dimensions of one name are equal. Default: the first dimension of all tensors that have the
+            first one's size there.
         optimize: without effect.
 
     Returns:
@@ -206,7 +280,7 @@ def trace(func=None, example_inputs=None, optimize=None, check_trace=True, check
     if func is None:
         return functools.partial(trace, example_inputs=example_inputs, check_trace=check_trace,
                                  check_inputs=check_inputs, check_tolerance=check_tolerance, strict=strict,
-                                 example_kwarg_inputs=example_kwarg_inputs)
+                                 example_kwarg_inputs=example_kwarg_inputs, dynamic_shapes=dynamic_shapes)
     if isinstance(func, ScriptModule | ScriptFunction):
         return func
     if not callable(func):
@@ -218,7 +292,8 @@ def trace(func=None, example_inputs=None, optimize=None, check_trace=True, check
     kwargs = dict(example_kwarg_inputs or {})
     module = func if isinstance(func, Module) else getattr(func, "__self__", None)
     known = _tensors_of(module) if isinstance(module, Module) else []
-    captures = Captures(getattr(func, "__name__", type(func).__name__), func, known)
+    modules = list(module.modules()) if isinstance(module, Module) else []
+    captures = Captures(getattr(func, "__name__", type(func).__name__), func, known, modules, dynamic_shapes)
     found, _ = captures.trace(*_fresh(args, kwargs))
     _refuse_containers(found.gives, strict)
     for how, where in dict.fromkeys(found.escapes):
@@ -241,6 +316,19 @@ def _refuse_containers(form, strict):
     if strict and isinstance(form, list) and form[0] in ("list", "dict"):
         raise RuntimeError(f"trace: the result is a {form[0]}, of which the program gives a new one each time; "
                            "expected a tensor or a tuple of tensors, or strict=False")
+
+
+@contextmanager
+def _flags_as(flags):
+    """Modules in training or evaluation mode as they were."""
+    now = [(module, module.training) for module, _ in flags]
+    for module, training in flags:
+        module.training = training
+    try:
+        yield
+    finally:
+        for module, training in now:
+            module.training = training
 
 
 class _Unchanged:

@@ -1,0 +1,255 @@
+"""Graphs whose sizes may vary: found by capturing a program at several sizes and comparing the texts."""
+import itertools
+import re
+from fractions import Fraction
+
+from rushlight import _C
+from rushlight._C import graph
+from rushlight.jit._structure import flatten, rebuild
+
+#: Sizes at which a program is captured to see what follows from them. 1 is apart: programs may treat it differently.
+POINTS = (2, 3)
+CHECK = 5
+
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|%[\w.]+|[A-Za-z_][\w.]*|-?\d+(?:\.\d+)?(?:e[+-]?\d+)?|.', re.DOTALL)
+_INTEGER = re.compile(r"-?\d+")
+_REAL = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
+
+
+def generalize(names, texts):
+    """The text with expressions of sizes where the captured texts differ.
+
+    Args:
+        names (list of str): of the sizes.
+        texts (dict): for each combination of POINTS, in the order of the names, the text captured at these sizes.
+
+    Returns:
+        str, or None where the texts differ in more than numbers that follow from the sizes.
+    """
+    places = list(itertools.product(POINTS, repeat=len(names)))
+    tokens = [_TOKEN.findall(texts[place]) for place in places]
+    if len({len(t) for t in tokens}) != 1:
+        return None
+    out = []
+    for row in zip(*tokens, strict=True):
+        same = len(set(row)) == 1
+        text = row[0] if same else _expression(names, dict(zip(places, row, strict=True)))
+        if text is None:
+            return None
+        out.append(text)
+    return "".join(out)
+
+
+def _expression(names, values):
+    if all(_INTEGER.fullmatch(v) for v in values.values()):
+        return _sum(names, {place: int(v) for place, v in values.items()})
+    if all(_REAL.fullmatch(v) for v in values.values()):
+        return _quotient(names, {place: float(v) for place, v in values.items()})
+    return None
+
+
+def _sum(names, values):
+    """`<2*N+1>`: the one polynomial, linear in each size, that has these values."""
+    for axis in range(len(names)):
+        reduced = {}
+        for place in values:
+            if place[axis] != POINTS[0]:
+                continue
+            low = values[place]
+            slope = Fraction(values[(*place[:axis], POINTS[1], *place[axis + 1:])] - low, POINTS[1] - POINTS[0])
+            reduced[(*place[:axis], "", *place[axis + 1:])] = low - slope * POINTS[0]
+            reduced[(*place[:axis], names[axis], *place[axis + 1:])] = slope
+        values = reduced
+    if any(factor.denominator != 1 for factor in values.values()):
+        return None
+    terms = []
+    for place, factor in sorted(values.items(), key=lambda item: (-len("".join(item[0])), item[0])):
+        product = "*".join(name for name in place if name)
+        if factor:
+            terms.append(f"{factor}*{product}" if product and factor != 1 else product or str(factor))
+    return "<" + "+".join(terms).replace("+-", "-") + ">"
+
+
+def _quotient(names, values):
+    """`<0.5/N>`: a number over one of the sizes."""
+    for axis, name in enumerate(names):
+        place, value = next(iter(values.items()))
+        over = value * place[axis]
+        for candidate in (float(round(over)), over):
+            if all(candidate / p[axis] == v for p, v in values.items()):
+                return f"<{candidate!r}/{name}>"
+    return None
+
+
+def _resized(tensor, sizes):
+    """The tensor with other sizes: its values repeat, so that indices and labels stay valid."""
+    for dim, size in sizes.items():
+        if tensor.shape[dim] != size:
+            tensor = tensor.index_select(dim, _C.arange(size) % tensor.shape[dim])
+    return tensor
+
+
+class Example:
+    """Arguments of a program, small, with the dimensions that may vary.
+
+    Args:
+        args, kwargs: of the call.
+        dynamic_shapes (sequence, optional): for each tensor a dict of dimensions and names, or None.
+
+    Raises:
+        ValueError: `dynamic_shapes` does not fit the tensors.
+    """
+
+    def __init__(self, args, kwargs, dynamic_shapes=None):
+        tensors, self._form = flatten([list(args), dict(kwargs)], "trace: the arguments")
+        if dynamic_shapes is None:
+            leading = tensors[0].shape[:1] if tensors else ()
+            dynamic_shapes = [{0: "N"} if t.shape[:1] == leading and leading else None for t in tensors]
+        self._dims = self._checked(tensors, dynamic_shapes)
+        self.names = sorted({name for dims in self._dims for name in dims.values()})
+        self._sizes = {name: t.shape[dim] for t, dims in zip(tensors, self._dims, strict=True)
+                       for dim, name in dims.items()}
+        if min(self._sizes.values(), default=1) == 0:
+            self.names = []                          # nothing to repeat
+            return
+        self._tensors = [_resized(t.detach(), {dim: min(t.shape[dim], CHECK) for dim in dims}).clone()
+                         .requires_grad_(t.requires_grad) for t, dims in zip(tensors, self._dims, strict=True)]
+
+    @staticmethod
+    def _checked(tensors, dynamic_shapes):
+        if len(dynamic_shapes) != len(tensors):
+            raise ValueError(f"trace: dynamic_shapes has {len(dynamic_shapes)} entries for {len(tensors)} tensors")
+        out = []
+        for i, (tensor, dims) in enumerate(zip(tensors, dynamic_shapes, strict=True)):
+            dims = dict(dims or {})
+            for dim, name in dims.items():
+                if not -tensor.ndim <= dim < tensor.ndim or not str(name).isidentifier() or len(str(name)) > 32:
+                    raise ValueError(f"trace: dynamic_shapes[{i}] names dimension {dim} {name!r}; expected names for "
+                                     f"dimensions of a tensor of shape {tuple(tensor.shape)}")
+            out.append({dim % tensor.ndim: str(name) for dim, name in dims.items()})
+        return out
+
+    def _at(self, sizes):
+        tensors = []
+        for t, dims in zip(self._tensors, self._dims, strict=True):
+            there = _resized(t.detach(), {dim: sizes[name] for dim, name in dims.items()})
+            tensors.append(there.requires_grad_(t.requires_grad))
+        args, kwargs = rebuild(self._form, iter(tensors))
+        return tuple(args), kwargs
+
+    def families(self, first, capture_at):
+        """Graphs that together do for all sizes; none where the program wants the sizes that it was traced with.
+
+        Where it does something else for sizes of 1, there is a graph for each choice of them.
+
+        Args:
+            first (Captured): what the program did for the example.
+            capture_at (callable): captures it with other arguments.
+
+        Returns:
+            (list of Family, list of Captured): the latter for all sizes 1.
+        """
+        if not 0 < len(self.names) <= 3:
+            return [], []
+
+        def captured(sizes):
+            found = capture_at(*self._at(sizes))
+            if (found.takes, found.gives) != (first.takes, first.gives):
+                raise _Different
+            if not _same_constants(found.graph, first.graph):
+                raise _Different
+            return found
+        dtypes = [dtype for _, dtype, _ in first.graph.inputs]
+
+        def family(text, least):
+            return Family(text, first.takes, first.gives, dict(first.graph.constants), dtypes, least)
+        try:
+            text = self._text(self.names, {}, captured)
+            if 1 not in self._sizes.values() and graph.instantiate(text, self._sizes) != first.text:
+                return [], []
+        except _REFUSALS:
+            return [], []
+        try:
+            ones = captured(dict.fromkeys(self.names, 1))
+        except _REFUSALS:
+            return [family(text, 2)], []
+        if graph.instantiate(text, dict.fromkeys(self.names, 1)) == ones.text:
+            return [family(text, 1)], []
+        found = [family(text, 2)]
+        for count in range(1, len(self.names)):
+            for pinned in itertools.combinations(self.names, count):
+                rest = [name for name in self.names if name not in pinned]
+                try:
+                    found.append(family(self._text(rest, dict.fromkeys(pinned, 1), captured), 2))
+                except _REFUSALS:
+                    continue
+        return found, [ones]
+
+    @staticmethod
+    def _text(names, pinned, captured):
+        """The text for all sizes from 2 on of these names, with others pinned."""
+        places = itertools.product(POINTS, repeat=len(names))
+        text = generalize(names, {place: captured(dict(zip(names, place, strict=True)) | pinned).text
+                                  for place in places})
+        check = dict.fromkeys(names, CHECK)
+        if text is None or graph.instantiate(text, check) != captured(check | pinned).text:
+            raise _Different
+        return text
+
+
+class _Different(Exception):
+    """At another size the program takes, gives, reads or does something else."""
+
+
+#: What a program raises that wants the sizes that it was traced with.
+_REFUSALS = (RuntimeError, ValueError, TypeError, IndexError, _Different)
+
+
+def _same_constants(a, b):
+    ours, theirs = a.constants, b.constants
+    return ours.keys() == theirs.keys() and all(
+        t is theirs[key] or (t.dtype == theirs[key].dtype and t.equal(theirs[key])) for key, t in ours.items())
+
+
+class Family:
+    """A graph for every size of some dimensions.
+
+    Attributes:
+        text (str): with expressions of sizes.
+        takes, gives: descriptions, as of a captured call.
+        constants (dict): tensors by key.
+        dtypes (list): of the inputs.
+        least (int): the smallest size that it does for; 2 where the program treats 1 differently.
+    """
+
+    def __init__(self, text, takes, gives, constants, dtypes, least=1):
+        self.text = text
+        self.takes = takes
+        self.gives = gives
+        self.constants = constants
+        self.dtypes = dtypes
+        self.least = least
+        self._form = repr(takes)
+
+    def sizes_for(self, tensors, form):
+        """What the varying sizes are for these inputs; None where they do not fit."""
+        return self._fitting([(t.dtype, t.shape) for t in tensors], form)
+
+    def covers(self, found):
+        """Whether a captured call is one of the family."""
+        return self._fitting([(dtype, shape) for _, dtype, shape in found.graph.inputs], found.takes) is not None
+
+    def _fitting(self, types, form):
+        if repr(form) != self._form or [dtype for dtype, _ in types] != self.dtypes:
+            return None
+        sizes = graph.solve(self.text, [list(shape) for _, shape in types])
+        return None if sizes is None or any(size < self.least for size in sizes.values()) else sizes
+
+    def program(self, sizes):
+        """The native program for these sizes."""
+        return graph.Program(graph.parse(graph.instantiate(self.text, sizes)), self.constants)
+
+    def describe(self):
+        """What it takes, as the graph's first line says it."""
+        head = self.text.partition("\n")[0]
+        return head[head.index("(") + 1 : head.rindex(")")] + (" with sizes from 2 on" if self.least == 2 else "")
