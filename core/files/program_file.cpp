@@ -28,6 +28,8 @@ bool dtype_of(std::string_view name, DType* out) {
     return found != std::end(names);
 }
 
+std::string start_of(const Json& json) { return write_json(json).substr(0, 100); }
+
 // Whether elements at these strides have places of their own, with few gaps between them.
 bool is_storable(const Dims& sizes, const Dims& strides, int64_t numel) {
     if (strides.size() != sizes.size()) return false;
@@ -61,7 +63,8 @@ public:
             name.remove_prefix(folder.size());
             if (name == "graph.json") graph = data;
             else if (name == "weights.safetensors") weights = data;
-            else if (name.starts_with(extra_folder)) out_.extra.emplace_back(name.substr(extra_folder.size()), data);
+            else if (name.starts_with(extra_folder))
+                out_.extra.emplace_back(name.substr(extra_folder.size()), kept(data));
         }
         content_ = parse_json(text(graph), json_where_);
         read_head();
@@ -73,11 +76,17 @@ public:
     }
 
 private:
+    // Bytes that stay when the file's are gone.
+    static Bytes kept(const Bytes& bytes) {
+        if (bytes.owner) return bytes;
+        auto copy = std::make_shared<std::vector<uint8_t>>(bytes.data.begin(), bytes.data.end());
+        return {*copy, copy};
+    }
+
     const Json& field(const Json& of, std::string_view key, Json::Kind kind, const char* what) const {
         const Json* found = of.find(key);
         expect(found != nullptr, json_where_, "there is no field '", key, "'");
-        expect(found->kind == kind, json_where_, "field '", key, "' is ", write_json(*found).substr(0, 60),
-               "; expected ", what);
+        expect(found->kind == kind, json_where_, "field '", key, "' is ", start_of(*found), "; expected ", what);
         return *found;
     }
     const Json& list(const Json& of, std::string_view key) const { return field(of, key, Json::list, "a list"); }
@@ -91,7 +100,7 @@ private:
     std::vector<std::string> strings(std::string_view key) const {
         std::vector<std::string> out;
         for (const Json& item : list(content_, key).items) {
-            expect(item.kind == Json::text, json_where_, "field '", key, "' holds ", write_json(item).substr(0, 60),
+            expect(item.kind == Json::text, json_where_, "field '", key, "' holds ", start_of(item),
                    "; expected names of tensors");
             out.push_back(item.string);
         }
@@ -163,7 +172,7 @@ private:
         for (int64_t s : sizes) fits = fits && !__builtin_mul_overflow(bytes, empty ? 1 : s, &bytes);
         if (empty) bytes = 0;
         fits = fits && begin >= 0 && begin <= end && uint64_t(end) <= body.data.size() && end - begin == bytes;
-        expect(fits, weights_where_, "tensor '", name, "' of shape ", write_json(*shape), " does not fit bytes ",
+        expect(fits, weights_where_, "tensor '", name, "' of shape ", start_of(*shape), " does not fit bytes ",
                begin, " to ", end);
         places.emplace_back(begin, end);
         Bytes part = body.part(size_t(begin), size_t(bytes));
@@ -192,7 +201,7 @@ private:
                 if (whole) strides.push_back(s.whole);
             }
             expect(whole && is_storable(t.sizes(), strides, t.numel()), json_where_, "tensor '", strided.keys[i],
-                   "' of shape ", t.sizes(), " has strides ", write_json(strided.items[i]).substr(0, 200),
+                   "' of shape ", t.sizes(), " has strides ", start_of(strided.items[i]),
                    "; expected elements with places of their own");
             Tensor arranged = empty_strided_tensor(t.sizes(), strides, t.dtype());
             copy_values(*arranged.impl(), *t.impl());
@@ -259,7 +268,7 @@ private:
 };
 
 [[noreturn]] void no_structure(const Json& form) {
-    fail(ErrorKind::value, write_json(form).substr(0, 100), " describes no structure");
+    throw Error(ErrorKind::value, start_of(form) + " describes no structure");
 }
 
 // The parts of a structure, each with its name.

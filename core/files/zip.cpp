@@ -48,6 +48,7 @@ public:
     void put_zeros(size_t n) { out_.append(n, '\0'); }
     size_t size() const { return out_.size(); }
     bool is(View bytes) const { return text(bytes) == out_; }
+    const std::string& bytes() const { return out_; }
 
 private:
     std::string out_;
@@ -271,6 +272,23 @@ Bytes Zip::read(const Member& m) {
         out = {*inflated, inflated};
     }
     if (crc32(out.data) != m.crc) complain(m.name + ": checksum mismatch");
+    return out;
+}
+
+std::string zip_of(const std::vector<std::pair<std::string, std::string>>& members) {
+    std::string out;
+    std::vector<Member> written;
+    for (const auto& [name, data] : members) {
+        Member m;
+        m.name = name;
+        m.offset = out.size();
+        m.size = m.stored = data.size();
+        m.crc = crc32({reinterpret_cast<const uint8_t*>(data.data()), data.size()});
+        out += own_header(m).bytes();
+        out += data;
+        written.push_back(std::move(m));
+    }
+    out += own_directory(written, out.size()).bytes();
     return out;
 }
 

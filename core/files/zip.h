@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "files/bytes.h"
@@ -46,5 +47,8 @@ private:
     uint64_t inflated_ = 0;
     bool ours_ = false;
 };
+
+// The bytes of an archive of stored members, as Rushlight writes them.
+std::string zip_of(const std::vector<std::pair<std::string, std::string>>& members);
 
 }  // namespace rushlight::files

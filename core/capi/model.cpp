@@ -1,0 +1,350 @@
+// Models: files that were read, their signatures, and runs.
+#include <memory>
+
+#include "capi/handles.h"
+#include "files/program_file.h"
+#include "registry/call.h"
+#include "registry/mode.h"
+#include "runtime/program.h"
+
+using namespace rushlight;
+using namespace rushlight::capi;
+using rushlight::graph::ValueInfo;
+
+namespace {
+
+struct Spec {
+    std::string name, type;
+    Dims sizes;
+    rl_spec shown{};
+
+    void show(rl_kind kind, rl_dtype dtype, bool sized) {
+        shown = {name.c_str(), type.c_str(), kind, dtype, sized ? sizes.size() : -1, sized ? sizes.data() : nullptr};
+    }
+};
+
+struct Entry {                                 // a signature that can be run
+    std::string name, text;
+    std::vector<std::unique_ptr<Spec>> inputs, outputs;
+    std::unique_ptr<runtime::Program> program;
+};
+
+rl_kind kind_of(const graph::Type& type) {
+    using graph::TypeKind;
+    switch (type.kind) {
+        case TypeKind::tensor: return RL_TENSOR;
+        case TypeKind::integer: return RL_INT;
+        case TypeKind::real: return RL_FLOAT;
+        case TypeKind::boolean: return RL_BOOL;
+        case TypeKind::string: return RL_STRING;
+        case TypeKind::none: return RL_NONE;
+        case TypeKind::list: return RL_LIST;
+        case TypeKind::tuple: return RL_TUPLE;
+        case TypeKind::dict: return RL_DICT;
+        default: return RL_ANY;
+    }
+}
+
+std::unique_ptr<Spec> tensor_spec(const std::string& name, DType dtype, const Dims& sizes) {
+    auto out = std::make_unique<Spec>();
+    out->name = name;
+    out->sizes = sizes;
+    out->type = std::string(name_of(dtype)) + "[";
+    for (int i = 0; i < sizes.size(); ++i)
+        out->type += (i ? ", " : "") + (sizes[i] < 0 ? "?" : std::to_string(sizes[i]));
+    out->type += "]";
+    out->show(RL_TENSOR, rl_dtype(dtype), true);
+    return out;
+}
+
+std::unique_ptr<Spec> spec_of(const std::string& name, const ValueInfo& v) {
+    if (v.is_tensor() && v.sized) return tensor_spec(name, v.dtype, v.sizes);
+    auto out = std::make_unique<Spec>();
+    out->name = name;
+    out->type = graph::to_text(v.type);
+    out->show(kind_of(v.type), RL_UNKNOWN_DTYPE, false);
+    return out;
+}
+
+// Inputs have the names that the program's arguments have; positions have those of the graph.
+std::vector<std::string> input_names(const files::Signature& s) {
+    std::vector<std::string> paths = files::names_of(s.takes, ""), out;
+    for (size_t i = 0; i < paths.size(); ++i) {
+        bool named = paths[i].starts_with("1.");
+        out.push_back(named ? paths[i].substr(2) : s.graph[s.graph.inputs[i]].name);
+    }
+    return out;
+}
+
+Entry entry_of(files::Signature&& s) {
+    Entry out;
+    out.name = s.name;
+    std::vector<std::string> inputs = input_names(s), outputs = files::names_of(s.gives, "output");
+    for (size_t i = 0; i < inputs.size(); ++i) out.inputs.push_back(spec_of(inputs[i], s.graph[s.graph.inputs[i]]));
+    for (size_t i = 0; i < outputs.size(); ++i) out.outputs.push_back(spec_of(outputs[i], s.graph[s.graph.outputs[i]]));
+    out.text = graph::print(s.graph);
+    out.program = std::make_unique<runtime::Program>(std::move(s.graph));
+    return out;
+}
+
+}  // namespace
+
+struct rl_model {
+    uint32_t mark = model_mark;
+    std::string name, metadata;
+    std::vector<Entry> entries;
+    std::vector<std::unique_ptr<Spec>> tensors;
+    std::vector<std::pair<std::string, files::Bytes>> extra;
+
+    ~rl_model() { mark = 0; }
+};
+
+namespace {
+
+const rl_model& held(const rl_model* model, const char* who) {
+    expect(model != nullptr, who, ": model is NULL; expected a model");
+    expect(model->mark == model_mark, who, ": the handle is no model, or was given back");
+    return *model;
+}
+
+const Entry& entry_at(const rl_model* model, size_t signature, const char* who) {
+    const rl_model& m = held(model, who);
+    expect(signature < m.entries.size(), who, ": signature=", signature, "; expected less than ", m.entries.size());
+    return m.entries[signature];
+}
+
+template <class List>
+auto& at(const List& list, size_t index, const char* who) {
+    expect(index < list.size(), who, ": index=", index, "; expected less than ", list.size());
+    return list[index];
+}
+
+const rl_spec* spec_at(const std::vector<std::unique_ptr<Spec>>& list, size_t index, const char* who) {
+    return &at(list, index, who)->shown;
+}
+
+rl_model* model_of(files::ProgramFile file) {
+    auto out = std::make_unique<rl_model>();
+    out->name = file.name;
+    out->metadata = files::write_json(file.metadata);
+    for (const auto& [name, t] : file.tensors) out->tensors.push_back(tensor_spec(name, t.dtype(), t.sizes()));
+    for (files::Signature& s : file.signatures) out->entries.push_back(entry_of(std::move(s)));
+    out->extra = std::move(file.extra);
+    return out.release();
+}
+
+[[noreturn]] void wrong_input(std::initializer_list<files::Part> parts) { throw WrongInput(files::sentence(parts)); }
+
+std::string listed(const std::vector<std::unique_ptr<Spec>>& specs) {
+    std::string out;
+    for (const auto& s : specs) out += (out.empty() ? "" : ", ") + s->name + ": " + s->type;
+    return out.empty() ? "nothing" : out;
+}
+
+std::string shown(const rl_value& v) {
+    if (v.kind != RL_TENSOR) return kind_name(v.kind);
+    return tensor_spec("", v.tensor.dtype(), v.tensor.sizes())->type;
+}
+
+bool fits(const rl_value& v, const rl_spec& spec) {
+    if (spec.kind == RL_ANY) return true;
+    if (v.kind != spec.kind) return false;
+    if (v.kind != RL_TENSOR) return true;
+    if (spec.dtype != RL_UNKNOWN_DTYPE && rl_dtype(v.tensor.dtype()) != spec.dtype) return false;
+    if (spec.rank < 0) return true;
+    if (v.tensor.rank() != spec.rank) return false;
+    for (int i = 0; i < spec.rank; ++i)
+        if (spec.sizes[i] >= 0 && v.tensor.size(i) != spec.sizes[i]) return false;
+    return true;
+}
+
+using Inputs = std::vector<const rl_value*>;
+
+bool all_fit(const Entry& e, const Inputs& inputs) {
+    if (e.inputs.size() != inputs.size()) return false;
+    for (size_t i = 0; i < inputs.size(); ++i)
+        if (!fits(*inputs[i], e.inputs[i]->shown)) return false;
+    return true;
+}
+
+// The inputs in the entry's order; empty where the names differ.
+Inputs ordered(const Entry& e, const char* const* names, const Inputs& given) {
+    Inputs out;
+    for (const auto& spec : e.inputs)
+        for (size_t i = 0; i < given.size(); ++i)
+            if (spec->name == names[i]) {
+                out.push_back(given[i]);
+                break;
+            }
+    return out.size() == given.size() ? out : Inputs();
+}
+
+std::string given_text(const char* const* names, const Inputs& given) {
+    std::string out;
+    for (size_t i = 0; i < given.size(); ++i)
+        out += (i ? ", " : "") + (names ? names[i] + std::string(": ") : std::string()) + shown(*given[i]);
+    return out.empty() ? "nothing" : out;
+}
+
+// The signature of that name that the inputs fit, and the inputs in its order.
+std::pair<const Entry*, Inputs> choose(const rl_model& m, const char* name, const char* const* names, Inputs given) {
+    std::string wanted = name ? name : m.entries[0].name, known, expected;
+    for (const Entry& e : m.entries) {
+        known += (known.empty() ? "" : ", ") + e.name;
+        if (e.name != wanted) continue;
+        Inputs inputs = names ? ordered(e, names, given) : given;
+        if (inputs.size() == given.size() && all_fit(e, inputs)) return {&e, std::move(inputs)};
+        expected += (expected.empty() ? "" : "; or ") + listed(e.inputs);
+    }
+    if (expected.empty()) wrong_input({"rl_run: there is no signature '", wanted, "'; expected one of ", known});
+    wrong_input({"rl_run: signature '", wanted, "' got ", given_text(names, given), "; expected ", expected});
+}
+
+// A result keeps nothing of the caller's memory alive, nor the caller's memory the result.
+Tensor own_result(Tensor t, const std::vector<Tensor>& inputs) {
+    for (const Tensor& in : inputs)
+        if (t->storage == in->storage) {
+            Tensor copy = empty_tensor(t.sizes(), t.dtype());
+            copy_values(*copy.impl(), *t.impl());
+            return copy;
+        }
+    return t;
+}
+
+void run(rl_model* model, const char* signature, const char* const* names, const rl_value* const* inputs,
+         size_t input_count, rl_value** outputs, size_t output_count) {
+    const rl_model& m = held(model, "rl_run");
+    expect(inputs || !input_count, "rl_run: inputs is NULL; expected ", input_count, " of them");
+    Inputs given;
+    for (size_t i = 0; i < input_count; ++i) given.push_back(&checked(inputs[i], "rl_run"));
+    auto [entry, ordered_inputs] = choose(m, signature, names, std::move(given));
+    expect(output_count >= entry->outputs.size() && (outputs || !output_count), "rl_run: there is room for ",
+           output_count, " outputs; expected ", entry->outputs.size());
+    std::vector<Tensor> tensors;
+    for (const rl_value* v : ordered_inputs) tensors.push_back(v->tensor);
+    GradMode off(false);
+    std::vector<Tensor> results = entry->program->run(tensors);
+    std::vector<std::unique_ptr<rl_value>> made;
+    for (Tensor& t : results) made.push_back(std::make_unique<rl_value>(value_of(own_result(std::move(t), tensors))));
+    for (size_t i = 0; i < made.size(); ++i) outputs[i] = made[i].release();
+}
+
+template <class F>
+rl_status load(rl_model** model, F&& read) {
+    return guarded([&] {
+        expect(model != nullptr, "rl_model_load: the place for the model is NULL; expected where to put it");
+        *model = model_of(read());
+    });
+}
+
+}  // namespace
+
+rl_status rl_model_load(const char* path, uint32_t flags, rl_model** model) {
+    return load(model, [&] {
+        expect(path != nullptr, "rl_model_load: path is NULL; expected a file's name");
+        expect((flags & ~RL_LOAD_COPY) == 0, "rl_model_load: flags=", flags, "; expected 0 or RL_LOAD_COPY");
+        return files::read_program(files::map_file(path), std::string("load: '") + path + "'", flags & RL_LOAD_COPY);
+    });
+}
+
+rl_status rl_model_load_memory(const void* data, size_t bytes, uint32_t flags, rl_model** model) {
+    return load(model, [&] {
+        expect(data != nullptr, "rl_model_load_memory: data is NULL; expected a file's bytes");
+        expect((flags & ~RL_LOAD_BORROW) == 0, "rl_model_load_memory: flags=", flags, "; expected 0 or RL_LOAD_BORROW");
+        files::Bytes given{{static_cast<const uint8_t*>(data), bytes}, nullptr};
+        if (flags & RL_LOAD_BORROW) given.owner = std::make_shared<int>(0);
+        return files::read_program(given, "load", !(flags & RL_LOAD_BORROW));
+    });
+}
+
+void rl_model_free(rl_model* model) {
+    guarded([&] {
+        if (model) held(model, "rl_model_free");
+        delete model;
+    });
+}
+
+size_t rl_signature_count(const rl_model* model) {
+    return found(size_t(0), [&] { return held(model, "rl_signature_count").entries.size(); });
+}
+const char* rl_signature_name(const rl_model* model, size_t signature) {
+    return found<const char*>(nullptr, [&] { return entry_at(model, signature, "rl_signature_name").name.c_str(); });
+}
+size_t rl_input_count(const rl_model* model, size_t signature) {
+    return found(size_t(0), [&] { return entry_at(model, signature, "rl_input_count").inputs.size(); });
+}
+size_t rl_output_count(const rl_model* model, size_t signature) {
+    return found(size_t(0), [&] { return entry_at(model, signature, "rl_output_count").outputs.size(); });
+}
+const rl_spec* rl_input(const rl_model* model, size_t signature, size_t index) {
+    return found<const rl_spec*>(
+        nullptr, [&] { return spec_at(entry_at(model, signature, "rl_input").inputs, index, "rl_input"); });
+}
+const rl_spec* rl_output(const rl_model* model, size_t signature, size_t index) {
+    return found<const rl_spec*>(
+        nullptr, [&] { return spec_at(entry_at(model, signature, "rl_output").outputs, index, "rl_output"); });
+}
+const char* rl_graph_text(const rl_model* model, size_t signature) {
+    return found<const char*>(nullptr, [&] { return entry_at(model, signature, "rl_graph_text").text.c_str(); });
+}
+
+rl_status rl_find_signature(const rl_model* model, const char* name, size_t* signature) {
+    return guarded([&] {
+        const rl_model& m = held(model, "rl_find_signature");
+        expect(signature != nullptr, "rl_find_signature: the place for the number is NULL");
+        size_t i = 0;
+        while (name && i < m.entries.size() && m.entries[i].name != name) ++i;
+        expect(i < m.entries.size(), "rl_find_signature: there is no signature '", name ? name : "", "'");
+        *signature = i;
+    });
+}
+
+const char* rl_model_name(const rl_model* model) {
+    return found<const char*>(nullptr, [&] { return held(model, "rl_model_name").name.c_str(); });
+}
+const char* rl_metadata(const rl_model* model) {
+    return found<const char*>(nullptr, [&] { return held(model, "rl_metadata").metadata.c_str(); });
+}
+size_t rl_tensor_count(const rl_model* model) {
+    return found(size_t(0), [&] { return held(model, "rl_tensor_count").tensors.size(); });
+}
+const rl_spec* rl_stored_tensor(const rl_model* model, size_t index) {
+    return found<const rl_spec*>(
+        nullptr, [&] { return spec_at(held(model, "rl_stored_tensor").tensors, index, "rl_stored_tensor"); });
+}
+size_t rl_extra_count(const rl_model* model) {
+    return found(size_t(0), [&] { return held(model, "rl_extra_count").extra.size(); });
+}
+const char* rl_extra_name(const rl_model* model, size_t index) {
+    return found<const char*>(nullptr, [&] {
+        return at(held(model, "rl_extra_name").extra, index, "rl_extra_name").first.c_str();
+    });
+}
+
+rl_status rl_extra_file(const rl_model* model, const char* name, const void** data, size_t* bytes) {
+    return guarded([&] {
+        const rl_model& m = held(model, "rl_extra_file");
+        expect(name && data && bytes, "rl_extra_file: name, data or bytes is NULL");
+        for (const auto& [known, contents] : m.extra)
+            if (known == name) {
+                *data = contents.data.data();
+                *bytes = contents.data.size();
+                return;
+            }
+        expect(false, "rl_extra_file: there is no file '", name, "'");
+    });
+}
+
+rl_status rl_run(rl_model* model, const char* signature, const rl_value* const* inputs, size_t input_count,
+                 rl_value** outputs, size_t output_count) {
+    return guarded([&] { run(model, signature, nullptr, inputs, input_count, outputs, output_count); });
+}
+
+rl_status rl_run_named(rl_model* model, const char* signature, const char* const* names,
+                       const rl_value* const* inputs, size_t input_count, rl_value** outputs, size_t output_count) {
+    return guarded([&] {
+        expect(names || !input_count, "rl_run_named: names is NULL; expected ", input_count, " of them");
+        for (size_t i = 0; i < input_count; ++i) expect(names[i], "rl_run_named: name ", i, " is NULL");
+        run(model, signature, names, inputs, input_count, outputs, output_count);
+    });
+}
