@@ -13,10 +13,11 @@ namespace rushlight {
 
 namespace {
 
-constexpr int64_t area_bytes = 32 << 10;         // of all buffers of a thread: two thirds of a first-level cache
-constexpr int64_t most_elements = 2048, fewest_elements = 64;
-constexpr int64_t long_row = 512;                // rows from here on are cut, shorter ones are taken together
-constexpr int64_t work = 65536;                  // elements times steps that are worth another thread
+constexpr int64_t area_bytes = 24 << 10;         // what a tile takes in all: half a first-level cache
+constexpr int64_t most_elements = 1024, fewest_elements = 64;
+// Rows from here on are taken one by one, shorter ones together; where a row need not be packed then, from 128 on.
+constexpr int64_t long_row = 512, long_row_with_gaps = 128;
+constexpr int64_t work = 32768;                  // elements times steps that are worth another thread
 
 enum class Act : uint8_t { load, cast, call };
 
@@ -142,7 +143,8 @@ bool TileProgram::finish() {
     int64_t widest = 1;
     for (const Register& r : p_->registers) widest = std::max<int64_t>(widest, size_of(r.dtype));
     if (p_->registers.size() > max_registers || p_->buffers * widest * fewest_elements > area_bytes) return false;
-    int64_t elements = area_bytes / (std::max(1, p_->buffers) * widest) / 64 * 64;
+    int64_t places = p_->buffers + int64_t(p_->constants.size() + p_->memories.size());
+    int64_t elements = area_bytes / (places * widest) / 64 * 64;
     p_->choose_shape(std::clamp(elements, fewest_elements, most_elements));
     p_->buffer_bytes = (p_->shape.rows * p_->shape.columns * widest + 63) / 64 * 64;
     p_->fill_constants();
@@ -168,7 +170,10 @@ void TileProgram::Parts::walk() {
     for (int k = 0; k < g.operands && g.ndim > 1; ++k)
         transposes = transposes || (g.strides[k][1] == 1 && g.strides[k][0] > 1);
     transposes = transposes && g.sizes[0] >= 8 && g.sizes[1] >= 8;
-    cut = !transposes && (g.ndim == 1 || g.sizes[0] >= long_row);
+    bool gaps = false;
+    for (int k = 0; k < g.operands && g.ndim > 1; ++k)
+        gaps = gaps || (g.strides[k][0] == 1 && g.strides[k][1] != 0 && g.strides[k][1] != g.sizes[0]);
+    cut = !transposes && (g.ndim == 1 || g.sizes[0] >= (gaps ? long_row_with_gaps : long_row));
     for (Memory& m : memories) {
         const int64_t* own = g.strides[m.walked];
         bool in_rows = own[0] == 1 || g.sizes[0] == 1;
