@@ -1,5 +1,4 @@
 // Custom functions written in Python: a node that owns the context and calls the class's backward.
-#include <cstring>
 #include <optional>
 
 #include "autograd/anomaly.h"
@@ -75,6 +74,8 @@ public:
         return tensor_tuple(tensors);
     }
 
+    bool keeps() const override { return !freed_ && !saved_.empty(); }
+
 private:
     void take_results(PyObject* given, std::span<Tensor> out);
     Tensor match(PyObject* given, size_t argument, const Meta& meta) const;
@@ -94,8 +95,7 @@ void FunctionNode::apply(std::span<Tensor> grads, std::span<Tensor> out, const P
     std::vector<Tensor> given(grads.begin(), grads.end());
     for (size_t i = 0; materialize_ && i < given.size(); ++i) {
         if (given[i].defined() || !results_[i].tensor) continue;
-        given[i] = empty_tensor(results_[i].sizes, results_[i].dtype);
-        std::memset(given[i].data(), 0, size_t(given[i].numel() * size_of(results_[i].dtype)));
+        given[i] = primitive::zeros(results_[i].sizes, results_[i].dtype);
     }
     nb::object shown = checked(tensor_tuple(given));
     given.clear();

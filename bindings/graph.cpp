@@ -5,12 +5,14 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include "autograd/engine.h"
 #include "bindings/convert.h"
 #include "files/program_file.h"
 #include "graph/capture.h"
 #include "graph/passes.h"
 #include "graph/symbolic.h"
 #include "runtime/program.h"
+#include "runtime/step.h"
 
 namespace nb = nanobind;
 
@@ -21,6 +23,7 @@ namespace {
 using graph::Capture;
 using graph::Graph;
 using runtime::Program;
+using runtime::Step;
 
 std::string& own_folder() {                      // frames of our own modules do not count as the program
     static auto* folder = new std::string;
@@ -136,6 +139,28 @@ nb::dict read_file(const nb::object& source, const std::string& where, bool copy
     return out;
 }
 
+std::vector<Tensor> tensors_of(const nb::args& args, const std::string& what) {
+    std::vector<Tensor> out;
+    for (nb::handle a : args) {
+        require(is_tensor(a.ptr()), ErrorKind::type, what, ": an input is ", Py_TYPE(a.ptr())->tp_name,
+                "; expected Tensor");
+        out.push_back(tensor_of(a.ptr()));
+    }
+    return out;
+}
+
+nb::object tuple_of(const std::vector<Tensor>& tensors) {
+    nb::object out = nb::steal(PyTuple_New(Py_ssize_t(tensors.size())));
+    for (size_t i = 0; i < tensors.size(); ++i) PyTuple_SET_ITEM(out.ptr(), Py_ssize_t(i), wrap(tensors[i]));
+    return out;
+}
+
+nb::list held_by(Capture& capture, const std::vector<Tensor>& outputs) {
+    nb::list out;
+    for (auto& [t, source] : capture.held(outputs)) out.append(nb::make_tuple(nb::steal(wrap_size(t.sizes())), source));
+    return out;
+}
+
 }  // namespace
 
 void note_escape(const TensorImpl& t, const char* how) {
@@ -180,6 +205,8 @@ void add_graph(nb::module_& m) {
         })
         .def("finish", &Capture::finish)
         .def("close", &Capture::close)
+        .def("held", &held_by)
+        .def_prop_ro("walks", &Capture::walks)
         .def_prop_ro("escapes", [](const Capture& self) {
             nb::list out;
             for (const graph::Escape& e : self.escapes()) out.append(nb::make_tuple(e.how, e.source));
@@ -197,18 +224,18 @@ void add_graph(nb::module_& m) {
             return nb::make_tuple(direct, funnel);
         })
         .def("run", [](Program& self, nb::args args) {
-            std::vector<Tensor> inputs;
-            for (nb::handle a : args) {
-                require(is_tensor(a.ptr()), ErrorKind::type, self.graph().name, ": an input is ",
-                        Py_TYPE(a.ptr())->tp_name, "; expected Tensor");
-                inputs.push_back(tensor_of(a.ptr()));
-            }
-            std::vector<Tensor> outputs = self.run(inputs);
-            nb::object out = nb::steal(PyTuple_New(Py_ssize_t(outputs.size())));
-            for (size_t i = 0; i < outputs.size(); ++i)
-                PyTuple_SET_ITEM(out.ptr(), Py_ssize_t(i), wrap(outputs[i]));
-            return out;
+            return tuple_of(self.run(tensors_of(args, self.graph().name)));
         });
+    nb::class_<Step>(g, "Step")
+        .def("__init__", [](Step* self, Graph graph, const Capture& capture) {
+            new (self) Step(std::move(graph), capture);
+        })
+        .def_prop_ro("program", &Step::program, nb::rv_policy::reference_internal)
+        .def("fits", [](Step& self, nb::args args) { return self.fits(tensors_of(args, self.program().graph().name)); })
+        .def("run", [](Step& self, bool recorded, nb::args args) {
+            return tuple_of(self.run(tensors_of(args, self.program().graph().name), recorded));
+        });
+    g.def("can_walk", [](Tensor t) { return autograd::can_walk(*t.impl()); });
 }
 
 }  // namespace rushlight::python

@@ -109,6 +109,7 @@ void add_about(nb::module_& m);
 void add_autograd(nb::module_& m);
 void add_watching(nb::module_& m);
 void add_graph(nb::module_& m);
+void add_guards(nb::module_& m);
 }
 
 NB_MODULE(_C, m) {
@@ -133,6 +134,7 @@ NB_MODULE(_C, m) {
     add_autograd(m);
     add_watching(m);
     add_graph(m);
+    add_guards(m);
     m.attr("version") = RUSHLIGHT_VERSION;
     m.def("operators", [] {
         nb::list out;

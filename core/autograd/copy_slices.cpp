@@ -1,7 +1,5 @@
 #include "autograd/copy_slices.h"
 
-#include <cstring>
-
 #include "autograd/primitives.h"
 #include "autograd/variable.h"
 
@@ -23,7 +21,7 @@ CopySlices::CopySlices(TensorImpl& base, const TensorImpl& view, Ref<Node> inner
 
 void CopySlices::apply(std::span<Tensor> grads, std::span<Tensor> out, const Pass& pass) {
     if (!grads[0].defined()) return;
-    Tensor result = empty_strided_tensor(base_.sizes, base_.strides, base_.dtype);
+    Tensor result = primitive::empty_strided(base_.sizes, base_.strides, base_.dtype);
     primitive::copy_in_place(result, grads[0]);
     Tensor source = in_dtype_of(result, view_.dtype);
     int64_t start = view_.offset - base_.offset * (is_complex(base_.dtype) && !is_complex(view_.dtype)
@@ -34,10 +32,7 @@ void CopySlices::apply(std::span<Tensor> grads, std::span<Tensor> out, const Pas
     Tensor inside = primitive::clone(slice);
     inner_->apply({&inside, 1}, out, pass);
     Tensor first = std::move(out[0]);
-    if (!first.defined()) {
-        first = empty_tensor(view_.sizes, view_.dtype);
-        if (first.numel()) std::memset(first.data(), 0, size_t(first.numel() * size_of(view_.dtype)));
-    }
+    if (!first.defined()) first = primitive::zeros(view_.sizes, view_.dtype);
     if (edges_[0].node) {
         primitive::copy_in_place(slice, first);
         out[0] = std::move(result);

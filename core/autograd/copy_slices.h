@@ -12,6 +12,7 @@ public:
     // base's.
     CopySlices(TensorImpl& base, const TensorImpl& view, Ref<Node> inner);
     void apply(std::span<Tensor> grads, std::span<Tensor> out, const Pass& pass) override;
+    bool keeps() const override { return inner_->keeps(); }
     std::string name() const override { return "CopySlices"; }
     void cut_history_of(const TensorImpl& t) override { inner_->cut_history_of(t); }
 

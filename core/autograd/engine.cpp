@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "autograd/anomaly.h"
@@ -10,6 +11,7 @@
 #include "base/events.h"
 #include "base/interpreter.h"
 #include "registry/mode.h"
+#include "registry/watch.h"
 
 namespace rushlight::autograd {
 
@@ -235,6 +237,7 @@ bool Watch::will_run() {
 }
 
 std::vector<Tensor> walk(Walk&& w) {
+    if (watched(watch_capture)) capture_observer.walk();
     Run run(std::move(w));
     struct Walking {
         explicit Walking(Run* run) : before(std::exchange(current, {run, ++walks})) {}
@@ -242,6 +245,20 @@ std::vector<Tensor> walk(Walk&& w) {
         Current before;
     } walking(&run);
     return run.go();
+}
+
+bool can_walk(TensorImpl& root) {
+    std::vector<Node*> stack;
+    std::unordered_set<Node*> seen;
+    auto visit = [&](Node* n) { if (n && seen.insert(n).second) stack.push_back(n); };
+    visit(grad_fn(root));
+    while (!stack.empty()) {
+        Node* n = stack.back();
+        stack.pop_back();
+        if (n->keeps()) return true;
+        for (const Edge& e : n->edges()) visit(e.node.get());
+    }
+    return false;
 }
 
 Tensor first_gradient(const Tensor& root, const Tensor& given, size_t index) {
@@ -253,6 +270,7 @@ Tensor first_gradient(const Tensor& root, const Tensor& given, size_t index) {
         require(!is_complex(root.dtype()), ErrorKind::runtime, "backward: grad can be implicitly created "
                 "only for real scalar outputs; tensor ", index, " has dtype ", name_of(root.dtype()),
                 ": pass gradient=");
+        if (watched(watch_capture)) return primitive::ones(root.sizes(), root.dtype());
         Tensor one = empty_tensor(root.sizes(), root.dtype());
         copy_values(*one.impl(), *scalar_tensor(1.0, root.dtype()).impl());
         return one;

@@ -22,6 +22,9 @@ std::vector<Tensor> walk(Walk&& w);
 // The walk that this thread is on, by a number that no other walk has; 0 when it is on none.
 uint64_t current_walk();
 
+// Whether a walk from `root` would find all that it needs, and needs something.
+bool can_walk(TensorImpl& root);
+
 // The gradient with which `root` starts: `given`, checked, or one for a single element. `index` is for the
 // message.
 Tensor first_gradient(const Tensor& root, const Tensor& given, size_t index);

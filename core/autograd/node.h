@@ -125,6 +125,7 @@ public:
     // zero.
     virtual void apply(std::span<Tensor> grads, std::span<Tensor> out, const Pass& pass) = 0;
     virtual std::string name() const = 0;
+    virtual bool keeps() const { return false; }     // values that a walk needs and no walk has freed yet
     // those that see the gradients of the results, before they are used
     virtual void run_hooks(std::span<Tensor> grads);
 

@@ -39,6 +39,7 @@ public:
     ~OpNode() override;
     void apply(std::span<Tensor> grads, std::span<Tensor> out, const Pass& pass) override;
     std::string name() const override;
+    bool keeps() const override { return keeps_ && !freed_; }
     void cut_history_of(const TensorImpl& t) override;
 
 private:

@@ -31,6 +31,18 @@ inline Tensor copy_in_place(const Tensor& to, const Tensor& from) {
     static const Op& op = required("copy_");
     return invoke_in_place(op, to, from);
 }
+inline Tensor ones(const Dims& sizes, DType dtype) {
+    static const Op& op = required("ones");
+    return invoke(op, sizes, dtype);
+}
+inline Tensor zeros(const Dims& sizes, DType dtype) {
+    static const Op& op = required("zeros");
+    return invoke(op, sizes, dtype);
+}
+inline Tensor empty_strided(const Dims& sizes, const Dims& strides, DType dtype) {
+    static const Op& op = required("empty_strided");
+    return invoke(op, sizes, strides, dtype);
+}
 inline Tensor clone(const Tensor& t) {
     static const Op& op = required("clone");
     return invoke(op, t);

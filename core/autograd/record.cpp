@@ -6,6 +6,7 @@
 #include "autograd/variable.h"
 #include "base/events.h"
 #include "registry/mode.h"
+#include "registry/watch.h"
 
 namespace rushlight::autograd {
 
@@ -63,8 +64,16 @@ void record(Call& c) {
     }
 }
 
+Tensor kept_gradient(const TensorImpl& t) {
+    TensorTape* tape = tape_if_any(t);
+    return tape ? tape->grad : Tensor();
+}
+
+void put_gradient(TensorImpl& t, const Tensor& grad) { tape_of(t).grad = grad; }
+
 const bool registered = [] {
     tape_observer = {before_write, record};
+    gradients = {kept_gradient, put_gradient};
     return true;
 }();
 

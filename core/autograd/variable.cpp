@@ -7,6 +7,7 @@
 #include "autograd/primitives.h"
 #include "base/interpreter.h"
 #include "registry/mode.h"
+#include "registry/watch.h"
 
 namespace rushlight::autograd {
 
@@ -168,6 +169,7 @@ void set_requires_grad(TensorImpl& t, bool on) {
     }
     require(!on || is_differentiable(t.dtype), ErrorKind::runtime, "requires_grad_: input has dtype ",
             name_of(t.dtype), "; only floating and complex tensors can require gradients");
+    if (watched(watch_capture)) capture_observer.flagged(t);
     require(!on || !t.inference || mode.inference, ErrorKind::runtime, "requires_grad_: input was made in "
             "inference_mode and can't take part in gradients outside of it; use a clone()");
     t.requires_grad = on;
@@ -202,12 +204,14 @@ void set_data(TensorImpl& t, const Tensor& data) {
 
 // ---- gradients and hooks -------------------------------------------------------------------------
 
-Tensor gradient(const TensorImpl& t) {
-    TensorTape* tape = tape_if_any(t);
-    return tape ? tape->grad : Tensor();
+Tensor gradient(TensorImpl& t) {
+    Tensor grad = gradients.get(t);
+    if (watched(watch_capture)) capture_observer.gradient(t, grad, false);
+    return grad;
 }
 
 void set_gradient(TensorImpl& t, const Tensor& grad) {
+    if (watched(watch_capture)) capture_observer.gradient(t, gradients.get(t), true);
     if (!grad.defined()) {
         if (t.tape) tape_of(t).grad = Tensor();
         return;
@@ -263,11 +267,15 @@ bool owns_memory(const Tensor& t) {
     return users == 2 && t->base->use_count() == 1 && t->base->storage == t->storage;
 }
 
-Tensor copy_of(const Tensor& t) {
-    Tensor out = empty_like_geometry(t, t.dtype());
+// The values of `t` in memory of its own that lies as `like` does.
+static Tensor copy_lying_as(const Tensor& like, const Tensor& t) {
+    Tensor out = empty_like_geometry(like, t.dtype());
     copy_values(*out.impl(), *t.impl());
+    if (watched(watch_capture)) capture_observer.copied(*t.impl(), *out.impl());
     return out;
 }
+
+Tensor copy_of(const Tensor& t) { return copy_lying_as(t, t); }
 
 Tensor sum_of(Tensor a, const Tensor& b, bool create_graph) {
     bool in_place = !create_graph && !a->requires_grad && owns_memory(a) && a.sizes() == b.sizes()
@@ -303,6 +311,7 @@ static bool can_be_gradient(const Tensor& g, const TensorImpl& v) {
 
 void AccumulateGrad::accumulate(Tensor g, const Pass& pass) {
     Tensor& grad = tape_of(*variable_).grad;
+    if (watched(watch_capture)) capture_observer.gradient(*variable_, grad, false);
     if (grad.defined()) {
         grad = pass.create_graph ? primitive::add(grad, g) : primitive::add_in_place(grad, g);
     } else if (pass.create_graph) {
@@ -312,9 +321,7 @@ void AccumulateGrad::accumulate(Tensor g, const Pass& pass) {
         g->view_flags = 0;
         grad = std::move(g);
     } else {
-        Tensor copy = empty_like_geometry(Tensor(variable_), g.dtype());
-        copy_values(*copy.impl(), *g.impl());
-        grad = std::move(copy);
+        grad = copy_lying_as(Tensor(variable_), g);
     }
 }
 

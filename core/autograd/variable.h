@@ -55,7 +55,7 @@ Tensor detach(const Tensor& t);
 void detach_in_place(TensorImpl& t);
 void set_data(TensorImpl& t, const Tensor& data);
 
-Tensor gradient(const TensorImpl& t);
+Tensor gradient(TensorImpl& t);
 void set_gradient(TensorImpl& t, const Tensor& grad);
 void retain_grad(TensorImpl& t);
 bool retains_grad(const TensorImpl& t);

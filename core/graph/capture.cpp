@@ -1,15 +1,18 @@
 #include "graph/capture.h"
 
+#include <algorithm>
 #include <atomic>
 
 #include "registry/mode.h"
+#include "tensor/life.h"
 
 namespace rushlight::graph {
 
 namespace {
 
 thread_local Capture* open_capture = nullptr;
-std::atomic<int> open_captures{0};
+std::mutex captures_lock;                        // of what follows
+std::vector<Capture*> open_captures;
 
 constexpr ErrorKind refused = ErrorKind::runtime;
 
@@ -47,7 +50,70 @@ private:
 
 Dims shown_strides(const TensorImpl& t) { return t.contiguous ? Dims() : t.strides; }
 
+bool has_history(const TensorImpl& t) { return t.grad_fn || (t.tracked() && !t.requires_grad); }
+
+Argument ints(const Dims& d) {
+    Argument a;
+    a.tag = Tag::ints;
+    a.ints.assign(d.begin(), d.end());
+    return a;
+}
+
+Argument tensor_argument(ValueId v) {
+    Argument a;
+    a.tag = Tag::tensor;
+    a.values = {v};
+    return a;
+}
+
 }  // namespace
+
+// Where the tape and the memory tell of what passes the funnel by.
+struct CaptureHooks {
+    // Deaths in other threads are looked at before the next call, so that an address is never taken for its former
+    // owner.
+    static void tell_others(const TensorImpl* t, const Storage* s) {
+        std::lock_guard guard(captures_lock);
+        for (Capture* c : open_captures) {
+            if (c == open_capture) continue;
+            std::lock_guard inner(c->elsewhere_lock_);
+            c->gone_elsewhere_.emplace_back(t, s);
+        }
+    }
+    static void tensor_gone(const TensorImpl& t) {
+        if (open_capture) open_capture->forget(&t);
+        if (!open_capture || several) tell_others(&t, nullptr);
+    }
+    static void storage_gone(const Storage& s) {
+        if (open_capture) open_capture->forget(&s);
+        if (!open_capture || several) tell_others(nullptr, &s);
+    }
+    static void tensor_made(const TensorImpl& t) {
+        if (open_capture) open_capture->made_.insert(&t);
+    }
+    static void storage_made(const Storage& s) {
+        Capture* c = open_capture;
+        if (c && (c->depth_ > 0 || c->composite_)) c->made_inside_.insert(&s);
+    }
+    static void walk() {
+        if (open_capture) ++open_capture->walks_;
+    }
+    static void gradient(TensorImpl& leaf, const Tensor& now, bool replaced) {
+        if (open_capture && open_capture->refusal_.empty()) open_capture->look_at_gradient(leaf, now, replaced);
+    }
+    static void copied(TensorImpl& from, TensorImpl& to) {
+        if (open_capture && open_capture->refusal_.empty()) open_capture->note_copy(from, to);
+    }
+    static void flagged(TensorImpl& leaf) {
+        if (open_capture) open_capture->flags_.try_emplace(&leaf, leaf.requires_grad);
+    }
+    static void open() {
+        static const LifeWatcher lives = {tensor_made, tensor_gone, storage_made, storage_gone};
+        capture_observer = {walk, gradient, copied, flagged};
+        life_watcher = &lives;
+    }
+    static inline std::atomic<bool> several{false};
+};
 
 Capture::Capture(std::vector<std::pair<std::string, Tensor>> inputs,
                  std::vector<std::pair<std::string, Tensor>> known, Where where)
@@ -60,22 +126,86 @@ Capture::Capture(std::vector<std::pair<std::string, Tensor>> inputs,
     for (auto& [name, t] : inputs) {
         require(!seen_.contains(t.impl()), refused, "capture: inputs ", name, " and %",
                 seen_.contains(t.impl()) ? g_[seen_.at(t.impl()).value].name : "", " are one tensor; expected two");
-        ValueId v = g_.add_value(name, t.dtype(), t.sizes());
-        g_.values.back().strides = shown_strides(*t.impl());
-        g_.inputs.push_back(v);
-        unsized_.push_back(false);
-        remember(*t.impl(), v, false);
-        ++regions_.at(t->storage.get()).inputs;
+        add_input(name, *t.impl());
+        inputs_.push_back(t);
+        outer_tape_ = outer_tape_ || has_history(*t.impl());
     }
     open_capture = this;
     call_capturer = observe;
-    if (++open_captures == 1) watchers.fetch_or(watch_capture);
+    std::lock_guard guard(captures_lock);
+    open_captures.push_back(this);
+    CaptureHooks::several = open_captures.size() > 1;
+    CaptureHooks::open();
+    watchers.fetch_or(watch_capture);
 }
 
 void Capture::close() {
     if (open_capture != this) return;
     open_capture = nullptr;
-    if (--open_captures == 0) watchers.fetch_and(~uint32_t(watch_capture));
+    std::lock_guard guard(captures_lock);
+    std::erase(open_captures, this);
+    CaptureHooks::several = open_captures.size() > 1;
+    if (!open_captures.empty()) return;
+    watchers.fetch_and(~uint32_t(watch_capture));
+    life_watcher = nullptr;
+}
+
+ValueId Capture::add_input(const std::string& name, TensorImpl& t) {
+    ValueId v = new_value(t, true);
+    g_.values.back().name = named(name);
+    g_.values.back().strides = shown_strides(t);
+    g_.inputs.push_back(v);
+    remember(t, v, false);
+    ++regions_.at(t.storage.get()).inputs;
+    return v;
+}
+
+int Capture::input_of(const TensorImpl& t) const {
+    for (size_t i = 0; i < inputs_.size(); ++i)
+        if (inputs_[i].impl() == &t) return int(i);
+    return -1;
+}
+
+// A name as the graph's text may hold it, which no other input or constant has.
+std::string Capture::named(std::string name) const {
+    for (char& ch : name)
+        if (!isalnum(static_cast<unsigned char>(ch)) && ch != '_' && ch != '.') ch = '_';
+    bool taken = false;
+    for (ValueId v : g_.inputs) taken = taken || g_[v].name == name;
+    for (const Constant& c : g_.constants) taken = taken || g_[c.value].name == name;
+    return taken ? name + "." + std::to_string(g_.values.size()) : name;
+}
+
+// ---- who comes and goes ---------------------------------------------------------------------------------------------
+
+void Capture::forget(const TensorImpl* t) {
+    made_.erase(t);
+    slots_.erase(t);
+    flags_.erase(t);
+    auto found = seen_.find(t);
+    if (found == seen_.end()) return;
+    auto region = regions_.find(found->second.storage);
+    if (region != regions_.end() && region->second.newest == t) region->second.newest = nullptr;
+    seen_.erase(found);
+    if (composite_)
+        for (auto& entry : composite_->before)
+            if (entry.first == t) entry.first = nullptr;
+}
+
+void Capture::forget(const Storage* s) {
+    made_inside_.erase(s);
+    if (regions_.erase(s) == 0 || !composite_) return;
+    for (auto& entry : composite_->regions)
+        if (entry.first == s) entry.first = nullptr;
+}
+
+void Capture::forget_elsewhere() {
+    std::lock_guard guard(elsewhere_lock_);
+    for (auto [t, s] : gone_elsewhere_) {
+        if (t) forget(t);
+        if (s) forget(s);
+    }
+    gone_elsewhere_.clear();
 }
 
 Capture* Capture::current() { return open_capture; }
@@ -90,8 +220,14 @@ void Capture::note_escape(const TensorImpl& t, const char* how) {
     Capture* self = open_capture;
     if (!self || self->depth_ > 0) return;
     auto found = self->regions_.find(t.storage.get());
-    if (found == self->regions_.end() || found->second.constant) return;
-    self->escapes_.push_back({how, self->where_()});
+    if (found == self->regions_.end()) {
+        if (!self->made_.contains(&t)) self->constant_escapes_.push_back({Tensor(const_cast<TensorImpl*>(&t)),
+                                                                          {how, self->where_()}});
+    } else if (found->second.constant) {
+        self->constant_escapes_.push_back({Tensor(const_cast<TensorImpl*>(&t)), {how, self->where_()}});
+    } else {
+        self->escapes_.push_back({how, self->where_()});
+    }
 }
 
 void Capture::note_shape(const TensorImpl& t) {
@@ -107,6 +243,7 @@ void Capture::observe(Call& c, void (*go)(Call&)) {
 }
 
 void Capture::observe_here(Call& c, void (*go)(Call&)) {
+    forget_elsewhere();
     if (!refusal_.empty()) go(c);
     else if (!is_transparent(c)) run_primitive(c, go);
     else if (composite_) go(c);
@@ -121,7 +258,7 @@ void Capture::save(const TensorImpl* t) {
     composite_->before.emplace_back(t, found == seen_.end() ? nullptr : std::make_unique<Seen>(found->second));
 }
 
-void Capture::save(Storage* s) {
+void Capture::save(const Storage* s) {
     if (!composite_) return;
     auto found = regions_.find(s);
     composite_->regions.emplace_back(s, found == regions_.end() ? nullptr : std::make_unique<Region>(found->second));
@@ -133,11 +270,12 @@ void Capture::remember(TensorImpl& t, ValueId v, bool writes) {
     save(t.storage.get());
     auto [at, fresh] = regions_.try_emplace(t.storage.get());
     Region& region = at->second;
-    if (fresh) region.storage = t.storage;
-    if (fresh || writes) region.newest = &t;
     region.version = t.storage->version();
     region.writes += writes;
-    seen_[&t] = {Tensor(&t), v, t.storage.get(), t.sizes, t.strides, t.offset, t.dtype, region.writes};
+    Seen& seen = seen_[&t] = {v, t.storage.get(), t.sizes, t.strides, t.offset, t.dtype, region.writes, t.tracked()};
+    if (!fresh && !writes) return;
+    region.newest = &t;
+    region.newest_seen = seen;
 }
 
 ValueId Capture::new_value(const TensorImpl& t, bool sized) {
@@ -153,10 +291,8 @@ ValueId Capture::add_constant(TensorImpl& t) {
     std::string name = key != keys_.end() ? key->second : "constant." + std::to_string(g_.constants.size());
     ValueId v = new_value(t, true);
     g_.values.back().strides = shown_strides(t);
-    for (char& ch : g_.values.back().name = "c_" + name)
-        if (!isalnum(static_cast<unsigned char>(ch)) && ch != '_' && ch != '.') ch = '_';
-    for (const Constant& other : g_.constants)
-        if (g_[other.value].name == g_.values.back().name) g_.values.back().name += "." + std::to_string(v);
+    g_.values.back().name = named("c_" + name);
+    outer_tape_ = outer_tape_ || has_history(t);
     g_.constants.push_back({v, name, Tensor(&t)});
     remember(t, v, false);
     regions_.at(t.storage.get()).constant = true;
@@ -168,6 +304,9 @@ ValueId Capture::value_of(TensorImpl& t, const char* who) {
     auto found = regions_.find(t.storage.get());
     if (found == regions_.end()) {
         if (composite_) composite_->broken = true;
+        require(composite_ || !made_inside_.contains(t.storage.get()), refused, "capture: ", who,
+                " reads a tensor of shape ", t.sizes, " that was made by something that is no operator (at ", where_(),
+                ")");
         auto home = known_.find(t.storage.get());
         if (home == known_.end() || home->second.impl() == &t) return add_constant(t);
         add_constant(*home->second.impl());
@@ -190,29 +329,23 @@ ValueId Capture::value_of(TensorImpl& t, const char* who) {
 // A tensor over known memory that no operator gave, or whose memory was written since: a view of the newest value.
 ValueId Capture::derive(TensorImpl& t, Region& region, const char* who) {
     static const Op& restride = *find_op("restride");
-    const Seen& base = seen_.at(region.newest);
+    const Seen base = region.newest_seen;
     require(region.inputs < 2, refused, "capture: two inputs share memory, and ", who,
             " reads a third view of it; expected inputs with memory of their own (at ", where_(), ")");
     require(base.storage == t.storage.get() && base.dtype == t.dtype, refused, "capture: ", who, " reads memory as ",
             name_of(t.dtype), " that was last written as ", name_of(base.dtype), " (at ", where_(), ")");
     bool same = base.sizes == t.sizes && base.strides == t.strides && base.offset == t.offset;
-    if (same && !base.tensor->tracked()) {
+    bool tracked = region.newest ? region.newest->tracked() : base.tracked;
+    if (same && !tracked) {
         ValueId v = base.value;
         remember(t, v, false);
         return v;
     }
     Node node;
     node.op = &restride;
-    node.recorded = t.tracked() || !base.tensor->tracked();
+    node.recorded = t.tracked() || !tracked;
     node.args.resize(restride.parsed.params.size());
-    node.args[0].tag = Tag::tensor;
-    node.args[0].values = {base.value};
-    auto ints = [](const Dims& d) {
-        Argument a;
-        a.tag = Tag::ints;
-        a.ints.assign(d.begin(), d.end());
-        return a;
-    };
+    node.args[0] = tensor_argument(base.value);
     node.args[1] = ints(t.sizes);
     node.args[2] = ints(t.strides);
     node.args[3].tag = Tag::integer;
@@ -298,7 +431,7 @@ void Capture::record(Call& c, Node node, const Versions& versions, bool of_unsiz
         if (t == c.destination || t->storage->version() == version) continue;
         if (c.destination && t->storage.get() == c.destination->storage.get()) continue;
         if (regions_.at(t->storage.get()).version == t->storage->version()) continue;           // told already
-        ValueId old = value_of_before(*t), now = new_value(*t, sized);
+        ValueId old = seen_.at(t).value, now = new_value(*t, sized);
         node.changes.push_back({old, now});
         remember(*t, now, true);
     }
@@ -311,8 +444,6 @@ void Capture::record(Call& c, Node node, const Versions& versions, bool of_unsiz
     });
     g_.nodes.push_back(std::move(node));
 }
-
-ValueId Capture::value_of_before(const TensorImpl& t) const { return seen_.at(&t).value; }
 
 // A composite's own calls become the nodes. Where it turns out to make tensors past the funnel, it is one node instead.
 void Capture::run_composite(Call& c, void (*go)(Call&)) {
@@ -355,14 +486,130 @@ void Capture::roll_back(Composite& composite) {
     g_.constants.resize(composite.constants);
     for (size_t i = composite.before.size(); i-- > 0;) {
         auto& [t, was] = composite.before[i];
+        if (!t) continue;                                        // gone meanwhile
         if (was) seen_[t] = std::move(*was);
         else seen_.erase(t);
     }
     for (size_t i = composite.regions.size(); i-- > 0;) {
         auto& [s, was] = composite.regions[i];
+        if (!s) continue;
         if (was) regions_[s] = std::move(*was);
         else regions_.erase(s);
     }
+}
+
+// ---- gradients ------------------------------------------------------------------------------------------------------
+
+void Capture::look_at_gradient(TensorImpl& leaf, const Tensor& now, bool replaced) {
+    if (depth_ > 0) return;
+    using Before = GradientSlot::Before;
+    auto [at, fresh] = slots_.try_emplace(&leaf, Slot{Before::any, {}, -1});
+    if (!fresh) return;
+    slot_order_.push_back(&leaf);
+    if (replaced) return;
+    at->second.before = now.defined() ? Before::given : Before::none;
+    if (!now.defined()) return;
+    if (made_.contains(now.impl())) return;                      // of a result that keeps its gradient
+    if (knows(now)) {
+        refusal_ = "capture: a gradient of " + std::to_string(now.numel()) +
+                   " elements is also known by another name (at " + where_() + ")";
+        return;
+    }
+    auto key = keys_.find(&leaf);
+    at->second.found = now;
+    at->second.given = int(g_.inputs.size());
+    add_input("grad." + (key == keys_.end() ? std::to_string(slot_order_.size() - 1) : key->second), *now.impl());
+}
+
+// A copy that no call made: of old values before a change in place, of a gradient that is handed over.
+void Capture::note_copy(TensorImpl& from, TensorImpl& to) {
+    if (depth_ > 1 || (depth_ == 1 && !knows(Tensor(&from)))) return;
+    static const Op& empty = *find_op("empty_strided");
+    static const Op& copy = *find_op("copy_");
+    try {
+        ValueId given = value_of(from, "a copy");
+        Node memory;
+        memory.op = &empty;
+        memory.recorded = false;
+        memory.source = where_();
+        memory.args = {ints(to.sizes), ints(to.strides), Argument()};
+        memory.args[2].tag = Tag::dtype;
+        memory.args[2].dtype = to.dtype;
+        Node node;
+        node.op = &copy;
+        node.recorded = false;
+        node.source = memory.source;
+        node.into = new_value(to, true);
+        memory.results = {node.into};
+        node.args = {tensor_argument(node.into), tensor_argument(given), Argument()};
+        node.args[2].tag = Tag::boolean;
+        ValueId made = new_value(to, true);
+        node.results = {made};
+        g_.nodes.push_back(std::move(memory));
+        g_.nodes.push_back(std::move(node));
+        remember(to, made, true);
+    } catch (const Error& e) {
+        refusal_ = e.text();
+    }
+}
+
+// What the program leaves: gradients that it made are outputs of the graph.
+void Capture::finish_gradients() {
+    using After = GradientSlot::After;
+    for (const TensorImpl* leaf : slot_order_) {
+        auto found = slots_.find(leaf);
+        if (found == slots_.end() || made_.contains(leaf)) continue;         // a leaf of this call only
+        auto* t = const_cast<TensorImpl*>(leaf);
+        GradientSlot slot{.leaf = Tensor(t), .input = input_of(*leaf), .before = found->second.before,
+                          .given = found->second.given};
+        Tensor now = rushlight::gradients.get(*t);
+        if (!now.defined()) slot.after = After::none;
+        else if (!now.same(found->second.found)) {
+            slot.after = After::output;
+            slot.output = int(g_.outputs.size());
+            g_.outputs.push_back(value_of(*now.impl(), "backward"));
+        }
+        gradients_.push_back(std::move(slot));
+    }
+    require(walks_ == 0 || !outer_tape_, refused, "capture: the program walks backwards, and something that it was ",
+            "given has a history of its own; expected leaves");
+}
+
+void Capture::check_flags() const {
+    for (auto [t, was] : flags_) {
+        bool outside = !made_.contains(t) && (seen_.contains(t) || keys_.contains(t));
+        require(!outside || t->requires_grad == was, refused, "capture: the program changes whether a tensor of shape ",
+                t->sizes, " requires a gradient");
+    }
+}
+
+// The values of constants decide nothing as long as they stay: those that the program itself changes do not.
+void Capture::finish_escapes() {
+    for (auto& [t, escape] : constant_escapes_) {
+        auto region = regions_.find(t->storage.get());
+        if (region != regions_.end() && region->second.writes > 0) escapes_.push_back(escape);
+        else read_constants_.push_back(t);
+    }
+    constant_escapes_.clear();
+}
+
+std::vector<std::pair<Tensor, std::string>> Capture::held(const std::vector<Tensor>& outputs) {
+    std::unordered_set<const TensorImpl*> explained;
+    for (const Tensor& t : outputs) explained.insert(t.impl());
+    for (const GradientSlot& slot : gradients_) explained.insert(rushlight::gradients.get(*slot.leaf.impl()).impl());
+    std::vector<std::pair<Tensor, std::string>> out;
+    forget_elsewhere();
+    for (const TensorImpl* t : made_) {
+        if (!t->python || explained.contains(t)) continue;
+        auto seen = seen_.find(t);
+        std::string source;
+        for (const Node& node : g_.nodes)
+            each_definition(node, [&](ValueId v) {
+                if (seen != seen_.end() && v == seen->second.value) source = node.source;
+            });
+        out.emplace_back(Tensor(const_cast<TensorImpl*>(t)), source);
+    }
+    return out;
 }
 
 // ---- the end --------------------------------------------------------------------------------------------------------
@@ -370,16 +617,20 @@ void Capture::roll_back(Composite& composite) {
 void Capture::check_versions() const {
     for (const auto& [storage, region] : regions_)
         require(region.version == storage->version(), refused, "capture: a tensor of shape ",
-                seen_.at(region.newest).sizes, " was changed by something that is no operator; expected changes by ",
+                region.newest_seen.sizes, " was changed by something that is no operator; expected changes by ",
                 "operators only");
 }
 
 Graph Capture::finish(const std::vector<Tensor>& outputs) {
+    forget_elsewhere();
     require(refusal_.empty(), refused, refusal_);
     check_versions();
+    check_flags();
+    finish_escapes();
     for (const Tensor& t : outputs) g_.outputs.push_back(value_of(*t.impl(), "return"));
+    finish_gradients();
     verify(g_);
-    return std::move(g_);
+    return g_;
 }
 
 }  // namespace rushlight::graph

@@ -3,10 +3,15 @@
 // It stands in the funnel, outside every call. A primitive is one node, whatever its kernel calls; a composite is
 // transparent, unless it makes a tensor by other means than operators, in which case it is one node itself. What
 // reaches memory past the funnel can't be replayed: versions of storages tell, and the capture is refused.
+//
+// Tensors are known by their addresses and not kept: who goes is forgotten (tensor/life.h), so that a program needs no
+// more memory while it is captured than otherwise, and the tape finds the same owners.
 #pragma once
 
 #include <functional>
+#include <mutex>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "graph/graph.h"
 #include "registry/watch.h"
@@ -16,6 +21,18 @@ namespace rushlight::graph {
 struct Escape {                          // a value that left to Python, which may have decided something by it
     std::string how;                     // "item", "__bool__", "numpy"
     std::string source;                  // file:line
+};
+
+// What a program did to the gradient that a leaf keeps.
+struct GradientSlot {
+    enum class Before : uint8_t { any, none, given };        // what it found there: any that it did not look at
+    enum class After : uint8_t { same, none, output };
+    Tensor leaf;
+    int input = -1;                      // which input of the call the leaf is, or none of them
+    Before before = Before::any;
+    int given = -1;                      // which input of the graph the gradient is that it found
+    After after = After::same;
+    int output = -1;                     // which output of the graph becomes the gradient
 };
 
 class Capture {
@@ -36,6 +53,16 @@ public:
     Graph finish(const std::vector<Tensor>& outputs);
     const std::vector<Escape>& escapes() const { return escapes_; }
 
+    // Of the finished graph: gradients are inputs and outputs behind the program's own.
+    const std::vector<GradientSlot>& gradients() const { return gradients_; }
+    int walks() const { return walks_; }             // backwards, within the program
+    // Constants whose values left to Python: the program holds as long as they stay.
+    const std::vector<Tensor>& read_constants() const { return read_constants_; }
+    // Whether the call made the tensor.
+    bool made(const TensorImpl& t) const { return made_.contains(&t); }
+    // Tensors that the call made and that Python holds, and where each came from; `outputs` and gradients left out.
+    std::vector<std::pair<Tensor, std::string>> held(const std::vector<Tensor>& outputs);
+
     static Capture* current();           // of this thread
     static void refuse(const char* what);          // the program does what no graph can hold
     // A tensor's values are handed to the program. Nothing happens unless they come from the captured program.
@@ -44,19 +71,19 @@ public:
 
 private:
     struct Seen {                        // what a tensor was when it was last a value
-        Tensor tensor;                   // kept, so that no other takes its address
-        ValueId value;
-        Storage* storage;
+        ValueId value = no_value;
+        const Storage* storage = nullptr;
         Dims sizes, strides;
-        int64_t offset;
-        DType dtype;
-        int writes;                      // of its region, at that time
+        int64_t offset = 0;
+        DType dtype = DType::float32;
+        int writes = 0;                  // of its region, at that time
+        bool tracked = false;
     };
     struct Region {                      // a storage
-        Ref<Storage> storage;
-        uint32_t version;
+        uint32_t version = 0;
         int writes = 0;                  // by captured calls
-        const TensorImpl* newest;        // the tensor that wrote last, or the first one known
+        const TensorImpl* newest = nullptr;          // the tensor that wrote last, or the first one known; null if gone
+        Seen newest_seen;
         int inputs = 0;                  // how many inputs lie in it
         bool constant = false;
     };
@@ -65,7 +92,12 @@ private:
         bool broken = false;             // it made a tensor past the funnel
         bool unsized = false;            // the shape of something in it depends on values
         std::vector<std::pair<const TensorImpl*, std::unique_ptr<Seen>>> before;      // what to restore
-        std::vector<std::pair<Storage*, std::unique_ptr<Region>>> regions;
+        std::vector<std::pair<const Storage*, std::unique_ptr<Region>>> regions;
+    };
+    struct Slot {                        // a leaf's gradient
+        GradientSlot::Before before;
+        Tensor found;                    // where the program looked at it
+        int given = -1;
     };
 
     using Versions = std::vector<std::pair<TensorImpl*, uint32_t>>;      // of the arguments' storages before a call
@@ -84,18 +116,43 @@ private:
     ValueId add_constant(TensorImpl& t);
     void remember(TensorImpl& t, ValueId v, bool writes);
     void save(const TensorImpl* t);
-    void save(Storage* s);
+    void save(const Storage* s);
+    void watch_lives();
+    void forget(const TensorImpl* t);
+    void forget(const Storage* s);
+    void forget_elsewhere();
+    void look_at_gradient(TensorImpl& leaf, const Tensor& now, bool replaced);
+    void note_copy(TensorImpl& from, TensorImpl& to);
+    ValueId add_input(const std::string& name, TensorImpl& t);
+    void finish_gradients();
+    void finish_escapes();
+    void check_flags() const;
+    int input_of(const TensorImpl& t) const;
+    friend struct CaptureHooks;
     void record(Call& c, Node node, const Versions& versions, bool of_unsized);
     bool knows(const Tensor& t) const { return regions_.contains(t->storage.get()); }
+    std::string named(std::string name) const;
     void check_versions() const;
     ValueId new_value(const TensorImpl& t, bool sized);
-    ValueId value_of_before(const TensorImpl& t) const;     // of an argument that the call changed
 
     Graph g_;
     std::unordered_map<const TensorImpl*, Seen> seen_;
-    std::unordered_map<Storage*, Region> regions_;
+    std::unordered_map<const Storage*, Region> regions_;
     std::unordered_map<const TensorImpl*, std::string> keys_;
-    std::unordered_map<Storage*, Tensor> known_;           // by where they lie
+    std::unordered_map<const Storage*, Tensor> known_;     // by where they lie
+    std::vector<Tensor> inputs_;
+    std::unordered_set<const TensorImpl*> made_;           // in the call, and still there
+    std::unordered_set<const Storage*> made_inside_;       // by primitives and composites, among them what is no result
+    std::unordered_map<const TensorImpl*, Slot> slots_;
+    std::vector<const TensorImpl*> slot_order_;
+    std::unordered_map<const TensorImpl*, bool> flags_;    // of leaves that were told whether to require a gradient
+    std::vector<GradientSlot> gradients_;
+    std::vector<std::pair<Tensor, Escape>> constant_escapes_;
+    std::vector<Tensor> read_constants_;
+    std::mutex elsewhere_lock_;
+    std::vector<std::pair<const TensorImpl*, const Storage*>> gone_elsewhere_;       // told by other threads
+    int walks_ = 0;
+    bool outer_tape_ = false;            // something came into the program with a history
     std::vector<bool> unsized_;          // values whose shape only the run can tell
     std::vector<Escape> escapes_;
     Where where_;

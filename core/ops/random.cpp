@@ -371,17 +371,38 @@ void check_probability(const Call& c) {
     require(p >= 0 && p <= 1, ErrorKind::value, c.name(), ": p=", p, "; expected 0 <= p <= 1");
 }
 
-// The multiplier: 0 with probability p, else 1 / (1 - p), drawn as PyTorch draws it.
-Tensor dropout_mask(const Tensor& x, double p, Generator& g) {
-    Tensor mask = empty_like_geometry(x, x.dtype());
-    random::fill_tensor(
-        mask, [&](void* data, bool) { random::bernoulli(g, data, mask.numel(), mask.dtype(), 1 - p, "dropout"); });
-    if (p < 1 && p > 0) {
-        GradMode off(false);
-        invoke_in_place(required_op("div"), mask, 1 - p);
-    }
-    return mask;
+void infer_dropout_mask(Call& c) {
+    check_probability(c);
+    Geometry& g = c.result(c.tensor(0).sizes, c.tensor(0).dtype);
+    g.strides = dense_strides(c.tensor(0));
+    g.strided = true;
 }
+
+void run_dropout_mask(Call& c) {
+    Tensor mask = c.out[0];
+    double p = c[1].to_double();
+    random::fill_tensor(mask, [&](void* data, bool) {
+        random::bernoulli(*default_generator(), data, mask.numel(), mask.dtype(), 1 - p, "dropout");
+    });
+    if (p == 1 || p == 0) return;
+    GradMode off(false);
+    invoke_in_place(required_op("div"), mask, 1 - p);
+}
+
+}  // namespace
+
+OP(dropout_mask) = {
+    .signature = "dropout_mask(input: Tensor, p: float) -> Tensor",
+    .kind = Kind::random,
+    .dtypes = "floating",
+    .infer = infer_dropout_mask,
+    .kernel = {"generic", run_dropout_mask},
+    .derivative = not_differentiable("random numbers do not depend on the input"),
+    .onnx = no_onnx("ONNX drops elements by one operator"),
+    .samples = {},
+    .doc = "What dropout multiplies with: 0 with probability `p`, else 1 / (1 - p), of the shape of `input`."};
+
+namespace {
 
 // PyTorch's order of the arguments of nn.functional.dropout; torch.dropout takes (input, p, train).
 void compose_dropout(Call& c) {
@@ -395,7 +416,7 @@ void compose_dropout(Call& c) {
     }
     require(is_floating(x.dtype()), ErrorKind::runtime, c.name(), ": input has dtype ", name_of(x.dtype()),
             "; expected a floating dtype");
-    Tensor mask = dropout_mask(x, p, *default_generator());
+    Tensor mask = invoke(op_dropout_mask, x, p);
     c.out[0] = in_place ? invoke_in_place(required_op("mul"), x, mask) : mul(x, mask);
 }
 

@@ -255,6 +255,8 @@ static void pass_ready(Call& c) {
 DescribeTile describe_tile = nullptr;
 void (*call_watcher)(Call&, void (*)(Call&)) = nullptr;
 void (*call_capturer)(Call&, void (*)(Call&)) = nullptr;
+CaptureObserver capture_observer;
+Gradients gradients;
 
 static void pass_captured(Call& c) {
     if (watched(watch_capture)) call_capturer(c, pass);

@@ -136,7 +136,8 @@ bool Program::constants_are_as(const Plan& plan) const {
     return true;
 }
 
-std::vector<Tensor> Program::run(const std::vector<Tensor>& given) {
+std::vector<Tensor> Program::run(const std::vector<Tensor>& given, bool recorded) {
+    GradMode recording(mode.grad && recorded);
     std::vector<Tensor> inputs = checked(given);
     bool tracked = false;
     for (const Tensor& t : given) tracked = tracked || t->tracked();

@@ -25,7 +25,8 @@ public:
     const graph::Graph& graph() const { return g_; }
     // Runs it. Inputs must have the shapes and dtypes of the graph's inputs. Where gradients are wanted of an
     // input or a constant, every call goes through the funnel, and the tape sees it.
-    std::vector<Tensor> run(const std::vector<Tensor>& inputs);
+    // Where not `recorded`, what it does stays off the tape: it has its own walks backwards.
+    std::vector<Tensor> run(const std::vector<Tensor>& inputs, bool recorded = true);
     // How many nodes call their kernel directly in a planned run, and how many go through the funnel.
     std::array<int, 2> planned() const;
     // What was fused, and for each element-wise node that was not the reason: a line each.

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/parallel.h"
 #include "tensor/fork.h"
+#include "tensor/life.h"
 
 namespace rushlight {
 
@@ -14,6 +15,8 @@ Ref<Storage> Storage::make(size_t bytes) {
     auto* s = new Storage;
     s->block_ = block;
     s->bytes_ = bytes;
+    if (const LifeWatcher* watcher = life_watcher.load(std::memory_order_relaxed)) [[unlikely]]
+        watcher->storage_made(*s);
     return Ref<Storage>(s);
 }
 
@@ -29,6 +32,8 @@ Ref<Storage> Storage::wrap(void* data, size_t bytes, void (*free)(void*), void* 
 }
 
 void Storage::destroy(Storage* s) {
+    if (const LifeWatcher* watcher = life_watcher.load(std::memory_order_relaxed)) [[unlikely]]
+        watcher->storage_gone(*s);
     if (s->entangled()) [[unlikely]] s->give_up();
     if (s->free_) s->free_(s->context_);
     else deallocate(s->block_);

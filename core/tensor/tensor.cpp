@@ -3,6 +3,8 @@
 #include <numeric>
 #include <vector>
 
+#include "tensor/life.h"
+
 namespace rushlight {
 
 namespace {
@@ -32,14 +34,25 @@ struct AtThreadEnd {
 
 }  // namespace
 
-TensorImpl* TensorImpl::make() {
+std::atomic<const LifeWatcher*> life_watcher{nullptr};
+
+static TensorImpl* make_header() {
 #ifndef __SANITIZE_ADDRESS__
     if (headers.count > 0) return new (headers.free[--headers.count]) TensorImpl;
 #endif
     return new (::operator new(sizeof(TensorImpl))) TensorImpl;
 }
 
+TensorImpl* TensorImpl::make() {
+    TensorImpl* t = make_header();
+    if (const LifeWatcher* watcher = life_watcher.load(std::memory_order_relaxed)) [[unlikely]]
+        watcher->tensor_made(*t);
+    return t;
+}
+
 void TensorImpl::destroy(TensorImpl* t) {
+    if (const LifeWatcher* watcher = life_watcher.load(std::memory_order_relaxed)) [[unlikely]]
+        watcher->tensor_gone(*t);
     t->~TensorImpl();
 #ifndef __SANITIZE_ADDRESS__
     if (!headers.closed && headers.count < header_list_length) {

@@ -1,10 +1,12 @@
 """One captured call: the program, and what it takes and gives."""
+import gc
 import os
 
 from rushlight import _C
 from rushlight.jit._structure import flatten, rebuild
 
-_C.graph._set_own_folder(os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep)
+own_folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_C.graph._set_own_folder(own_folder)
 
 
 def signature_of(tensors, form):
@@ -58,6 +60,58 @@ class Captured:
 def names_of(tensors):
     """A name for each input."""
     return ["input"] if len(tensors) == 1 else [f"input.{i}" for i in range(len(tensors))]
+
+
+class CapturedStep(Captured):
+    """A captured call that may walk backwards and change gradients and state.
+
+    Attributes:
+        step: the native program with the gradients that it finds and leaves.
+        recorded (bool): its calls go on the tape.
+    """
+
+    def __init__(self, step, takes, gives, recorded, escapes=()):
+        super().__init__(step.program, takes, gives, escapes)
+        self.step = step
+        self.recorded = recorded
+        self.held = []                               # (shape, file:line) of tensors that Python keeps beyond the call
+
+    def __call__(self, tensors):
+        return rebuild(self.gives, iter(self.step.run(self.recorded, *tensors)))
+
+
+def capture_step(function, args, kwargs, known, what):
+    """Runs `function` once and keeps what it did, walks backwards included.
+
+    Args:
+        function, args, kwargs, known, what: as for `capture`; values other than tensors stay as they are.
+
+    Returns:
+        (CapturedStep, what the function gave). Where the program can't be captured, a CaptureError in place of it.
+    """
+    tensors, takes = flatten([list(args), dict(kwargs)], f"{what}: the arguments", True)
+    inputs = list(zip(names_of(tensors), tensors, strict=True))
+    try:
+        recording = _C.graph.Capture(inputs, known)
+    except RuntimeError as error:
+        return CaptureError(str(error)), function(*args, **kwargs)
+    try:
+        result = function(*args, **kwargs)
+        outputs, gives = flatten(result, f"{what}: the result", True)
+        try:
+            graph = _C.graph.simplify(recording.finish(outputs))
+        except RuntimeError as error:
+            return CaptureError(str(error)), result
+        escapes, held = recording.escapes, recording.held(outputs)
+        if held:
+            gc.collect()
+            held = recording.held(outputs)
+    finally:
+        recording.close()
+    recorded = any(t.requires_grad and (not recording.walks or _C.graph.can_walk(t)) for t in outputs)
+    found = CapturedStep(_C.graph.Step(graph, recording), takes, gives, recorded, escapes)
+    found.held = held
+    return found, result
 
 
 def capture(function, args, kwargs, known, what, values=False):

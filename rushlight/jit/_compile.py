@@ -5,11 +5,13 @@ import warnings
 
 from rushlight import _C
 from rushlight._C import Tensor
-from rushlight.jit._captured import CaptureError, capture
+from rushlight.jit._captured import CaptureError, capture_step
+from rushlight.jit._guards import Surroundings
 from rushlight.jit._structure import flatten
 from rushlight.nn.modules.module import Module
 
 _RECAPTURES = 64
+_WARM_UPS = 3                                        # calls after which nothing new is expected to stay in Python
 _ONE_TENSOR = "one tensor"
 
 
@@ -17,33 +19,52 @@ class CompileWarning(Warning):
     """A compiled program runs as it is written, and why."""
 
 
+class _Refusal:
+    """Why calls run as they are written."""
+
+    def __init__(self, why):
+        self.why = why
+
+
+class _Entry:
+    """A captured call, or a refusal, and the surroundings for which it does."""
+
+    def __init__(self, found, surroundings):
+        self.found = found
+        self.surroundings = surroundings
+
+    def holds(self, tensors):
+        if self.surroundings is not None and not self.surroundings.hold():
+            return False
+        return isinstance(self.found, _Refusal) or self.found.step.fits(*tensors)
+
+
 class CompiledFunction:
     """A compiled function: call it as the function.
 
     Attributes:
-        captured: by what was taken for granted, the captured call or why there is none.
+        captured: by shapes, dtypes and values of the arguments and by modes, the captured calls, the latest first.
     """
 
     def __init__(self, function, module, fullgraph):
         functools.update_wrapper(self, function)
         self.function = function
         self.module = module
-        self._modules = []                           # as they were at the last capture
-        self._held = []                              # what guards know by its address
         self.fullgraph = fullgraph
-        self.captured = {}                           # by guard: Captured, or why the program runs as it is
+        self.captured = {}
         self.name = getattr(function, "__name__", type(function).__name__)
+        self._count = 0
+        self._warm_ups = {}
 
     def _guard(self, tensors, form):
-        """What must be the same for a captured call to do; None where something can't be compared."""
+        """What must be the same of the arguments; None where something can't be compared."""
         text = form if form == _ONE_TENSOR else repr(form) if _is_plain(form) else None
         if text is None:
             return None
-        guard = [text, _C.get_default_dtype(), _C._autocast() and _C._autocast_dtype(), _C.is_grad_enabled()]
+        guard = [text, _C.get_default_dtype(), _C._autocast() and _C._autocast_dtype(), _C.is_grad_enabled(),
+                 _C.is_inference_mode_enabled()]
         for t in tensors:
-            guard += (t.dtype, t.shape, t.stride())
-        for m in self._modules:                      # whatever a module is made of: tensors, modules, flags, numbers
-            guard += map(id, vars(m).values())
+            guard += (t.dtype, t.shape, t.stride(), t.requires_grad)
         return tuple(guard)
 
     def __get__(self, owner, kind=None):
@@ -54,62 +75,63 @@ class CompiledFunction:
             tensors, form = args, _ONE_TENSOR
         else:
             tensors, form = flatten([list(args), dict(kwargs)], self.name, values=True)
-        if _C.graph._is_capturing() or self._needs_tape(tensors):
+        if _C.graph._is_capturing() or _C.is_anomaly_enabled():
             return self.function(*args, **kwargs)
-        if self.module is not None and not self._modules:
-            self._modules = list(self.module.modules())
         guard = self._guard(tensors, form)
-        found = self.captured.get(guard) if guard is not None else "an argument can't be told from the next call's"
-        if found is None:
-            return self._capture(tensors, form, args, kwargs)
-        if isinstance(found, str):
+        for entry in self.captured.get(guard, ()):
+            if entry.holds(tensors):
+                found = entry.found
+                return self.function(*args, **kwargs) if isinstance(found, _Refusal) else found(tensors)
+        return self._capture(guard, args, kwargs)
+
+    def _surroundings(self):
+        return Surroundings(self.function if self.module is None else self.module)
+
+    def _capture(self, guard, args, kwargs):
+        if guard is None or self._count >= _RECAPTURES:
+            self._refuse(guard, None, "an argument can't be told from the next call's" if guard is None else
+                         f"it was captured {_RECAPTURES} times for different arguments or surroundings")
             return self.function(*args, **kwargs)
-        return found(tensors)
-
-    def _needs_tape(self, tensors):
-        if not _C.is_grad_enabled():
-            return False
-        weights = _weights(self.module) if self.module is not None else []
-        return any(t.requires_grad for t in (*tensors, *weights))
-
-    def _capture(self, tensors, form, args, kwargs):
-        module = self.module
-        if module is not None:
-            self._modules = list(module.modules())
-            self._held += [value for m in self._modules for value in vars(m).values()]
-        guard = self._guard(tensors, form)
-        if len(self.captured) >= _RECAPTURES:
-            return self._run_as_is(guard, f"it was captured {_RECAPTURES} times for different arguments", args, kwargs)
-        known = [] if module is None else [*module.named_parameters(), *module.named_buffers()]
-        found, result = capture(self.function, args, kwargs, known, self.name, values=True)
+        before = self._surroundings()
+        found, result = capture_step(self.function, args, kwargs, before.tensors(), self.name)
+        after = self._surroundings()
         if isinstance(found, CaptureError):
-            self._tell(guard, str(found))
+            self._refuse(guard, after, str(found))
         elif found.escapes:
             how, where = found.escapes[0]
-            self._tell(guard, f"at {where} a tensor's value leaves to Python by {how}()")
-        elif _C.is_grad_enabled() and any(t.requires_grad for t in flatten(result, self.name, values=True)[0]):
-            self.captured[guard] = "it records gradients"
+            self._refuse(guard, after, f"at {where} a tensor's value leaves to Python by {how}()")
+        elif why := _what_stays(found, before.difference(after)):
+            self._warm_up(guard, after, why)
         else:
-            self.captured[guard] = found
+            self._keep(guard, after, found)
         return result
 
-    def _run_as_is(self, guard, why, args, kwargs):
-        self._tell(guard, why)
-        return self.function(*args, **kwargs)
+    def _keep(self, guard, surroundings, found):
+        self._count += 1
+        self.captured.setdefault(guard, []).insert(0, _Entry(found, surroundings))
 
-    def _tell(self, guard, why):
+    def _warm_up(self, guard, surroundings, why):
+        """What a first call creates is there at the next one."""
+        self._warm_ups[guard] = self._warm_ups.get(guard, 0) + 1
+        if self._warm_ups[guard] >= _WARM_UPS:
+            self._refuse(guard, None, why)
+
+    def _refuse(self, guard, surroundings, why):
         if self.fullgraph:
             raise RuntimeError(f"compile: {self.name} is no single graph: {why}")
-        self.captured[guard] = why
-        warnings.warn(f"compile: {self.name} runs as it is written: {why}", CompileWarning, stacklevel=5)
+        self._keep(guard, surroundings, _Refusal(why))
+        warnings.warn(f"compile: {self.name} runs as it is written: {why}", CompileWarning, stacklevel=4)
+
+    def _found(self):
+        return [entry.found for entries in self.captured.values() for entry in reversed(entries)]
 
     def report(self):
         """For each captured call how many nodes it has, how many call their kernels directly, which were fused and why
         an element-wise one was not; or why there is no graph."""
         lines = []
-        for found in self.captured.values():
-            if isinstance(found, str):
-                lines.append(f"runs as it is written: {found}")
+        for found in self._found():
+            if isinstance(found, _Refusal):
+                lines.append(f"runs as it is written: {found.why}")
             else:
                 direct, funnel = found.program.planned
                 shapes = ", ".join(f"{dtype} {tuple(sizes)}" for _, dtype, sizes in found.graph.inputs)
@@ -121,11 +143,18 @@ class CompiledFunction:
     @property
     def graphs(self):
         """The captured graphs; printing one shows its text."""
-        return [found.graph for found in self.captured.values() if not isinstance(found, str)]
+        return [found.graph for found in self._found() if not isinstance(found, _Refusal)]
 
 
-def _weights(module):
-    return [*module.parameters(), *module.buffers()]
+def _what_stays(found, changed):
+    """What a call leaves in Python that a replay would not, as a sentence; None where there is nothing."""
+    if changed is not None:
+        return f"it changes {changed}, which it reads"
+    if not found.held:
+        return None
+    shape, where = found.held[0]
+    at = f" at {where}" if where else ""
+    return f"Python keeps a tensor of shape {tuple(shape)} that the call made{at}"
 
 
 def _is_plain(form):

@@ -123,31 +123,6 @@ def test_memory_changed_past_the_operators_is_refused():
             np.testing.assert_allclose(compiled(rl.ones(2)).numpy(), (before + twin).numpy(), rtol=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["SGD", "Adam"])
-def test_training_steps_run_as_they_are_written(kind):
-    def make():
-        rl.manual_seed(0)
-        layer = rl.nn.Linear(3, 1)
-        optimizer = getattr(rl.optim, kind)(layer.parameters(), 0.01)
-
-        def step(x):
-            optimizer.zero_grad()
-            loss = (layer(x) ** 2).sum()
-            loss.backward()
-            optimizer.step()
-            return loss.detach()
-        return step
-
-    plain, step = make(), make()
-    compiled = rl.compile(step)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", CompileWarning)
-        for i in range(5):
-            assert plain(rl.ones(2, 3) * i).item() == compiled(rl.ones(2, 3) * i).item()
-    with pytest.raises(RuntimeError, match=r"grad can't be captured \(at .*test_compile\.py:\d+\)"):
-        rl.compile(make(), fullgraph=True)(rl.ones(2, 3))
-
-
 def test_gradients():
     module = convolutional()
     compiled = rl.compile(module)

@@ -4,6 +4,7 @@ import weakref
 
 from rushlight.autograd import Function
 from rushlight.functional._core import Tensor
+from rushlight.nn.modules._members import touch
 
 
 class RemovableHandle:
@@ -28,6 +29,7 @@ class RemovableHandle:
 
     def __init__(self, hooks, *, extra_dict=None):
         self.hooks_dict_ref = weakref.ref(hooks)
+        touch()
         extras = [extra_dict] if isinstance(extra_dict, dict) else (extra_dict or [])
         self.extra_dict_ref = tuple(weakref.ref(extra) for extra in extras)
         self.id = RemovableHandle.next_id
@@ -35,6 +37,7 @@ class RemovableHandle:
 
     def remove(self):
         """Take the hook away; removing twice is harmless."""
+        touch()
         for reference in (self.hooks_dict_ref, *self.extra_dict_ref):
             hooks = reference()
             if hooks is not None:

@@ -7,6 +7,10 @@ access. Beside them, `__dict__["_kinds"]` says which names are registered and as
 from collections import OrderedDict
 from collections.abc import MutableMapping
 
+from rushlight import _C
+
+#: Tells compiled functions that something changed in a module.
+touch = _C.graph._touch
 PARAMETER, BUFFER, MODULE = "parameter", "buffer", "module"
 
 
@@ -40,6 +44,7 @@ class Members(MutableMapping):
         if self._owner["_kinds"].get(name) != self._kind:
             raise KeyError(name)
         del self._owner["_kinds"][name], self._owner[name]
+        touch()
 
     def __contains__(self, name):
         return self._owner["_kinds"].get(name) == self._kind
@@ -94,3 +99,4 @@ def record(attributes, name, kind, value):
         attributes["_transient"].discard(name)
     kinds[name] = kind
     attributes[name] = value
+    touch()

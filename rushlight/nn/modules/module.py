@@ -18,7 +18,7 @@ from rushlight.nn.modules._global_hooks import (  # noqa: F401  PyTorch keeps th
     register_module_parameter_registration_hook,
 )
 from rushlight.nn.modules._hooks import BackwardWatch
-from rushlight.nn.modules._members import BUFFER, MODULE, PARAMETER, Members, record
+from rushlight.nn.modules._members import BUFFER, MODULE, PARAMETER, Members, record, touch
 from rushlight.nn.modules._place import name_place
 from rushlight.nn.modules._state import Stateful
 from rushlight.nn.parameter import Buffer, Parameter
@@ -220,6 +220,7 @@ class Module(Stateful):
     def __setattr__(self, name, value):
         if name not in self.__dict__.get("_kinds", ()) and not isinstance(value, (Tensor, Module)):
             object.__setattr__(self, name, value)
+            touch()
         else:
             self._set_member(name, value)
 
@@ -239,8 +240,10 @@ class Module(Stateful):
             self.register_buffer(name, value, persistent)
         elif kind is None:
             object.__setattr__(self, name, value)
+            touch()
         elif value is None:
             self.__dict__[name] = None
+            touch()
         else:
             what, expected = _EXPECTED[kind]
             raise TypeError(
@@ -254,6 +257,7 @@ class Module(Stateful):
 
     def __delattr__(self, name):
         object.__delattr__(self, name)
+        touch()
         kinds = self.__dict__.get("_kinds")
         if kinds and kinds.pop(name, None):
             self._transient.discard(name)

@@ -1,0 +1,56 @@
+#include "runtime/step.h"
+
+#include <algorithm>
+
+#include "registry/watch.h"
+
+namespace rushlight::runtime {
+
+using graph::GradientSlot;
+
+Step::Step(graph::Graph g, const graph::Capture& capture) : program_(std::move(g)), slots_(capture.gradients()) {
+    for (const graph::Constant& c : program_.graph().constants)
+        constants_.push_back({c.tensor, c.tensor->generation, c.tensor->requires_grad});
+    for (const Tensor& t : capture.read_constants()) versions_.push_back({t, t->storage->version()});
+    results_ = program_.graph().outputs.size();
+    for (const GradientSlot& slot : slots_)
+        if (slot.after == GradientSlot::After::output) results_ = std::min(results_, size_t(slot.output));
+}
+
+bool Step::fits(std::span<const Tensor> inputs) const {
+    for (const Constant& c : constants_)
+        if (c.tensor->generation != c.generation || c.tensor->requires_grad != c.requires_grad) return false;
+    for (const Version& v : versions_)
+        if (v.tensor->storage->version() != v.version) return false;
+    const graph::Graph& g = program_.graph();
+    for (const GradientSlot& slot : slots_) {
+        if (slot.before == GradientSlot::Before::any) continue;
+        Tensor now = gradients.get(leaf_of(slot, inputs));
+        if (now.defined() != (slot.before == GradientSlot::Before::given)) return false;
+        if (!now.defined()) continue;
+        const graph::ValueInfo& v = g[g.inputs[size_t(slot.given)]];
+        bool as_captured = now.sizes() == v.sizes && now.dtype() == v.dtype && !now->tracked() &&
+                           (v.strides.empty() ? now.contiguous() : now.strides() == v.strides);
+        if (!as_captured) return false;
+    }
+    return true;
+}
+
+std::vector<Tensor> Step::run(std::vector<Tensor> inputs, bool recorded) {
+    for (const GradientSlot& slot : slots_) {
+        TensorImpl& leaf = leaf_of(slot, inputs);
+        if (slot.before == GradientSlot::Before::given) inputs.push_back(gradients.get(leaf));
+        // As in eager mode the memory of the last gradient is there for the next.
+        if (slot.before == GradientSlot::Before::any) gradients.set(leaf, Tensor());
+    }
+    std::vector<Tensor> out = program_.run(inputs, recorded);
+    for (const GradientSlot& slot : slots_) {
+        if (slot.after == GradientSlot::After::same) continue;
+        bool none = slot.after == GradientSlot::After::none;
+        gradients.set(leaf_of(slot, inputs), none ? Tensor() : out[size_t(slot.output)]);
+    }
+    out.resize(results_);
+    return out;
+}
+
+}  // namespace rushlight::runtime

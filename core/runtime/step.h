@@ -1,0 +1,42 @@
+// A captured call with what it does besides giving results: gradients that it finds with leaves, and leaves there.
+#pragma once
+
+#include "graph/capture.h"
+#include "runtime/program.h"
+
+namespace rushlight::runtime {
+
+class Step {
+public:
+    // `inputs` of the graph's inputs are the call's own; gradients that it finds come behind them.
+    Step(graph::Graph g, const graph::Capture& capture);
+
+    Program& program() { return program_; }
+    // Whether what the call takes for granted of tensors and gradients is so; shapes and dtypes aside.
+    bool fits(std::span<const Tensor> inputs) const;
+    // Runs it and hands the gradients over. `recorded` leads the calls through the tape as eager mode does.
+    std::vector<Tensor> run(std::vector<Tensor> inputs, bool recorded);
+
+private:
+    struct Constant {
+        Tensor tensor;
+        uint32_t generation;
+        bool requires_grad;
+    };
+    struct Version {
+        Tensor tensor;
+        uint32_t version;
+    };
+
+    TensorImpl& leaf_of(const graph::GradientSlot& slot, std::span<const Tensor> inputs) const {
+        return slot.input < 0 ? *slot.leaf.impl() : *inputs[size_t(slot.input)].impl();
+    }
+
+    Program program_;
+    std::vector<graph::GradientSlot> slots_;
+    std::vector<Constant> constants_;
+    std::vector<Version> versions_;
+    size_t results_ = 0;                         // of the graph's outputs; gradients come behind them
+};
+
+}  // namespace rushlight::runtime

@@ -1,0 +1,179 @@
+"""What a compiled function finds around it: the variables that it reads, and the modules and optimizers among them."""
+import sysconfig
+import types
+
+from rushlight import _C
+from rushlight._C import Tensor
+from rushlight.jit._captured import own_folder
+from rushlight.nn.modules.module import Module
+
+_MOST_ITEMS = 16                                     # of a list or dict that is looked into
+_STANDARD = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+_NOTHING = object()
+
+
+def _is_optimizer(value):
+    return isinstance(getattr(value, "param_groups", None), list) and isinstance(getattr(value, "state", None), dict)
+
+
+def _is_the_users(function):
+    return not function.__code__.co_filename.startswith((own_folder, *_STANDARD, "<frozen"))
+
+
+class Surroundings:
+    """The places that a function reads besides its arguments, with what is there now.
+
+    Places are variables of functions, global names, attributes of objects, items of short lists and dicts, options and
+    state of optimizers: those are compared before each call. What modules are made of is compared after something was
+    set in some module.
+
+    Attributes:
+        modules: (name, module) of the modules found, without their children.
+    """
+
+    def __init__(self, function):
+        self.modules = []
+        self._places, self._names, self._seen = [], [], set()
+        self._visit(function, "", 0)
+        self._check = _C.graph.Places(self._places)
+        self._trees = [m for _, module in self.modules for m in module.modules()]
+        for module in dict.fromkeys(map(type, self._trees)):
+            if isinstance(module.forward, types.FunctionType):
+                self._visit(module.forward, "", 1)
+        self._check = _C.graph.Places(self._places)
+        self._epoch = _C.graph._touched()
+        self._members = self._members_now()
+
+    def hold(self):
+        """Whether everything is as it was."""
+        return self._check.hold() and (self._epoch == _C.graph._touched() or self._modules_hold())
+
+    def tensors(self):
+        """(name, tensor) of all parameters and buffers of the modules."""
+        named = {}
+        for name, module in self.modules:
+            prefix = name if len(self.modules) > 1 else ""
+            for key, tensor in (*module.named_parameters(prefix), *module.named_buffers(prefix)):
+                named.setdefault(id(tensor), (key, tensor))
+        return list(named.values())
+
+    def difference(self, later):
+        """A name of something that differs between this and later surroundings, or None."""
+        ours = dict(zip(self._names, self._places, strict=True))
+        theirs = dict(zip(later._names, later._places, strict=True))
+        for name in {**ours, **theirs}:
+            if name not in ours or name not in theirs or not _same([ours[name][2]], [theirs[name][2]]):
+                return name
+        return None if _same(self._members, later._members) else "an attribute of a module"
+
+    def _modules_hold(self):
+        epoch = _C.graph._touched()
+        if not _same(self._members, self._members_now()):
+            return False
+        self._epoch = epoch
+        return True
+
+    def _members_now(self):
+        out = []
+        for module in self._trees:
+            members = vars(module)
+            out += members
+            for value in members.values():
+                out.append(value)
+                if type(value) in (list, tuple) or isinstance(value, dict):
+                    out.append(len(value))
+                    out += value.values() if isinstance(value, dict) else value
+        return out
+
+    # ---- finding places --------------------------------------------------------------------------------------
+
+    def _place(self, name, container, key, value):
+        self._names.append(name)
+        self._places.append((container, key, value))
+
+    def _visit(self, value, name, depth):
+        if value is None or isinstance(value, int | float | str | bytes | complex | Tensor | type) or depth > 4:
+            return
+        if id(value) in self._seen:
+            return
+        self._seen.add(id(value))
+        if isinstance(value, Module):
+            self.modules.append((name, value))
+        elif isinstance(value, types.MethodType):
+            self._visit_object(value.__self__, value.__func__, depth)
+            self._visit(value.__func__, name, depth)
+        elif isinstance(value, types.FunctionType):
+            if depth == 0 or _is_the_users(value):
+                self._visit_function(value, depth)
+        elif _is_optimizer(value):
+            self._visit_optimizer(value, name)
+        elif type(value) in (list, tuple, dict) and len(value) <= _MOST_ITEMS:
+            self._visit_items(value, name, depth)
+        elif hasattr(value, "__wrapped__") and callable(value):
+            self._visit(value.__wrapped__, name, depth)
+
+    def _visit_function(self, function, depth):
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+            try:
+                value = cell.cell_contents
+            except ValueError:                       # not assigned yet
+                continue
+            self._place(name, cell, None, value)
+            self._visit(value, name, depth + 1)
+        for name in _names_in(function.__code__):
+            value = function.__globals__.get(name, _NOTHING)
+            if value is not _NOTHING:
+                self._place(name, function.__globals__, name, value)
+                self._visit(value, name, depth + 1)
+        for value in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
+            self._visit(value, function.__name__, depth + 1)
+
+    def _visit_object(self, owner, function, depth):
+        if isinstance(owner, Module):
+            self._visit(owner, "", depth)
+            return
+        attributes = getattr(owner, "__dict__", None)
+        if not isinstance(attributes, dict):
+            return
+        for name in _names_in(function.__code__):
+            if name in attributes:
+                self._place(name, attributes, name, attributes[name])
+                self._visit(attributes[name], name, depth + 1)
+            elif isinstance(getattr(type(owner), name, None), types.FunctionType):
+                self._visit(getattr(owner, name), name, depth + 1)
+
+    def _visit_optimizer(self, optimizer, name):
+        for part in ("param_groups", "state"):
+            self._place(f"{name}.{part}", vars(optimizer), part, getattr(optimizer, part))
+        for i, group in enumerate(optimizer.param_groups):
+            for key, value in group.items():
+                self._place(f"{name}.param_groups[{i}][{key!r}]", group, key, value)
+        self._place(f"{name}.state", optimizer.state, None, len(optimizer.state))
+        for number, (param, values) in enumerate(optimizer.state.items()):
+            if not isinstance(values, dict):
+                continue
+            self._place(f"{name}.state[{number}]", optimizer.state, param, values)
+            for key, value in values.items():
+                self._place(f"{name}.state[{number}][{key!r}]", values, key, value)
+
+    def _visit_items(self, items, name, depth):
+        if type(items) is not tuple:
+            self._place(f"len({name})", items, None, len(items))
+        for key, value in items.items() if type(items) is dict else enumerate(items):
+            if type(items) is not tuple:
+                self._place(f"{name}[{key!r}]", items, key, value)
+            self._visit(value, name, depth + 1)
+
+
+def _names_in(code):
+    names = dict.fromkeys(code.co_names)
+    for inner in code.co_consts:
+        if isinstance(inner, types.CodeType):
+            names.update(dict.fromkeys(_names_in(inner)))
+    return names
+
+
+def _same(before, now):
+    return len(before) == len(now) and all(
+        a is b or (type(a) is type(b) and isinstance(a, int | float | str | complex) and a == b)
+        for a, b in zip(before, now, strict=True))
