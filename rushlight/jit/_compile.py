@@ -141,9 +141,14 @@ class CompiledFunction:
         return "\n".join(lines)
 
     @property
+    def calls(self):
+        """The captured calls, in the order in which they were captured for the same arguments."""
+        return [found for found in self._found() if not isinstance(found, _Refusal)]
+
+    @property
     def graphs(self):
         """The captured graphs; printing one shows its text."""
-        return [found.graph for found in self._found() if not isinstance(found, _Refusal)]
+        return [found.graph for found in self.calls]
 
 
 def _what_stays(found, changed):
