@@ -1,8 +1,11 @@
 // Models: files that were read, their signatures, and runs.
+#include <map>
 #include <memory>
+#include <mutex>
 
 #include "capi/handles.h"
 #include "files/program_file.h"
+#include "graph/symbolic.h"
 #include "registry/call.h"
 #include "registry/mode.h"
 #include "runtime/program.h"
@@ -23,10 +26,44 @@ struct Spec {
     }
 };
 
+using ProgramRef = std::shared_ptr<runtime::Program>;
+
+// The programs of a graph whose sizes may vary, by these sizes: each is planned once.
+struct Family {
+    static constexpr size_t most = 64;         // after which they are forgotten: the sizes never come back
+    std::string text;
+    int64_t least;
+    std::vector<graph::Constant> constants;
+    std::mutex lock;
+    std::map<graph::Sizes, ProgramRef> programs;
+
+    bool solve(const std::vector<Dims>& shapes, graph::Sizes& sizes) const {
+        if (!graph::solve(text, shapes, sizes)) return false;
+        for (const auto& [name, size] : sizes)
+            if (size < least) return false;
+        return true;
+    }
+
+    ProgramRef program(const graph::Sizes& sizes) {
+        {
+            std::lock_guard guard(lock);
+            auto known = programs.find(sizes);
+            if (known != programs.end()) return known->second;
+        }
+        graph::Graph g = graph::parse(graph::instantiate(text, sizes));
+        for (size_t i = 0; i < g.constants.size(); ++i) g.constants[i].tensor = constants[i].tensor;
+        auto made = std::make_shared<runtime::Program>(std::move(g));
+        std::lock_guard guard(lock);
+        if (programs.size() >= most) programs.clear();
+        return programs.emplace(sizes, made).first->second;
+    }
+};
+
 struct Entry {                                 // a signature that can be run
     std::string name, text;
     std::vector<std::unique_ptr<Spec>> inputs, outputs;
-    std::unique_ptr<runtime::Program> program;
+    ProgramRef program;                        // for known sizes
+    std::unique_ptr<Family> family;            // for sizes that vary
 };
 
 rl_kind kind_of(const graph::Type& type) {
@@ -76,14 +113,37 @@ std::vector<std::string> input_names(const files::Signature& s) {
     return out;
 }
 
+// The graph for other sizes than those that were read: what differs is what varies.
+graph::Graph at_other_sizes(const std::string& text) {
+    graph::Sizes sizes;
+    for (const std::string& symbol : graph::symbols_of(text)) sizes[symbol] = 3;
+    return graph::parse(graph::instantiate(text, sizes));
+}
+
 Entry entry_of(files::Signature&& s) {
     Entry out;
     out.name = s.name;
     std::vector<std::string> inputs = input_names(s), outputs = files::names_of(s.gives, "output");
-    for (size_t i = 0; i < inputs.size(); ++i) out.inputs.push_back(spec_of(inputs[i], s.graph[s.graph.inputs[i]]));
-    for (size_t i = 0; i < outputs.size(); ++i) out.outputs.push_back(spec_of(outputs[i], s.graph[s.graph.outputs[i]]));
-    out.text = graph::print(s.graph);
-    out.program = std::make_unique<runtime::Program>(std::move(s.graph));
+    graph::Graph other = s.text.empty() ? graph::Graph() : at_other_sizes(s.text);
+    auto varying = [&](const std::vector<graph::ValueId>& values, const std::vector<graph::ValueId>& others, size_t i) {
+        ValueInfo v = s.graph[values[i]];
+        for (int d = 0; d < v.sizes.size() && !s.text.empty(); ++d)
+            if (other[others[i]].sizes[d] != v.sizes[d]) v.sizes[d] = graph::unknown_size;
+        return v;
+    };
+    for (size_t i = 0; i < inputs.size(); ++i)
+        out.inputs.push_back(spec_of(inputs[i], varying(s.graph.inputs, other.inputs, i)));
+    for (size_t i = 0; i < outputs.size(); ++i)
+        out.outputs.push_back(spec_of(outputs[i], varying(s.graph.outputs, other.outputs, i)));
+    out.text = s.text.empty() ? graph::print(s.graph) : s.text;
+    if (s.text.empty()) {
+        out.program = std::make_shared<runtime::Program>(std::move(s.graph));
+    } else {
+        out.family = std::make_unique<Family>();
+        out.family->text = std::move(s.text);
+        out.family->least = s.least;
+        out.family->constants = std::move(s.graph.constants);
+    }
     return out;
 }
 
@@ -123,12 +183,20 @@ const rl_spec* spec_at(const std::vector<std::unique_ptr<Spec>>& list, size_t in
     return &at(list, index, who)->shown;
 }
 
-rl_model* model_of(files::ProgramFile file) {
+rl_model* model_of(files::ProgramFile file, const std::string& where) {
     auto out = std::make_unique<rl_model>();
     out->name = file.name;
     out->metadata = files::write_json(file.metadata);
     for (const auto& [name, t] : file.tensors) out->tensors.push_back(tensor_spec(name, t.dtype(), t.sizes()));
-    for (files::Signature& s : file.signatures) out->entries.push_back(entry_of(std::move(s)));
+    for (files::Signature& s : file.signatures) {
+        std::string name = s.name;
+        try {
+            out->entries.push_back(entry_of(std::move(s)));
+        } catch (const Error& error) {
+            if (error.kind() == ErrorKind::memory) throw;
+            files::corrupt(where, "signature '", name, "': ", error.text());
+        }
+    }
     out->extra = std::move(file.extra);
     return out.release();
 }
@@ -160,11 +228,17 @@ bool fits(const rl_value& v, const rl_spec& spec) {
 
 using Inputs = std::vector<const rl_value*>;
 
-bool all_fit(const Entry& e, const Inputs& inputs) {
-    if (e.inputs.size() != inputs.size()) return false;
+// The program that the inputs fit; null where they do not.
+ProgramRef fitting(const Entry& e, const Inputs& inputs) {
+    if (e.inputs.size() != inputs.size()) return nullptr;
     for (size_t i = 0; i < inputs.size(); ++i)
-        if (!fits(*inputs[i], e.inputs[i]->shown)) return false;
-    return true;
+        if (!fits(*inputs[i], e.inputs[i]->shown)) return nullptr;
+    if (e.program) return e.program;
+    std::vector<Dims> shapes;
+    for (const rl_value* v : inputs)
+        if (v->kind == RL_TENSOR) shapes.push_back(v->tensor.sizes());
+    graph::Sizes sizes;
+    return e.family->solve(shapes, sizes) ? e.family->program(sizes) : nullptr;
 }
 
 // The inputs in the entry's order; empty where the names differ.
@@ -186,14 +260,21 @@ std::string given_text(const char* const* names, const Inputs& given) {
     return out.empty() ? "nothing" : out;
 }
 
-// The signature of that name that the inputs fit, and the inputs in its order.
-std::pair<const Entry*, Inputs> choose(const rl_model& m, const char* name, const char* const* names, Inputs given) {
+struct Choice {
+    const Entry* entry;
+    ProgramRef program;
+    Inputs inputs;                             // in its order
+};
+
+// The signature of that name that the inputs fit.
+Choice choose(const rl_model& m, const char* name, const char* const* names, Inputs given) {
     std::string wanted = name ? name : m.entries[0].name, known, expected;
     for (const Entry& e : m.entries) {
         known += (known.empty() ? "" : ", ") + e.name;
         if (e.name != wanted) continue;
         Inputs inputs = names ? ordered(e, names, given) : given;
-        if (inputs.size() == given.size() && all_fit(e, inputs)) return {&e, std::move(inputs)};
+        ProgramRef program = inputs.size() == given.size() ? fitting(e, inputs) : nullptr;
+        if (program) return {&e, std::move(program), std::move(inputs)};
         expected += (expected.empty() ? "" : "; or ") + listed(e.inputs);
     }
     if (expected.empty()) wrong_input({"rl_run: there is no signature '", wanted, "'; expected one of ", known});
@@ -217,43 +298,40 @@ void run(rl_model* model, const char* signature, const char* const* names, const
     expect(inputs || !input_count, "rl_run: inputs is NULL; expected ", input_count, " of them");
     Inputs given;
     for (size_t i = 0; i < input_count; ++i) given.push_back(&checked(inputs[i], "rl_run"));
-    auto [entry, ordered_inputs] = choose(m, signature, names, std::move(given));
-    expect(output_count >= entry->outputs.size() && (outputs || !output_count), "rl_run: there is room for ",
-           output_count, " outputs; expected ", entry->outputs.size());
+    Choice chosen = choose(m, signature, names, std::move(given));
+    expect(output_count >= chosen.entry->outputs.size() && (outputs || !output_count), "rl_run: there is room for ",
+           output_count, " outputs; expected ", chosen.entry->outputs.size());
     std::vector<Tensor> tensors;
-    for (const rl_value* v : ordered_inputs) tensors.push_back(v->tensor);
+    for (const rl_value* v : chosen.inputs) tensors.push_back(v->tensor);
     GradMode off(false);
-    std::vector<Tensor> results = entry->program->run(tensors);
+    std::vector<Tensor> results = chosen.program->run(tensors);
     std::vector<std::unique_ptr<rl_value>> made;
     for (Tensor& t : results) made.push_back(std::make_unique<rl_value>(value_of(own_result(std::move(t), tensors))));
     for (size_t i = 0; i < made.size(); ++i) outputs[i] = made[i].release();
 }
 
-template <class F>
-rl_status load(rl_model** model, F&& read) {
-    return guarded([&] {
-        expect(model != nullptr, "rl_model_load: the place for the model is NULL; expected where to put it");
-        *model = model_of(read());
-    });
+void load(const files::Bytes& bytes, const std::string& where, bool copy, rl_model** model) {
+    expect(model != nullptr, "rl_model_load: the place for the model is NULL; expected where to put it");
+    *model = model_of(files::read_program(bytes, where, copy), where);
 }
 
 }  // namespace
 
 rl_status rl_model_load(const char* path, uint32_t flags, rl_model** model) {
-    return load(model, [&] {
+    return guarded([&] {
         expect(path != nullptr, "rl_model_load: path is NULL; expected a file's name");
         expect((flags & ~RL_LOAD_COPY) == 0, "rl_model_load: flags=", flags, "; expected 0 or RL_LOAD_COPY");
-        return files::read_program(files::map_file(path), std::string("load: '") + path + "'", flags & RL_LOAD_COPY);
+        load(files::map_file(path), std::string("load: '") + path + "'", flags & RL_LOAD_COPY, model);
     });
 }
 
 rl_status rl_model_load_memory(const void* data, size_t bytes, uint32_t flags, rl_model** model) {
-    return load(model, [&] {
+    return guarded([&] {
         expect(data != nullptr, "rl_model_load_memory: data is NULL; expected a file's bytes");
         expect((flags & ~RL_LOAD_BORROW) == 0, "rl_model_load_memory: flags=", flags, "; expected 0 or RL_LOAD_BORROW");
         files::Bytes given{{static_cast<const uint8_t*>(data), bytes}, nullptr};
         if (flags & RL_LOAD_BORROW) given.owner = std::make_shared<int>(0);
-        return files::read_program(given, "load", !(flags & RL_LOAD_BORROW));
+        load(given, "load", !(flags & RL_LOAD_BORROW), model);
     });
 }
 

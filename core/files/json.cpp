@@ -244,6 +244,15 @@ const Json* Json::find(std::string_view key) const {
 
 Json parse_json(std::string_view text, std::string_view where) { return Reader(text, where).run(); }
 
+bool is_utf8(std::string_view text) {
+    while (!text.empty()) {
+        size_t n = character_length(text);
+        if (n == 0) return false;
+        text.remove_prefix(n);
+    }
+    return true;
+}
+
 std::string write_json(const Json& json) {
     std::string out;
     write(out, json);

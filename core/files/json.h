@@ -26,6 +26,7 @@ struct Json {
 
 // Raises Corrupt with `where` and the line.
 Json parse_json(std::string_view text, std::string_view where);
+bool is_utf8(std::string_view text);
 std::string write_json(const Json& json);
 
 }  // namespace rushlight::files

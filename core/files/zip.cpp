@@ -8,6 +8,7 @@
 #include "files/corrupt.h"
 #include "files/crc32.h"
 #include "files/inflate.h"
+#include "files/json.h"
 
 namespace rushlight::files {
 
@@ -178,6 +179,7 @@ void Zip::parse_directory(const End& end) {
         if (!starts_with(record, 0, "PK\1\2") || length > record.size()) complain("the directory is damaged");
         Member m;
         m.name = text(record.subspan(central_bytes, name));
+        if (!is_utf8(m.name)) complain("a member's name is not UTF-8");
         m.flags = number<uint16_t>(record, 8);
         m.method = number<uint16_t>(record, 10);
         m.crc = number<uint32_t>(record, 16);

@@ -1,0 +1,91 @@
+"""Fuzzes the readers of files: python -m tools.fuzz.files --program build/.../fuzz_files [--count N] [--seed S].
+
+The program (tests/native/fuzz_files.cpp) changes files and reads them, in one process; here the files to change are
+made, and a process that ends is named by the number that makes the same change again. With a program that was built with the
+sanitizers, a report of theirs ends it too.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+import rushlight as rl
+
+PER_PROCESS = 20000
+
+
+class Layered(rl.nn.Module):
+    """A little of everything that files hold: layers, running statistics, views, writes, an index."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = rl.nn.Conv2d(1, 2, 3)
+        self.norm = rl.nn.BatchNorm2d(2)
+        self.register_buffer("picked", rl.tensor([1, 0]))
+
+    def forward(self, x, scale):
+        y = self.norm(self.conv(x)).relu()
+        z = y.flatten(1)[:, :4].t() * scale
+        z = z.clone()
+        z[0] = 1
+        return {"picked": z[self.picked], "sum": z.sum(0)}, y
+
+
+def write_seeds(folder):
+    """Writes the files to change; returns their paths."""
+    folder = Path(folder)
+    rl.manual_seed(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        programs = {
+            "linear": (rl.nn.Linear(2, 1).eval(), (rl.ones(1, 2),)),
+            "layered": (Layered(), (rl.randn(2, 1, 5, 5), rl.ones(()))),
+            "sizes": (rl.nn.Sequential(rl.nn.Linear(3, 2), rl.nn.Softmax(-1)).eval(), (rl.ones(3, 3),)),
+            "function": (lambda a, b: (rl.cat([a, b.t()]).cumsum(0), a.argmax()), (rl.ones(2, 2), rl.ones(2, 1))),
+        }
+        for name, (program, example) in programs.items():
+            traced = rl.jit.trace(program, example, strict=False)
+            rl.jit.save(traced, folder / f"{name}.rush", _extra_files={"labels": "cat dog"})
+    np.savez(folder / "stored.npz", a=np.arange(6.0).reshape(2, 3), b=np.ones((2, 0), np.int8))
+    np.savez_compressed(folder / "deflated.npz", a=np.arange(300) % 7, b=np.asfortranarray(np.ones((3, 4), np.float32)))
+    np.save(folder / "plain.npy", np.arange(4, dtype=np.complex64))
+    return sorted(str(path) for path in folder.iterdir())
+
+
+def fuzz(program, count, seed):
+    """Runs `count` changes; returns how many processes ended badly."""
+    bad = made = 0
+    with tempfile.TemporaryDirectory() as folder:
+        seeds = write_seeds(folder)
+        progress = Path(folder) / "progress"
+        while made < count:
+            n = min(PER_PROCESS, count - made)
+            command = [program, str(n), str(seed), *seeds, "--from", str(made), "--progress", str(progress)]
+            done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+            if done.returncode == 0:
+                made += n
+                print(f"{made}: {done.stdout.splitlines()[-1]}", flush=True)
+                continue
+            number = int(progress.read_text())
+            bad += 1
+            print(f"number {number} of seed {seed} ended with {done.returncode}\n{done.stderr[-4000:]}", flush=True)
+            made = number + 1
+    return bad
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m tools.fuzz.files", description=__doc__)
+    parser.add_argument("--program", required=True, help="the built fuzz_files")
+    parser.add_argument("--count", type=int, default=1_000_000)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    return 1 if fuzz(options.program, options.count, options.seed) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
