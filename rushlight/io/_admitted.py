@@ -4,7 +4,8 @@ import collections
 from pickle import UnpicklingError
 
 from rushlight.io import _tensors
-from rushlight.io._errors import RecordError
+from rushlight.io._arrays import admitted_calls
+from rushlight.io._errors import RecordError, expect, is_count, refuse
 
 _MAX_KEY_PARTS = 10000
 KEY_TYPES = {str, int, float, bool, type(None), bytes, complex}
@@ -34,22 +35,6 @@ class LoadedStorage:
         self.kind = kind
         self.memory = memory
         self.key = key
-
-
-def refuse(text):
-    """Raise UnpicklingError."""
-    raise UnpicklingError(text)
-
-
-def expect(holds, text):
-    """UnpicklingError unless `holds`."""
-    if not holds:
-        raise UnpicklingError(text)
-
-
-def is_count(value):
-    """Whether it is an int that can be a size."""
-    return type(value) is int and 0 <= value < 1 << 63
 
 
 def _are_counts(value):
@@ -153,6 +138,11 @@ def _encode(*arguments):
         return arguments[0].encode("latin1")
     except UnicodeEncodeError:
         refuse("_codecs.encode: the text is not Latin-1")
+
+
+def _no_bytes(*arguments):
+    expect(len(arguments) == 0, "bytes: expected no argument")
+    return b""
 
 
 def _bytearray(*arguments):
@@ -281,10 +271,12 @@ def admitted_globals(maker):
         "builtins.complex": _complex,
         "_codecs.encode": _encode,
         "builtins.bytearray": _bytearray,
+        "builtins.bytes": _no_bytes,
         "torch.Size": _size,
         "torch.device": _device,
         "builtins.frozenset": _set_of(frozenset),
         "torch.Tensor": None,
+        **admitted_calls(),
     }
     table.update({path: Admitted(path, call) for path, call in calls.items()})
     table["builtins.set"] = Admitted("builtins.set", _set_of(set), set)

@@ -17,12 +17,10 @@ from rushlight.io._admitted import (
     TensorMaker,
     admitted_globals,
     check_key,
-    expect,
-    is_count,
     is_plain_state,
-    refuse,
 )
-from rushlight.io._errors import CorruptFileError
+from rushlight.io._arrays import ArrayType, fill, is_array
+from rushlight.io._errors import CorruptFileError, expect, is_count, refuse
 
 MAX_DEPTH = 1000
 
@@ -202,6 +200,12 @@ class Unpickler:
     def _build(self):
         state = self._pop()
         target = self._top()
+        if isinstance(target, ArrayType):
+            target.set_state(state)
+            return
+        if is_array(target):
+            self._fill(target, state)
+            return
         expect(is_plain_state(state), "the pickle sets attributes by something other than a dict of names")
         if type(target) is collections.OrderedDict:
             target.__dict__.update(state)
@@ -211,6 +215,12 @@ class Unpickler:
             refuse(
                 f"the pickle sets the state of a {type(target).__name__}; expected an OrderedDict or a tensor"
             )
+
+    def _fill(self, array, state):
+        try:
+            fill(array, state)
+        except (TypeError, ValueError, OverflowError, MemoryError) as error:
+            raise UnpicklingError(f"a NumPy array: {error}") from error
 
     def _persistent(self):
         pid = self._pop()
@@ -251,7 +261,7 @@ class Unpickler:
             kind = type(value)
             if kind in KEY_TYPES:
                 continue
-            if kind in (StorageType, Admitted, LoadedStorage):
+            if kind in (StorageType, Admitted, LoadedStorage, ArrayType):
                 refuse(
                     f"it holds a {getattr(value, 'name', 'storage')!r} as a value; only tensors, numbers, "
                     "text and plain containers are loaded"

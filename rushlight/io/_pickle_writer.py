@@ -5,6 +5,7 @@ import struct
 from pickle import PicklingError
 
 from rushlight.io import _tensors
+from rushlight.io._arrays import holds_numbers, is_array
 
 _MAX_DEPTH = 1000
 _BATCH = 1000  # items between two marks
@@ -100,10 +101,13 @@ class Pickler:
             self._call("torch", "device", [str(value)], path, depth)
         elif (
             type(value).__module__ == "numpy"
+            and not is_array(value)
             and getattr(value, "shape", None) == ()
             and hasattr(value, "item")
         ):
             self._write(value.item(), path, depth)  # NumPy's scalars become the Python numbers they stand for
+        elif is_array(value) and holds_numbers(value):
+            self._array(value, path, depth)
         else:
             self._refuse(value, path)
 
@@ -115,9 +119,10 @@ class Pickler:
                 f"save: {_shown(path)} is a {name}; loading a whole object would run code from the file, so only "
                 "its state can be saved: save its state_dict()"
             )
+        name += f" of dtype {value.dtype}" if is_array(value) else ""
         raise PicklingError(
-            f"save: {_shown(path)} is a {name}; expected tensors, numbers, text, bytes, None and dicts, lists, tuples "
-            "and sets of them (convert NumPy values with .item() or from_numpy)"
+            f"save: {_shown(path)} is a {name}; expected tensors, numbers, text, bytes, None, NumPy's arrays of "
+            "numbers, and dicts, lists, tuples and sets of them"
         )
 
     def _remember(self, key):
@@ -266,6 +271,27 @@ class Pickler:
         self._call(
             "collections", "Counter", [dict(value)], path, depth, [lambda: self._remember_object(value)]
         )
+
+    # ---- NumPy's arrays, as NumPy itself pickles them ----
+
+    def _array(self, value, path, depth):
+        make, _, (version, shape, dtype, columns_first, data) = value.__reduce__()
+
+        def pickled_dtype():
+            self._global("numpy", "dtype")
+            text = dtype.str.lstrip("<>|=")
+            order = (3, dtype.byteorder.replace("=", "<"), None, None, None, -1, -1, 0)
+            self._pending.extend(reversed([b"(", *((a, path, depth + 1) for a in (text, False, True)), b"tR",
+                                           (order, path, depth + 1), b"b"]))
+
+        # The empty array, and what fills it.
+        self._global(make.__module__, "_reconstruct")
+        self._out.append(b"(")
+        self._global("numpy", "ndarray")
+        self._pending.extend(reversed([
+            ((0,), path, depth + 1), (b"b", path, depth + 1), b"tR",
+            b"(", _encode_int(version), (shape, path, depth + 1), pickled_dtype, _PLAIN[bool](columns_first),
+            (data, path, depth + 1), b"tb", lambda: self._remember_object(value)]))
 
     # ---- tensors ----
 

@@ -15,15 +15,15 @@ from rushlight.io._zip import FileSource, ZipReader, ZipWriter
 
 
 def save(obj, f, pickle_module=None, pickle_protocol=2, _use_new_zipfile_serialization=True):
-    """Save tensors, numbers, text and containers of them in a file that `load` and PyTorch's `load` read.
+    """Save tensors, arrays, numbers, text and containers of them in a file that `load` and PyTorch's `load` read.
 
     Views that share memory share it again when loaded. A path is replaced at once when the new file is
     complete and on the disk: whatever happens in between, the old file or the new one is there.
 
     Args:
         obj: a state_dict, a tensor, or any nesting of dict, list, tuple, set, OrderedDict, defaultdict,
-            Counter, str, bytes, int, float, complex, bool, None, Size, dtype, device, Tensor and Parameter. A
-            whole Module is refused: save its state_dict().
+            Counter, str, bytes, int, float, complex, bool, None, Size, dtype, device, Tensor, Parameter, and
+            NumPy's arrays of numbers. A whole Module is refused: save its state_dict().
         f: a path, or an object with `write`.
         pickle_module: accepted for PyTorch's sake and not used.
         pickle_protocol: 2 to 5; protocol 2 is written, the one that every reader takes.
@@ -94,8 +94,8 @@ def _write_archive(write, folder, pickle, storages):
 def load(f, map_location=None, pickle_module=None, *, weights_only=None, mmap=None, **pickle_load_args):
     """Load what `save`, or PyTorch's `save`, wrote.
 
-    Nothing in the file is ever run: tensors, numbers, text and plain containers are read, and anything else
-    is refused by name, with `weights_only=False` too. Checksums are verified, sizes are checked, and the
+    Nothing in the file is ever run: tensors, NumPy's arrays and numbers, text and plain containers are read, and
+    anything else is refused by name, with `weights_only=False` too. Checksums are verified, sizes are checked, and the
     memory used is bounded by the file's size.
 
     Args:

@@ -12,6 +12,7 @@ import sys
 import zipfile
 import zlib
 
+import numpy as np
 import pytest
 
 import rushlight
@@ -408,9 +409,31 @@ def test_a_key_that_takes_for_ever_to_hash_is_refused():
         load(archive_of(b"\x80\x02})" + doubling + b"Ns."))
 
 
+class _State:
+    """Pickles as an array with a state of the test's making."""
+
+    def __init__(self, state):
+        self.state = state
+
+    def __reduce__(self):
+        return (*np.arange(3).__reduce__()[:2], self.state)
+
+
+@pytest.mark.parametrize("state", [
+    (1, (4,), np.dtype("f8"), False, b"12345678"), (1, (2**62, 4), np.dtype("i1"), False, b""),
+    (1, (-1,), np.dtype("i1"), False, b""), (1, (0, 2**62, 2**62), np.dtype("f8"), False, b""),
+    (1, (1,) * 80, np.dtype("i1"), False, b"x"), (1, (1,), "f8", False, b"12345678"),
+    (1, (1,), np.dtype("O"), False, [None]), (1, [1], np.dtype("i1"), False, b"x"), {"data": 3}, (),
+])
+def test_malformed_arrays_are_refused(state):
+    with pytest.raises(pickle.UnpicklingError):
+        load(archive_of(pickle.dumps(_State(state), 2)))
+
+
 def test_random_pickles_never_escape():
     rnd = random.Random(5)
-    seeds = [pickle.dumps([1, {"a": (2.5, b"x")}, {3}], 4), tensor_pickle(), *MALFORMED.values()]
+    arrays = [pickle.dumps([np.arange(3), np.float32(2)], protocol) for protocol in (2, 4)]
+    seeds = [pickle.dumps([1, {"a": (2.5, b"x")}, {3}], 4), tensor_pickle(), *arrays, *MALFORMED.values()]
     codes = b"()]}N.\x85\x86\x87tasueRQbqhXKJGc\x93\x94\x8f\x90\x91\x81"
     for _ in range(5000):
         code = bytearray(rnd.choice(seeds))

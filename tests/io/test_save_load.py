@@ -8,6 +8,7 @@ import pathlib
 import pickle
 import zipfile
 
+import numpy as np
 import pytest
 
 import rushlight
@@ -197,8 +198,48 @@ def test_the_same_object_makes_the_same_file():
     assert first.getvalue() == second.getvalue()
 
 
+ARRAYS = {
+    "rows": np.arange(6.0).reshape(2, 3), "columns": np.asfortranarray(np.arange(6, dtype=np.int16).reshape(2, 3)),
+    "empty": np.zeros((0, 3), np.float16), "none": np.array(3, np.uint8), "bools": np.array([True, False]),
+    "complex": np.array([1 + 2j, -0.0], np.complex64), "part": np.arange(10)[::3], "large": np.arange(5000.0),
+    "big end first": np.arange(3, dtype=">f4"),
+}
+
+
+def assert_same_arrays(found):
+    for name, array in ARRAYS.items():
+        assert type(found[name]) is np.ndarray and found[name].dtype == array.dtype.newbyteorder("="), name
+        assert found[name].shape == array.shape and found[name].tobytes() == array.astype(found[name].dtype).tobytes()
+
+
+def test_numpy_arrays():
+    found = round_trip({**ARRAYS, "again": [ARRAYS["rows"]], "weight": rushlight.ones(2)})
+    assert_same_arrays(found)
+    assert found["again"][0] is found["rows"] and found["columns"].flags.f_contiguous
+    found["large"][1:3] = 7                               # its memory is its own
+    assert_same_arrays(round_trip(ARRAYS))
+
+
+@pytest.mark.torch
+def test_numpy_arrays_beside_pytorch(tmp_path):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    rushlight.save(ARRAYS, tmp_path / "ours.pth")
+    assert_same_arrays(torch.load(tmp_path / "ours.pth", weights_only=False))
+    torch.save({**ARRAYS, "scalars": [np.float32(2.5), np.int64(-3), np.bool_(True)]}, tmp_path / "theirs.pth")
+    found = rushlight.load(tmp_path / "theirs.pth")
+    assert_same_arrays(found)
+    assert found["scalars"] == [2.5, -3, True] and type(found["scalars"][0]) is np.float32
+    for kind in ("objects", "texts", "records", "dates"):
+        array = {"objects": np.array([[1], None], object), "texts": np.array(["a"]),
+                 "records": np.zeros(2, [("x", "f4")]), "dates": np.array(["2020-01-01"], "M8[D]")}[kind]
+        with pytest.raises(pickle.PicklingError, match=r"value\['a'\] is a numpy.ndarray of dtype"):
+            rushlight.save({"a": array}, tmp_path / "no.pth")
+        torch.save({"a": array}, tmp_path / "theirs.pth")
+        with pytest.raises(pickle.UnpicklingError, match=r"it holds a NumPy array of dtype '.*'; expected numbers"):
+            rushlight.load(tmp_path / "theirs.pth")
+
+
 def test_numpy_scalars_become_numbers():
-    np = pytest.importorskip("numpy")
     assert round_trip([np.float64(0.5), np.int32(3), np.bool_(True)]) == [0.5, 3, True]
 
 
