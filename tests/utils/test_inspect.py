@@ -252,6 +252,15 @@ def test_the_finder_is_the_plain_loop():
     assert len(losses) < 30                               # it diverges, and stops
 
 
+def test_an_early_stop_leaves_what_was_seen():
+    data, model = regression(30), nn.Linear(4, 1)
+    optimizer = rl.optim.SGD(model.parameters(), lr=1.0)
+    with pytest.warns(UserWarning, match=r"find_lr: stop_at=4 ended it at step \d+ of 30, so skip_start=10 and"):
+        logs, losses = find_lr(model, nn.MSELoss(), optimizer, data, 0.5, 50.0)
+    assert 0 < len(losses) <= 15 and logs[0] == math.log10(0.5)
+    np.testing.assert_allclose(losses[0], F.mse_loss(model(data[0][0]), data[0][1]).item(), rtol=1e-6)
+
+
 def test_suggested_rate_trains():
     data, model = regression(), nn.Linear(4, 1)
     optimizer = rl.optim.SGD(model.parameters(), lr=1.0)

@@ -2,6 +2,7 @@
 import contextlib
 import copy
 import math
+import warnings
 from collections import namedtuple
 
 from rushlight.utils._optional import drawn, pyplot
@@ -107,7 +108,8 @@ def find_lr(model, loss_fn, optimizer, train_loader, init_value=1e-8, final_valu
             hundred show enough.
         beta (float): how much of the average of earlier losses to keep; 0 for none. Default: 0.
         stop_at (float): stop where the loss exceeds the best so many times. Default: 4.
-        skip_start, skip_end (int): so many losses are left out at the ends. Default: 10 and 5.
+        skip_start, skip_end (int): so many losses are left out at the ends; none, and a warning, where `stop_at` ended
+            it before there were more. Default: 10 and 5.
 
     Returns:
         LRFinderResult: (base-10 logarithms of the rates, losses); `.suggestion()`, `.plot()`.
@@ -154,5 +156,9 @@ def find_lr(model, loss_fn, optimizer, train_loader, init_value=1e-8, final_valu
             loss.backward()
             optimizer.step()
             rate *= factor
-    kept = slice(skip_start, max(len(logs) - skip_end, 0))
+    if len(logs) <= skip_start + skip_end:
+        warnings.warn(f"find_lr: stop_at={stop_at:g} ended it at step {number} of {steps}, so skip_start={skip_start} "
+                      f"and skip_end={skip_end} leave nothing out; a smaller init_value shows more", stacklevel=2)
+        skip_start = skip_end = 0
+    kept = slice(skip_start, len(logs) - skip_end)
     return LRFinderResult(logs[kept], losses[kept])
