@@ -1,6 +1,7 @@
 // Properties and methods of Tensor that are not operators: geometry, conversion to Python values, flags.
 #include "autograd/variable.h"
 #include "bindings/python.h"
+#include "registry/invoke.h"
 #include "registry/rules.h"
 
 namespace rushlight::python {
@@ -147,6 +148,17 @@ PyObject* make_subclass(PyObject*, PyObject* args) {
     });
 }
 
+PyObject* method_as_subclass(PyObject* self, PyObject* cls) {
+    return guarded([&] {
+        bool is_type = PyType_Check(cls);
+        auto* type = is_type ? reinterpret_cast<PyTypeObject*>(cls) : Py_TYPE(cls);
+        require(is_type && PyType_IsSubtype(type, tensor_type), ErrorKind::type, "as_subclass: cls is ",
+                is_type ? "" : "of type ", type->tp_name, "; expected a subclass of Tensor");
+        static Op* view = find_op("view");
+        return wrap_as(type, invoke(*view, tensor_of(self), impl_of(self)->sizes));
+    });
+}
+
 PyObject* method_dim(PyObject* self, PyObject*) { return PyLong_FromLong(impl_of(self)->rank()); }
 
 }  // namespace
@@ -177,6 +189,11 @@ PyMethodDef tensor_methods[] = {
     {"is_signed", method_is_signed, METH_NOARGS, "is_signed() -> bool\n\nTrue when the dtype holds negative values."},
     {"is_inference", method_is_inference, METH_NOARGS,
      "is_inference() -> bool\n\nTrue for tensors made in inference mode."},
+    {"as_subclass", method_as_subclass, METH_O,
+     "as_subclass(cls) -> Tensor\n\nAn object of a subclass of Tensor over the same memory, at the same place of the "
+     "graph.\n\nArgs:\n    cls (type): the subclass.\n\nRaises:\n    TypeError: it is none.\n\nExample:\n    >>> class "
+     "Image(rushlight.Tensor):\n    ...     pass\n    >>> type(rushlight.ones(2).as_subclass(Image)).__name__\n    "
+     "'Image'"},
     {"_make_subclass", make_subclass, METH_VARARGS | METH_STATIC, nullptr},
     {"item", method_item, METH_NOARGS,
      "item() -> number\n\nThe value of a tensor with one element, "

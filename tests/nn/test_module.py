@@ -723,3 +723,31 @@ def test_backward_hooks_of_modules_whose_inputs_need_no_gradient_say_so():
     with pytest.warns(UserWarning, match="no input of this Linear requires grad"):
         layer(rl.ones(1, 2)).sum().backward()
     assert seen == [(None,)]
+
+
+def test_compiled_in_place():
+    model = rl.nn.Sequential(rl.nn.Linear(2, 3), rl.nn.ReLU(), rl.nn.Linear(3, 1))
+    plain, x = copy.deepcopy(model), rl.randn(4, 2)
+    assert model.compile(fullgraph=True) is None and list(model.state_dict()) == list(plain.state_dict())
+    with rl.no_grad():
+        for _ in range(2):
+            assert rl.equal(model(x), plain(x))
+        assert "(4, 2)" in model._compiled_call_impl.report()
+        # Hooks come and go after a call was captured.
+        for factor in (2, 3):
+            handle = model.register_forward_hook(lambda module, args, out, factor=factor: out * factor)
+            assert rl.equal(model(x), plain(x) * factor)
+            handle.remove()
+            assert rl.equal(model(x), plain(x))
+        model[0].weight.mul_(2)
+        plain[0].weight.mul_(2)
+        assert rl.equal(model(x), plain(x))
+        with pytest.raises(RuntimeError, match=r"expected input.shape\[-1\] == 2.*in 0: Linear"):
+            model(rl.ones(4, 3))
+    for one in (model, plain):
+        one(x).sum().backward()
+    assert rl.equal(model[0].weight.grad, plain[0].weight.grad)
+    again = copy.deepcopy(model)
+    assert again._compiled_call_impl is None and rl.equal(again(x), plain(x))
+    model.compile(disable=True)
+    assert rl.equal(model(x), plain(x))

@@ -303,3 +303,22 @@ def test_reshape_of_anything(data):
             assert [view.stride(i) for i, s in enumerate(target) if s > 1] == [
                 expected[i] for i, s in enumerate(target) if s > 1
             ]
+
+
+def test_as_subclass():
+    class Image(rl.Tensor):
+        def __init__(self, *given):
+            raise AssertionError("as_subclass makes no new object by calling the class")
+
+    x = rl.arange(6.0).reshape(2, 3).T.requires_grad_()
+    image = x.as_subclass(Image)
+    assert type(image) is Image and image.data_ptr() == x.data_ptr() and image.stride() == (1, 3)
+    assert type(image.as_subclass(rl.Tensor)) is rl.Tensor
+    (image * image).sum().backward()
+    assert rl.equal(x.grad, 2 * x.detach())
+    plain = rl.zeros(2)
+    plain.as_subclass(Image)[0] = 5
+    assert plain.tolist() == [5, 0]
+    for wrong, says in ((int, "cls is int"), (3, "cls is of type int"), (None, "cls is of type NoneType")):
+        with pytest.raises(TypeError, match=f"as_subclass: {says}; expected a subclass of Tensor"):
+            x.as_subclass(wrong)

@@ -1,6 +1,8 @@
 """`Module`: what every layer and network is."""
 import functools
 import itertools
+import sys
+import types
 import warnings
 from collections import OrderedDict
 
@@ -108,6 +110,7 @@ class Module(Stateful):
     # Becomes true in the instance when a hook table is first touched.
     _hooked = False
     _is_full_backward_hook = None
+    _compiled_call_impl = None
 
     def __init__(self, *args, **kwargs):
         if not self.call_super_init and (args or kwargs):
@@ -137,16 +140,41 @@ class Module(Stateful):
     def __call__(self, *args, **kwargs):
         try:
             if self._hooked or GLOBAL.any:
-                return self._call_with_hooks(args, kwargs)
+                if self._compiled_call_impl is None or GLOBAL.any:
+                    return self._call_impl(*args, **kwargs)
+                return self._compiled_call_impl(self._hook_numbers(), *args, **kwargs)
             return self.forward(*args, **kwargs)
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
             name_place(self, error)
             raise
 
-    def _call_impl(self, *args, **kwargs):
-        return Module.__call__(self, *args, **kwargs)
+    def compile(self, *args, **kwargs):
+        """Compiles this module's calls in place: from now on they are captured as graphs, hooks included.
 
-    def _call_with_hooks(self, args, kwargs):
+        Args:
+            args, kwargs: of `rushlight.compile`.
+
+        Example:
+            >>> import rushlight as rl
+            >>> model = rl.nn.Sequential(rl.nn.Linear(2, 1), rl.nn.ReLU())
+            >>> model.compile()
+            >>> with rl.no_grad():
+            ...     model(rl.ones(3, 2)).shape
+            rushlight.Size([3, 1])
+        """
+        def call(self, hooks, *args, **kwargs):
+            return self._call_impl(*args, **kwargs)
+
+        call.__name__ = type(self).__name__
+        # By its public name: what compiles is made of modules.
+        compiled = sys.modules["rushlight"].compile(types.MethodType(call, self), *args, **kwargs)
+        self.__dict__.update(_compiled_call_impl=compiled, _hooked=True)
+
+    def _hook_numbers(self):
+        # They are part of what a compiled call takes for granted: each hook has a number of its own.
+        return [number for name in _CALL_TABLES for number in self.__dict__.get(name, ())]
+
+    def _call_impl(self, *args, **kwargs):
         args, kwargs = self._run_pre_hooks(args, kwargs)
         backward = [*GLOBAL.backward.values(), *self._backward_hooks.values()]
         backward_pre = [*GLOBAL.backward_pre.values(), *self._backward_pre_hooks.values()]
@@ -265,6 +293,10 @@ class Module(Stateful):
     def __dir__(self):
         names = {*dir(type(self)), *self.__dict__}
         return sorted(name for name in names if not name[0].isdigit())
+
+    def __getstate__(self):
+        # What was compiled is made of this very module: copies are not compiled.
+        return {name: value for name, value in self.__dict__.items() if name != "_compiled_call_impl"}
 
     def __setstate__(self, state):
         self.__dict__.update(state)
