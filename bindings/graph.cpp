@@ -54,7 +54,8 @@ using Named = std::vector<std::pair<std::string, Tensor>>;
 nb::list described(const Graph& g, const std::vector<graph::ValueId>& values) {
     nb::list out;
     for (graph::ValueId v : values)
-        out.append(nb::make_tuple(g[v].name, nb::steal(wrap_dtype(g[v].dtype)), nb::steal(wrap_size(g[v].sizes))));
+        if (g[v].is_tensor())
+            out.append(nb::make_tuple(g[v].name, nb::steal(wrap_dtype(g[v].dtype)), nb::steal(wrap_size(g[v].sizes))));
     return out;
 }
 
@@ -161,6 +162,24 @@ nb::list held_by(Capture& capture, const std::vector<Tensor>& outputs) {
     return out;
 }
 
+// Where the numbers came from that were marked in this thread's capture: (dict, key, place in a tuple or -1, value).
+thread_local std::vector<nb::object> sources_of_numbers;
+
+void mark_number(nb::dict container, nb::str key, Py_ssize_t index, std::string param) {
+    Capture* capture = Capture::current();
+    if (!capture) return;
+    nb::object value = container[key];
+    if (index >= 0) value = value[index];
+    capture->mark(std::move(param), nb::cast<double>(value));
+    sources_of_numbers.push_back(nb::make_tuple(container, key, index, value));
+}
+
+nb::list numbers_of(const Capture& capture) {
+    nb::list out;
+    for (int i : capture.used_numbers()) out.append(sources_of_numbers[size_t(i)]);
+    return out;
+}
+
 }  // namespace
 
 void note_escape(const TensorImpl& t, const char* how) {
@@ -204,7 +223,11 @@ void add_graph(nb::module_& m) {
             new (self) Capture(std::move(inputs), std::move(known), program_line);
         })
         .def("finish", &Capture::finish)
-        .def("close", &Capture::close)
+        .def("close", [](Capture& self) {
+            self.close();
+            sources_of_numbers.clear();
+        })
+        .def_prop_ro("numbers", &numbers_of)
         .def("held", &held_by)
         .def_prop_ro("walks", &Capture::walks)
         .def_prop_ro("escapes", [](const Capture& self) {
@@ -232,9 +255,13 @@ void add_graph(nb::module_& m) {
         })
         .def_prop_ro("program", &Step::program, nb::rv_policy::reference_internal)
         .def("fits", [](Step& self, nb::args args) { return self.fits(tensors_of(args, self.program().graph().name)); })
-        .def("run", [](Step& self, bool recorded, nb::args args) {
-            return tuple_of(self.run(tensors_of(args, self.program().graph().name), recorded));
+        .def("run", [](Step& self, bool recorded, const std::vector<double>& numbers, nb::args args) {
+            return tuple_of(self.run(tensors_of(args, self.program().graph().name), recorded, numbers));
         });
+    g.def("_mark", &mark_number);
+    g.def("_unmark", [] {
+        if (Capture::current()) Capture::current()->unmark();
+    });
     g.def("can_walk", [](Tensor t) { return autograd::can_walk(*t.impl()); });
 }
 

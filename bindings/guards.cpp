@@ -1,7 +1,5 @@
 // What compiled functions take for granted of Python, checked before each call.
-#include <nanobind/nanobind.h>
-
-#include <atomic>
+#include "bindings/guards.h"
 
 #include "bindings/convert.h"
 
@@ -9,91 +7,80 @@ namespace nb = nanobind;
 
 namespace rushlight::python {
 
-namespace {
+std::atomic<uint64_t> touched{0};
 
-std::atomic<uint64_t> touched{0};                // how often something was set in a module
+namespace {
 
 bool is_number_or_text(PyObject* o) {
     return PyFloat_CheckExact(o) || PyLong_CheckExact(o) || PyUnicode_CheckExact(o) || PyComplex_CheckExact(o);
 }
 
-// The same object, or the same number or text.
-bool equal(PyObject* a, PyObject* b) {
+}  // namespace
+
+bool equal_or_same(PyObject* a, PyObject* b) {
     if (a == b) return true;
-    if (!b || Py_TYPE(a) != Py_TYPE(b) || !is_number_or_text(a)) return false;
+    if (!a || !b || Py_TYPE(a) != Py_TYPE(b) || !is_number_or_text(a)) return false;
     int same = PyObject_RichCompareBool(a, b, Py_EQ);
     if (same < 0) PyErr_Clear();
     return same > 0;
 }
 
-// Places in Python's memory and what was there: variables of functions, items of dicts and lists, lengths of both.
-class Places {
-public:
-    explicit Places(nb::list places) {
-        for (nb::handle h : places) {
-            nb::tuple t = nb::cast<nb::tuple>(h);
-            nb::object container = t[0], key = t[1], value = t[2];
-            Kind kind = kind_of(container, key);
-            Py_ssize_t index = kind == Kind::length         ? nb::cast<Py_ssize_t>(value)
-                               : kind == Kind::item_of_list ? nb::cast<Py_ssize_t>(key) : 0;
-            places_.push_back({kind, container, key, value, index});
-        }
+Places::Places(nb::list places) {
+    for (nb::handle h : places) {
+        nb::tuple t = nb::cast<nb::tuple>(h);
+        nb::object container = t[0], key = t[1], value = t[2];
+        Kind kind = kind_of(container, key);
+        Py_ssize_t index = kind == Kind::length         ? nb::cast<Py_ssize_t>(value)
+                           : kind == Kind::item_of_list ? nb::cast<Py_ssize_t>(key) : 0;
+        places_.push_back({kind, container, key, value, index});
     }
+}
 
-    bool hold() const {
-        for (const Place& p : places_)
-            if (p.kind == Kind::length ? length(p) != p.index : !equal(p.value.ptr(), now(p))) return false;
-        return true;
+bool Places::hold() const {
+    for (const Place& p : places_)
+        if (p.kind == Kind::length ? length(p) != p.index : !equal_or_same(p.value.ptr(), now(p))) return false;
+    return true;
+}
+
+void Places::release(nb::handle container, nb::handle key) {
+    std::erase_if(places_, [&](const Place& p) {
+        return p.container.is(container) && p.kind == Kind::item_of_dict && equal_or_same(p.key.ptr(), key.ptr());
+    });
+}
+
+int Places::traverse(visitproc visit, void* arg) const {
+    for (const Place& p : places_) {
+        Py_VISIT(p.container.ptr());
+        Py_VISIT(p.key.ptr());
+        Py_VISIT(p.value.ptr());
     }
+    return 0;
+}
 
-    int traverse(visitproc visit, void* arg) const {
-        for (const Place& p : places_) {
-            Py_VISIT(p.container.ptr());
-            Py_VISIT(p.key.ptr());
-            Py_VISIT(p.value.ptr());
-        }
-        return 0;
-    }
-    void clear() { places_.clear(); }
+Places::Kind Places::kind_of(const nb::object& container, const nb::object& key) {
+    if (PyCell_Check(container.ptr())) return Kind::cell;
+    require(PyDict_Check(container.ptr()) || PyList_Check(container.ptr()), ErrorKind::type, "Places: a place is in a ",
+            Py_TYPE(container.ptr())->tp_name, "; expected a cell, dict or list");
+    if (key.is_none()) return Kind::length;
+    return PyDict_Check(container.ptr()) ? Kind::item_of_dict : Kind::item_of_list;
+}
 
-private:
-    enum class Kind : uint8_t { cell, item_of_dict, item_of_list, length };
-    struct Place {
-        Kind kind;
-        nb::object container, key, value;
-        Py_ssize_t index;                        // in a list; the length
-    };
+Py_ssize_t Places::length(const Place& p) {
+    PyObject* c = p.container.ptr();
+    return PyDict_Check(c) ? PyDict_GET_SIZE(c) : PyList_GET_SIZE(c);
+}
 
-    static Kind kind_of(const nb::object& container, const nb::object& key) {
-        if (PyCell_Check(container.ptr())) return Kind::cell;
-        require(PyDict_Check(container.ptr()) || PyList_Check(container.ptr()), ErrorKind::type,
-                "Places: a place is in a ", Py_TYPE(container.ptr())->tp_name, "; expected a cell, dict or list");
-        if (key.is_none()) return Kind::length;
-        return PyDict_Check(container.ptr()) ? Kind::item_of_dict : Kind::item_of_list;
-    }
+// Borrowed; null where the place is gone.
+PyObject* Places::now(const Place& p) {
+    PyObject* c = p.container.ptr();
+    if (p.kind == Kind::cell) return PyCell_GET(c);
+    if (p.kind == Kind::item_of_list) return p.index < PyList_GET_SIZE(c) ? PyList_GET_ITEM(c, p.index) : nullptr;
+    PyObject* found = PyDict_GetItemWithError(c, p.key.ptr());
+    if (!found) PyErr_Clear();
+    return found;
+}
 
-    static Py_ssize_t length(const Place& p) {
-        PyObject* c = p.container.ptr();
-        return PyDict_Check(c) ? PyDict_GET_SIZE(c) : PyList_GET_SIZE(c);
-    }
-
-    // Borrowed; null where the place is gone.
-    static PyObject* now(const Place& p) {
-        PyObject* c = p.container.ptr();
-        switch (p.kind) {
-            case Kind::cell: return PyCell_GET(c);
-            case Kind::item_of_dict: {
-                PyObject* found = PyDict_GetItemWithError(c, p.key.ptr());
-                if (!found) PyErr_Clear();
-                return found;
-            }
-            case Kind::item_of_list: return p.index < PyList_GET_SIZE(c) ? PyList_GET_ITEM(c, p.index) : nullptr;
-            default: return nullptr;
-        }
-    }
-
-    std::vector<Place> places_;
-};
+namespace {
 
 int traverse_places(PyObject* self, visitproc visit, void* arg) {
     Py_VISIT(Py_TYPE(self));
@@ -117,7 +104,9 @@ void add_guards(nb::module_& m) {
     g.def("_touched", [] { return touched.load(std::memory_order_relaxed); });
     nb::class_<Places>(g, "Places", nb::type_slots(places_slots))
         .def(nb::init<nb::list>())
-        .def("hold", &Places::hold);
+        .def("hold", &Places::hold)
+        .def("release", &Places::release)
+        .def_rw("epoch", &Places::epoch);
 }
 
 }  // namespace rushlight::python

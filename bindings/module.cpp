@@ -110,6 +110,7 @@ void add_autograd(nb::module_& m);
 void add_watching(nb::module_& m);
 void add_graph(nb::module_& m);
 void add_guards(nb::module_& m);
+void add_compiled_call(nb::module_& m);
 }
 
 NB_MODULE(_C, m) {
@@ -135,6 +136,7 @@ NB_MODULE(_C, m) {
     add_watching(m);
     add_graph(m);
     add_guards(m);
+    add_compiled_call(m);
     m.attr("version") = RUSHLIGHT_VERSION;
     m.def("operators", [] {
         nb::list out;

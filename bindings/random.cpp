@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "bindings/convert.h"
+#include "graph/capture.h"
 #include "tensor/generator.h"
 
 namespace nb = nanobind;
@@ -27,13 +28,18 @@ uint64_t seed_of(nb::handle seed) {
     return out;
 }
 
+// A graph holds draws and nothing else that is done to a stream.
+void refuse_capture() { graph::Capture::refuse("setting or reading the state of the random stream"); }
+
 Tensor state_of(const Generator& g) {
+    refuse_capture();
     Tensor state = empty_tensor({Generator::state_size}, DType::uint8);
     g.get_state(state.data_as<uint8_t>());
     return state;
 }
 
 void restore(Generator& g, const Tensor& state) {
+    refuse_capture();
     require(state.defined() && state.dtype() == DType::uint8, ErrorKind::type,
             "set_state: new_state must be a uint8 Tensor");
     Tensor plain = contiguous(state);
@@ -61,11 +67,15 @@ void add_random(nb::module_& m) {
         .def(
             "manual_seed",
             [](nb::object self, nb::handle seed) {
+                refuse_capture();
                 nb::cast<Generator&>(self).manual_seed(seed_of(seed));
                 return self;
             },
             nb::arg("seed"), "Restarts the stream from a 64-bit seed; returns the generator.")
-        .def("seed", &Generator::seed, "Restarts the stream from a seed of the operating system and returns it.")
+        .def("seed", [](Generator& g) {
+            refuse_capture();
+            return g.seed();
+        }, "Restarts the stream from a seed of the operating system and returns it.")
         .def("initial_seed", &Generator::initial_seed, "The seed the stream was started from.")
         .def("get_state", &state_of, "The state as a uint8 Tensor of 5,056 elements.")
         .def("set_state", &restore, nb::arg("new_state"), "Continues from a state that get_state gave.")

@@ -362,6 +362,39 @@ ValueId Capture::derive(TensorImpl& t, Region& region, const char* who) {
 
 // ---- calls ----------------------------------------------------------------------------------------------------------
 
+int Capture::mark(std::string param, double value) {
+    marks_.push_back({std::move(param), value});
+    return int(marks_.size()) - 1;
+}
+
+std::vector<int> Capture::used_numbers() const {
+    std::vector<int> out;
+    for (ValueId v : g_.inputs)
+        for (size_t i = 0; i < marks_.size(); ++i)
+            if (marks_[i].input == v) out.push_back(int(i));
+    return out;
+}
+
+Capture::Mark* Capture::marked(const Call& c, size_t i) {
+    if (c.op.kind != Kind::update) return nullptr;
+    for (size_t m = marks_from_; m < marks_.size(); ++m)
+        if (marks_[m].param == c.op.parsed.params[i].name && marks_[m].value == c.args[i].real_) return &marks_[m];
+    return nullptr;
+}
+
+Argument Capture::number_argument(Mark& mark) {
+    if (mark.input == no_value) {
+        mark.input = g_.add_value(named(mark.param), DType::float32, {});
+        g_.values.back().type = {TypeKind::real};
+        unsized_.push_back(false);
+        g_.inputs.push_back(mark.input);
+    }
+    Argument a;
+    a.tag = tag_value;
+    a.values = {mark.input};
+    return a;
+}
+
 Argument Capture::argument(const Call& c, size_t i) {
     const Value& v = c.args[i];
     Argument a;
@@ -370,7 +403,10 @@ Argument Capture::argument(const Call& c, size_t i) {
         case Tag::none: break;
         case Tag::boolean: a.integer = v.boolean_; break;
         case Tag::integer: case Tag::natural: a.integer = v.integer_; break;
-        case Tag::real: a.real = v.real_; break;
+        case Tag::real:
+            a.real = v.real_;
+            if (Mark* mark = marked(c, i)) a = number_argument(*mark);
+            break;
         case Tag::complex: a.real = v.complex_.re, a.imaginary = v.complex_.im; break;
         case Tag::dtype: a.dtype = v.dtype_; break;
         case Tag::string: a.text = v.to_string(); break;

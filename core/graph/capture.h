@@ -55,6 +55,11 @@ public:
 
     // Of the finished graph: gradients are inputs and outputs behind the program's own.
     const std::vector<GradientSlot>& gradients() const { return gradients_; }
+    // While it is open: an argument of an update that is called `param` and has this value is that number, which may be
+    // another at the next call; it becomes an input. Returns the number's place among all that were marked.
+    int mark(std::string param, double value);
+    void unmark() { marks_from_ = marks_.size(); }
+    std::vector<int> used_numbers() const;           // by their place, in the order of the graph's inputs
     int walks() const { return walks_; }             // backwards, within the program
     // Constants whose values left to Python: the program holds as long as they stay.
     const std::vector<Tensor>& read_constants() const { return read_constants_; }
@@ -94,6 +99,11 @@ private:
         std::vector<std::pair<const TensorImpl*, std::unique_ptr<Seen>>> before;      // what to restore
         std::vector<std::pair<const Storage*, std::unique_ptr<Region>>> regions;
     };
+    struct Mark {
+        std::string param;
+        double value;
+        ValueId input = no_value;
+    };
     struct Slot {                        // a leaf's gradient
         GradientSlot::Before before;
         Tensor found;                    // where the program looked at it
@@ -121,6 +131,8 @@ private:
     void forget(const TensorImpl* t);
     void forget(const Storage* s);
     void forget_elsewhere();
+    Mark* marked(const Call& c, size_t i);
+    Argument number_argument(Mark& mark);
     void look_at_gradient(TensorImpl& leaf, const Tensor& now, bool replaced);
     void note_copy(TensorImpl& from, TensorImpl& to);
     ValueId add_input(const std::string& name, TensorImpl& t);
@@ -149,6 +161,8 @@ private:
     std::vector<GradientSlot> gradients_;
     std::vector<std::pair<Tensor, Escape>> constant_escapes_;
     std::vector<Tensor> read_constants_;
+    std::vector<Mark> marks_;
+    size_t marks_from_ = 0;              // those before are of updates that are over
     std::mutex elsewhere_lock_;
     std::vector<std::pair<const TensorImpl*, const Storage*>> gone_elsewhere_;       // told by other threads
     int walks_ = 0;

@@ -19,7 +19,8 @@ namespace {
 // The arguments of a node as the funnel wants them; tensors are filled in for each run.
 class Arguments {
 public:
-    explicit Arguments(const Node& node) : values_(node.op->parsed.params.size()), lists_(values_.size()) {
+    Arguments(const Node& node, const std::vector<int>& number)
+        : values_(node.op->parsed.params.size()), lists_(values_.size()) {
         for (size_t i = 0; i < node.args.size(); ++i) {
             const Argument& a = node.args[i];
             switch (a.tag) {
@@ -33,13 +34,15 @@ public:
                 case Tag::ints: values_[i] = Value(std::span<const int64_t>(a.ints)); break;
                 case Tag::reals: values_[i] = Value(std::span<const double>(a.reals)); break;
                 case Tag::tensor: single_.emplace_back(i, a.values[0]); break;
+                case graph::tag_value: numbers_.emplace_back(i, number[size_t(a.values[0])]); break;
                 case Tag::tensors: many_.emplace_back(i, &a.values); lists_[i].resize(a.values.size()); break;
                 default: break;
             }
         }
     }
 
-    const Value* bind(std::span<const Tensor> tensors) {
+    const Value* bind(std::span<const Tensor> tensors, std::span<const double> numbers) {
+        for (auto [i, n] : numbers_) values_[i] = Value(numbers[size_t(n)]);
         for (auto [i, v] : single_) values_[i] = Value(tensors[size_t(v)]);
         for (auto [i, ids] : many_) {
             for (size_t k = 0; k < ids->size(); ++k) lists_[i][k] = tensors[size_t((*ids)[k])].impl();
@@ -53,6 +56,7 @@ private:
     std::vector<std::vector<TensorImpl*>> lists_;
     std::vector<std::pair<size_t, ValueId>> single_;
     std::vector<std::pair<size_t, const std::vector<ValueId>*>> many_;
+    std::vector<std::pair<size_t, int>> numbers_;
 };
 
 // Calls the node's operator, through the funnel or past its rule, and puts the results into `tensors`.
@@ -102,7 +106,16 @@ Program::Program(graph::Graph g) : g_(std::move(g)) {
         if (node.into != no_value) written[size_t(memory[size_t(node.into)])] = true;
         for (const graph::Change& c : node.changes) written[size_t(memory[size_t(c.old_value)])] = true;
     }
-    for (ValueId v : g_.inputs) written_input_.push_back(written[size_t(memory[size_t(v)])]);
+    number_.assign(g_.values.size(), -1);
+    int numbers = 0;
+    for (ValueId v : g_.inputs) {
+        if (!g_[v].is_tensor()) {
+            number_[size_t(v)] = numbers++;
+            continue;
+        }
+        tensor_inputs_.push_back(v);
+        written_input_.push_back(written[size_t(memory[size_t(v)])]);
+    }
     last_use_ = last_uses(g_);
 }
 
@@ -110,11 +123,11 @@ Program::~Program() = default;
 
 // The inputs as the program was captured with them: another arrangement of strides takes a copy.
 std::vector<Tensor> Program::checked(const std::vector<Tensor>& inputs) const {
-    require(inputs.size() == g_.inputs.size(), ErrorKind::type, g_.name, ": got ", inputs.size(),
-            " tensors; expected ", g_.inputs.size());
+    require(inputs.size() == tensor_inputs_.size(), ErrorKind::type, g_.name, ": got ", inputs.size(),
+            " tensors; expected ", tensor_inputs_.size());
     std::vector<Tensor> out = inputs;
     for (size_t i = 0; i < inputs.size(); ++i) {
-        const graph::ValueInfo& v = g_[g_.inputs[i]];
+        const graph::ValueInfo& v = g_[tensor_inputs_[i]];
         Tensor& t = out[i];
         require(t.defined() && t.sizes() == v.sizes && t.dtype() == v.dtype, ErrorKind::value, g_.name, ": input ",
                 v.name, " is ", name_of(t.dtype()), " of shape ", t.sizes(), "; expected ", name_of(v.dtype),
@@ -136,20 +149,21 @@ bool Program::constants_are_as(const Plan& plan) const {
     return true;
 }
 
-std::vector<Tensor> Program::run(const std::vector<Tensor>& given, bool recorded) {
+std::vector<Tensor> Program::run(const std::vector<Tensor>& given, bool recorded,
+                                 std::span<const double> numbers) {
     GradMode recording(mode.grad && recorded);
     std::vector<Tensor> inputs = checked(given);
     bool tracked = false;
     for (const Tensor& t : given) tracked = tracked || t->tracked();
     for (const graph::Constant& c : g_.constants) tracked = tracked || c.tensor->tracked();
     if (watched(watch_capture) || watched(watch_calls) || (mode.grad && tracked))
-        return run_through_funnel(mode.grad && tracked ? given : inputs, false);
+        return run_through_funnel(mode.grad && tracked ? given : inputs, numbers, false);
     GradMode off(false);
     WithoutAutocast within;
     WithoutInterpreter unlocked(true);
     std::unique_ptr<State> state = take_state();
-    if (!state) return run_through_funnel(inputs, true);
-    std::vector<Tensor> out = run_planned(*state, inputs);
+    if (!state) return run_through_funnel(inputs, numbers, true);
+    std::vector<Tensor> out = run_planned(*state, inputs, numbers);
     std::lock_guard guard(lock_);
     if (state->plan == plan_) idle_.push_back(std::move(state));
     return out;
@@ -169,17 +183,18 @@ std::vector<std::string> Program::fusion() const {
 
 // ---- the first run, and recorded runs -------------------------------------------------------------------------------
 
-std::vector<Tensor> Program::run_through_funnel(const std::vector<Tensor>& inputs, bool plan) {
+std::vector<Tensor> Program::run_through_funnel(const std::vector<Tensor>& inputs, std::span<const double> numbers,
+                                                bool plan) {
     std::vector<Tensor> tensors(g_.values.size());
-    for (size_t i = 0; i < inputs.size(); ++i) tensors[size_t(g_.inputs[i])] = inputs[i];
+    for (size_t i = 0; i < inputs.size(); ++i) tensors[size_t(tensor_inputs_[i])] = inputs[i];
     for (const graph::Constant& c : g_.constants) tensors[size_t(c.value)] = c.tensor;
     std::optional<Planner> planner;
     if (plan) planner.emplace(g_);
     for (size_t i = 0; i < g_.nodes.size(); ++i) {
         const Node& node = g_.nodes[i];
         GradMode recording(mode.grad && node.recorded);
-        Arguments arguments(node);
-        Call call(*node.op, arguments.bind(tensors));
+        Arguments arguments(node, number_);
+        Call call(*node.op, arguments.bind(tensors, numbers));
         call_node(node, call, tensors);
         if (planner) planner->note(i, call, tensors);
         auto drop = [&](ValueId v) { if (last_use_[size_t(v)] == i) tensors[size_t(v)] = Tensor(); };
@@ -212,7 +227,7 @@ std::unique_ptr<State> Program::take_state() {
     state->slots.resize(plan.slot_bytes.size());
     state->calls.resize(g_.nodes.size());
     for (size_t i = 0; i < g_.nodes.size(); ++i) {
-        state->arguments.emplace_back(g_.nodes[i]);
+        state->arguments.emplace_back(g_.nodes[i], number_);
         const Step& step = plan.steps[i];
         if (step.way != Way::kernel && step.way != Way::write) continue;
         auto call = std::make_unique<Call>(*g_.nodes[i].op, nullptr);
@@ -276,7 +291,7 @@ void run_region(const graph::Graph& g, const Step& step, State& state) {
     std::vector<Tensor>& tensors = state.tensors;
     if (!region.fits(tensors)) {
         for (size_t n : region.nodes) {
-            Call call(*g.nodes[n].op, state.arguments[n].bind(tensors));
+            Call call(*g.nodes[n].op, state.arguments[n].bind(tensors, {}));
             call_node(g.nodes[n], call, tensors);
         }
         for (size_t n : region.nodes) {
@@ -316,9 +331,10 @@ void let_go(const Step& step, std::vector<Tensor>& tensors) {
 
 }  // namespace
 
-std::vector<Tensor> Program::run_planned(State& state, const std::vector<Tensor>& inputs) const {
+std::vector<Tensor> Program::run_planned(State& state, const std::vector<Tensor>& inputs,
+                                         std::span<const double> numbers) const {
     std::vector<Tensor>& tensors = state.tensors;
-    for (size_t i = 0; i < inputs.size(); ++i) tensors[size_t(g_.inputs[i])] = inputs[i];
+    for (size_t i = 0; i < inputs.size(); ++i) tensors[size_t(tensor_inputs_[i])] = inputs[i];
     for (size_t i = 0; i < g_.nodes.size(); ++i) {
         const Node& node = g_.nodes[i];
         const Step& step = state.plan->steps[i];
@@ -327,7 +343,7 @@ std::vector<Tensor> Program::run_planned(State& state, const std::vector<Tensor>
             let_go(step, tensors);
             continue;
         }
-        const Value* args = state.arguments[i].bind(tensors);
+        const Value* args = state.arguments[i].bind(tensors, numbers);
         if (step.way == Way::kernel) {
             Call& call = *state.calls[i];
             call.args = args;

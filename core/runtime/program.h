@@ -14,6 +14,8 @@
 
 namespace rushlight::runtime {
 
+using graph::ValueId;
+
 struct Plan;
 struct State;
 
@@ -26,7 +28,9 @@ public:
     // Runs it. Inputs must have the shapes and dtypes of the graph's inputs. Where gradients are wanted of an
     // input or a constant, every call goes through the funnel, and the tape sees it.
     // Where not `recorded`, what it does stays off the tape: it has its own walks backwards.
-    std::vector<Tensor> run(const std::vector<Tensor>& inputs, bool recorded = true);
+    // `numbers` are the inputs that are floats, in their order.
+    std::vector<Tensor> run(const std::vector<Tensor>& inputs, bool recorded = true,
+                            std::span<const double> numbers = {});
     // How many nodes call their kernel directly in a planned run, and how many go through the funnel.
     std::array<int, 2> planned() const;
     // What was fused, and for each element-wise node that was not the reason: a line each.
@@ -34,14 +38,18 @@ public:
 
 private:
     std::vector<Tensor> checked(const std::vector<Tensor>& inputs) const;
-    std::vector<Tensor> run_through_funnel(const std::vector<Tensor>& inputs, bool plan);
-    std::vector<Tensor> run_planned(State& state, const std::vector<Tensor>& inputs) const;
+    std::vector<Tensor> run_through_funnel(const std::vector<Tensor>& inputs, std::span<const double> numbers,
+                                           bool plan);
+    std::vector<Tensor> run_planned(State& state, const std::vector<Tensor>& inputs,
+                                    std::span<const double> numbers) const;
     std::unique_ptr<State> take_state();
     bool constants_are_as(const Plan& plan) const;
 
     graph::Graph g_;
     std::vector<size_t> last_use_;             // of each value: the node after which nobody reads it
-    std::vector<bool> written_input_;
+    std::vector<ValueId> tensor_inputs_;
+    std::vector<bool> written_input_;          // of the tensors
+    std::vector<int> number_;                  // of each value: which of the numbers it is, or -1
     mutable std::mutex lock_;                  // of what follows
     std::shared_ptr<const Plan> plan_;
     std::vector<std::unique_ptr<State>> idle_;

@@ -36,14 +36,14 @@ bool Step::fits(std::span<const Tensor> inputs) const {
     return true;
 }
 
-std::vector<Tensor> Step::run(std::vector<Tensor> inputs, bool recorded) {
+std::vector<Tensor> Step::run(std::vector<Tensor> inputs, bool recorded, std::span<const double> numbers) {
     for (const GradientSlot& slot : slots_) {
         TensorImpl& leaf = leaf_of(slot, inputs);
         if (slot.before == GradientSlot::Before::given) inputs.push_back(gradients.get(leaf));
         // As in eager mode the memory of the last gradient is there for the next.
         if (slot.before == GradientSlot::Before::any) gradients.set(leaf, Tensor());
     }
-    std::vector<Tensor> out = program_.run(inputs, recorded);
+    std::vector<Tensor> out = program_.run(inputs, recorded, numbers);
     for (const GradientSlot& slot : slots_) {
         if (slot.after == GradientSlot::After::same) continue;
         bool none = slot.after == GradientSlot::After::none;

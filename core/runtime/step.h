@@ -15,7 +15,8 @@ public:
     // Whether what the call takes for granted of tensors and gradients is so; shapes and dtypes aside.
     bool fits(std::span<const Tensor> inputs) const;
     // Runs it and hands the gradients over. `recorded` leads the calls through the tape as eager mode does.
-    std::vector<Tensor> run(std::vector<Tensor> inputs, bool recorded);
+    // `numbers` are the graph's inputs that are floats.
+    std::vector<Tensor> run(std::vector<Tensor> inputs, bool recorded, std::span<const double> numbers = {});
 
 private:
     struct Constant {

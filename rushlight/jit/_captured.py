@@ -68,16 +68,33 @@ class CapturedStep(Captured):
     Attributes:
         step: the native program with the gradients that it finds and leaves.
         recorded (bool): its calls go on the tape.
+        numbers: (dict, key, place in a tuple or -1, value) of options of optimizers that are read anew for each call.
     """
 
     def __init__(self, step, takes, gives, recorded, escapes=()):
         super().__init__(step.program, takes, gives, escapes)
         self.step = step
         self.recorded = recorded
+        self.numbers = []
         self.held = []                               # (shape, file:line) of tensors that Python keeps beyond the call
 
     def __call__(self, tensors):
-        return rebuild(self.gives, iter(self.step.run(self.recorded, *tensors)))
+        numbers = [group[key] if place < 0 else group[key][place] for group, key, place, _ in self.numbers]
+        return self.finish(self.step.run(self.recorded, numbers, *tensors))
+
+    def finish(self, tensors):
+        """The result of the call, of its tensors."""
+        return rebuild(self.gives, iter(tensors))
+
+    def fits(self, tensors):
+        """Whether numbers, gradients and flags are such as the call was captured with."""
+        for group, key, place, before in self.numbers:
+            now = group.get(key)
+            if place >= 0:
+                now = now[place] if type(now) is tuple and len(now) > place else None
+            if type(now) not in (int, float) or bool(now) != bool(before):
+                return False
+        return self.step.fits(*tensors)
 
 
 def capture_step(function, args, kwargs, known, what):
@@ -102,7 +119,7 @@ def capture_step(function, args, kwargs, known, what):
             graph = _C.graph.simplify(recording.finish(outputs))
         except RuntimeError as error:
             return CaptureError(str(error)), result
-        escapes, held = recording.escapes, recording.held(outputs)
+        escapes, held, numbers = recording.escapes, recording.held(outputs), recording.numbers
         if held:
             gc.collect()
             held = recording.held(outputs)
@@ -110,7 +127,7 @@ def capture_step(function, args, kwargs, known, what):
         recording.close()
     recorded = any(t.requires_grad and (not recording.walks or _C.graph.can_walk(t)) for t in outputs)
     found = CapturedStep(_C.graph.Step(graph, recording), takes, gives, recorded, escapes)
-    found.held = held
+    found.held, found.numbers = held, numbers
     return found, result
 
 

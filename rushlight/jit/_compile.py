@@ -36,10 +36,10 @@ class _Entry:
     def holds(self, tensors):
         if self.surroundings is not None and not self.surroundings.hold():
             return False
-        return isinstance(self.found, _Refusal) or self.found.step.fits(*tensors)
+        return isinstance(self.found, _Refusal) or self.found.fits(tensors)
 
 
-class CompiledFunction:
+class CompiledFunction(_C.graph.CompiledCall):
     """A compiled function: call it as the function.
 
     Attributes:
@@ -47,6 +47,7 @@ class CompiledFunction:
     """
 
     def __init__(self, function, module, fullgraph):
+        super().__init__()
         functools.update_wrapper(self, function)
         self.function = function
         self.module = module
@@ -70,7 +71,8 @@ class CompiledFunction:
     def __get__(self, owner, kind=None):
         return self if owner is None else types.MethodType(self, owner)
 
-    def __call__(self, *args, **kwargs):
+    def _call(self, *args, **kwargs):
+        """The call where the native part knows no captured one that does."""
         if len(args) == 1 and not kwargs and isinstance(args[0], Tensor):
             tensors, form = args, _ONE_TENSOR
         else:
@@ -81,7 +83,7 @@ class CompiledFunction:
         for entry in self.captured.get(guard, ()):
             if entry.holds(tensors):
                 found = entry.found
-                return self.function(*args, **kwargs) if isinstance(found, _Refusal) else found(tensors)
+                return self.function(*args, **kwargs) if isinstance(found, _Refusal) else found(list(tensors))
         return self._capture(guard, args, kwargs)
 
     def _surroundings(self):
@@ -104,7 +106,20 @@ class CompiledFunction:
             self._warm_up(guard, after, why)
         else:
             self._keep(guard, after, found)
+            self._shorten(args, kwargs, after, found)
         return result
+
+    def _shorten(self, args, kwargs, surroundings, found):
+        """Lets the native part know a captured call."""
+        if not surroundings.reads_options:
+            for group, key, _, _ in found.numbers:
+                surroundings.release(group, key)
+        if kwargs or any(isinstance(a, list | tuple | dict) for a in args):
+            return
+        kind = found.gives if isinstance(found.gives, str) else found.gives[0]
+        flat = kind == "tensor" or (kind in ("tuple", "list") and all(part == "tensor" for part in found.gives[1]))
+        self._add(args, found.step, surroundings.places, found.numbers, found.recorded, kind if flat else "other",
+                  found.finish)
 
     def _keep(self, guard, surroundings, found):
         self._count += 1

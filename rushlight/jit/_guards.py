@@ -29,24 +29,29 @@ class Surroundings:
 
     Attributes:
         modules: (name, module) of the modules found, without their children.
+        reads_options (bool): the program itself reads options of optimizers.
     """
 
     def __init__(self, function):
         self.modules = []
+        self.reads_options = False
         self._places, self._names, self._seen = [], [], set()
         self._visit(function, "", 0)
-        self._check = _C.graph.Places(self._places)
         self._trees = [m for _, module in self.modules for m in module.modules()]
         for module in dict.fromkeys(map(type, self._trees)):
             if isinstance(module.forward, types.FunctionType):
                 self._visit(module.forward, "", 1)
-        self._check = _C.graph.Places(self._places)
-        self._epoch = _C.graph._touched()
+        self.places = _C.graph.Places(self._places)
+        self.places.epoch = _C.graph._touched()
         self._members = self._members_now()
 
     def hold(self):
         """Whether everything is as it was."""
-        return self._check.hold() and (self._epoch == _C.graph._touched() or self._modules_hold())
+        return self.places.hold() and (self.places.epoch == _C.graph._touched() or self._modules_hold())
+
+    def release(self, container, key):
+        """The item of a dict is no longer looked at."""
+        self.places.release(container, key)
 
     def tensors(self):
         """(name, tensor) of all parameters and buffers of the modules."""
@@ -70,7 +75,7 @@ class Surroundings:
         epoch = _C.graph._touched()
         if not _same(self._members, self._members_now()):
             return False
-        self._epoch = epoch
+        self.places.epoch = epoch
         return True
 
     def _members_now(self):
@@ -120,7 +125,9 @@ class Surroundings:
                 continue
             self._place(name, cell, None, value)
             self._visit(value, name, depth + 1)
-        for name in _names_in(function.__code__):
+        names = _names_in(function.__code__)
+        self.reads_options = self.reads_options or "param_groups" in names
+        for name in names:
             value = function.__globals__.get(name, _NOTHING)
             if value is not _NOTHING:
                 self._place(name, function.__globals__, name, value)

@@ -4,6 +4,7 @@ import weakref
 from collections import OrderedDict, defaultdict
 from copy import deepcopy
 
+from rushlight import _C
 from rushlight.autograd import enable_grad
 from rushlight.functional._core import Tensor, core
 from rushlight.nn.modules._hooks import RemovableHandle
@@ -487,6 +488,9 @@ class FusedOptimizer(Optimizer):
         RuntimeError: an option asks for something that is not there, or two contradict each other.
     """
 
+    #: Options that every `_update` passes to its operator and uses for nothing else, but to ask whether they are zero:
+    #: the operator's names for them.
+    _handed_on = {"lr": "lr", "momentum": "momentum", "betas": ("beta1", "beta2")}
     #: State that is one number; PyTorch before 1.12 wrote Python numbers.
     _numbers = ("step",)
     #: Options that are one number, at least 0.
@@ -529,8 +533,23 @@ class FusedOptimizer(Optimizer):
                 params = [param for param, grad in zip(params, grads) if grad is not None]
                 grads = [grad for grad in grads if grad is not None]
             if params:
-                self._update(group, params, grads)
+                if _C.graph._is_capturing():
+                    self._update_captured(group, params, grads)
+                else:
+                    self._update(group, params, grads)
         return loss
+
+    def _update_captured(self, group, params, grads):
+        # Options that the update takes as they are may be others at the next call.
+        for option, names in self._handed_on.items():
+            value = group.get(option)
+            if type(value) is float:
+                _C.graph._mark(group, option, -1, names)
+            elif type(value) is tuple and all(type(number) is float for number in value):
+                for i, name in enumerate(names):
+                    _C.graph._mark(group, option, i, name)
+        self._update(group, params, grads)
+        _C.graph._unmark()
 
     def _columns(self, group, params, *names):
         # The state of all parameters by name, one list each; where a parameter has none yet, its first state is made.
