@@ -77,48 +77,54 @@ def _is_storable(t, strides):
     return reach <= 4 * t.numel() + 1024
 
 
-def save(m, f, _extra_files=None):
-    """Writes a traced function or module to a `.rush` file.
+def save(m, f, _extra_files=None, *, metadata=None):
+    """Writes a traced function or module, or several by name, to a `.rush` file.
 
     Args:
-        m (ScriptModule or ScriptFunction): the program.
+        m (ScriptModule, ScriptFunction or dict of them): the program, which is the signature `forward`; or programs
+            that are signatures of these names and share what tensors they have in common.
         f (str, path or file): where to; a path is replaced at once and whole.
         _extra_files (dict): texts or bytes by name, kept beside the program.
+        metadata (dict): what JSON can hold: labels, preprocessing. Default: what `m` was loaded with.
 
     Raises:
-        TypeError: `m` is no traced program.
+        TypeError: `m` is no traced program, or `metadata` nothing that JSON can hold.
         ValueError: a constant of the program is an expanded tensor, or a sparse view of a larger one.
 
     Example:
         >>> import io
         >>> file = io.BytesIO()
-        >>> rushlight.jit.save(rushlight.jit.trace(lambda x: x + 1, rushlight.ones(2)), file)
-        >>> rushlight.jit.load(io.BytesIO(file.getvalue()))(rushlight.zeros(2))
-        tensor([1., 1.])
+        >>> rushlight.jit.save(rushlight.jit.trace(lambda x: x + 1, rushlight.ones(2)), file, metadata={"unit": "mm"})
+        >>> loaded = rushlight.jit.load(io.BytesIO(file.getvalue()))
+        >>> loaded(rushlight.zeros(2)), loaded.metadata
+        (tensor([1., 1.]), {'unit': 'mm'})
     """
-    if not isinstance(m, ScriptModule | ScriptFunction):
-        raise TypeError(f"save: m is a {type(m).__name__}; expected a traced function or module")
-    captures, pool = m._captures, _Pool()
-    module = isinstance(m, ScriptModule)
-    parameters = [pool.add(name, p) for name, p in m.named_parameters()] if module else []
-    buffers = [pool.add(name, b) for name, b in m.named_buffers()] if module else []
-    signatures = []
-    captures.generalize()
-    apart = [found for found in captures.captured if not any(family.covers(found) for family in captures.families)]
-    for i, one in enumerate([*captures.families, *apart]):
-        names = {key: pool.add(key if key in pool.tensors or not key.startswith("constant.") else f"{i}.{key}", t)
-                 for key, t in one.constants.items()}
-        signatures.append({"name": "forward", "graph": one.text, "takes": one.takes, "gives": one.gives,
-                           "tensors": names} | ({"least": one.least} if isinstance(one, Family) else {}))
+    programs = m if isinstance(m, dict) and m else {"forward": m}
+    for name, program in programs.items():
+        if not isinstance(program, ScriptModule | ScriptFunction) or not isinstance(name, str):
+            raise TypeError(f"save: m is or holds a {type(program).__name__} named {name!r}; expected a traced "
+                            "function or module")
+    if metadata is None:
+        metadata = next(iter(programs.values())).metadata
+    if not isinstance(metadata, dict):
+        raise TypeError(f"save: metadata is a {type(metadata).__name__}; expected a dict")
+    single = m if isinstance(m, ScriptModule) else None
+    pool, signatures = _Pool(), []
+    parameters = [pool.add(name, p) for name, p in single.named_parameters()] if single is not None else []
+    buffers = [pool.add(name, b) for name, b in single.named_buffers()] if single is not None else []
+    for name, program in programs.items():
+        signatures += _signatures(name, program, pool, "" if program is m else f"{name}.")
     strided = {name: list(t.stride()) for name, t in pool.tensors.items() if not t.is_contiguous()}
     for name in strided:
         if not _is_storable(pool.tensors[name], strided[name]):
             raise ValueError(f"save: tensor {name!r} of shape {tuple(pool.tensors[name].shape)} has strides "
                              f"{strided[name]}; expected elements with places of their own: contiguous() it first")
-    content = {"format": FORMAT, "version": 2 if captures.families else 1, "name": captures.name, "module": module,
-               "original_name": m.original_name if module else "", "parameters": parameters, "buffers": buffers,
+    varying = any("least" in one for one in signatures)
+    content = {"format": FORMAT, "version": 2 if varying else 1, "name": "" if m is programs else m._captures.name,
+               "module": single is not None, "original_name": single.original_name if single is not None else "",
+               "parameters": parameters, "buffers": buffers,
                "requires_grad": [name for name in parameters if pool.tensors[name].requires_grad],
-               "strides": strided, "signatures": signatures}
+               "strides": strided, "signatures": signatures, "metadata": metadata}
     if hasattr(f, "write"):
         _write(f.write, content, pool.tensors, _extra_files)
     else:
@@ -126,9 +132,22 @@ def save(m, f, _extra_files=None):
             _write(file.write, content, pool.tensors, _extra_files)
 
 
+def _signatures(name, program, pool, prefix):
+    """What graph.json says of a program: one graph for each set of shapes; its tensors go into the pool."""
+    captures, out = program._captures, []
+    captures.generalize()
+    apart = [found for found in captures.captured if not any(family.covers(found) for family in captures.families)]
+    for i, one in enumerate([*captures.families, *apart]):
+        names = {key: pool.add(prefix + (f"{i}.{key}" if key.startswith("constant.") else key), t)
+                 for key, t in one.constants.items()}
+        out.append({"name": name, "graph": one.text, "takes": one.takes, "gives": one.gives, "tensors": names}
+                   | ({"least": one.least} if isinstance(one, Family) else {}))
+    return out
+
+
 def _write(write, content, tensors, extra_files):
     out = ZipWriter(write, FOLDER)
-    out.add("graph.json", json.dumps(content, indent=1).encode())
+    out.add("graph.json", json.dumps(content, indent=1, allow_nan=False).encode())
     out.add("weights.safetensors", _safetensors(tensors))
     for name, text in (extra_files or {}).items():
         out.add(f"extra/{name}", text.encode() if isinstance(text, str) else text)
@@ -145,7 +164,7 @@ def load(f, map_location=None, _extra_files=None, *, mmap=False):
         mmap (bool): leave the tensors in the file, mapped into memory and read-only; `f` is a path then.
 
     Returns:
-        ScriptModule or ScriptFunction.
+        ScriptModule or ScriptFunction, or a dict of them by name where several were saved.
 
     Raises:
         CorruptFileError: the file is truncated, damaged, of a newer version or not what it says it is.
@@ -182,14 +201,19 @@ def _program(content):
     tensors, trained = content["tensors"], set(content["requires_grad"])
     named = {name: Parameter(tensors[name], requires_grad=name in trained) for name in content["parameters"]}
     parameter_of = {id(tensors[name]): p for name, p in named.items()}
-    captures = Captures(content["name"])
-    for _, graph, takes, gives, text, least in content["signatures"]:
+    programs = {}
+    for name, graph, takes, gives, text, least in content["signatures"]:
+        captures = programs.setdefault(name, Captures(content["name"] or name))
+        captures.metadata = content["metadata"]
         constants = {key: parameter_of.get(id(t), t) for key, t in graph.constants.items()}
         if text:
             dtypes = [dtype for _, dtype, _ in graph.inputs]
             captures.families.append(Family(text, takes, gives, constants, dtypes, least))
         else:
             captures.add(Captured(_C.graph.Program(graph, constants), takes, gives))
+    if not content["name"]:
+        return {name: ScriptFunction(captures) for name, captures in programs.items()}
+    captures = programs.get("forward") or next(iter(programs.values()))
     if not content["module"]:
         return ScriptFunction(captures)
     named |= {name: tensors[name] for name in content["buffers"]}

@@ -38,6 +38,7 @@ class Captures:
 
     Attributes:
         families (list of Family): graphs for all sizes of some dimensions; `generalize` finds one.
+        metadata (dict): what the program's file tells of it.
     """
 
     def __init__(self, name, function=None, known=(), modules=(), dynamic_shapes=None):
@@ -46,6 +47,7 @@ class Captures:
         self.known = list(known)
         self.by_signature = {}
         self.families = []
+        self.metadata = {}
         self._dynamic_shapes = dynamic_shapes
         self._flags = [(module, module.training) for module in modules]      # as they were when it was traced
         self._example = None                         # arguments to capture it at other sizes
@@ -169,6 +171,11 @@ class ScriptFunction:
         self.name = captures.name
 
     @property
+    def metadata(self):
+        """What was saved with the program to describe it: a dict."""
+        return self._captures.metadata
+
+    @property
     def graph(self):
         return self._captures.first.graph
 
@@ -180,13 +187,13 @@ class ScriptFunction:
     def __call__(self, *args, **kwargs):
         return self._captures(args, kwargs)
 
-    def save(self, f, _extra_files=None):
+    def save(self, f, _extra_files=None, *, metadata=None):
         """Writes the program to a file; see jit.save."""
-        _saver(self, f, _extra_files)
+        _saver(self, f, _extra_files, metadata)
 
 
-def _saver(program, f, extra_files):
-    import_module("rushlight.io.graph_files").save(program, f, _extra_files=extra_files)
+def _saver(program, f, extra_files, metadata):
+    import_module("rushlight.io.graph_files").save(program, f, _extra_files=extra_files, metadata=metadata)
 
 
 class ScriptModule(Module):
@@ -215,6 +222,11 @@ class ScriptModule(Module):
                 holder.register_buffer(last, tensor)
 
     @property
+    def metadata(self):
+        """What was saved with the program to describe it: a dict."""
+        return self._captures.metadata
+
+    @property
     def graph(self):
         return self._captures.first.graph
 
@@ -226,9 +238,9 @@ class ScriptModule(Module):
     def forward(self, *args, **kwargs):
         return self._captures(args, kwargs)
 
-    def save(self, f, _extra_files=None):
+    def save(self, f, _extra_files=None, *, metadata=None):
         """Writes the program to a file; see jit.save."""
-        _saver(self, f, _extra_files)
+        _saver(self, f, _extra_files, metadata)
 
     def extra_repr(self):
         return f"original_name={self.original_name}"

@@ -13,8 +13,9 @@ from jit.programs import convolutional, views_and_writes
 import rushlight as rl
 from rushlight.io import graph_files
 from rushlight.io._errors import CorruptFileError
+from rushlight.jit._structure import flatten
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parent / "golden_files"
 
 
 def written(program, **options):
@@ -133,10 +134,38 @@ def test_other_zip_files_are_refused():
         rl.jit.load(io.BytesIO(file.getvalue()))
 
 
-def test_golden_files_load_for_ever():
-    for path in sorted(GOLDEN.glob("*.rush")):
-        loaded = rl.jit.load(path)
-        with np.load(path.with_suffix(".npz")) as kept, rl.no_grad(), warnings.catch_warnings():
-            got = loaded(rl.tensor(kept["input"]))
-            np.testing.assert_allclose(got.numpy(), kept["output"], rtol=1e-5, atol=1e-6)
-    assert path.name == "version1.rush"
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.rush")), ids=lambda path: path.stem)
+def test_golden_files_load_for_ever(path):
+    with np.load(path.with_suffix(".npz")) as kept:
+        arrays = dict(kept)
+    args = [rl.tensor(arrays[f"in.{i}"]) for i in range(9) if f"in.{i}" in arrays]
+    kwargs = {key[3:]: rl.tensor(a) for key, a in arrays.items() if key.startswith("in.") and not key[3:].isdigit()}
+    with rl.no_grad(), warnings.catch_warnings():
+        outputs, _ = flatten(rl.jit.load(path)(*args, **kwargs), "golden")
+    for i, got in enumerate(outputs):
+        np.testing.assert_allclose(got.numpy(), arrays[f"out.{i}"], rtol=1e-5, atol=1e-6)
+    assert f"out.{len(outputs)}" not in arrays
+
+
+def test_golden_files_of_each_version_are_there():
+    names = [path.stem for path in GOLDEN.glob("*.rush")]
+    assert [sum(name.startswith(f"version{v}_") for name in names) for v in (1, 2)] == [6, 5]
+
+
+def test_programs_by_name_and_metadata():
+    linear, double = rl.nn.Linear(2, 2).eval(), rl.jit.trace(lambda x: x * 2, rl.ones(3))
+    both = {"layer": rl.jit.trace(linear, rl.ones(1, 2)), "double": double}
+    file = io.BytesIO()
+    rl.jit.save(both, file, metadata={"labels": ["a"]})
+    loaded = rl.jit.load(io.BytesIO(file.getvalue()))
+    assert list(loaded) == ["layer", "double"] and loaded["double"].metadata == {"labels": ["a"]}
+    x = rl.randn(3, 2)
+    assert rl.equal(loaded["layer"](x), linear(x)) and rl.equal(loaded["double"](rl.ones(3)), rl.full((3,), 2.0))
+    again = io.BytesIO()
+    rl.jit.save(loaded, again)
+    assert again.getvalue() == file.getvalue()
+    for metadata, error in (({"a": float("nan")}, ValueError), ({"a": x}, TypeError), ([1], TypeError)):
+        with pytest.raises(error):
+            rl.jit.save(double, io.BytesIO(), metadata=metadata)
+    with pytest.raises(TypeError, match="named 'x'; expected a traced"):
+        rl.jit.save({"x": linear}, io.BytesIO())

@@ -1,9 +1,9 @@
 // Changed `.rush`, `.npz` and JSON files against the readers, in one process: fuzz_files COUNT SEED FILE...
 //
-// A change is made where it is not found out at once: in the bytes, in graph.json, in the graph's text, in the header of
-// the tensors, in the list of members; containers and checksums are then written anew. What still loads is looked at
-// and run. A crash, a hang or a report of a sanitizer is a finding; the number that stands in the file PROGRESS (or the
-// last line) makes it again: fuzz_files 1 SEED FILE... --from NUMBER.
+// A change is made where it is not found out at once: in the bytes, in graph.json, in the graph's text, in the header
+// of the tensors, in the list of members; containers and checksums are then written anew. What still loads is looked
+// at and run. A crash, a hang or a report of a sanitizer is a finding; the number that --progress keeps in a file makes
+// it again: fuzz_files 1 SEED FILE... --from NUMBER.
 #include <unistd.h>
 
 #include <cstdio>
@@ -36,10 +36,10 @@ files::Bytes bytes_of(const std::string& s) {
     return {{reinterpret_cast<const uint8_t*>(s.data()), s.size()}, nobody};
 }
 
-const char* const numbers[] = {"0", "-1", "1", "2", "3", "7", "64", "65", "255", "4096", "65536", "2147483647", "2147483648",
-                               "4294967295", "1099511627776", "4611686018427387904", "9223372036854775807",
-                               "-9223372036854775808", "18446744073709551615", "99999999999999999999", "1e308", "0.5",
-                               "nan", "inf", "-0.0", "?", "<N>", "<2*N>", "<0.5/N>", "<N"};
+const char* const numbers[] = {
+    "0", "-1", "1", "2", "3", "7", "64", "65", "255", "4096", "65536", "2147483647", "2147483648", "4294967295",
+    "1099511627776", "4611686018427387904", "9223372036854775807", "-9223372036854775808", "18446744073709551615",
+    "99999999999999999999", "1e308", "0.5", "nan", "inf", "-0.0", "?", "<N>", "<2*N>", "<0.5/N>", "<N"};
 const int64_t wholes[] = {0, -1, 1, 2, 3, 8, 63, 64, 65, 1 << 20, int64_t(1) << 31, int64_t(1) << 32, int64_t(1) << 40,
                           int64_t(1) << 62, INT64_MAX, INT64_MIN};
 
@@ -128,11 +128,11 @@ std::vector<std::pair<size_t, size_t>> words_of(const std::string& s) {
     return out;
 }
 
-const char* const words[] = {"add", "restride", "view", "relu", "cat", "empty", "zeros", "arange", "reshape", "expand", "into",
-                             "changes", "no_grad", "float64", "int64", "bool", "complex64", "bfloat16", "None", "True",
-                             "return", "const", "graph", "if", "while", "for", "call", "yield", "list", "tuple", "dict",
-                             "tensor", "int", "str", "optional", "index_select", "gather", "scatter", "embedding",
-                             "as_strided", "linear", "matmul", "convolution", "repeat_interleave", "set_", "resize_"};
+const char* const words[] = {
+    "add", "restride", "view", "relu", "cat", "empty", "zeros", "arange", "reshape", "expand", "into", "changes",
+    "no_grad", "float64", "int64", "bool", "complex64", "bfloat16", "None", "True", "return", "const", "graph", "if",
+    "while", "for", "call", "yield", "list", "tuple", "dict", "tensor", "int", "str", "optional", "index_select",
+    "gather", "scatter", "embedding", "as_strided", "linear", "matmul", "convolution", "repeat_interleave", "set_"};
 
 // Words that take each other's places, lines that move, numbers that no program has.
 void change_text(std::string& s) {
@@ -319,7 +319,8 @@ int main(int argc, char** argv) {
             files::Zip zip(bytes_of(s), "seed");
             for (const files::Member& m : zip.members()) {
                 files::Bytes data = zip.read(m);
-                members.emplace_back(m.name, std::string(reinterpret_cast<const char*>(data.data.data()), data.data.size()));
+                auto* begin = reinterpret_cast<const char*>(data.data.data());
+                members.emplace_back(m.name, std::string(begin, data.data.size()));
             }
         }
         parts.push_back(std::move(members));
@@ -339,7 +340,8 @@ int main(int argc, char** argv) {
         if (program) load(changed(seeds[which], parts[which]));
         else read_arrays(seeds[which]);
     }
-    for (auto& [text, times] : counts.errors) std::printf("%9llu  %s\n", static_cast<unsigned long long>(times), text.c_str());
+    for (auto& [text, times] : counts.errors)
+        std::printf("%9llu  %s\n", static_cast<unsigned long long>(times), text.c_str());
     std::printf("%llu files: %llu loaded, %llu ran\n", static_cast<unsigned long long>(counts.made),
                 static_cast<unsigned long long>(counts.loaded), static_cast<unsigned long long>(counts.ran));
     return 0;

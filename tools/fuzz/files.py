@@ -1,8 +1,8 @@
 """Fuzzes the readers of files: python -m tools.fuzz.files --program build/.../fuzz_files [--count N] [--seed S].
 
 The program (tests/native/fuzz_files.cpp) changes files and reads them, in one process; here the files to change are
-made, and a process that ends is named by the number that makes the same change again. With a program that was built with the
-sanitizers, a report of theirs ends it too.
+made, and a process that ends is named by the number that makes the same change again. With a program that was built
+with the sanitizers, a report of theirs ends it too.
 """
 
 import argparse

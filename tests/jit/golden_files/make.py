@@ -1,0 +1,78 @@
+"""Wrote the files of this folder: python tests/jit/golden_files/make.py FOLDER VERSION.
+
+What a version of the format wrote is kept for ever and must load for ever; it is not written anew. A new version gets
+files of its own.
+"""
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+import rushlight as rl
+from rushlight import nn
+
+
+class Counting(nn.Module):
+    """Keeps a state that each call changes."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("count", rl.zeros(2))
+
+    def forward(self, x):
+        self.count += x.sum(0)
+        return x * self.count
+
+
+class Sentence(nn.Module):
+    """Integers in, a dict out, a bool mask by name."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed, self.rnn, self.out = nn.Embedding(7, 4), nn.GRU(4, 5, batch_first=True), nn.Linear(5, 3)
+
+    def forward(self, tokens, mask=None):
+        y, h = self.rnn(self.embed(tokens))
+        return {"scores": self.out(y.masked_fill(mask.unsqueeze(-1), 0)), "last": (h,)}
+
+
+def several(a, b):
+    """Views, writes and dtypes."""
+    c = a.t().clone()
+    c[0] = 1
+    return c, (a.to(rl.float64) * 2, b.cumsum(0)), a.abs().sqrt().to(rl.bfloat16).float()
+
+
+def programs():
+    """(name, program, args, kwargs) of each file."""
+    rl.manual_seed(0)
+    image = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+                          nn.Linear(8, 3), nn.LogSoftmax(-1)).eval()
+    strided = nn.Linear(3, 2)
+    strided.weight.data = rl.randn(3, 2).t()
+    return [("image", image, (rl.randn(2, 1, 6, 6),), {}), ("strided", strided, (rl.randn(2, 3),), {}),
+            ("counting", Counting(), (rl.ones(3, 2),), {}),
+            ("sentence", Sentence().eval(), (rl.tensor([[1, 2, 6], [0, 3, 3]]),),
+             {"mask": rl.tensor([[False, False, True], [False, True, True]])}),
+            ("several", several, (rl.randn(2, 3), rl.arange(4)), {})]
+
+
+def main(folder, version):
+    """Writes a file of each program, with inputs and outputs."""
+    warnings.simplefilter("ignore")
+    for name, program, args, kwargs in programs():
+        traced = rl.jit.trace(program, args, example_kwarg_inputs=kwargs, strict=False)
+        if version == 1:
+            traced._captures._example = False        # sizes that vary came with version 2
+        path = Path(folder) / f"version{version}_{name}.rush"
+        traced.save(path, metadata={"program": name})
+        with rl.no_grad():
+            outputs, _ = rl.jit._structure.flatten(rl.jit.load(path)(*args, **kwargs), name)
+        arrays = {f"in.{i}": t.numpy() for i, t in enumerate(args)} | {f"in.{k}": t.numpy() for k, t in kwargs.items()}
+        np.savez_compressed(path.with_suffix(".npz"), **arrays,
+                            **{f"out.{i}": t.numpy() for i, t in enumerate(outputs)})
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))
