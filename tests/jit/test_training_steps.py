@@ -299,7 +299,7 @@ def test_what_stays_in_python_is_told():
 
     compiled = rl.compile(hides)
     compiled(x), compiled(x)
-    warns(compiled, x, match=r"Python keeps a tensor of shape \(2, 3\) that the call made at .*test_training\.py:\d+")
+    warns(compiled, x, match=r"Python keeps a tensor of shape \(2, 3\) that the call made at .*test_training_steps\.py:\d+")
 
 
 def test_what_no_graph_holds_is_told_with_its_line():
@@ -327,9 +327,9 @@ def test_what_no_graph_holds_is_told_with_its_line():
         return net(x)
 
     x = rl.ones(2, 3)
-    for function, sentence in ((scaled, r"test_training\.py:\d+ .* leaves to Python by item"),
-                               (seeds, r"the random stream.*test_training\.py:\d+"),
-                               (other_data, r"other data can't be captured \(at .*test_training\.py:\d+"),
+    for function, sentence in ((scaled, r"test_training_steps\.py:\d+ .* leaves to Python by item"),
+                               (seeds, r"the random stream.*test_training_steps\.py:\d+"),
+                               (other_data, r"other data can't be captured \(at .*test_training_steps\.py:\d+"),
                                (freezes, "changes whether a tensor of shape")):
         with pytest.raises(RuntimeError, match=sentence):
             rl.compile(function, fullgraph=True)(x)
@@ -347,7 +347,7 @@ def test_the_number_of_steps_that_python_reads_is_no_constant():
         return x * float(updates.state[net[0].weight]["step"])
 
     compiled = rl.compile(step)
-    warns(compiled, rl.ones(2, 3), match=r"test_training\.py:\d+ a tensor's value leaves to Python")
+    warns(compiled, rl.ones(2, 3), match=r"test_training_steps\.py:\d+ a tensor's value leaves to Python")
     for i in range(2, 6):
         assert compiled(rl.ones(2, 3))[0, 0].item() == i
 
