@@ -79,7 +79,8 @@ void product(const Tensor& a_in, const Tensor& b_in, const void* bias, const Ten
         step *= batch[i];
     }
     compute::Matmul p;
-    p.dtype = compute_dtype(out.dtype());
+    p.dtype = compute_dtype(a.dtype());
+    p.wide = a.dtype() != out.dtype();
     p.relu = relu;
     p.m = ma.rows;
     p.n = mb.columns;
@@ -147,8 +148,8 @@ Tensor transposed(const Tensor& t) { return transpose(t, -2, -1); }
 // A saved factor as gradients are multiplied by it.
 Tensor factor(const Vjp& d, int param) { return d.needs(1 - param) ? conj(d.input(param)) : Tensor(); }
 
-void vjp_matmul(Vjp& d) {
-    Tensor a = factor(d, 0), b = factor(d, 1), g = d.grad();
+void matmul_gradients(Vjp& d, const Tensor& g) {
+    Tensor a = factor(d, 0), b = factor(d, 1);
     int ra = d.sizes(0).size(), rb = d.sizes(1).size();
     if (ra == 1 && rb == 1) {
         if (d.needs(0)) d.to(0, mul(g, b));
@@ -173,6 +174,19 @@ void vjp_matmul(Vjp& d) {
         Tensor gb = matmul(transposed(left), full_g);
         d.to(1, rb == 1 ? squeeze(sum_to(gb, Dims{d.sizes(1)[0], 1}), 1) : gb);
     }
+}
+
+void vjp_matmul(Vjp& d) { matmul_gradients(d, d.grad()); }
+
+// Products whose sums are not rounded to 16 bits.
+void infer_wide_product(Call& c) {
+    infer_matmul(c);
+    if (is_reduced(c.geometry[0].dtype)) c.geometry[0].dtype = DType::float32;
+}
+
+void vjp_wide_product(Vjp& d) {
+    Tensor saved = factor(d, d.needs(0) ? 1 : 0);
+    matmul_gradients(d, to_dtype(d.grad(), saved.dtype()));
 }
 
 template <int rank_a, int rank_b>
@@ -288,6 +302,18 @@ OP(matmul) = {
     .doc = "The matrix product of the last two dimensions; "
            "leading dimensions are broadcast, vectors count as a row or a column.",
     .autocast = Autocast::lower};
+
+OP(wide_product) = {
+    .signature = "wide_product(input: Tensor, other: Tensor) -> Tensor",
+    .names = "_ops.wide_product",
+    .dtypes = "floating integral bool complex",
+    .infer = infer_wide_product,
+    .kernel = {"compute", run_matmul},
+    .derivative = {vjp_wide_product, "input:other other:input"},
+    .onnx = no_onnx("MatMul of widened factors; written by the exporter"),
+    .samples = {.calls = "wide_product(T(3, 4), T(4, 2)); wide_product(T(3, 4), T(4)); "
+                         "wide_product(T(2, 3, 4), T(2, 4, 3))"},
+    .doc = "`matmul`, whose sums over 16-bit floats come as float32: for sums that are rounded once."};
 
 OP(mm) = {
     .signature = "mm(input: Tensor, mat2: Tensor) -> Tensor",

@@ -2,6 +2,9 @@
 from rushlight.functional._composite import composite
 from rushlight.functional._core import Tensor, core, native
 
+_wide = core._groups["_ops"]["wide_product"]
+_RANKS = {core.mm: (2, 2), core.bmm: (3, 3), core.mv: (2, 1)}
+
 
 def _factor(value, dtype):
     """`value` as PyTorch's addmm and its kin take it: of the product's kind, 0.5 is 0 among integers."""
@@ -12,10 +15,19 @@ def _factor(value, dtype):
 
 def _add_product(name, multiply, input, a, b, beta, alpha):
     narrow = a.dtype in (core.float16, core.bfloat16) and a.dtype == b.dtype == input.dtype
-    if narrow:              # rounded once at the end, and not the product, its factor and the sum each
-        found = _add_product(name, multiply, input.float(), a.float(), b.float(), beta, alpha)
-        return found.to(a.dtype)
-    product = multiply(a, b)
+    if not narrow:
+        return _add_factored(name, multiply(a, b), input, beta, alpha)
+    # Rounded once at the end, and not the product, its factor and the sum each.
+    if (a.dim(), b.dim()) != _RANKS.get(multiply) or a.shape[:-2] != b.shape[:-2]:
+        product = multiply(a.float(), b.float())
+    elif multiply is core.mm and input.shape == b.shape[1:] and a.shape[1] == b.shape[0] and alpha == beta == 1:
+        return native.linear(a, b.t(), input)
+    else:
+        product = _wide(a, b)
+    return _add_factored(name, product, input, beta, alpha).to(a.dtype)
+
+
+def _add_factored(name, product, input, beta, alpha):
     given, shape = input.shape, product.shape
     if given != shape and (len(given) > len(shape) or any(n not in (1, m) for n, m in zip(given[::-1], shape[::-1]))):
         raise RuntimeError(f"{name}: input has shape {tuple(given)}; expected one that broadcasts to the product's, "

@@ -14,6 +14,9 @@ namespace rushlight::compute {
 // `packed` holds b's layouts between calls; null when b may change.
 void matmul(const Matmul& p, PackedWeights* packed = nullptr);
 
+// Has the processor instructions for products of these 16-bit floats?
+bool multiplies_natively(DType dtype);
+
 // `bias` may be null. `packed` holds the layouts of `weights` between calls; null when they may change.
 void convolution_forward(const Convolution& p, const void* input, const void* weights, const void* bias, void* output,
                          PackedWeights* packed = nullptr);

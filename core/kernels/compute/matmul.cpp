@@ -32,7 +32,7 @@ Matmul item(const Matmul& p, int64_t a, int64_t b, int64_t c) {
     Matmul q = p;
     q.a = offset(p.a, a, p.dtype);
     q.b = offset(p.b, b, p.dtype);
-    q.c = const_cast<char*>(offset(p.c, c, p.dtype));
+    q.c = const_cast<char*>(offset(p.c, c, p.result()));
     q.batch_rank = 0;
     return q;
 }
@@ -146,8 +146,8 @@ void by_widening(const Matmul& p, const Batch& batch) {
         const int64_t sizes[] = {rows, columns}, from[] = {row, column}, to[] = {columns, 1};
         copy_strided(2, sizes, {memory.data(), DType::float32, to}, {const_cast<void*>(data), p.dtype, from});
     };
-    Scratch a(size_t(p.m * p.k) * 4), b(size_t(p.k * p.n) * 4), c(size_t(p.m * p.n) * 4);
-    Widened bias(p.bias, p.dtype, p.n);
+    Scratch a(size_t(p.m * p.k) * 4), b(size_t(p.k * p.n) * 4), c(p.wide ? 0 : size_t(p.m * p.n) * 4);
+    Widened bias(p.wide ? nullptr : p.bias, p.dtype, p.n);
     int64_t offsets[3];
     for (int64_t i = 0; i < batch.count; ++i) {
         batch.start(i, offsets, batch.rank);
@@ -155,10 +155,15 @@ void by_widening(const Matmul& p, const Batch& batch) {
         void* result = q.c;
         widen(q.a, p.m, p.k, p.a_row, p.a_column, a);
         widen(q.b, p.k, p.n, p.b_row, p.b_column, b);
-        if (p.accumulate) widen(result, p.m, p.n, p.c_row, 1, c);
         q.dtype = DType::float32;
+        q.wide = false;
         q.a = a.data(), q.a_row = p.k, q.a_column = 1;
         q.b = b.data(), q.b_row = p.n, q.b_column = 1;
+        if (p.wide) {
+            matmul(q);
+            continue;
+        }
+        if (p.accumulate) widen(result, p.m, p.n, p.c_row, 1, c);
         q.c = c.data(), q.c_row = p.n;
         q.bias = bias.read().data();
         matmul(q);
@@ -179,6 +184,11 @@ const char* why_own(const Matmul& p, double work) {
 }
 
 }  // namespace
+
+bool multiplies_natively(DType dtype) {
+    const onednn::Table* t = is_reduced(dtype) ? onednn::table() : nullptr;
+    return t && t->supports(dtype);
+}
 
 void matmul(const Matmul& p, PackedWeights* packed) {
     if (p.m == 0 || p.n == 0) return;

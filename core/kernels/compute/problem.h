@@ -15,7 +15,9 @@ enum class Layout : uint8_t { plain, channels_last };
 
 // c = a @ b, or c += a @ b, for each item of a batch; then bias, then relu.
 struct Matmul {
-    DType dtype = DType::float32;              // of a, b, bias and c
+    DType dtype = DType::float32;              // of a and b, and of bias and c
+    bool wide = false;                         // bias and c are float32, a and b 16-bit floats: nothing is rounded
+    DType result() const { return wide ? DType::float32 : dtype; }
     bool accumulate = false;                   // add to what c holds
     bool relu = false;                         // of the sum, bias included
     int64_t m = 0, n = 0, k = 0;

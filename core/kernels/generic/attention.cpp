@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <limits>
+#include <vector>
 
 #include "base/parallel.h"
 #include "base/scratch.h"
+#include "kernels/compute/compute.h"
 #include "kernels/generic/attention_kernels.h"
 #include "kernels/generic/casts.h"
 #include "kernels/generic/floats.h"
@@ -18,6 +20,7 @@ namespace rushlight::kernels {
 namespace {
 
 constexpr int64_t block_rows = 96;            // queries
+constexpr int64_t native_rows = 256;          // of 16-bit floats, whose products are calls of another library
 constexpr int64_t block_keys = 384;           // a multiple of the panels of every instruction set
 constexpr int64_t packing_pays = 8;           // queries from which the keys are laid out anew
 constexpr int64_t thread_pays = 1 << 17;      // multiplications that are worth a thread
@@ -119,59 +122,105 @@ protected:
 class Forward : Worker {
 public:
     Forward(const Attention& a, const Rows& out, void* lse, int64_t rows)
-        : Worker(a), out_(out), lse_(lse), packs_(rows >= packing_pays), packed_(packed_room(a.size, packs_)),
-          key_(room(a.keys, a.size, converts())), value_(room(a.keys, a.value_size, converts())),
-          query_(room(block_rows, a.size, converts())), scores_(room(block_rows, keys_)),
-          state_(room(block_rows, 2 + a.value_size)) {}
+        : Worker(a), out_(out), lse_(lse), native_(a.size > 0 && compute::multiplies_natively(a.dtype)),
+          rows_(std::min(rows, native_ ? native_rows : block_rows)), packs_(rows >= packing_pays && !native_),
+          packed_(packed_room(a.size, packs_)), key_(room(a.keys, a.size, widens())),
+          value_(room(a.keys, a.value_size, widens())), query_(room(rows_, a.size, widens())),
+          scores_(room(rows_, keys_)), state_(room(rows_, 2 + a.value_size)),
+          weights_(native_ ? size_t(rows_ * keys_ * size_of(a.dtype)) : 0),
+          kept_(native_ ? size_t((a.keys + keys_ - 1) / std::max<int64_t>(1, keys_)) : 0) {}
 
     // Queries [begin, end) of one head.
     void run(int64_t head, int64_t begin, int64_t end) {
         if (head / a_.group != ready_) prepare(ready_ = head / a_.group);
-        for (int64_t row = begin; row < end; row += block_rows) run_block(head, row, std::min(block_rows, end - row));
+        for (int64_t row = begin; row < end; row += rows_) run_block(head, row, std::min(rows_, end - row));
     }
 
 private:
+    bool widens() const { return converts() && !native_; }
+
     void prepare(int64_t head) {
+        if (native_) {
+            k_ = {start(a_.key, head, 0, size_of(a_.dtype)), a_.key.row};
+            v_ = {start(a_.value, head, 0, size_of(a_.dtype)), a_.value.row};
+            for (Kept& block : kept_) block.key.clear(), block.value.clear();
+            return;
+        }
         k_ = rows_of(a_.key, head, 0, a_.keys, a_.size, key_);
         v_ = rows_of(a_.value, head, 0, a_.keys, a_.value_size, value_);
         if (packs_) pack(k_, a_.size, packed_);
     }
 
+    // Sums in float32 of products of 16-bit floats.
+    void multiply(int64_t m, int64_t n, int64_t k, const Matrix& x, const void* y, int64_t y_row, int64_t y_column,
+                  void* to, int64_t to_row, bool add, compute::PackedWeights& kept) const {
+        compute::Matmul p;
+        p.dtype = a_.dtype, p.wide = true, p.accumulate = add;
+        p.m = m, p.n = n, p.k = k;
+        p.a = x.data, p.a_row = x.row;
+        p.b = y, p.b_row = y_row, p.b_column = y_column;
+        p.c = to, p.c_row = to_row;
+        compute::matmul(p, &kept);
+    }
+
     void products(int64_t rows, const Matrix& q, int64_t from, int64_t keys) {
+        if (native_)
+            return multiply(rows, keys, a_.size, q, at(k_.data, from * k_.row, size_of(a_.dtype)), 1, k_.row,
+                            scores_.data(), keys_, false, kept_[size_t(from / keys_)].key);
         if (packs_) return times_packed(rows, q, a_.size, packed_, from, keys, scores_.data());
         gemm_.dots({rows, keys, a_.size, q.data, q.row, at(k_.data, from * k_.row, size_), k_.row, scores_.data(),
                     keys_, 1, nullptr, 1, false, false});
+    }
+
+    // The values so far, and the weighted ones of a block of keys.
+    void add_values(int64_t rows, int64_t from, int64_t keys, void* values) {
+        if (!native_)
+            return times(rows, keys, scores_.data(), false, {at(v_.data, from * v_.row, size_), v_.row}, a_.value_size,
+                         values, a_.value_size, true);
+        int64_t element = size_of(a_.dtype);
+        for (int64_t r = 0; r < rows; ++r)
+            cast(at(weights_.data(), r * keys_, element), a_.dtype, at(scores_.data(), r * keys_, size_), type_, keys);
+        multiply(rows, a_.value_size, keys, {weights_.data(), keys_}, at(v_.data, from * v_.row, element), v_.row, 1,
+                 values, a_.value_size, true, kept_[size_t(from / keys_)].value);
     }
 
     template <class T>
     void clear(int64_t rows) {
         T* top = state_.as<T>();
         std::fill_n(top, rows, -std::numeric_limits<T>::infinity());
-        std::fill_n(top + block_rows, block_rows + rows * a_.value_size, T(0));
+        std::fill_n(top + rows_, rows_ + rows * a_.value_size, T(0));
     }
 
     void run_block(int64_t head, int64_t row, int64_t rows) {
-        Matrix q = rows_of(a_.query, head, row, rows, a_.size, query_);
+        Matrix q = native_ ? Matrix{start(a_.query, head, row, size_of(a_.dtype)), a_.query.row}
+                           : rows_of(a_.query, head, row, rows, a_.size, query_);
         type_ == DType::float64 ? clear<double>(rows) : clear<float>(rows);
-        void* values = at(state_.data(), 2 * block_rows, size_);
-        SoftmaxState s{state_.data(), at(state_.data(), block_rows, size_), values, a_.value_size, a_.value_size};
+        void* values = at(state_.data(), 2 * rows_, size_);
+        SoftmaxState s{state_.data(), at(state_.data(), rows_, size_), values, a_.value_size, a_.value_size};
         for (int64_t from = 0; from < a_.keys; from += keys_) {
             int64_t keys = keys_from(from, row + rows);
             if (keys <= 0) break;
             products(rows, q, from, keys);
             table_.accumulate[type_ == DType::float64](tile(head, row, rows, from, keys, scores_.data()), s);
-            times(rows, keys, scores_.data(), false, {at(v_.data, from * v_.row, size_), v_.row}, a_.value_size, values,
-                  a_.value_size, true);
+            add_values(rows, from, keys, values);
         }
         FinishedRows f{rows, const_cast<void*>(start(out_, head, row, size_of(a_.dtype))), out_.row,
                        at(lse_, head * a_.length + row, size_)};
         table_.finish[kind_of(a_.dtype)](s, f);
     }
 
+    // A block of keys, and of values, as the products of 16-bit floats want them.
+    struct Kept {
+        compute::PackedWeights key, value;
+    };
+
     const Rows& out_;
     void* lse_;
+    bool native_;
+    int64_t rows_;                            // queries of a block
     bool packs_;
-    Scratch packed_, key_, value_, query_, scores_, state_;
+    Scratch packed_, key_, value_, query_, scores_, state_, weights_;
+    std::vector<Kept> kept_;
     Matrix k_, v_;
     int64_t ready_ = -1;
 };

@@ -34,7 +34,7 @@ struct Table {
     CacheStatistics (*cache_statistics)();
 };
 
-inline constexpr int table_abi = 1;
+inline constexpr int table_abi = 2;
 
 // The table, or null with a reason when the shared object cannot be opened; the answer never changes in a
 // process. Lives in librushlight (loader.cpp).

@@ -30,7 +30,7 @@ struct Batch {
 std::unique_ptr<Call> make(const Matmul& p, const Batch& batch, bool pack) {
     Desc a = matrix(p.dtype, batch.a ? batch.size : 1, p.m, p.k, batch.a, p.a_row, p.a_column);
     Desc b = matrix(p.dtype, batch.b ? batch.size : 1, p.k, p.n, batch.b, p.b_row, p.b_column);
-    Desc c = matrix(p.dtype, batch.size, p.m, p.n, batch.c, p.c_row, 1);
+    Desc c = matrix(p.result(), batch.size, p.m, p.n, batch.c, p.c_row, 1);
     Desc wanted_b = pack ? Desc(b.get_dims(), b.get_data_type(), Tag::any) : b;
     dnnl::primitive_attr attr = attributes();
     dnnl::post_ops post;
@@ -45,7 +45,7 @@ std::unique_ptr<Call> make(const Matmul& p, const Batch& batch, bool pack) {
         call->finish(pd, DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST, DNNL_ARG_BIAS);
     };
     if (p.bias) {
-        Desc bias({1, 1, p.n}, onednn_type(p.dtype), Tag::abc);
+        Desc bias({1, 1, p.n}, onednn_type(p.result()), Tag::abc);
         call->extra = memory_without_data(bias);
         finish({engine(), a, wanted_b, bias, c, attr});
     } else {
@@ -61,7 +61,8 @@ void matmul(const Matmul& p, PackedWeights* packed) {
     bool pack = packed != nullptr && batch.b == 0;
     Key key;
     key.add(int64_t(0) | int64_t(p.dtype) << 4 | int64_t(p.accumulate) << 8 | int64_t(p.relu) << 9 |
-            int64_t(p.bias != nullptr) << 10 | int64_t(pack) << 11 | int64_t(members_for_call()) << 20);
+            int64_t(p.bias != nullptr) << 10 | int64_t(pack) << 11 | int64_t(p.wide) << 12 |
+            int64_t(members_for_call()) << 20);
     for (int64_t value :
          {p.m, p.n, p.k, p.a_row, p.a_column, p.b_row, p.b_column, p.c_row, batch.size, batch.a, batch.b, batch.c})
         key.add(value);
