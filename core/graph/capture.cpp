@@ -406,6 +406,10 @@ Argument Capture::argument(const Call& c, size_t i) {
         case Tag::real:
             a.real = v.real_;
             if (Mark* mark = marked(c, i)) a = number_argument(*mark);
+            if (!(c.op.parsed.params[i].types & (type_float | type_number))) {       // a derivative counts in doubles
+                a.tag = Tag::integer;
+                a.integer = int64_t(v.real_);
+            }
             break;
         case Tag::complex: a.real = v.complex_.re, a.imaginary = v.complex_.im; break;
         case Tag::dtype: a.dtype = v.dtype_; break;

@@ -117,7 +117,7 @@ def capture_step(function, args, kwargs, known, what):
         outputs, gives = flatten(result, f"{what}: the result", True)
         try:
             graph = _C.graph.simplify(recording.finish(outputs))
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:
             return CaptureError(str(error)), result
         escapes, held, numbers = recording.escapes, recording.held(outputs), recording.numbers
         if held:

@@ -32,9 +32,8 @@ class Noting(Maker):
 CASES = [(op, text) for op, record in RECORDS.items() for text in expressions(record)]
 
 
-@pytest.mark.parametrize("op, text", CASES, ids=[f"{op}:{i}" for i, (op, _) in enumerate(CASES)])
-def test_captured_equals_eager(op, text):
-    record = RECORDS[op]
+def samples(record, text):
+    """The tensors of a sample, three times with other values."""
     sets = []
     for seed in (7, 8, 9):
         noting = Noting(record, seed)
@@ -45,6 +44,13 @@ def test_captured_equals_eager(op, text):
         sets.append([t.clone() for t in noting.made])
     if not sets[0]:
         pytest.skip("the sample takes no tensor")
+    return sets
+
+
+@pytest.mark.parametrize("op, text", CASES, ids=[f"{op}:{i}" for i, (op, _) in enumerate(CASES)])
+def test_captured_equals_eager(op, text):
+    record = RECORDS[op]
+    sets = samples(record, text)
 
     def call(*tensors):
         return tuple(tensors_of(evaluate(text, Given(record, tensors))))
@@ -68,3 +74,46 @@ def test_captured_equals_eager(op, text):
                 np.testing.assert_array_equal(a.numpy(), b.numpy())
         graph = compiled.graphs[0]
         assert rl._C.graph.parse(graph.text()).text() == graph.text()
+
+
+@pytest.mark.parametrize("op, text", CASES, ids=[f"{op}:{i}" for i, (op, _) in enumerate(CASES)])
+def test_captured_gradients_equal_eager(op, text):
+    """First and second derivatives, walked within the captured call."""
+    record = RECORDS[op]
+    sets = samples(record, text)
+
+    def weighted(tensors):
+        parts = [(t.abs() if t.is_complex() else t).sin() for t in tensors if t.requires_grad]
+        return sum((t * rl.arange(t.numel()).reshape(t.shape)).sum() for t in parts) if parts else None
+
+    def call(*tensors):
+        tensors = [t.detach().requires_grad_(t.is_floating_point() or t.is_complex()) for t in tensors]
+        leaves = [t for t in tensors if t.requires_grad]
+        loss = weighted(tensors_of(evaluate(text, Given(record, [t * 1 for t in tensors]))))
+        if loss is None or not leaves:
+            return ()
+        first = rl.autograd.grad(loss, leaves, create_graph=True, allow_unused=True)
+        given = [g for g in first if g is not None]
+        again = weighted(given)
+        second = rl.autograd.grad(again, leaves, allow_unused=True) if again is not None else ()
+        return (*given, *[g for g in second if g is not None])
+
+    def run(function, tensors):
+        rl.manual_seed(3)
+        return function(*[t.clone() for t in tensors])
+
+    try:
+        if not run(call, sets[0]):
+            pytest.skip("nothing is differentiable")
+    except RuntimeError as refusal:
+        pytest.skip(f"not differentiable twice: {refusal}")
+    compiled = rl.compile(call, fullgraph=True)
+    try:
+        run(compiled, sets[0])
+    except RuntimeError as refusal:
+        assert "is no single graph" in str(refusal)
+        pytest.skip(str(refusal))
+    for tensors in (sets[0], *sets, sets[1]):
+        for a, b in zip(run(call, tensors), run(compiled, tensors), strict=True):
+            assert a.dtype == b.dtype and a.shape == b.shape
+            np.testing.assert_array_equal(a.detach().numpy(), b.detach().numpy())
