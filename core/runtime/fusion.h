@@ -17,7 +17,7 @@ struct Plan;
 // Nodes that run as one, in the place of one of them.
 class Region {
 public:
-    explicit Region(const Dims& sizes) : program(sizes) {}
+    Region(const Dims& sizes, int reduced) : program(sizes, reduced) {}
 
     // May it run on these tensors, as it was planned? If not, its nodes are to be called one by one.
     bool fits(std::span<const Tensor> tensors) const;

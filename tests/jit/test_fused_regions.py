@@ -169,11 +169,59 @@ def test_the_report_says_what_was_fused_and_why_not():
     assert any("exp: no neighbour of its shape is element-wise" in line for line in lines)
 
 
+def layer_norm(x, w):
+    centred = x - x.mean(-1, keepdim=True)
+    scale = rl.rsqrt((centred * centred).mean(-1, keepdim=True) + 1e-5)
+    return (centred * scale * w + 1, scale)
+
+
+def softmax(x, w):
+    powers = rl.exp(x * w - (x * w).amax(-1, keepdim=True))
+    return (powers / powers.sum(-1, keepdim=True),)
+
+
+def losses(x, w):
+    error = x - w
+    return (error * error).mean(), error.abs().sum(), (error > 0).any(), (error * 2).amax(-1).sum(), error.prod()
+
+
+def share(x, w):
+    return (x * w / (x * w).sum(),)
+
+
+@pytest.mark.parametrize("sizes", [(7, 64), (3, 5, 100), (40, 1), (1, 33), (2, 9000), (500,), (70000,), (200001,),
+                                   (131072,), (300, 500)])
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64, rl.bfloat16, rl.int64])
+@pytest.mark.parametrize("function", [layer_norm, softmax, losses, share])
+def test_reductions(function, dtype, sizes):
+    if dtype == rl.int64 and function is not losses:
+        pytest.skip("means of integers")
+    x = (rl.randn(*sizes, dtype=rl.float64) * 3).to(dtype)
+    w = (rl.rand(sizes[-1], dtype=rl.float64) + 0.5).to(dtype)
+    if dtype == rl.int64:
+        def function(x, w):
+            return (x * w).sum(), (x + w).amax(-1), (x * x).sum(-1, keepdim=True)
+    lines = fused(function, x, w)
+    fusable = dtype != rl.int64 and (function is not share or len(sizes) == 1)
+    assert not fusable or any(line.startswith("fused") for line in lines)
+
+
+@pytest.mark.parametrize("sizes", [(6, 5, 8), (6, 40, 8), (3, 1, 1)])
+def test_reductions_of_arranged_operands(sizes):
+    rl.manual_seed(2)
+    x = rl.randn(*sizes)
+    for y in (rl.randn(*reversed(sizes)).permute(2, 1, 0), rl.randn(sizes[1], 1), rl.randn(sizes[0], 1, 1),
+              rl.randn(2 * sizes[0], sizes[1], 3 * sizes[2])[::2, :, ::3]):
+        fused(lambda a, b: ((a * b).sum((-2, -1)), (b.exp() * a).mean(-1) * 2), x, y)
+        fused(lambda a, b: ((b * 2 + 1).sum(-1), (b * b + b).sum()), x, y)
+        fused(lambda a, b: (a * b - (a * b).amax((1, 2), True), a - a.mean((1, 2), True) * b), x, y)
+
+
 def test_a_region_waits_for_its_operands_and_runs_before_its_readers():
     def crossing(a, b):
         early = a * 2
         late = b.exp()
-        total = late.sum()                           # reads the one and gives the other
+        total = late.cumsum(0)                       # reads the one and gives the other
         return early + total, late * early
 
     assert len(fused(crossing, rl.randn(30), rl.randn(30))) == 2

@@ -137,16 +137,20 @@ Fold fold_of(Reduction op) {
     }
 }
 
+// Of `count` folded values, each of n elements, the results.
+void finish(Reduction op, double n, double* values, int64_t count, void* dst, DType out, int64_t position) {
+    if (op == Reduction::mean)
+        for (int64_t i = 0; i < count; ++i) values[i] /= n;
+    else if (op == Reduction::any)
+        for (int64_t i = 0; i < count; ++i) values[i] = values[i] > 0;
+    else if (op == Reduction::all)
+        for (int64_t i = 0; i < count; ++i) values[i] = values[i] == n;
+    store(values, count, dst, out, position);
+}
+
 void reduce_floating(Reduction op, const void* src, DType in, void* dst, DType out, Extent e) {
-    double n = double(e.n);
     fold(fold_of(op), in, src, e, 0, [&](double* values, int64_t count, int64_t position) {
-        if (op == Reduction::mean)
-            for (int64_t i = 0; i < count; ++i) values[i] /= n;
-        else if (op == Reduction::any)
-            for (int64_t i = 0; i < count; ++i) values[i] = values[i] > 0;
-        else if (op == Reduction::all)
-            for (int64_t i = 0; i < count; ++i) values[i] = values[i] == n;
-        store(values, count, dst, out, position);
+        finish(op, double(e.n), values, count, dst, out, position);
     });
 }
 
@@ -276,6 +280,19 @@ void visit_integer(const void* p, DType t, F&& f) {
 }
 
 }  // namespace
+
+double fold_part(Reduction op, const void* src, DType in, int64_t n) {
+    double part;
+    reduce_table.active().rows[int(fold_of(op))][kind_of(in)](src, 1, n, &part, 0);
+    return part;
+}
+
+void join_parts(Reduction op, const double* parts, int64_t count, int64_t n, void* dst, DType out) {
+    Fold fold = fold_of(op);
+    double result = neutral_of(fold);
+    for (int64_t i = 0; i < count; ++i) result = join(fold, result, parts[i]);
+    finish(op, double(n), &result, 1, dst, out, 0);
+}
 
 bool reduce_supports(Reduction op, DType in, DType out) {
     bool integer = is_integral(in) || in == DType::boolean;

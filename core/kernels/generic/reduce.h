@@ -24,6 +24,11 @@ enum class Reduction : uint8_t { sum, mean, prod, amax, amin, all, any, count_no
 bool reduce_supports(Reduction op, DType in, DType out);
 void reduce(Reduction op, const void* src, DType in, void* dst, DType out, Extent e);
 
+// The same for one row of floating numbers that comes block by block (fold_block elements each): what a block gives,
+// and the result of n elements.
+double fold_part(Reduction op, const void* src, DType in, int64_t n);
+void join_parts(Reduction op, const double* parts, int64_t count, int64_t n, void* dst, DType out);
+
 // Index along the dimension of the largest (or smallest) value, and the value itself where `value` is not
 // null.
 void arg_reduce(bool largest, const void* src, DType t, int64_t* index, void* value, Extent e);
