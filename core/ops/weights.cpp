@@ -2,12 +2,13 @@
 
 #include "ops/activation.h"
 #include "registry/mode.h"
+#include "registry/training.h"
 
 namespace rushlight {
 
 std::shared_ptr<compute::PackedWeights> packed_weights(const Tensor& weight) {
     Storage& storage = *weight->storage;
-    if (mode.grad || !is_whole_storage(*weight.impl()) || storage.written_elsewhere()) {
+    if (mode.grad || weights_change || !is_whole_storage(*weight.impl()) || storage.written_elsewhere()) {
         storage.forget_derived();
         return nullptr;
     }

@@ -2,9 +2,12 @@
 
 #include <atomic>
 
+#include "registry/training.h"
+
 namespace rushlight {
 
 thread_local Mode mode;
+thread_local bool weights_change = false;
 bool standard_operators = false;
 TapeObserver tape_observer;
 

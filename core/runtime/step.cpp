@@ -2,13 +2,15 @@
 
 #include <algorithm>
 
+#include "registry/training.h"
 #include "registry/watch.h"
 
 namespace rushlight::runtime {
 
 using graph::GradientSlot;
 
-Step::Step(graph::Graph g, const graph::Capture& capture) : program_(std::move(g)), slots_(capture.gradients()) {
+Step::Step(graph::Graph g, const graph::Capture& capture)
+    : program_(std::move(g)), slots_(capture.gradients()), walks_(capture.walks() > 0) {
     for (const graph::Constant& c : program_.graph().constants)
         constants_.push_back({c.tensor, c.tensor->generation, c.tensor->requires_grad});
     for (const Tensor& t : capture.read_constants()) versions_.push_back({t, t->storage->version()});
@@ -43,6 +45,7 @@ std::vector<Tensor> Step::run(std::vector<Tensor> inputs, bool recorded, std::sp
         // As in eager mode the memory of the last gradient is there for the next.
         if (slot.before == GradientSlot::Before::any) gradients.set(leaf, Tensor());
     }
+    WeightsChange training(walks_);
     std::vector<Tensor> out = program_.run(inputs, recorded, numbers);
     for (const GradientSlot& slot : slots_) {
         if (slot.after == GradientSlot::After::same) continue;

@@ -35,6 +35,7 @@ private:
 
     Program program_;
     std::vector<graph::GradientSlot> slots_;
+    bool walks_;                                 // backwards, within the call
     std::vector<Constant> constants_;
     std::vector<Version> versions_;
     size_t results_ = 0;                         // of the graph's outputs; gradients come behind them
