@@ -100,7 +100,10 @@ private:
         if (!node.results.empty()) out_ += " = ";
         if (!node.bodies.empty()) print_bodies(node, indent);
         else if (node.form == Form::op) print_call(node);
-        else out_ += graph::name_of(node) + "(" + shown_all(node.args) + ")" + (node.recorded ? "" : " no_grad") + at(node);
+        else {
+            out_ += graph::name_of(node) + "(" + shown_all(node.args) + ")";
+            out_ += (node.recorded ? "" : " no_grad") + at(node);
+        }
         if (sources_ && !g_.located && !node.source.empty()) out_ += "  # " + node.source;
         out_ += "\n";
     }

@@ -55,7 +55,7 @@ bool accepts(const Param& p, const Type& type) {
     return p.types & bit_of(type);
 }
 
-std::string shown(std::span<const Type> types) {
+std::string listed(std::span<const Type> types) {
     std::string out;
     for (const Type& t : types) out += (out.empty() ? "" : ", ") + to_text(t);
     return "(" + out + ")";
@@ -203,11 +203,11 @@ private:
         if (node.form == Form::op) return check_op(node);
         require_form(!node.writes() && !node.op, node, "no operator and no 'into'");
         for (const Argument& a : node.args) check_form(node, a);
-        require_form((node.form == Form::primitive) == (node.primitive != nullptr), node, "a primitive where it is one");
+        require_form((node.form == Form::primitive) == (node.primitive != nullptr), node, "a primitive");
         if (node.form == Form::primitive) check_primitive(node);
         else if (node.form != Form::call) check_bodies(node, depth);
-        require_form(node.form == Form::call || std::find(node.results.begin(), node.results.end(), no_value) ==
-                     node.results.end(), node, "a name for each result");
+        bool named = std::find(node.results.begin(), node.results.end(), no_value) == node.results.end();
+        require_form(named || node.form == Form::call, node, "a name for each result");
         each_definition(node, [&](ValueId v) { define(v, name_of(node)); });
     }
 
@@ -228,15 +228,16 @@ private:
         std::vector<Type> args = types_of(node.args), results = types_of(node.results);
         bool right = overload_for(*node.primitive, args, results) && fits_tuples(node, args, results);
         for (const Type& t : args) right = right && !t.is(TypeKind::any);
-        require(right, wrong, "graph ", g_.name, ": ", node.primitive->name, " of ", graph::shown(args), " -> ",
-                graph::shown(results), "; expected ", node.primitive->signature);
+        require(right, wrong, "graph ", g_.name, ": ", node.primitive->name, " of ", listed(args), " -> ",
+                listed(results), "; expected ", node.primitive->signature);
     }
 
     // `given` goes where `wanted` is expected, item by item.
-    void check_flow(const Node& node, const char* what, std::span<const Type> given, std::span<const Type> wanted) const {
+    void check_flow(const Node& node, const char* what, std::span<const Type> given,
+                    std::span<const Type> wanted) const {
         bool right = std::equal(given.begin(), given.end(), wanted.begin(), wanted.end(), fits);
-        require(right, wrong, "graph ", g_.name, ": ", name_of(node), ": ", what, " ", graph::shown(given),
-                "; expected ", graph::shown(wanted));
+        require(right, wrong, "graph ", g_.name, ": ", name_of(node), ": ", what, " ", listed(given),
+                "; expected ", listed(wanted));
     }
 
     void check_bodies(const Node& node, int depth) {
