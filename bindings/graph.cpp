@@ -7,6 +7,7 @@
 
 #include "autograd/engine.h"
 #include "bindings/convert.h"
+#include "bindings/items.h"
 #include "files/program_file.h"
 #include "graph/capture.h"
 #include "graph/passes.h"
@@ -60,7 +61,6 @@ nb::list described(const Graph& g, const std::vector<graph::ValueId>& values) {
 }
 
 Graph bound(Graph g, const nb::dict& constants) {
-    require(graph::is_straight(g), ErrorKind::not_implemented, "graph ", g.name, ": a program with control flow");
     for (graph::Constant& c : g.constants) {
         require(constants.contains(c.key.c_str()), ErrorKind::value, "graph ", g.name, ": there is no tensor called '",
                 c.key, "'");
@@ -180,6 +180,32 @@ nb::list numbers_of(const Capture& capture) {
     return out;
 }
 
+nb::object run_any(Program& program, const nb::args& args) {
+    const Graph& g = program.graph();
+    if (program.tensors_only()) return tuple_of(program.run(tensors_of(args, g.name)));
+    std::vector<graph::Item> inputs;
+    for (size_t i = 0; i < args.size(); ++i)
+        inputs.push_back(to_item(args[i].ptr(), i < g.inputs.size() ? g[g.inputs[i]].type : graph::Type{},
+                                 g.name + ": an input"));
+    return nb::steal(from_item(graph::Item::tuple(run_program(program, std::move(inputs)))));
+}
+
+void add_programs(nb::module_& g) {
+    nb::class_<Program>(g, "Program")
+        .def(nb::init<Graph>())
+        .def("__init__", [](Program* self, Graph graph, nb::dict constants, std::vector<Graph> functions) {
+            for (Graph& f : functions) f = bound(std::move(f), constants);
+            new (self) Program(bound(std::move(graph), constants), std::move(functions));
+        }, nb::arg("graph"), nb::arg("constants"), nb::arg("functions") = std::vector<Graph>())
+        .def_prop_ro("graph", &Program::graph, nb::rv_policy::copy)
+        .def_prop_ro("fusion", &Program::fusion)
+        .def_prop_ro("planned", [](const Program& self) {
+            auto [direct, funnel] = self.planned();
+            return nb::make_tuple(direct, funnel);
+        })
+        .def("run", &run_any);
+}
+
 }  // namespace
 
 void note_escape(const TensorImpl& t, const char* how) {
@@ -235,20 +261,7 @@ void add_graph(nb::module_& m) {
             for (const graph::Escape& e : self.escapes()) out.append(nb::make_tuple(e.how, e.source));
             return out;
         });
-    nb::class_<Program>(g, "Program")
-        .def(nb::init<Graph>())
-        .def("__init__", [](Program* self, Graph graph, nb::dict constants) {
-            new (self) Program(bound(std::move(graph), constants));
-        })
-        .def_prop_ro("graph", &Program::graph, nb::rv_policy::copy)
-        .def_prop_ro("fusion", &Program::fusion)
-        .def_prop_ro("planned", [](const Program& self) {
-            auto [direct, funnel] = self.planned();
-            return nb::make_tuple(direct, funnel);
-        })
-        .def("run", [](Program& self, nb::args args) {
-            return tuple_of(self.run(tensors_of(args, self.graph().name)));
-        });
+    add_programs(g);
     nb::class_<Step>(g, "Step")
         .def("__init__", [](Step* self, Graph graph, const Capture& capture) {
             new (self) Step(std::move(graph), capture);
@@ -263,6 +276,7 @@ void add_graph(nb::module_& m) {
         if (Capture::current()) Capture::current()->unmark();
     });
     g.def("can_walk", [](Tensor t) { return autograd::can_walk(*t.impl()); });
+    lend_to_programs();
 }
 
 }  // namespace rushlight::python

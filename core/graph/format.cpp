@@ -42,7 +42,9 @@ Spec parsed(std::string_view text) {
     } else if (!text.empty() && is_align(text[0])) {
         out.align = text[i++];
     }
-    auto next = [&](std::string_view choice) { return i < text.size() && choice.find(text[i]) != std::string_view::npos; };
+    auto next = [&](std::string_view choice) {
+        return i < text.size() && choice.find(text[i]) != std::string_view::npos;
+    };
     if (next("+- ")) out.sign = text[i++];
     if (next("#")) out.alternate = ++i;
     if (next("0")) {
@@ -66,7 +68,8 @@ Spec parsed(std::string_view text) {
 }
 
 int64_t length(const std::string& text) {
-    return std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; });
+    auto begins = [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; };
+    return std::count_if(text.begin(), text.end(), begins);
 }
 
 std::string repeated(const std::string& text, int64_t n) {
@@ -88,7 +91,7 @@ std::string padded(const std::string& sign, const std::string& body, const Spec&
 std::string grouped(std::string digits, const Spec& s, size_t every, int64_t taken) {
     if (!s.grouping) return digits;
     size_t whole = digits.find_first_not_of("0123456789abcdefABCDEF");
-    if (digits.find_first_of("eE") != std::string::npos && every == 3) whole = std::min(whole, digits.find_first_of("eE"));
+    if (every == 3) whole = std::min(whole, digits.find_first_of("eE"));
     std::string rest = whole == std::string::npos ? "" : digits.substr(whole), out;
     digits = digits.substr(0, whole);
     auto joined = [&] {
@@ -123,8 +126,8 @@ std::string format_integer(int64_t x, const Spec& s, const Item& item) {
     char type = s.type ? s.type : 'd';
     uint64_t magnitude = x < 0 ? 0 - uint64_t(x) : uint64_t(x);
     if (type == 'c') {
-        require(x >= 0 && x < 128 && s.sign == '-' && !s.alternate, ErrorKind::not_implemented, "format: code 'c' of ", x,
-                "; expected a character of ASCII");
+        require(x >= 0 && x < 128 && s.sign == '-' && !s.alternate, ErrorKind::not_implemented, "format: code 'c' of ",
+                x, "; expected a character of ASCII");
         return padded("", std::string(1, char(x)), s, '<');
     }
     if (type == 'n') type = 'd';
@@ -137,7 +140,8 @@ std::string format_integer(int64_t x, const Spec& s, const Item& item) {
 }
 
 std::string printed(double x, char type, int64_t precision, bool alternate) {
-    char form[] = {'%', alternate ? '#' : '.', alternate ? '.' : '*', alternate ? '*' : type, alternate ? type : '\0', 0};
+    char form[] = {'%', alternate ? '#' : '.', alternate ? '.' : '*', alternate ? '*' : type, alternate ? type : '\0',
+                   0};
     int n = std::snprintf(nullptr, 0, form, int(precision), x);
     std::string out(size_t(n) + 1, '\0');
     std::snprintf(out.data(), out.size(), form, int(precision), x);
@@ -213,45 +217,68 @@ std::string formatted(const Item& given, std::string_view text) {
     return format_integer(x.as_integer(), s, x);
 }
 
-std::string formatted_all(std::string_view form, std::span<const Item* const> args) {
-    std::string out;
-    size_t next = 0;
-    int numbering = 0;                                   // 1: counted, 2: by their numbers
-    for (size_t i = 0; i < form.size(); ++i) {
-        if ((form[i] == '{' || form[i] == '}') && i + 1 < form.size() && form[i + 1] == form[i]) {
-            out += form[i++];
-            continue;
-        }
-        require(form[i] != '}', ErrorKind::value, "Single '}' encountered in format string");
-        if (form[i] != '{') {
-            out += form[i];
-            continue;
-        }
-        size_t end = form.find('}', i);
-        require(end != std::string_view::npos, ErrorKind::value, "expected '}' before end of string");
-        std::string_view field = form.substr(i + 1, end - i - 1);
-        size_t mark = std::min(field.find_first_of("!:"), field.size()), digits = 0;
-        require(field.find('{') == std::string_view::npos, ErrorKind::not_implemented,
-                "str.format: fields within fields; expected plain ones");
-        int64_t number = number_at(field.substr(0, mark), digits);
-        require(digits == mark, ErrorKind::not_implemented, "str.format: field '", field.substr(0, mark),
-                "'; expected a number or nothing before ! and :");
-        int now = mark ? 2 : 1;
-        require(!numbering || numbering == now, ErrorKind::value,
-                "cannot mix automatic field numbering and manual field specification");
-        numbering = now;
-        size_t which = mark ? size_t(number) : next++;
-        require(which < args.size(), ErrorKind::index, "Replacement index ", which, " out of range for positional args tuple");
+namespace {
+
+// The fields of "...".format(...).
+class Fields {
+public:
+    explicit Fields(std::span<const Item* const> args) : args_(args) {}
+
+    // "0!r:>5" or ":.2f", what stands between the braces.
+    std::string shown(std::string_view field) {
+        size_t mark = std::min(field.find_first_of("!:"), field.size());
+        Item x = argument(field.substr(0, mark));
         std::string_view rest = field.substr(mark);
-        Item x = *args[which];
         if (rest.starts_with("!")) {
             bool known = rest.size() > 1 && (rest[1] == 'r' || rest[1] == 's');
-            require(known && (rest.size() == 2 || rest[2] == ':'), ErrorKind::value, "Unknown conversion in '", field, "'");
-            x = Item(rest[1] == 'r' ? represented(x) : shown(x));
+            require(known && (rest.size() == 2 || rest[2] == ':'), ErrorKind::value, "Unknown conversion in '", field,
+                    "'");
+            x = Item(rest[1] == 'r' ? represented(x) : graph::shown(x));
             rest.remove_prefix(2);
         }
-        out += formatted(x, rest.empty() ? rest : rest.substr(1));
-        i = end;
+        return formatted(x, rest.empty() ? rest : rest.substr(1));
+    }
+
+private:
+    const Item& argument(std::string_view name) {
+        bool number = std::all_of(name.begin(), name.end(), is_digit);
+        require(number, ErrorKind::not_implemented, "str.format: field '", name,
+                "'; expected a number or nothing before ! and :");
+        require(!count_ || numbered_ == !name.empty(), ErrorKind::value,
+                "cannot mix automatic field numbering and manual field specification");
+        numbered_ = !name.empty();
+        size_t digits = 0, which = numbered_ ? size_t(number_at(name, digits)) : count_;
+        ++count_;
+        require(which < args_.size(), ErrorKind::index, "Replacement index ", which,
+                " out of range for positional args tuple");
+        return *args_[which];
+    }
+
+    std::span<const Item* const> args_;
+    size_t count_ = 0;                   // of fields so far
+    bool numbered_ = false;
+};
+
+}  // namespace
+
+std::string formatted_all(std::string_view form, std::span<const Item* const> args) {
+    std::string out;
+    Fields fields(args);
+    for (size_t i = 0; i < form.size(); ++i) {
+        bool brace = form[i] == '{' || form[i] == '}';
+        if (brace && i + 1 < form.size() && form[i + 1] == form[i]) ++i;
+        else if (brace) {
+            require(form[i] == '{', ErrorKind::value, "Single '}' encountered in format string");
+            size_t end = form.find('}', i);
+            require(end != std::string_view::npos, ErrorKind::value, "expected '}' before end of string");
+            std::string_view field = form.substr(i + 1, end - i - 1);
+            require(field.find('{') == std::string_view::npos, ErrorKind::not_implemented,
+                    "str.format: fields within fields; expected plain ones");
+            out += fields.shown(field);
+            i = end;
+            continue;
+        }
+        out += form[i];
     }
     return out;
 }

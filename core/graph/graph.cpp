@@ -102,11 +102,16 @@ std::vector<bool> written_constants(const Graph& g) {
 }
 
 bool is_straight(const Graph& g) {
-    auto plain = [&](const Argument& a) { return a.tag != tag_value || !holds_tensors(g[a.values[0]].type); };
-    for (const Node& node : g.nodes)
-        if (node.form != Form::op || !std::all_of(node.args.begin(), node.args.end(), plain)) return false;
+    for (const Node& node : g.nodes) {
+        if (node.form != Form::op) return false;
+        bool fixed = node.op->kind == Kind::pointwise || node.op->kind == Kind::update;      // whatever the numbers
+        for (const Argument& a : node.args)
+            if (a.tag == tag_mixed || (a.tag == tag_value && !fixed)) return false;
+    }
     for (const ValueInfo& v : g.values)
-        if (v.is_tensor() ? !v.sized : v.type.kind > TypeKind::none) return false;
+        if (v.is_tensor() ? !v.sized : !v.type.is(TypeKind::real)) return false;
+    for (ValueId v : g.outputs)
+        if (!g[v].is_tensor()) return false;
     return true;
 }
 

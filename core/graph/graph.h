@@ -141,7 +141,8 @@ void each_node(Nodes& nodes, F&& f) {
     }
 }
 
-// Only calls of operators, on tensors of known shapes and numbers that are inputs: what the planner runs.
+// Only calls of operators, on tensors of known shapes, and on floats that are inputs where these have no say in shapes:
+// what the planner runs.
 bool is_straight(const Graph& g);
 // "add", "num_add", "if", "call helper"
 std::string name_of(const Node& node);

@@ -41,7 +41,7 @@ struct Primitive {
     bool pure = true;                    // the same arguments give the same results, and nothing else happens
     std::vector<Overload> overloads = {};
 };
-inline constexpr bool effect = false;    // not pure: it changes a container, makes one, prints, or reads what may change
+inline constexpr bool effect = false;    // not pure: it changes or makes a container, prints, or reads what may change
 
 const std::vector<Primitive>& all_primitives();
 const Primitive* find_primitive(std::string_view name);        // null when unknown

@@ -208,7 +208,8 @@ void unpack(PrimitiveCall& c) {
     const Items& list = c[0].items();
     size_t n = c.results.size();
     require(list.size() <= n, ErrorKind::value, "too many values to unpack (expected ", n, ")");
-    require(list.size() >= n, ErrorKind::value, "not enough values to unpack (expected ", n, ", got ", list.size(), ")");
+    require(list.size() >= n, ErrorKind::value, "not enough values to unpack (expected ", n, ", got ", list.size(),
+            ")");
     for (size_t i = 0; i < n; ++i) c.results[i] = list[i];
 }
 

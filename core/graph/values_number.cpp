@@ -184,8 +184,9 @@ void give_checked(PrimitiveCall& c, double out, bool pole = false) {
         nan = nan || std::isnan(x->as_real());
     }
     require(!std::isnan(out) || nan, ErrorKind::value, c.name, ": math domain error");
-    if (std::isinf(out) && finite)
-        fail(pole ? ErrorKind::value : ErrorKind::overflow, c.name, pole ? ": math domain error" : ": math range error");
+    bool large = std::isinf(out) && finite;
+    require(!large || !pole, ErrorKind::value, c.name, ": math domain error");
+    require(!large, ErrorKind::overflow, c.name, ": math range error");
     c.gives(Item(out));
 }
 

@@ -49,6 +49,8 @@ void dtype(PrimitiveCall& c) { c.gives(Item(c[0].tensor()->dtype)); }
 void item(PrimitiveCall& c) { c.gives(element(*c[0].tensor(), "item")); }
 void is_contiguous(PrimitiveCall& c) { c.gives(Item(c[0].tensor()->contiguous)); }
 void is_floating_point(PrimitiveCall& c) { c.gives(Item(is_floating(c[0].tensor()->dtype))); }
+void has_complex_dtype(PrimitiveCall& c) { c.gives(Item(is_complex(c[0].tensor()->dtype))); }
+void grad_enabled(PrimitiveCall& c) { c.gives(Item(mode.grad)); }
 void requires_grad(PrimitiveCall& c) { c.gives(Item(c[0].tensor()->tracked())); }
 
 // The numbers of a tensor from dimension `d` on, as nested lists of what `type` says.
@@ -79,8 +81,8 @@ void flatten(const Item& x, size_t depth, Dims& sizes, std::vector<Item>& number
     if (!x.is(TypeKind::list) && !x.is(TypeKind::tuple)) {
         require(x.is_number(), ErrorKind::type, "tensor: data has an item of type ", name_of(x.kind()),
                 "; expected numbers");
-        require(int(depth) == sizes.size(), ErrorKind::value, "tensor: data has lists and numbers side by side; expected ",
-                "lists of equal length");
+        require(int(depth) == sizes.size(), ErrorKind::value, "tensor: data has lists and numbers side by side; ",
+                "expected lists of equal length");
         numbers.push_back(x);
         return;
     }
@@ -134,6 +136,8 @@ const Primitive table[] = {
     {"tensor_make", "(any, optional[dtype]) -> tensor", tensor_make, effect},
     {"tensor_is_contiguous", "(tensor) -> bool", is_contiguous, effect},
     {"tensor_is_floating_point", "(tensor) -> bool", is_floating_point, effect},
+    {"tensor_is_complex", "(tensor) -> bool", has_complex_dtype, effect},
+    {"grad_enabled", "() -> bool", grad_enabled, effect},
     {"tensor_requires_grad", "(tensor) -> bool", requires_grad, effect},
 };
 

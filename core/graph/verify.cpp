@@ -162,8 +162,9 @@ private:
         require(!left_[size_t(v)], wrong, "graph ", g_.name, ": ", who, " uses ", shown(v),
                 ", which is defined within a body; expected a value of this body or of one around it");
         require(defined_[size_t(v)], wrong, "graph ", g_.name, ": ", who, " uses ", shown(v), " before it is defined");
-        require(!straight_ || seen_writes_[size_t(v)] == writes_[size_t(memory_[size_t(v)])], wrong, "graph ", g_.name, ": ", who,
-                " uses ", shown(v), ", whose memory was overwritten since; expected a view of the newest value");
+        bool newest = seen_writes_[size_t(v)] == writes_[size_t(memory_[size_t(v)])];
+        require(newest || !straight_, wrong, "graph ", g_.name, ": ", who, " uses ", shown(v),
+                ", whose memory was overwritten since; expected a view of the newest value");
     }
 
     void check_argument(const Node& node, size_t i) const {

@@ -7,6 +7,7 @@
 #include "registry/mode.h"
 #include "registry/ready.h"
 #include "registry/watch.h"
+#include "runtime/interpret.h"
 #include "runtime/plan.h"
 
 namespace rushlight::runtime {
@@ -23,7 +24,8 @@ public:
         : values_(node.op->parsed.params.size()), lists_(values_.size()) {
         for (size_t i = 0; i < node.args.size(); ++i) {
             const Argument& a = node.args[i];
-            switch (a.tag) {
+            if (a.tag == graph::tag_value) numbers_.emplace_back(i, number[size_t(a.values[0])]);
+            else switch (a.tag) {
                 case Tag::boolean: values_[i] = Value(a.integer != 0); break;
                 case Tag::integer: values_[i] = Value(a.integer); break;
                 case Tag::natural: values_[i] = Value(uint64_t(a.integer)); break;
@@ -34,7 +36,6 @@ public:
                 case Tag::ints: values_[i] = Value(std::span<const int64_t>(a.ints)); break;
                 case Tag::reals: values_[i] = Value(std::span<const double>(a.reals)); break;
                 case Tag::tensor: single_.emplace_back(i, a.values[0]); break;
-                case graph::tag_value: numbers_.emplace_back(i, number[size_t(a.values[0])]); break;
                 case Tag::tensors: many_.emplace_back(i, &a.values); lists_[i].resize(a.values.size()); break;
                 default: break;
             }
@@ -91,7 +92,12 @@ struct State {
     std::vector<Ref<Storage>> slots;
 };
 
-Program::Program(graph::Graph g) : g_(std::move(g)) {
+Program::Program(graph::Graph g, std::vector<graph::Graph> functions) : g_(std::move(g)) {
+    if (!graph::is_straight(g_)) {
+        functions.insert(functions.begin(), g_);
+        script_ = std::make_unique<Script>(std::move(functions));
+        return;
+    }
     graph::verify(g_);
     for (const graph::Constant& c : g_.constants) {
         const graph::ValueInfo& v = g_[c.value];
@@ -152,6 +158,7 @@ bool Program::constants_are_as(const Plan& plan) const {
 std::vector<Tensor> Program::run(const std::vector<Tensor>& given, bool recorded,
                                  std::span<const double> numbers) {
     GradMode recording(mode.grad && recorded);
+    require(!script_, ErrorKind::type, g_.name, ": takes or gives other values than tensors");
     std::vector<Tensor> inputs = checked(given);
     bool tracked = false;
     for (const Tensor& t : given) tracked = tracked || t->tracked();

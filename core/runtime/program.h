@@ -10,18 +10,21 @@
 #include <mutex>
 
 #include "graph/graph.h"
+#include "graph/item.h"
 #include "registry/call.h"
 
 namespace rushlight::runtime {
 
 using graph::ValueId;
 
+class Script;
 struct Plan;
 struct State;
 
 class Program {
 public:
-    explicit Program(graph::Graph g);          // raises where a constant has no tensor or another geometry
+    // Raises where a constant has no tensor or another geometry. `functions` are the graphs that it calls.
+    explicit Program(graph::Graph g, std::vector<graph::Graph> functions = {});
     ~Program();
 
     const graph::Graph& graph() const { return g_; }
@@ -31,6 +34,9 @@ public:
     // `numbers` are the inputs that are floats, in their order.
     std::vector<Tensor> run(const std::vector<Tensor>& inputs, bool recorded = true,
                             std::span<const double> numbers = {});
+    // The same with inputs and results that are no tensors, and of graphs that are not straight: these are interpreted.
+    std::vector<graph::Item> run(std::vector<graph::Item> inputs);
+    bool tensors_only() const { return !script_ && tensor_inputs_.size() == g_.inputs.size(); }
     // How many nodes call their kernel directly in a planned run, and how many go through the funnel.
     std::array<int, 2> planned() const;
     // What was fused, and for each element-wise node that was not the reason: a line each.
@@ -46,6 +52,7 @@ private:
     bool constants_are_as(const Plan& plan) const;
 
     graph::Graph g_;
+    std::unique_ptr<const Script> script_;     // of a graph that is not straight
     std::vector<size_t> last_use_;             // of each value: the node after which nobody reads it
     std::vector<ValueId> tensor_inputs_;
     std::vector<bool> written_input_;          // of the tensors
