@@ -7,6 +7,7 @@ The sounds are half a second each at 8 kHz, made by the program: tone, rising an
 clap, at any pitch and loudness, with noise. `AudioNet()` with its own widths suits ESC-50's fifty classes; because it
 takes the mean over time at its end, clips of any length will do.
 
+Full: accuracy 0.997 (9 s of processor time)
 Quick: accuracy >= 0.8
 """
 

@@ -7,6 +7,7 @@ Without it, every block's output is kept until backward. `checkpoint_sequential`
 computes the rest again, dropout's random numbers included. Each way runs in a process of its own, which reports how far
 its memory rose during one step. The input needs no gradient for this to work.
 
+Full: memory ratio 0.35 with six segments, no difference (4 s of processor time)
 Quick: memory ratio <= 0.7, difference == 0
 """
 

@@ -9,6 +9,7 @@ deviation 0.02. Real and drawn pictures pass the discriminator in batches of the
 otherwise mix them. A classifier trained on the scans (scikit-learn's, enlarged) judges the drawings. Writes them to
 demo-output/dcgan.png.
 
+Full: recognised 0.592, classes 10 (57 s of processor time)
 Quick: recognised >= 0.2, classes >= 3
 """
 

@@ -6,6 +6,7 @@
 
 Writes the weights (digits.pth) and a picture of some held-out digits (digits.png) to demo-output/.
 
+Full: accuracy 0.994 (6 s of processor time)
 Quick: accuracy >= 0.9
 """
 

@@ -10,6 +10,7 @@ drawings; what it is sure of counts as recognised, and the classes that it finds
 one thing. Writes a sheet of drawings to demo-output/gan.png. With their own widths the networks are those for 28x28
 MNIST digits, of 1,486,352 and 1,460,225 parameters.
 
+Full: recognised 0.665, classes 10 (15 s of processor time)
 Quick: recognised >= 0.2, classes >= 3
 """
 

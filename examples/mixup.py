@@ -6,6 +6,7 @@
 Mixup trains on weighted means of two pictures and charges the losses against both labels with the same weights. Label
 smoothing charges a tenth of the loss for all classes alike. Both keep the network from being sure of wrong answers.
 
+Full: plain 0.828, mixup 0.848, smoothing 0.868, both 0.850 (12 s of processor time)
 Quick: plain >= 0.7, mixup >= 0.7, smoothing >= 0.7, both >= 0.7
 """
 

@@ -10,6 +10,7 @@ stack looks at all rows above, is not. The score is bits per pixel on held-out s
 `PixelCNN()` with its own widths has the 1,425,728 parameters of the network for MNIST. Writes drawings to
 demo-output/pixelcnn.png.
 
+Full: plain 1.850 bits, gated 1.840; independent pixels 2.363 (51 s of processor time)
 Quick: plain bits <= 2.6, gated bits <= 2.6, causal == 1
 """
 

@@ -7,6 +7,7 @@ A child process trains on scikit-learn's digits and saves a `TrainingState` afte
 schedule, loader, random numbers, and where it is. The parent kills it at random moments (SIGKILL: it has no chance to
 tidy up) and starts it again. All losses must equal those of a run that nobody disturbed, and they do.
 
+Full: 6 kills, different losses 0, accuracy 0.909 (19 s of processor time)
 Quick: kills == 2, different losses == 0
 """
 
@@ -84,17 +85,21 @@ def run_and_kill(folder, epochs, kills):
     moments = sorted(random.Random(0).sample(range(3, batches - 10), kills))
     command = [sys.executable, __file__, "--train", str(folder), "--epochs", str(epochs)]
     with tqdm(total=batches, unit="batch") as progress:
-        for moment in [*moments, None]:
+        for killed, moment in enumerate([*moments, None]):
+            progress.set_postfix(kills=killed)
             child = subprocess.Popen(command)
             while child.poll() is None:
-                done = max((number for number, _ in read_losses(folder)), default=0)
-                progress.update(done - progress.n)
+                done = next((number for number, _ in reversed(read_losses(folder))), 0)
+                if done != progress.n:                               # falls back where a child takes up the run
+                    progress.n = done
+                    progress.refresh()
                 if moment is not None and done >= moment:
                     child.kill()
                     child.wait()
                 time.sleep(0.01)
             if moment is None and child.returncode:
                 raise SystemExit("the training process failed")
+        progress.update(batches - progress.n)
 
 
 def main():

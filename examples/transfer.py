@@ -6,10 +6,13 @@
 1. A small ResNet learns digits that the program prints in the fonts that matplotlib ships, slanted and stretched.
 2. Its last layer is replaced, everything else but the batch norms is frozen, the learning-rate finder names a rate, and
    the new head is trained on 30 of scikit-learn's handwritten scans.
-3. The deeper layers are unfrozen and trained at a third and a ninth of the head's rate.
+3. The deeper layers are unfrozen, and all of it is trained at a tenth of the rate that suited an untrained head, the
+   layers at a third and a ninth of that: what is nearly right already is to move little. At the head's own rate this
+   step lowered the accuracy of about every third run.
 
 The same network without the first step is trained beside it. Draws the finder's curve to demo-output/transfer.png.
 
+Full: from scratch 0.579, head only 0.739, fine tuned 0.824 (11 s of processor time)
 Quick: fine tuned >= 0.5
 """
 
@@ -174,6 +177,7 @@ def main():
     assert rl.equal(convolution, model.layer2.conv1.weight), "a frozen layer has changed"
     head_only = accuracy(model, test)
 
+    rate /= 10
     for layer in (model.layer2, model.layer3):
         layer.requires_grad_(True)
     optimizer = rl.optim.Adam([
