@@ -1,6 +1,7 @@
 """All cases; importing this fills `benchmarks.case.CASES`."""
 
 from benchmarks.cases import (
+    captured,
     eager,
     fourier,
     inference,
