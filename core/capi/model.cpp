@@ -62,6 +62,7 @@ struct Family {
 struct Entry {                                 // a signature that can be run
     std::string name, text;
     std::vector<std::unique_ptr<Spec>> inputs, outputs;
+    std::vector<bool> written;                 // which inputs the program writes: it is given copies of these
     ProgramRef program;                        // for known sizes
     std::unique_ptr<Family> family;            // for sizes that vary
 };
@@ -135,6 +136,8 @@ Entry entry_of(files::Signature&& s) {
         out.inputs.push_back(spec_of(inputs[i], varying(s.graph.inputs, other.inputs, i)));
     for (size_t i = 0; i < outputs.size(); ++i)
         out.outputs.push_back(spec_of(outputs[i], varying(s.graph.outputs, other.outputs, i)));
+    if (!graph::is_straight(s.graph)) fail(ErrorKind::value, "it has control flow, which the C functions do not run");
+    out.written = graph::written_inputs(s.graph);
     out.text = s.text.empty() ? graph::print(s.graph) : s.text;
     if (s.text.empty()) {
         out.program = std::make_shared<runtime::Program>(std::move(s.graph));
@@ -281,14 +284,19 @@ Choice choose(const rl_model& m, const char* name, const char* const* names, Inp
     wrong_input({"rl_run: signature '", wanted, "' got ", given_text(names, given), "; expected ", expected});
 }
 
-// A result keeps nothing of the caller's memory alive, nor the caller's memory the result.
-Tensor own_result(Tensor t, const std::vector<Tensor>& inputs) {
+Tensor copy_of(const Tensor& t) {
+    Tensor copy = empty_tensor(t.sizes(), t.dtype());
+    copy_values(*copy.impl(), *t.impl());
+    return copy;
+}
+
+// A result keeps nothing of the caller's memory alive, nor the caller's memory the result; and what the program keeps
+// and changes from run to run stays out of a result.
+Tensor own_result(Tensor t, const std::vector<Tensor>& inputs, const graph::Graph& g) {
     for (const Tensor& in : inputs)
-        if (t->storage == in->storage) {
-            Tensor copy = empty_tensor(t.sizes(), t.dtype());
-            copy_values(*copy.impl(), *t.impl());
-            return copy;
-        }
+        if (t->storage == in->storage) return copy_of(t);
+    for (const graph::Constant& c : g.constants)
+        if (t->storage == c.tensor->storage) return copy_of(t);
     return t;
 }
 
@@ -302,11 +310,19 @@ void run(rl_model* model, const char* signature, const char* const* names, const
     expect(output_count >= chosen.entry->outputs.size() && (outputs || !output_count), "rl_run: there is room for ",
            output_count, " outputs; expected ", chosen.entry->outputs.size());
     std::vector<Tensor> tensors;
-    for (const rl_value* v : chosen.inputs) tensors.push_back(v->tensor);
+    std::vector<double> numbers;
+    for (size_t i = 0; i < chosen.inputs.size(); ++i) {
+        const rl_value& v = *chosen.inputs[i];
+        if (v.kind == RL_TENSOR) tensors.push_back(chosen.entry->written[i] ? copy_of(v.tensor) : v.tensor);
+        else numbers.push_back(v.kind == RL_FLOAT ? v.real : double(v.integer));
+    }
     GradMode off(false);
-    std::vector<Tensor> results = chosen.program->run(tensors);
+    std::vector<Tensor> results = chosen.program->run(tensors, false, numbers);
     std::vector<std::unique_ptr<rl_value>> made;
-    for (Tensor& t : results) made.push_back(std::make_unique<rl_value>(value_of(own_result(std::move(t), tensors))));
+    for (Tensor& t : results) {
+        Tensor own = own_result(std::move(t), tensors, chosen.program->graph());
+        made.push_back(std::make_unique<rl_value>(value_of(own)));
+    }
     for (size_t i = 0; i < made.size(); ++i) outputs[i] = made[i].release();
 }
 

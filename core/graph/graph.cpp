@@ -86,8 +86,10 @@ std::vector<bool> outlives_the_run(const Graph& g, const std::vector<ValueId>& m
     return out;
 }
 
-std::vector<bool> written_constants(const Graph& g) {
-    std::vector<bool> out(g.constants.size());
+namespace {
+
+// Of each value: is memory written that is, or may be, its own?
+std::vector<bool> written_values(const Graph& g) {
     std::vector<bool> written(g.values.size());
     each_node(g.nodes, [&](const Node& node) {
         if (node.into != no_value) written[size_t(node.into)] = true;
@@ -97,7 +99,21 @@ std::vector<bool> written_constants(const Graph& g) {
     std::vector<bool> reached(g.values.size());
     for (size_t v = 0; v < written.size(); ++v)
         if (written[v]) reached[size_t(memory[v])] = true;
-    for (size_t i = 0; i < out.size(); ++i) out[i] = reached[size_t(memory[size_t(g.constants[i].value)])];
+    for (size_t v = 0; v < written.size(); ++v) written[v] = reached[size_t(memory[v])];
+    return written;
+}
+
+}  // namespace
+
+std::vector<bool> written_constants(const Graph& g) {
+    std::vector<bool> written = written_values(g), out;
+    for (const Constant& c : g.constants) out.push_back(written[size_t(c.value)]);
+    return out;
+}
+
+std::vector<bool> written_inputs(const Graph& g) {
+    std::vector<bool> written = written_values(g), out;
+    for (ValueId v : g.inputs) out.push_back(written[size_t(v)]);
     return out;
 }
 

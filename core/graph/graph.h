@@ -156,6 +156,8 @@ std::vector<ValueId> memory_of(const Graph& g, bool possibly = true);
 std::vector<bool> outlives_the_run(const Graph& g, const std::vector<ValueId>& memory);
 // Which constants are written: state that the program keeps from one run to the next.
 std::vector<bool> written_constants(const Graph& g);
+// Which inputs are written: memory of the caller's.
+std::vector<bool> written_inputs(const Graph& g);
 
 // Raises a value error that names the first thing that is wrong: values used before they are defined, defined twice or
 // after their memory was overwritten, arguments of another type than the operator's signature wants.

@@ -106,21 +106,17 @@ Program::Program(graph::Graph g, std::vector<graph::Graph> functions) : g_(std::
                 ": constant '", c.key, "' is ", name_of(c.tensor.dtype()), " of shape ", c.tensor.sizes(),
                 "; expected ", name_of(v.dtype), " of shape ", v.sizes);
     }
-    std::vector<ValueId> memory = graph::memory_of(g_);
-    std::vector<bool> written(g_.values.size());
-    for (const Node& node : g_.nodes) {
-        if (node.into != no_value) written[size_t(memory[size_t(node.into)])] = true;
-        for (const graph::Change& c : node.changes) written[size_t(memory[size_t(c.old_value)])] = true;
-    }
+    std::vector<bool> written = graph::written_inputs(g_);
     number_.assign(g_.values.size(), -1);
     int numbers = 0;
-    for (ValueId v : g_.inputs) {
+    for (size_t i = 0; i < g_.inputs.size(); ++i) {
+        ValueId v = g_.inputs[i];
         if (!g_[v].is_tensor()) {
             number_[size_t(v)] = numbers++;
             continue;
         }
         tensor_inputs_.push_back(v);
-        written_input_.push_back(written[size_t(memory[size_t(v)])]);
+        written_input_.push_back(written[i]);
     }
     last_use_ = last_uses(g_);
 }

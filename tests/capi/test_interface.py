@@ -206,6 +206,20 @@ def test_many_threads_at_once(pair, model):
     assert not wrong
 
 
+@pytest.mark.parametrize("program", [lambda x: x.add_(1), lambda x: x, lambda x: x.t(), lambda x: (x + 1).t()])
+@pytest.mark.parametrize("view", [True, False])
+def test_inputs_stay_as_they_are(program, view, folder):
+    rl.jit.trace(program, rl.ones(2, 3)).save(folder / "writes.rush")
+    model = made(LIB.rl_model_load, str(folder / "writes.rush").encode(), 0)
+    x = np.arange(6, dtype=np.float32).reshape(2, 3)
+    value = tensor(x, view=view)
+    for _ in range(2):
+        results = run(model, value)
+        np.testing.assert_array_equal(results[0], program(rl.tensor(x.copy())).numpy())
+        np.testing.assert_array_equal(array_of(value), np.arange(6).reshape(2, 3))
+    LIB.rl_model_free(model)
+
+
 @pytest.mark.parametrize("path", sorted((Path(__file__).parents[1] / "jit/golden_files").glob("*.rush")),
                          ids=lambda path: path.stem)
 def test_golden_files(path):
