@@ -305,6 +305,33 @@ PyObject* run_into_several(const OpFunction& f, Call& c, PyObject* out) {
     return f.result_type ? PyObject_CallOneArg(f.result_type, out) : Py_NewRef(out);
 }
 
+// The first argument, or item of a list, that is no tensor but answers operators by `__torch_function__`; new reference.
+PyObject* answering(PyObject* const* args, Py_ssize_t given) {
+    auto of = [](PyObject* o) -> PyObject* {
+        PyObject* found = is_tensor(o) ? nullptr : PyObject_GetAttrString(o, "__torch_function__");
+        PyErr_Clear();
+        return found;
+    };
+    for (Py_ssize_t i = 0; i < given; ++i) {
+        if (PyObject* found = of(args[i])) return found;
+        if (!PyList_Check(args[i]) && !PyTuple_Check(args[i])) continue;
+        for (Py_ssize_t k = 0; k < PySequence_Fast_GET_SIZE(args[i]); ++k)
+            if (PyObject* found = of(PySequence_Fast_GET_ITEM(args[i], k))) return found;
+    }
+    return nullptr;
+}
+
+// answers(func, types, args, kwargs), as PyTorch calls it; takes `answers` over.
+PyObject* ask(PyObject* answers, PyObject* func, PyObject* const* args, Py_ssize_t given, PyObject* keywords) {
+    PyObject *tuple = PyTuple_New(given), *named = PyDict_New();
+    for (Py_ssize_t i = 0; i < given; ++i) PyTuple_SET_ITEM(tuple, i, Py_NewRef(args[i]));
+    for (Py_ssize_t k = 0; keywords && k < PyTuple_GET_SIZE(keywords); ++k)
+        PyDict_SetItem(named, PyTuple_GET_ITEM(keywords, k), args[given + k]);
+    PyObject* result = PyObject_CallFunction(answers, "O()NN", func, tuple, named);
+    Py_DECREF(answers);
+    return result;
+}
+
 PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t count, PyObject* keywords) {
     const auto& f = *reinterpret_cast<OpFunction*>(self);
     return guarded([&]() -> PyObject* {
@@ -312,7 +339,13 @@ PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t count, PyO
         Converted held;
         Options options;
         Py_ssize_t given = PyVectorcall_NARGS(count);
-        bind(f, args, given, keywords, values, held, options);
+        try {
+            bind(f, args, given, keywords, values, held, options);
+        } catch (const Error& e) {
+            PyObject* answers = e.kind() == ErrorKind::type ? answering(args, given) : nullptr;
+            if (!answers) throw;
+            return ask(answers, self, args, given, keywords);
+        }
         Call c(*f.op, values);
         if (f.form == Form::in_place || f.op->writes_first) {
             require(values[0].is_tensor(), ErrorKind::type, f.op->parsed.name, ": argument '",

@@ -97,7 +97,8 @@ void Storage::rearrange_to_plain() {
             };
             if (element_ == 4) move(uint32_t{});
             else if (element_ == 8) move(uint64_t{});
-            else move(uint16_t{});
+            else if (element_ == 2) move(uint16_t{});
+            else move(uint8_t{});
         }
     });
     if (holders_.load() > 0) retired_ = block_;

@@ -29,6 +29,10 @@ void convolution_backward_input(const Convolution& p, const void* grad_output, c
 void convolution_backward_weights(const Convolution& p, const void* input, const void* grad_output, void* grad_weights,
                                   void* grad_bias);
 
+// Where the processor has no instructions for it, the products are formed in float32: exact up to 2^24.
+void quantized_convolution(const QuantizedConvolution& p, const void* input, const int8_t* weights, void* output,
+                           PackedWeights* packed = nullptr);
+
 // The layout to make a result in, all else equal: of the convolution's output, given its input's layout, and of its
 // input's gradient.
 Layout output_layout(const Convolution& p);

@@ -54,4 +54,16 @@ struct Convolution {
     int64_t padding[3] = {0, 0, 0}; // zeros before the first element; those after the last follow from `output`
 };
 
+// A convolution of 8-bit integers with channels-last activations, its sums exact:
+//     y = (sum of (input - input_zero) * weights) * input_scale * weight_scales[channel] + bias[channel]
+// With `accumulate`, (what the output holds - addend_zero) * addend_scale is added; then relu; then what is no float32
+// is divided by output_scale, rounded, moved by output_zero and cut to the range of the output's dtype.
+struct QuantizedConvolution : Convolution {    // `dtype` is that of the output: float32, uint8 or int8
+    DType input_dtype = DType::uint8;          // or int8; the weights are int8
+    float input_scale = 1, output_scale = 1, addend_scale = 1;
+    int32_t input_zero = 0, output_zero = 0, addend_zero = 0;
+    const float* weight_scales = nullptr;      // out_channels of them
+    const float* bias = nullptr;               // as many, or null
+};
+
 }  // namespace rushlight::compute

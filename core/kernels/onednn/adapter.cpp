@@ -41,6 +41,7 @@ bool supports(DType dtype) {
         case DType::float32: return true;
         case DType::bfloat16: return has(dnnl_cpu_isa_avx512_core_bf16);
         case DType::float16: return has(dnnl_cpu_isa_avx512_core_fp16);
+        case DType::int8: return has(dnnl_cpu_isa_avx512_core_vnni) || has(dnnl_cpu_isa_avx2_vnni);
         default: return false;
     }
 }
@@ -68,7 +69,7 @@ const Table* make_table() {
         std::to_string(v->major) + "." + std::to_string(v->minor) + "." + std::to_string(v->patch);
     static Table table;
     table = {table_abi, version.c_str(), isa_name(), uses_own_team(), supports, matmul, convolution_forward,
-             convolution_backward_input, convolution_backward_weights, cache_statistics};
+             convolution_backward_input, convolution_backward_weights, quantized_convolution, cache_statistics};
     return &table;
 }
 

@@ -10,6 +10,7 @@ namespace rushlight::onednn {
 using compute::Convolution;
 using compute::Matmul;
 using compute::PackedWeights;
+using compute::QuantizedConvolution;
 
 struct CacheStatistics {
     int64_t primitives, hits, misses, evicted;
@@ -31,6 +32,8 @@ struct Table {
                                        void* grad_input, PackedWeights* packed);
     void (*convolution_backward_weights)(const Convolution& p, const void* input, const void* grad_output,
                                          void* grad_weights, void* grad_bias);
+    void (*quantized_convolution)(const QuantizedConvolution& p, const void* input, const int8_t* weights,
+                                  void* output, PackedWeights* packed);
     CacheStatistics (*cache_statistics)();
 };
 

@@ -1,6 +1,7 @@
 // Convolutions through oneDNN. Weights go to the layout that the primitive likes best; activations stay as
 // they are.
 #include <algorithm>
+#include <bit>
 
 #include "kernels/onednn/engine.h"
 
@@ -53,7 +54,7 @@ Desc plain_weights(const Geometry& g, const Convolution& p) {
 
 Desc any(const Desc& given) { return {given.get_dims(), given.get_data_type(), Tag::any}; }
 
-enum class Kind : int64_t { forward = 1, backward_input, backward_weights };
+enum class Kind : int64_t { forward = 1, backward_input, backward_weights, quantized };
 
 Key key_of(Kind kind, const Convolution& p, bool has_extra, int members) {
     Key key;
@@ -137,6 +138,44 @@ std::unique_ptr<Call> make_backward_weights(const Convolution& p, bool has_bias)
     return call;
 }
 
+// Scales and zero points of input and output come with each call; only which of them there are, and the addend's, are
+// part of the primitive.
+std::unique_ptr<Call> make_quantized(const QuantizedConvolution& p) {
+    using Type = dnnl::memory::data_type;
+    Geometry g = geometry(p);
+    Convolution weights_problem = p;
+    weights_problem.dtype = DType::int8;
+    Desc input = activation(g.input, p.input_dtype, p.rank, Layout::channels_last);
+    Desc output = activation(g.output, p.dtype, p.rank, Layout::channels_last);
+    Desc weights = plain_weights(g, weights_problem), bias(g.bias, Type::f32, Tag::a);
+    bool rescales = p.dtype != DType::float32;
+    dnnl::primitive_attr attr = attributes();
+    attr.set_scales_mask(DNNL_ARG_SRC, 0);
+    attr.set_scales_mask(DNNL_ARG_WEIGHTS, p.groups > 1 ? 3 : 1);
+    if (rescales) attr.set_scales_mask(DNNL_ARG_DST, 0);
+    if (p.input_zero) attr.set_zero_points_mask(DNNL_ARG_SRC, 0);
+    if (p.output_zero) attr.set_zero_points_mask(DNNL_ARG_DST, 0);
+    dnnl::post_ops post;
+    if (p.accumulate) post.append_sum(p.addend_scale, p.addend_zero);
+    if (p.relu) post.append_eltwise(dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
+    attr.set_post_ops(post);
+    dnnl::convolution_forward::primitive_desc pd(engine(), dnnl::prop_kind::forward_inference, direct, input,
+                                                 any(weights), p.bias ? bias : Desc(), output, g.stride, g.dilation,
+                                                 g.before, g.after, attr);
+    auto call = std::make_unique<Call>();
+    call->a = Operand(input, pd.src_desc(), false);
+    call->b = Operand(weights, pd.weights_desc(), false, int64_t(p.input_dtype) << 1 | int64_t(p.input_zero != 0));
+    call->c = Operand(output, pd.dst_desc(), true);
+    if (p.bias) call->extra = memory_without_data(bias);
+    call->finish(pd, DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST, DNNL_ARG_BIAS);
+    call->take_numbers(DNNL_ARG_ATTR_SCALES | DNNL_ARG_SRC, Type::f32, 1);
+    call->take_numbers(DNNL_ARG_ATTR_SCALES | DNNL_ARG_WEIGHTS, Type::f32, p.out_channels);
+    if (rescales) call->take_numbers(DNNL_ARG_ATTR_SCALES | DNNL_ARG_DST, Type::f32, 1);
+    if (p.input_zero) call->take_numbers(DNNL_ARG_ATTR_ZERO_POINTS | DNNL_ARG_SRC, Type::s32, 1);
+    if (p.output_zero) call->take_numbers(DNNL_ARG_ATTR_ZERO_POINTS | DNNL_ARG_DST, Type::s32, 1);
+    return call;
+}
+
 }  // namespace
 
 void convolution_forward(const Convolution& p, const void* input, const void* weights, const void* bias, void* output,
@@ -162,6 +201,23 @@ void convolution_backward_weights(const Convolution& p, const void* input, const
         return prepare("convolution gradient", [&] { return make_backward_weights(p, grad_bias != nullptr); });
     });
     call->run(input, grad_output, grad_weights, grad_bias, nullptr);
+}
+
+void quantized_convolution(const QuantizedConvolution& p, const void* input, const int8_t* weights, void* output,
+                           PackedWeights* packed) {
+    Key key = key_of(Kind::quantized, p, p.bias != nullptr, members_for_call());
+    key.add(int64_t(p.input_dtype) | int64_t(p.input_zero != 0) << 8 | int64_t(p.output_zero != 0) << 9);
+    key.add(p.addend_zero);
+    key.add(std::bit_cast<int32_t>(p.addend_scale));
+    auto call = cache().take(key, [&] { return prepare("quantized convolution", [&] { return make_quantized(p); }); });
+    size_t i = 0;
+    auto give = [&](const void* numbers) { point(call->numbers[i++], numbers); };
+    give(&p.input_scale);
+    give(p.weight_scales);
+    if (p.dtype != DType::float32) give(&p.output_scale);
+    if (p.input_zero) give(&p.input_zero);
+    if (p.output_zero) give(&p.output_zero);
+    call->run(input, weights, output, p.bias, packed);
 }
 
 }  // namespace rushlight::onednn

@@ -25,7 +25,9 @@ inline dnnl::memory::data_type onednn_type(DType dtype) {
         case DType::float32: return dnnl::memory::data_type::f32;
         case DType::bfloat16: return dnnl::memory::data_type::bf16;
         case DType::float16: return dnnl::memory::data_type::f16;
-        default: fail(ErrorKind::type, "onednn: dtype ", name_of(dtype), "; expected float32, bfloat16 or float16");
+        case DType::uint8: return dnnl::memory::data_type::u8;
+        case DType::int8: return dnnl::memory::data_type::s8;
+        default: fail(ErrorKind::type, "onednn: dtype ", name_of(dtype), "; expected float32, bfloat16, float16 or 8 bits");
     }
 }
 
@@ -64,7 +66,8 @@ inline void point(const dnnl::memory& memory, const void* data) {
 class Operand {
 public:
     Operand() = default;
-    Operand(const dnnl::memory::desc& given, const dnnl::memory::desc& wanted, bool is_output)
+    // `extra` tells wanted layouts apart that differ in what comes with the data.
+    Operand(const dnnl::memory::desc& given, const dnnl::memory::desc& wanted, bool is_output, int64_t extra = 0)
         : used_(memory_without_data(wanted)) {
         if (given == wanted) return;
         given_ = memory_without_data(given);
@@ -73,6 +76,7 @@ public:
         change_ = dnnl::reorder(dnnl::reorder::primitive_desc(engine(), from, engine(), to));
         bytes_ = wanted.get_size();
         describe(wanted);
+        tag_.push_back(extra);
     }
 
     const dnnl::memory& used() const { return used_; }
@@ -132,6 +136,7 @@ struct Call {
     dnnl::primitive primitive;
     Operand a, b, c;
     dnnl::memory extra, scratchpad;
+    std::vector<dnnl::memory> numbers;     // scales and zero points, which are no part of the primitive
     size_t scratchpad_bytes = 0;
     std::vector<dnnl_exec_arg_t> arguments;
 
@@ -145,6 +150,12 @@ struct Call {
         arguments = {{a_name, a.used().get()}, {b_name, b.used().get()}, {c_name, c.used().get()},
                      {DNNL_ARG_SCRATCHPAD, scratchpad.get()}};
         if (extra) arguments.push_back({extra_name, extra.get()});
+    }
+
+    // After finish: `count` float32 or int32 numbers for a scale or zero point.
+    void take_numbers(int name, dnnl::memory::data_type type, int64_t count) {
+        numbers.push_back(memory_without_data({{count}, type, dnnl::memory::format_tag::a}));
+        arguments.push_back({name, numbers.back().get()});
     }
 
     // `b_packed` keeps b's wanted layout between calls.
@@ -178,5 +189,7 @@ void convolution_backward_input(const Convolution& p, const void* grad_output, c
                                 PackedWeights* packed);
 void convolution_backward_weights(const Convolution& p, const void* input, const void* grad_output, void* grad_weights,
                                   void* grad_bias);
+void quantized_convolution(const QuantizedConvolution& p, const void* input, const int8_t* weights, void* output,
+                           PackedWeights* packed);
 
 }  // namespace rushlight::onednn
