@@ -12,7 +12,9 @@ from rushlight._C import (  # noqa: F401
 )
 from rushlight._dtype_info import finfo, iinfo  # noqa: F401
 from rushlight._formats import (  # noqa: F401
-    channels_last, channels_last_3d, contiguous_format, layout, memory_format, preserve_format, strided,
+    channels_last, channels_last_3d, contiguous_format, layout, memory_format, per_channel_affine,
+    per_channel_affine_float_qparams, per_channel_symmetric, per_tensor_affine, per_tensor_symmetric, preserve_format,
+    qscheme, strided,
 )
 
 for _name in _C._public:
@@ -62,7 +64,8 @@ _LAZY = {"nn": "nn", "optim": "optim", "utils": "utils", "io": "io", "testing": 
          "backends": "backends", "accelerator": "accelerator", "linalg": "linalg", "special": "special", "amp": "amp",
          "cpu": "cpu", "storage": "storage", "return_types": "return_types",
          "fft": "fft", "signal": "signal", "distributions": "distributions", "func": "func", "masked": "masked",
-         "array_api": "array_api", "profiler": "profiler", "version": "version", "jit": "jit", "graph": "graph"}
+         "array_api": "array_api", "profiler": "profiler", "version": "version", "jit": "jit", "graph": "graph",
+         "quantization": "quantization", "ao": "ao"}
 _LAZY_NAMES = {name: room for room, names in {
     "io": "save load", "_printing": "set_printoptions get_printoptions", "func": "vmap",
     "jit": "compile",
