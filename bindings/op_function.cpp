@@ -305,7 +305,7 @@ PyObject* run_into_several(const OpFunction& f, Call& c, PyObject* out) {
     return f.result_type ? PyObject_CallOneArg(f.result_type, out) : Py_NewRef(out);
 }
 
-// The first argument, or item of a list, that is no tensor but answers operators by `__torch_function__`; new reference.
+// Of the first argument, or item of a list, that is no tensor but answers operators: its `__torch_function__`.
 PyObject* answering(PyObject* const* args, Py_ssize_t given) {
     auto of = [](PyObject* o) -> PyObject* {
         PyObject* found = is_tensor(o) ? nullptr : PyObject_GetAttrString(o, "__torch_function__");

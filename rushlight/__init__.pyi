@@ -3,6 +3,7 @@ import builtins
 from typing import Any
 from rushlight import accelerator as accelerator
 from rushlight import amp as amp
+from rushlight import ao as ao
 from rushlight import array_api as array_api
 from rushlight import autograd as autograd
 from rushlight import backends as backends
@@ -20,6 +21,7 @@ from rushlight import masked as masked
 from rushlight import nn as nn
 from rushlight import optim as optim
 from rushlight import profiler as profiler
+from rushlight import quantization as quantization
 from rushlight import random as random
 from rushlight import return_types as return_types
 from rushlight import signal as signal
@@ -75,6 +77,7 @@ from rushlight._dtype_info import finfo as finfo
 from rushlight._dtype_info import iinfo as iinfo
 from rushlight._formats import layout as layout
 from rushlight._formats import memory_format as memory_format
+from rushlight._formats import qscheme as qscheme
 from rushlight._printing import get_printoptions as get_printoptions
 from rushlight._printing import set_printoptions as set_printoptions
 from rushlight._settings import AcceleratorError as AcceleratorError
@@ -277,6 +280,8 @@ from rushlight.functional.products import conv_tbc as conv_tbc
 from rushlight.functional.products import einsum as einsum
 from rushlight.functional.products import inner as inner
 from rushlight.functional.products import tensordot as tensordot
+from rushlight.functional.quantization import fake_quantize_per_channel_affine as fake_quantize_per_channel_affine
+from rushlight.functional.quantization import fake_quantize_per_tensor_affine as fake_quantize_per_tensor_affine
 from rushlight.functional.recurrent import gru as gru
 from rushlight.functional.recurrent import gru_cell as gru_cell
 from rushlight.functional.recurrent import lstm as lstm
@@ -710,6 +715,11 @@ contiguous_format: Any
 e: builtins.float
 inf: builtins.float
 nan: builtins.float
+per_channel_affine: Any
+per_channel_affine_float_qparams: Any
+per_channel_symmetric: Any
+per_tensor_affine: Any
+per_tensor_symmetric: Any
 pi: builtins.float
 preserve_format: Any
 def set_default_dtype(d: Any) -> Any: ...

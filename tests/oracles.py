@@ -355,6 +355,8 @@ ELSEWHERE = {
     **dict.fromkeys([f"{name}_update" for name in (
         "adadelta", "adafactor", "adagrad", "adam", "adamax", "asgd", "nadam", "radam", "rmsprop", "rprop", "sgd")],
         "tests/optim and tests/native"),
+    **dict.fromkeys(["quantize", "dequantize", "quantized_linear", "dynamic_linear", "quantized_convolution"],
+                    "tests/quantization/test_integers.py and tests/native"),
     **dict.fromkeys(["scale_tensors", "clamp_tensors", "lerp_tensors", "total_norm"], "tests/nn/test_utils.py"),
     **dict.fromkeys(
         [f"{name}_update" for name in (

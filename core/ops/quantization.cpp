@@ -50,8 +50,8 @@ void check_weights(const Call& c, int weight, int scale, int bias) {
         if (!c.has(i)) continue;
         const TensorImpl& t = c.tensor(i);
         require(t.dtype == DType::float32 && t.sizes == Dims{outputs}, ErrorKind::runtime, c.name(), ": ",
-                rules::param_name(c, i), " is ", name_of(t.dtype), " of shape ", t.sizes, "; expected float32 of shape ",
-                Dims{outputs});
+                rules::param_name(c, i), " is ", name_of(t.dtype), " of shape ", t.sizes,
+                "; expected float32 of shape ", Dims{outputs});
     }
 }
 
@@ -285,7 +285,8 @@ OP(quantize) = {
     .derivative = of_integers,
     .onnx = by_exporter,
     .samples = {.calls = "quantize(T(3, 4), 0.02, 100, uint8); quantize(T(2, 3, 4, 5), 0.05, 0, int8)"},
-    .doc = "The integers (uint8 or int8) nearest to input / scale + zero_point, ties to even, within the dtype's range."};
+    .doc = "The integers (uint8 or int8) nearest to input / scale + zero_point, ties to even, within the dtype's "
+           "range."};
 
 OP(dequantize) = {
     .signature = "dequantize(input: Tensor, scale: float, zero_point: int) -> Tensor",

@@ -7,8 +7,8 @@ from rushlight.functional._core import Tensor, core
 def fake_quantize_per_tensor_affine(input, scale, zero_point, quant_min, quant_max):
     """The numbers that integers from `quant_min` to `quant_max` stand for, nearest to `input`.
 
-    An integer q stands for (q - zero_point) * scale. The gradient passes unchanged where the nearest integer lies in the
-    range, and is zero elsewhere.
+    An integer q stands for (q - zero_point) * scale. The gradient passes unchanged where the nearest integer lies in
+    the range, and is zero elsewhere.
 
     Args:
         input (Tensor): floating.
@@ -29,8 +29,8 @@ def fake_quantize_per_tensor_affine(input, scale, zero_point, quant_min, quant_m
     """
     _check("fake_quantize_per_tensor_affine", input, quant_min, quant_max)
     if not isinstance(zero_point, Tensor) and not quant_min <= zero_point <= quant_max:
-        raise RuntimeError(f"fake_quantize_per_tensor_affine: zero_point={zero_point}; expected quant_min <= zero_point "
-                           f"<= quant_max, {quant_min} to {quant_max}")
+        raise RuntimeError(f"fake_quantize_per_tensor_affine: zero_point={zero_point}; expected quant_min <= "
+                           f"zero_point <= quant_max, {quant_min} to {quant_max}")
     return _straight_through(input, scale, zero_point, quant_min, quant_max)
 
 

@@ -14,8 +14,8 @@ _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 def fuse_modules(model, modules_to_fuse, inplace=False):
     """The model with layers that follow each other joined: the first becomes both, the others `nn.Identity`.
 
-    Convolution or linear layer, then batch norm, ReLU or both. Batch norms become part of the weights, so the model must
-    be in evaluation mode where there are any.
+    Convolution or linear layer, then batch norm, ReLU or both. Batch norms become part of the weights, so the model
+    must be in evaluation mode where there are any.
 
     Args:
         model (Module): in evaluation mode.
@@ -90,7 +90,7 @@ def _joined(*layers):
     if kinds == "LR":
         return intrinsic.LinearReLU(*layers)
     if kinds not in names:
-        raise NotImplementedError(f"fuse_modules: {', '.join(type(m).__name__ for m in layers)}; expected a convolution "
-                                  "or linear layer, then batch norm, ReLU or both")
+        raise NotImplementedError(f"fuse_modules: {', '.join(type(m).__name__ for m in layers)}; expected a "
+                                  "convolution or linear layer, then batch norm, ReLU or both")
     rank = _CONVOLUTIONS.index(next(kind for kind in _CONVOLUTIONS if isinstance(layers[0], kind))) + 1
     return getattr(intrinsic, f"{names[kinds]}{rank}d")(*layers)

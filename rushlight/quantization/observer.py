@@ -50,8 +50,8 @@ class MinMaxObserver(ObserverBase):
 
     Args:
         dtype (dtype): quint8 (uint8) or qint8 (int8). Default: quint8.
-        qscheme (str): per_tensor_affine, per_tensor_symmetric, and per channel in the classes named so; symmetric ranges
-            have 0 in their middle. Default: per_tensor_affine.
+        qscheme (str): per_tensor_affine, per_tensor_symmetric, and per channel in the classes named so; symmetric
+            ranges have 0 in their middle. Default: per_tensor_affine.
         reduce_range (bool): one bit less. Default: False.
         quant_min, quant_max (int, optional): the integers to use; the dtype's when None.
         eps (float): the least scale.
@@ -70,8 +70,12 @@ class MinMaxObserver(ObserverBase):
         self.qscheme, self.reduce_range, self.eps = str(qscheme).rpartition(".")[2], reduce_range, eps
         low, high = (0, 255) if integer_dtype(dtype) == core.uint8 else (-128, 127)
         if reduce_range:
+            if low == 0 and "symmetric" in self.qscheme:
+                raise NotImplementedError(f"{type(self).__name__}: reduce_range=True with qscheme={qscheme} and dtype="
+                                          f"{dtype}; expected qint8, or an affine scheme")
             low, high = low // 2, high // 2
-        self.quant_min, self.quant_max = low if quant_min is None else quant_min, high if quant_max is None else quant_max
+        self.quant_min = low if quant_min is None else quant_min
+        self.quant_max = high if quant_max is None else quant_max
         self.register_buffer("min_val", core.tensor(float("inf")))
         self.register_buffer("max_val", core.tensor(float("-inf")))
 

@@ -64,6 +64,7 @@ struct QuantizedConvolution : Convolution {    // `dtype` is that of the output:
     int32_t input_zero = 0, output_zero = 0, addend_zero = 0;
     const float* weight_scales = nullptr;      // out_channels of them
     const float* bias = nullptr;               // as many, or null
+    float least() const { return float(output_zero) * output_scale; }      // what relu cuts at, moved by output_zero
 };
 
 }  // namespace rushlight::compute

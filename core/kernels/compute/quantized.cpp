@@ -1,4 +1,7 @@
 // Which implementation convolves 8-bit integers: oneDNN's, or float32 convolutions of the same integers.
+#include <algorithm>
+#include <cstring>
+#include <numeric>
 #include <string>
 
 #include "base/events.h"
@@ -60,6 +63,60 @@ void by_floats(const QuantizedConvolution& p, const void* input, const int8_t* w
     });
 }
 
+// The input with its padding, which is made of input_zero.
+const void* pad(QuantizedConvolution& p, const void* input, Scratch& memory) {
+    int64_t size[3] = {1, 1, 1}, border[3] = {0, 0, 0}, whole[3];
+    for (int i = 0; i < p.rank; ++i) size[3 - p.rank + i] = p.input[i], border[3 - p.rank + i] = p.padding[i];
+    for (int i = 0; i < 3; ++i) whole[i] = size[i] + 2 * border[i];
+    const int64_t row = size[2] * p.in_channels, whole_row = whole[2] * p.in_channels, rows = size[0] * size[1];
+    memory = Scratch(size_t(p.batch * whole[0] * whole[1] * whole_row));
+    parallel_for(p.batch, 1, [&](int64_t begin, int64_t end) {
+        const int64_t item = whole[0] * whole[1] * whole_row;
+        std::memset(memory.as<char>() + begin * item, p.input_zero, size_t((end - begin) * item));
+        for (int64_t r = begin * rows; r < end * rows; ++r) {
+            int64_t n = r / rows, i0 = r % rows / size[1] + border[0], i1 = r % size[1] + border[1];
+            int64_t to = ((n * whole[0] + i0) * whole[1] + i1) * whole_row + border[2] * p.in_channels;
+            std::memcpy(memory.as<char>() + to, static_cast<const char*>(input) + r * row, size_t(row));
+        }
+    });
+    for (int i = 0; i < p.rank; ++i) p.input[i] = whole[3 - p.rank + i], p.padding[i] = 0;
+    return memory.data();
+}
+
+// Zero points move all sums of a channel by the same amount: they become part of the bias.
+void by_onednn(const onednn::Table& t, const QuantizedConvolution& given, const void* input, const int8_t* weights,
+               void* output, PackedWeights* packed) {
+    QuantizedConvolution p = given;
+    Scratch padded, sums, biases;
+    if (p.input_zero && *std::max_element(p.padding, p.padding + p.rank) > 0) input = pad(p, input, padded);
+    const float moved = p.least() - (p.accumulate ? p.addend_scale * float(p.addend_zero) : 0);
+    if (p.input_zero || moved != 0) {
+        const int64_t each = p.in_channels / p.groups * product(p.kernel, p.rank), bytes = p.out_channels * 4;
+        auto add_up = [&](void* to) {
+            auto* sum = static_cast<int32_t*>(to);
+            for (int64_t c = 0; c < p.out_channels; ++c)
+                sum[c] = std::accumulate(weights + c * each, weights + (c + 1) * each, int32_t(0));
+        };
+        const char tag[] = "sums";
+        const void* of_weights = packed && p.input_zero ? packed->get(tag, sizeof tag, size_t(bytes), add_up) : nullptr;
+        if (!of_weights && p.input_zero) {
+            sums = Scratch(size_t(bytes));
+            add_up(sums.data());
+            of_weights = sums.data();
+        }
+        biases = Scratch(size_t(bytes));
+        auto* to = biases.as<float>();
+        for (int64_t c = 0; c < p.out_channels; ++c) {
+            to[c] = (p.bias ? p.bias[c] : 0) + moved;
+            if (p.input_zero)
+                to[c] -= p.input_scale * p.weight_scales[c] *
+                         (float(p.input_zero) * float(static_cast<const int32_t*>(of_weights)[c]));
+        }
+        p.bias = to;
+    }
+    t.quantized_convolution(p, input, weights, output, packed);
+}
+
 }  // namespace
 
 void quantized_convolution(const QuantizedConvolution& p, const void* input, const int8_t* weights, void* output,
@@ -71,7 +128,7 @@ void quantized_convolution(const QuantizedConvolution& p, const void* input, con
     if (!reason) {
         try {
             note(p, "onednn", "8 bits");
-            return t->quantized_convolution(p, input, weights, output, packed);
+            return by_onednn(*t, p, input, weights, output, packed);
         } catch (const Error& e) {
             if (e.kind() != ErrorKind::not_implemented) throw;
             reason = "refused";

@@ -9,6 +9,7 @@
 #include "kernels/generic/floats.h"
 #include "kernels/generic/order.h"
 #include "kernels/generic/pool_kernels.h"
+#include "kernels/generic/quantize.h"
 
 namespace rushlight::kernels {
 
@@ -120,6 +121,15 @@ void max_pool_integers(const PoolWindows& w, bool channels_last, const T* src, T
 
 void run_max(const void* src, DType t, void* dst, int64_t* indices, const Pool& p, Windows kind) {
     WindowTable table(p, kind);
+    if (size_of(t) == 1 && p.batch * p.channels * table.w.inputs() >= 4096) {
+        // 8-bit integers, which quantized networks have: as floats, whose kernels work on vectors.
+        const int64_t planes = p.batch * p.channels;
+        const int64_t inputs = planes * table.w.inputs(), outputs = planes * table.w.outputs();
+        Scratch x(size_t(inputs) * sizeof(float)), y(size_t(outputs) * sizeof(float));
+        dequantize(src, t, x.as<float>(), inputs, 1, 0);
+        run_max(x.data(), DType::float32, y.data(), indices, p, kind);
+        return quantize(y.as<float>(), dst, t, outputs, 1, 0);
+    }
     if (!is_floating(t)) {
         visit_real(t, [&](auto zero) {
             using T = decltype(zero);

@@ -15,7 +15,7 @@ RUSHLIGHT_INLINE int32_t nearest(float x) {
     return bit_cast_to<int32_t>(x + 12582912.0f) - 0x4b400000;
 }
 
-// NaN becomes the lowest number.
+// NaN becomes some number of the range.
 template <class T>
 RUSHLIGHT_INLINE T rounded(float x, int32_t zero) {
     float low = lowest<T> - float(zero), high = highest<T> - float(zero);

@@ -2,6 +2,8 @@
 // they are.
 #include <algorithm>
 #include <bit>
+#include <cstring>
+#include <limits>
 
 #include "kernels/onednn/engine.h"
 
@@ -138,8 +140,8 @@ std::unique_ptr<Call> make_backward_weights(const Convolution& p, bool has_bias)
     return call;
 }
 
-// Scales and zero points of input and output come with each call; only which of them there are, and the addend's, are
-// part of the primitive.
+// Scales of input, weights and output come with each call; the addend's is part of the primitive. Zero points are in
+// the bias already: with them oneDNN 3.2 takes a kernel for matrix tiles that writes behind the end of its output.
 std::unique_ptr<Call> make_quantized(const QuantizedConvolution& p) {
     using Type = dnnl::memory::data_type;
     Geometry g = geometry(p);
@@ -153,26 +155,27 @@ std::unique_ptr<Call> make_quantized(const QuantizedConvolution& p) {
     attr.set_scales_mask(DNNL_ARG_SRC, 0);
     attr.set_scales_mask(DNNL_ARG_WEIGHTS, p.groups > 1 ? 3 : 1);
     if (rescales) attr.set_scales_mask(DNNL_ARG_DST, 0);
-    if (p.input_zero) attr.set_zero_points_mask(DNNL_ARG_SRC, 0);
-    if (p.output_zero) attr.set_zero_points_mask(DNNL_ARG_DST, 0);
     dnnl::post_ops post;
-    if (p.accumulate) post.append_sum(p.addend_scale, p.addend_zero);
-    if (p.relu) post.append_eltwise(dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
+    if (p.accumulate) post.append_sum(p.addend_scale);
+    if (p.relu && p.output_zero)
+        post.append_eltwise(dnnl::algorithm::eltwise_clip, p.least(), std::numeric_limits<float>::max());
+    else if (p.relu)
+        post.append_eltwise(dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
     attr.set_post_ops(post);
     dnnl::convolution_forward::primitive_desc pd(engine(), dnnl::prop_kind::forward_inference, direct, input,
                                                  any(weights), p.bias ? bias : Desc(), output, g.stride, g.dilation,
                                                  g.before, g.after, attr);
+    while (std::strcmp(pd.impl_info_str(), "jit_1x1:avx512_core_amx") == 0)
+        require(pd.next_impl(), ErrorKind::not_implemented, "onednn: only the kernel that writes behind its output");
     auto call = std::make_unique<Call>();
     call->a = Operand(input, pd.src_desc(), false);
-    call->b = Operand(weights, pd.weights_desc(), false, int64_t(p.input_dtype) << 1 | int64_t(p.input_zero != 0));
+    call->b = Operand(weights, pd.weights_desc(), false, int64_t(p.input_dtype));
     call->c = Operand(output, pd.dst_desc(), true);
     if (p.bias) call->extra = memory_without_data(bias);
     call->finish(pd, DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST, DNNL_ARG_BIAS);
-    call->take_numbers(DNNL_ARG_ATTR_SCALES | DNNL_ARG_SRC, Type::f32, 1);
-    call->take_numbers(DNNL_ARG_ATTR_SCALES | DNNL_ARG_WEIGHTS, Type::f32, p.out_channels);
-    if (rescales) call->take_numbers(DNNL_ARG_ATTR_SCALES | DNNL_ARG_DST, Type::f32, 1);
-    if (p.input_zero) call->take_numbers(DNNL_ARG_ATTR_ZERO_POINTS | DNNL_ARG_SRC, Type::s32, 1);
-    if (p.output_zero) call->take_numbers(DNNL_ARG_ATTR_ZERO_POINTS | DNNL_ARG_DST, Type::s32, 1);
+    call->take_scales(DNNL_ARG_SRC, 1);
+    call->take_scales(DNNL_ARG_WEIGHTS, p.out_channels);
+    if (rescales) call->take_scales(DNNL_ARG_DST, 1);
     return call;
 }
 
@@ -206,17 +209,12 @@ void convolution_backward_weights(const Convolution& p, const void* input, const
 void quantized_convolution(const QuantizedConvolution& p, const void* input, const int8_t* weights, void* output,
                            PackedWeights* packed) {
     Key key = key_of(Kind::quantized, p, p.bias != nullptr, members_for_call());
-    key.add(int64_t(p.input_dtype) | int64_t(p.input_zero != 0) << 8 | int64_t(p.output_zero != 0) << 9);
-    key.add(p.addend_zero);
+    key.add(int64_t(p.input_dtype));
     key.add(std::bit_cast<int32_t>(p.addend_scale));
+    key.add(std::bit_cast<int32_t>(p.least()));
     auto call = cache().take(key, [&] { return prepare("quantized convolution", [&] { return make_quantized(p); }); });
-    size_t i = 0;
-    auto give = [&](const void* numbers) { point(call->numbers[i++], numbers); };
-    give(&p.input_scale);
-    give(p.weight_scales);
-    if (p.dtype != DType::float32) give(&p.output_scale);
-    if (p.input_zero) give(&p.input_zero);
-    if (p.output_zero) give(&p.output_zero);
+    const float* scales[] = {&p.input_scale, p.weight_scales, &p.output_scale};
+    for (size_t i = 0; i < call->scales.size(); ++i) point(call->scales[i], scales[i]);
     call->run(input, weights, output, p.bias, packed);
 }
 

@@ -27,7 +27,7 @@ inline dnnl::memory::data_type onednn_type(DType dtype) {
         case DType::float16: return dnnl::memory::data_type::f16;
         case DType::uint8: return dnnl::memory::data_type::u8;
         case DType::int8: return dnnl::memory::data_type::s8;
-        default: fail(ErrorKind::type, "onednn: dtype ", name_of(dtype), "; expected float32, bfloat16, float16 or 8 bits");
+        default: fail(ErrorKind::type, "onednn: dtype ", name_of(dtype), "; expected 32, 16 or 8 bits");
     }
 }
 
@@ -77,6 +77,7 @@ public:
         bytes_ = wanted.get_size();
         describe(wanted);
         tag_.push_back(extra);
+        tag_.push_back(int64_t(bytes_));                   // what comes with 8-bit weights shows in the size alone
     }
 
     const dnnl::memory& used() const { return used_; }
@@ -136,7 +137,7 @@ struct Call {
     dnnl::primitive primitive;
     Operand a, b, c;
     dnnl::memory extra, scratchpad;
-    std::vector<dnnl::memory> numbers;     // scales and zero points, which are no part of the primitive
+    std::vector<dnnl::memory> scales;
     size_t scratchpad_bytes = 0;
     std::vector<dnnl_exec_arg_t> arguments;
 
@@ -152,10 +153,10 @@ struct Call {
         if (extra) arguments.push_back({extra_name, extra.get()});
     }
 
-    // After finish: `count` float32 or int32 numbers for a scale or zero point.
-    void take_numbers(int name, dnnl::memory::data_type type, int64_t count) {
-        numbers.push_back(memory_without_data({{count}, type, dnnl::memory::format_tag::a}));
-        arguments.push_back({name, numbers.back().get()});
+    // After finish: the scales of an argument, which come with each call.
+    void take_scales(int argument, int64_t count) {
+        scales.push_back(memory_without_data({{count}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::a}));
+        arguments.push_back({DNNL_ARG_ATTR_SCALES | argument, scales.back().get()});
     }
 
     // `b_packed` keeps b's wanted layout between calls.

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "kernels/reference/matmul.h"
@@ -120,6 +122,33 @@ void convolution_backward_weights(const Convolution& p, const void* input, const
             for (int64_t c = 0; c < p.out_channels; ++c) static_cast<T*>(grad_bias)[c] = narrow<T>(sum[size_t(c)]);
         }
     });
+}
+
+void quantized_convolution(const compute::QuantizedConvolution& given, const void* input, const int8_t* weights,
+                           void* output) {
+    compute::QuantizedConvolution p = given;
+    p.input_layout = p.output_layout = Layout::channels_last;
+    std::vector<int64_t> sums(size_t(p.batch * p.out_channels * product(p.output, p.rank)), 0);
+    auto number = [](const void* data, DType t, int64_t i) -> double {
+        if (t == DType::float32) return static_cast<const float*>(data)[i];
+        return t == DType::int8 ? static_cast<const int8_t*>(data)[i] : static_cast<const uint8_t*>(data)[i];
+    };
+    each_product(p, [&](int64_t i, int64_t k, int64_t o) {
+        sums[size_t(o)] += (int64_t(number(input, p.input_dtype, i)) - p.input_zero) * weights[k];
+    });
+    for (int64_t i = 0; i < int64_t(sums.size()); ++i) {
+        int64_t c = i % p.out_channels;
+        double y = double(sums[size_t(i)]) * p.input_scale * p.weight_scales[c] + (p.bias ? p.bias[c] : 0);
+        if (p.accumulate) y += (number(output, p.dtype, i) - p.addend_zero) * p.addend_scale;
+        if (p.relu) y = std::max(y, 0.0);
+        if (p.dtype == DType::float32) {
+            static_cast<float*>(output)[i] = float(y);
+            continue;
+        }
+        double low = p.dtype == DType::int8 ? -128 : 0;
+        double q = std::clamp(std::nearbyint(y / p.output_scale) + p.output_zero, low, low + 255);
+        static_cast<uint8_t*>(output)[i] = uint8_t(int(q));
+    }
 }
 
 }  // namespace rushlight::reference

@@ -15,4 +15,7 @@ void convolution_backward_input(const compute::Convolution& p, const void* grad_
 void convolution_backward_weights(const compute::Convolution& p, const void* input, const void* grad_output,
                                   void* grad_weights, void* grad_bias);
 
+void quantized_convolution(const compute::QuantizedConvolution& p, const void* input, const int8_t* weights,
+                           void* output);
+
 }  // namespace rushlight::reference

@@ -3,7 +3,7 @@ import math
 
 from rushlight.functional._core import core
 from rushlight.nn import functional as F
-from rushlight.nn.modules import attention, rnn
+from rushlight.nn.modules import rnn
 from rushlight.nn.modules.module import Module
 from rushlight.nn.quantized._modules import weight_scales
 from rushlight.nn.quantized._tensor import quantize_weight
