@@ -39,13 +39,8 @@ PYTHON_STOREYS = [
     [{"nn"}, {"amp"}],
     [{"optim"}, {"utils"}, {"jit"}, {"distributions"}, {"func"}, {"testing"},
      {"cuda", "backends", "accelerator", "cpu", "version"}],
-<<<<<<< HEAD
-    [{"io"}, {"onnx"}, {"quantization"}, {"distributed"}, {"profiler"}, {"hub"}, {"serialization"}],
-    [{"vision"}, {"text"}, {"audio"}, {"rl"}, {"array_api"}, {"graph"}],
-=======
     [{"io"}, {"onnx"}, {"quantization", "ao"}, {"distributed"}, {"profiler"}, {"hub"}, {"serialization"}],
-    [{"vision"}, {"text"}, {"audio"}, {"rl"}, {"array_api"}],
->>>>>>> caf8f74 (Quantization: zero points within the bias, an oracle of the 8-bit convolution, tests)
+    [{"vision"}, {"text"}, {"audio"}, {"rl"}, {"array_api"}, {"graph"}],
     [{"serve"}, {"compat"}, {"cli", "__main__"}],
 ]
 # Private modules beside the front page that belong higher up.

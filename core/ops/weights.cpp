@@ -9,9 +9,7 @@ namespace rushlight {
 std::shared_ptr<compute::PackedWeights> packed_weights(const Tensor& weight) {
     Storage& storage = *weight->storage;
     // Integers are not trained.
-    // Integers are not trained.
     bool may_change = (mode.grad || weights_change) && is_differentiable(weight.dtype());
-    if (may_change || !is_whole_storage(*weight.impl()) || storage.written_elsewhere()) {
     if (may_change || !is_whole_storage(*weight.impl()) || storage.written_elsewhere()) {
         storage.forget_derived();
         return nullptr;

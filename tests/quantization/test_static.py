@@ -93,8 +93,8 @@ def test_an_addition_means_the_sum():
 
 def test_state(tmp_path):
     first, x = calibrated(warmed()), rl.randn(2, 3, 12, 12)
-    names = set(first.state_dict())
-    assert {"conv1.weight", "conv1.weight_scale", "conv1.scale", "conv1.zero_point", "add.scale", "quant.scale"} <= names
+    assert {"conv1.weight", "conv1.weight_scale", "conv1.scale", "conv1.zero_point", "add.scale",
+            "quant.scale"} <= set(first.state_dict())
     rl.save(first.state_dict(), tmp_path / "q.pth")
     second = calibrated(Residual(), batches=1)
     assert second(x).tolist() != first(x).tolist()
@@ -219,7 +219,7 @@ def test_digits_within_a_percent():
                           nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(512, 64), nn.ReLU(),
                           nn.Linear(64, 10))
     optimizer = rl.optim.Adam(model.parameters(), lr=3e-3)
-    for epoch in range(6):
+    for _ in range(6):
         for i in range(0, 1400, 50):
             optimizer.zero_grad()
             nn.functional.cross_entropy(model(x[i:i + 50]), y[i:i + 50]).backward()
