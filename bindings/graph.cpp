@@ -266,6 +266,8 @@ void add_graph(nb::module_& m) {
         .def("__init__", [](Step* self, Graph graph, const Capture& capture) {
             new (self) Step(std::move(graph), capture);
         })
+        .def("at", [](const Step& self, const Graph& graph) { return new Step(self.at(graph)); },
+             nb::rv_policy::take_ownership)
         .def_prop_ro("program", &Step::program, nb::rv_policy::reference_internal)
         .def("fits", [](Step& self, nb::args args) { return self.fits(tensors_of(args, self.program().graph().name)); })
         .def("run", [](Step& self, bool recorded, const std::vector<double>& numbers, nb::args args) {

@@ -19,6 +19,17 @@ Step::Step(graph::Graph g, const graph::Capture& capture)
         if (slot.after == GradientSlot::After::output) results_ = std::min(results_, size_t(slot.output));
 }
 
+Step::Step(graph::Graph g, const Step& other)
+    : program_(std::move(g)), slots_(other.slots_), constants_(other.constants_), versions_(other.versions_),
+      results_(other.results_) {}
+
+Step Step::at(graph::Graph g) const {
+    for (graph::Constant& c : g.constants)
+        for (const graph::Constant& own : program_.graph().constants)
+            if (own.key == c.key) c.tensor = own.tensor;
+    return Step(std::move(g), *this);
+}
+
 bool Step::fits(std::span<const Tensor> inputs) const {
     for (const Constant& c : constants_)
         if (c.tensor->generation != c.generation || c.tensor->requires_grad != c.requires_grad) return false;

@@ -11,6 +11,9 @@ public:
     // `inputs` of the graph's inputs are the call's own; gradients that it finds come behind them.
     Step(graph::Graph g, const graph::Capture& capture);
 
+    // The same step for inputs of other sizes: `g` has its constants under the same keys.
+    Step at(graph::Graph g) const;
+
     Program& program() { return program_; }
     // Whether what the call takes for granted of tensors and gradients is so; shapes and dtypes aside.
     bool fits(std::span<const Tensor> inputs) const;
@@ -28,6 +31,8 @@ private:
         Tensor tensor;
         uint32_t version;
     };
+
+    Step(graph::Graph g, const Step& other);
 
     TensorImpl& leaf_of(const graph::GradientSlot& slot, std::span<const Tensor> inputs) const {
         return slot.input < 0 ? *slot.leaf.impl() : *inputs[size_t(slot.input)].impl();

@@ -1,4 +1,5 @@
 """One captured call: the program, and what it takes and gives."""
+import copy
 import gc
 import os
 
@@ -81,6 +82,13 @@ class CapturedStep(Captured):
     def __call__(self, tensors):
         numbers = [group[key] if place < 0 else group[key][place] for group, key, place, _ in self.numbers]
         return self.finish(self.step.run(self.recorded, numbers, *tensors))
+
+    def at(self, text):
+        """The same call for inputs of other sizes, of its graph's text."""
+        other = copy.copy(self)
+        other.step = self.step.at(_C.graph.parse(text))
+        other.program = other.step.program
+        return other
 
     def finish(self, tensors):
         """The result of the call, of its tensors."""

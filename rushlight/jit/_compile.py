@@ -8,10 +8,12 @@ from rushlight._C import Tensor
 from rushlight.jit._captured import CaptureError, capture_step
 from rushlight.jit._guards import Surroundings
 from rushlight.jit._structure import flatten
+from rushlight.jit._symbolic import CallsBySize
 from rushlight.nn.modules.module import Module
 
 _RECAPTURES = 64
 _WARM_UPS = 3                                        # calls after which nothing new is expected to stay in Python
+_MOST_SIZES = 64                                     # of the calls that were derived from others
 _ONE_TENSOR = "one tensor"
 
 
@@ -46,7 +48,7 @@ class CompiledFunction(_C.graph.CompiledCall):
         captured: by shapes, dtypes and values of the arguments and by modes, the captured calls, the latest first.
     """
 
-    def __init__(self, function, module, fullgraph):
+    def __init__(self, function, module, fullgraph, dynamic=None):
         super().__init__()
         functools.update_wrapper(self, function)
         self.function = function
@@ -54,6 +56,9 @@ class CompiledFunction(_C.graph.CompiledCall):
         self.fullgraph = fullgraph
         self.captured = {}
         self.name = getattr(function, "__name__", type(function).__name__)
+        self._dynamic = dynamic
+        self._sizes = {}                             # by what is the same of the arguments: surroundings, CallsBySize
+        self._derived = 0
         self._count = 0
         self._warm_ups = {}
 
@@ -84,7 +89,39 @@ class CompiledFunction(_C.graph.CompiledCall):
             if entry.holds(tensors):
                 found = entry.found
                 return self.function(*args, **kwargs) if isinstance(found, _Refusal) else found(list(tensors))
-        return self._capture(guard, args, kwargs)
+        found = self._at_this_size(guard, args, kwargs)
+        return self._capture(guard, args, kwargs) if found is None else found(list(tensors))
+
+    def _any_size(self, guard):
+        """The guard without the size of the first dimension, and this size; None where that does not vary."""
+        sizes = [part[0] for part in guard or () if isinstance(part, _C.Size) and part]
+        if self._dynamic is False or not sizes or sizes[0] < 2:
+            return None, None
+        return tuple(("N", *part[1:]) if isinstance(part, _C.Size) and part and part[0] == sizes[0] else part
+                     for part in guard), sizes[0]
+
+    def _at_this_size(self, guard, args, kwargs):
+        """A call that was derived from those captured at other sizes; None where there is none."""
+        key, size = self._any_size(guard)
+        surroundings, calls = self._sizes.get(key, (None, None))
+        if calls is None or not surroundings.hold():
+            return None
+        found = calls.at(size, self._dynamic)
+        if found is not None and self._derived < _MOST_SIZES:
+            self._derived += 1
+            self.captured.setdefault(guard, []).insert(0, _Entry(found, surroundings))
+            self._shorten(args, kwargs, surroundings, found)
+        return found
+
+    def _note_size(self, guard, surroundings, found):
+        key, size = self._any_size(guard)
+        if key is None:
+            return
+        known, calls = self._sizes.get(key, (None, None))
+        if calls is None or not known.hold():
+            calls = CallsBySize()
+        calls.add(size, found)
+        self._sizes[key] = surroundings, calls
 
     def _surroundings(self):
         return Surroundings(self.function if self.module is None else self.module)
@@ -107,6 +144,7 @@ class CompiledFunction(_C.graph.CompiledCall):
         else:
             self._keep(guard, after, found)
             self._shorten(args, kwargs, after, found)
+            self._note_size(guard, after, found)
         return result
 
     def _shorten(self, args, kwargs, surroundings, found):
@@ -190,11 +228,11 @@ def _is_plain(form):
 class OptimizedModule(Module):
     """A compiled module: called, it runs captured graphs; everything else is the module's own (`_orig_mod`)."""
 
-    def __init__(self, module, fullgraph):
+    def __init__(self, module, fullgraph, dynamic=None):
         super().__init__()
         self._orig_mod = module
         self.training = module.training
-        object.__setattr__(self, "_compiled", CompiledFunction(module, module, fullgraph))
+        object.__setattr__(self, "_compiled", CompiledFunction(module, module, fullgraph, dynamic))
 
     def forward(self, *args, **kwargs):
         return self._compiled(*args, **kwargs)
@@ -228,7 +266,10 @@ def compile(model=None, *, fullgraph=False, dynamic=None, backend=None, mode=Non
         model (callable, optional): what to compile; without it, a decorator is returned.
         fullgraph (bool): raise where the program can't be captured. Default: False.
         disable (bool): gives back what it is given. Default: False.
-        dynamic, backend, mode, options, name, recompile_limit, isolate_recompiles, shapes_spec: without effect.
+        dynamic (bool, optional): whether calls that differ in the size of their first dimension share a graph: False
+            captures each; True shares one as soon as three sizes were captured and agree. Default: None, shares it for
+            sizes between those.
+        backend, mode, options, name, recompile_limit, isolate_recompiles, shapes_spec: without effect.
 
     Returns:
         A CompiledFunction with `graphs` and `report()`, or an OptimizedModule, which has them too.
@@ -250,12 +291,12 @@ def compile(model=None, *, fullgraph=False, dynamic=None, backend=None, mode=Non
         <BLANKLINE>
     """
     if model is None:
-        return functools.partial(compile, fullgraph=fullgraph, disable=disable)
+        return functools.partial(compile, fullgraph=fullgraph, dynamic=dynamic, disable=disable)
     if not callable(model):
         raise TypeError(f"compile: model={model!r} is a {type(model).__name__}; expected a function or a module")
     if disable:
         return model
     if isinstance(model, Module):
-        return OptimizedModule(model, fullgraph)
+        return OptimizedModule(model, fullgraph, dynamic)
     owner = getattr(model, "__self__", None)
-    return CompiledFunction(model, owner if isinstance(owner, Module) else None, fullgraph)
+    return CompiledFunction(model, owner if isinstance(owner, Module) else None, fullgraph, dynamic)

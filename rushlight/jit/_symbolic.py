@@ -16,48 +16,49 @@ _INTEGER = re.compile(r"-?\d+")
 _REAL = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 
 
-def generalize(names, texts):
+def generalize(names, texts, points=POINTS):
     """The text with expressions of sizes where the captured texts differ.
 
     Args:
         names (list of str): of the sizes.
-        texts (dict): for each combination of POINTS, in the order of the names, the text captured at these sizes.
+        texts (dict): for each combination of two sizes, in the order of the names, the text captured at these sizes.
+        points (tuple): the two sizes.
 
     Returns:
         str, or None where the texts differ in more than numbers that follow from the sizes.
     """
-    places = list(itertools.product(POINTS, repeat=len(names)))
+    places = list(itertools.product(points, repeat=len(names)))
     tokens = [_TOKEN.findall(texts[place]) for place in places]
     if len({len(t) for t in tokens}) != 1:
         return None
     out = []
     for row in zip(*tokens, strict=True):
         same = len(set(row)) == 1
-        text = row[0] if same else _expression(names, dict(zip(places, row, strict=True)))
+        text = row[0] if same else _expression(names, dict(zip(places, row, strict=True)), points)
         if text is None:
             return None
         out.append(text)
     return "".join(out)
 
 
-def _expression(names, values):
+def _expression(names, values, points):
     if all(_INTEGER.fullmatch(v) for v in values.values()):
-        return _sum(names, {place: int(v) for place, v in values.items()})
+        return _sum(names, {place: int(v) for place, v in values.items()}, points)
     if all(_REAL.fullmatch(v) for v in values.values()):
         return _quotient(names, {place: float(v) for place, v in values.items()})
     return None
 
 
-def _sum(names, values):
+def _sum(names, values, points):
     """`<2*N+1>`: the one polynomial, linear in each size, that has these values."""
     for axis in range(len(names)):
         reduced = {}
         for place in values:
-            if place[axis] != POINTS[0]:
+            if place[axis] != points[0]:
                 continue
             low = values[place]
-            slope = Fraction(values[(*place[:axis], POINTS[1], *place[axis + 1:])] - low, POINTS[1] - POINTS[0])
-            reduced[(*place[:axis], "", *place[axis + 1:])] = low - slope * POINTS[0]
+            slope = Fraction(values[(*place[:axis], points[1], *place[axis + 1:])] - low, points[1] - points[0])
+            reduced[(*place[:axis], "", *place[axis + 1:])] = low - slope * points[0]
             reduced[(*place[:axis], names[axis], *place[axis + 1:])] = slope
         values = reduced
     if any(factor.denominator != 1 for factor in values.values()):
@@ -206,9 +207,50 @@ _REFUSALS = (RuntimeError, ValueError, TypeError, IndexError, _Different)
 
 
 def _same_constants(a, b):
-    ours, theirs = a.constants, b.constants
-    return ours.keys() == theirs.keys() and all(
-        t is theirs[key] or (t.dtype == theirs[key].dtype and t.equal(theirs[key])) for key, t in ours.items())
+    """Whether two graphs read the same tensors, and write the same: equal values do for those that they only read."""
+    ours, theirs, written = a.constants, b.constants, set(a.states) | set(b.states)
+
+    def same(key, t, other):
+        if t is other or (t.shape == other.shape and t.dtype == other.dtype and t.data_ptr() == other.data_ptr()):
+            return True
+        return key not in written and t.dtype == other.dtype and t.equal(other)
+    return ours.keys() == theirs.keys() and all(same(key, t, theirs[key]) for key, t in ours.items())
+
+
+class CallsBySize:
+    """Captured calls that differ only in the size of the first dimension, and one text for all of them if there is one."""
+
+    def __init__(self):
+        self._calls = {}
+        self._text = None                            # False where the calls have no text in common
+
+    def add(self, size, found):
+        """Takes note of a call that was captured at this size."""
+        self._calls[size] = found
+        self._text = None
+
+    def at(self, size, anywhere):
+        """The call for another size; None where three captured ones have no text in common.
+
+        Args:
+            size (int): of the first dimension, 2 or more.
+            anywhere (bool): the size may lie outside of those that were captured.
+        """
+        if len(self._calls) < 3 or not (anywhere or min(self._calls) < size < max(self._calls)):
+            return None
+        if self._text is None:
+            self._text = self._common_text() or False
+        return self._calls[max(self._calls)].at(graph.instantiate(self._text, {"N": size})) if self._text else None
+
+    def _common_text(self):
+        points = min(self._calls), max(self._calls)
+        texts = {size: found.text for size, found in self._calls.items()}
+        text = generalize(["N"], {(size,): texts[size] for size in points}, points)
+        first = self._calls[points[0]]
+        alike = text is not None and all(
+            graph.instantiate(text, {"N": size}) == texts[size] and found.gives == first.gives
+            and _same_constants(found.graph, first.graph) for size, found in self._calls.items())
+        return text if alike else None
 
 
 class Family:

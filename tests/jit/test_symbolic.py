@@ -175,3 +175,71 @@ def test_a_size_that_is_not_told_or_too_small():
         graph.instantiate("<M>", {"N": 1})
     with pytest.raises(ValueError, match="size N is 0; expected 1 or more"):
         graph.instantiate("<N>", {"N": 0})
+
+
+# ---- compiled calls -------------------------------------------------------------------------------------------------
+
+def training(seed=3):
+    rl.manual_seed(seed)
+    layers = rl.nn.Conv2d(1, 4, 3), rl.nn.BatchNorm2d(4), rl.nn.ReLU(), rl.nn.Flatten(), rl.nn.Dropout(0.3)
+    model = rl.nn.Sequential(*layers, rl.nn.Linear(4 * 36, 10))
+    return model, rl.optim.Adam(model.parameters(), lr=1e-2)
+
+
+RUNS = [0] * 100                                     # too long to be looked into: what changes there is no guard
+
+
+def stepper(model, optimizer):
+    def step(x, y):
+        RUNS[0] += 1
+        optimizer.zero_grad()
+        loss = rl.nn.functional.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+    return step
+
+
+@pytest.mark.parametrize("dynamic, runs", [
+    (None, [1, 1, 0, 1, 1, 0, 0, 0, 1, 0, 1]), (False, [1, 1, 0, 1, 1, 1, 1, 0, 1, 0, 1]),
+    (True, [1, 1, 0, 1, 1, 0, 0, 0, 1, 0, 0])])
+def test_training_steps_of_other_batch_sizes_are_derived(dynamic, runs):
+    ours, theirs = training(), training()
+    eager, compiled = stepper(*ours), rl.compile(stepper(*theirs), dynamic=dynamic)
+    ran = []
+    for i, n in enumerate((8, 8, 8, 2, 32, 16, 5, 16, 1, 1, 40)):
+        x, y = rl.randn(n, 1, 8, 8), rl.randint(0, 10, (n,))
+        rl.manual_seed(i)
+        expected = eager(x, y)
+        rl.manual_seed(i)
+        before = RUNS[0]
+        assert compiled(x, y).equal(expected)
+        ran.append(RUNS[0] - before)
+        for a, b in zip(ours[0].parameters(), theirs[0].parameters(), strict=True):
+            assert a.equal(b) and a.grad.equal(b.grad)
+        assert ours[0][1].running_var.equal(theirs[0][1].running_var)
+    assert ran == runs
+
+
+def test_calls_that_decide_by_size_are_captured_each():
+    compiled = rl.compile(lambda x: x * 2 if len(x) < 10 else x + 1)
+    for n in (2, 4, 30, 3, 20, 12, 9):
+        x = rl.ones(n)
+        assert compiled(x).equal(x * 2 if n < 10 else x + 1)
+
+
+def test_what_changes_around_ends_derived_calls():
+    layer = rl.nn.Linear(3, 2)
+    compiled = rl.compile(lambda x: layer(x) * 2)
+    with rl.no_grad():
+        for n in (2, 4, 8, 5):
+            compiled(rl.ones(n, 3))
+        layer.weight = rl.nn.Parameter(rl.zeros(2, 3))
+        for n in (5, 6, 4):
+            assert compiled(rl.ones(n, 3)).equal(layer(rl.ones(n, 3)) * 2)
+
+
+def test_many_sizes():
+    compiled = rl.compile(lambda x: x.sum() * 2)
+    for n in (2, 300, 150, *range(3, 200)):
+        assert float(compiled(rl.ones(n))) == 2 * n

@@ -299,7 +299,8 @@ def test_what_stays_in_python_is_told():
 
     compiled = rl.compile(hides)
     compiled(x), compiled(x)
-    warns(compiled, x, match=r"Python keeps a tensor of shape \(2, 3\) that the call made at .*test_training_steps\.py:\d+")
+    warns(compiled, x,
+          match=r"Python keeps a tensor of shape \(2, 3\) that the call made at .*test_training_steps\.py:\d+")
 
 
 def test_what_no_graph_holds_is_told_with_its_line():
