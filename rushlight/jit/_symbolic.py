@@ -218,7 +218,7 @@ def _same_constants(a, b):
 
 
 class CallsBySize:
-    """Captured calls that differ only in the size of the first dimension, and one text for all of them if there is one."""
+    """Captured calls that differ only in the size of the first dimension, and their common text, if there is one."""
 
     def __init__(self):
         self._calls = {}
