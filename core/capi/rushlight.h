@@ -99,7 +99,8 @@ RL_API const char* rl_extra_name(const rl_model* model, size_t index);
 RL_API rl_status rl_extra_file(const rl_model* model, const char* name, const void** data, size_t* bytes);
 
 /* Runs the signature of that name whose inputs fit; NULL names the first. Inputs are in the signature's order and stay
- * as they are. The outputs are new values. `output_count` is how many `outputs` has room for: rl_output_count() of them at least. */
+ * as they are. The outputs are new values. `output_count` is how many `outputs` has room for: rl_output_count() of them
+ * at least. */
 RL_API rl_status rl_run(rl_model* model, const char* signature, const rl_value* const* inputs, size_t input_count,
                         rl_value** outputs, size_t output_count);
 /* The same with inputs by name, in any order. */

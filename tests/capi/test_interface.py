@@ -2,6 +2,7 @@
 import ctypes
 import json
 import threading
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -260,6 +261,15 @@ def test_arrays_and_json(folder):
     nested = b"[[1, 2], [3, 4.5]]"
     value = made(LIB.rl_as_tensor, made(LIB.rl_from_json, nested, SIZE(len(nested))), 6)
     np.testing.assert_array_equal(array_of(value), np.float32([[1, 2], [3, 4.5]]))
+
+
+def test_a_zip_bomb(folder):
+    with zipfile.ZipFile(folder / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as z:
+        for name in "abc":
+            with z.open(f"{name}.npy", "w") as member:
+                np.save(member, np.zeros(100 << 20, np.int8))
+    with pytest.raises(Failed, match="inflates to more than 268435456 bytes"):
+        made(LIB.rl_value_load, str(folder / "bomb.npz").encode())
 
 
 @pytest.mark.parametrize("text", [b"[1, 2", b"[1,, 2]", b"{\"a\": 1, \"a\": 2}", b"NaN", b"01", b"1.", b"\"\\ud800\"",

@@ -1,6 +1,7 @@
 """`.rush` files: what was saved comes back, damage is noticed, and files of each format version load for ever."""
 import io
 import json
+import re
 import struct
 import warnings
 import zipfile
@@ -122,6 +123,60 @@ def test_weights_that_do_not_fit(header, monkeypatch):
     monkeypatch.setattr(graph_files, "_safetensors", lambda tensors: struct.pack("<Q", len(text)) + text + bytes(12))
     data = written(rl.jit.trace(rl.nn.Linear(2, 1).eval(), rl.ones(1, 2)))
     with pytest.raises(CorruptFileError):
+        rl.jit.load(io.BytesIO(data))
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    (lambda s: s.replace('"version": 1', '"version": 3'), "format version 3; this version reads 2"),
+    (lambda s: s.replace('"name": "Linear"', '"name": "a", "name": "b"'), "no name twice; 'name'"),
+    (lambda s: s.replace('"metadata": {}', '"metadata": ' + "[" * 70 + "]" * 70), "at most 64 levels"),
+    (lambda s: s.replace('"metadata": {}', '"metadata": NaN'), "expected a value"),
+    (lambda s: s.replace('"metadata": {}', '"metadata": []'), "field 'metadata' is [[][]]; expected an object"),
+    (lambda s: s.replace("linear(", "liner("), "there is none called liner"),
+    (lambda s: s.replace("return %", "return %x"), "a value that is defined before this"),
+    (lambda s: s.replace("float32[1, 2]", "float32[1, 3]", 1), None),
+    (lambda s: s.replace("float32[1, 2] = ", "float64[1, 2] = "), "tensor 'weight' is float32 of shape"),
+    (lambda s: s.replace('"weight": "weight"', '"weight": "bias"'), "'weight' is float32 of shape"),
+    (lambda s: s.replace('"gives": "tensor"', '"gives": ["set", []]'), "describes no structure"),
+    (lambda s: s.replace('"gives": "tensor"', '"gives": "none"'), "names other tensors than its graph"),
+    (lambda s: s[:-2], "expected ',' or")])
+def test_what_is_wrong_is_named(change, words, monkeypatch):
+    traced = rl.jit.trace(rl.nn.Linear(2, 1).eval(), rl.ones(1, 2))
+    traced._captures._example = False
+    real = graph_files.json.dumps
+
+    def changed(content, **options):
+        text = real(content, **options)
+        if "format" not in content:
+            return text
+        assert change(text) != text
+        return change(text)
+    monkeypatch.setattr(graph_files.json, "dumps", changed)
+    data = written(traced)
+    monkeypatch.undo()
+    if words is None:
+        loaded = rl.jit.load(io.BytesIO(data))
+        with pytest.raises(RuntimeError, match="linear"):
+            loaded(rl.ones(1, 3))
+        return
+    with pytest.raises(CorruptFileError, match=re.escape(words).replace(r"\[\]", "")):
+        rl.jit.load(io.BytesIO(data))
+
+
+@pytest.mark.parametrize(("places", "words"), [
+    ([(0, 8), (8, 12)], None), ([(4, 12), (0, 4)], None), ([(4, 12), (4, 8)], "begins at byte 4; expected 0"),
+    ([(0, 8), (12, 16)], "does not fit bytes 12 to 16"), ([(0, 8), (4, 8)], "begins at byte 4; expected 8"),
+    ([(0, 8), (8, 16)], "does not fit")])
+def test_tensors_lie_without_gaps(places, words, monkeypatch):
+    header = {"weight": {"dtype": "F32", "shape": [1, 2], "data_offsets": places[0]},
+              "bias": {"dtype": "F32", "shape": [1], "data_offsets": places[1]}}
+    text = json.dumps(header).encode()
+    monkeypatch.setattr(graph_files, "_safetensors", lambda tensors: struct.pack("<Q", len(text)) + text + bytes(12))
+    data = written(rl.jit.trace(rl.nn.Linear(2, 1).eval(), rl.ones(1, 2)))
+    if words is None:
+        assert rl.jit.load(io.BytesIO(data))(rl.ones(1, 2)).tolist() == [[0.0]]
+        return
+    with pytest.raises(CorruptFileError, match=words):
         rl.jit.load(io.BytesIO(data))
 
 
