@@ -9,10 +9,11 @@ import importlib.util
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
-from benchmarks import deploy
+from benchmarks import deploy, jitted
 
 THREADS = 2
 SEED = 0
@@ -107,7 +108,8 @@ def jax() -> Peer:
     import jax.numpy as jnp
 
     functional = SimpleNamespace(gelu=lambda x: jax.nn.gelu(x, approximate=False))
-    xp = ArrayNamespace("jax", jnp, jnp.asarray, softmax=jax.nn.softmax, nn=SimpleNamespace(functional=functional))
+    xp = ArrayNamespace("jax", jnp, jnp.asarray, softmax=jax.nn.softmax, nn=SimpleNamespace(functional=functional),
+                        jitted=SimpleNamespace(mlp_step=partial(jitted.mlp_step, jax)))
     return Peer(xp, jax.__version__, finish=jax.block_until_ready)
 
 

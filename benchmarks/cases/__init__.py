@@ -2,6 +2,7 @@
 
 from benchmarks.cases import (
     captured,
+    captured_steps,
     eager,
     fourier,
     inference,
