@@ -121,7 +121,12 @@ bool loop_start(long start, long stop, long step, long chunk, long* first, long*
 
 bool team_in_use() { return called.load(std::memory_order_relaxed); }
 
-int team_size() { return in_parallel_region() ? 1 : team_limit(); }
+static thread_local bool alone = false;
+
+int team_size() { return alone || in_parallel_region() ? 1 : team_limit(); }
+
+Alone::Alone(bool on) : before_(alone) { alone = alone || on; }
+Alone::~Alone() { alone = before_; }
 
 void tell_openmp(int n) {
     using Setter = void (*)(int);

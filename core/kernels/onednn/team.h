@@ -12,6 +12,18 @@ bool team_in_use();
 // How many members oneDNN may use in a call from this thread.
 int team_size();
 
+// While one lives that is `on`, this thread's calls have one member: it waits for nobody.
+class Alone {
+public:
+    explicit Alone(bool on);
+    ~Alone();
+    Alone(const Alone&) = delete;
+    Alone& operator=(const Alone&) = delete;
+
+private:
+    bool before_;
+};
+
 // Tells OpenMP's own runtime to use `n` threads for this thread's calls, where oneDNN is bound to that
 // runtime.
 void tell_openmp(int n);
