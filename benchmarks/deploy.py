@@ -5,6 +5,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.integers import quantized
+
 
 @dataclass
 class Network:
@@ -41,6 +43,16 @@ def frozen(xp):
                 return program(*inputs)
 
         return run
+
+    return deploy
+
+
+def integers(xp):
+    """The same with 8-bit integers for what takes the time."""
+
+    def deploy(model, inputs):
+        with xp.no_grad():
+            return frozen(xp)(quantized(xp, model, inputs), inputs)
 
     return deploy
 

@@ -118,6 +118,7 @@ def jax() -> Peer:
 PEERS: dict[str, Callable[[], Peer]] = {
     "rushlight": rushlight, "torch": torch, "numpy": numpy, "jax": jax,
     "rushlight:eager": lambda: rushlight(deploy.eager), "torch:jit": lambda: torch(deploy.frozen),
+    "rushlight:int8": lambda: rushlight(deploy.integers), "torch:int8": lambda: torch(deploy.integers),
     "onnxruntime": lambda: runtime("onnxruntime", deploy.onnxruntime),
     "openvino": lambda: runtime("openvino", deploy.openvino),
 }  # fmt: skip

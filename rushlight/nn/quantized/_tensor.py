@@ -41,7 +41,7 @@ class QuantizedTensor:
         >>> import rushlight as rl
         >>> q = rl.nn.quantized.quantize_per_tensor(rl.tensor([[0.5, -1.0]]), 0.25, 10, rl.quint8)
         >>> q.int_repr(), q.flatten().dequantize()
-        (tensor([[12,  6]], dtype=rushlight.uint8), tensor([0.5000, -1.0000]))
+        (tensor([[12,  6]], dtype=rushlight.uint8), tensor([ 0.5000, -1.0000]))
     """
 
     __slots__ = ("_scale", "_values", "_zero_point")
