@@ -8,6 +8,7 @@ noise. On the way down the network halves the picture twice; on the way up it se
 the same size from the way down. The score is the usual one, intersection over union of the two shapes' pixels.
 Writes pictures, truths and answers to demo-output/unet.png.
 
+Full: pixels right 0.980, iou 0.875 (37 s of processor time)
 Quick: pixels right >= 0.85, iou >= 0.4
 """
 

@@ -20,7 +20,7 @@ namespace rushlight::kernels {
 namespace {
 
 constexpr int64_t block_rows = 96;            // queries
-constexpr int64_t native_rows = 256;          // of 16-bit floats, whose products are calls of another library
+constexpr int64_t native_rows = 256, native_keys = 512;  // of 16-bit floats, whose products are calls of another library
 constexpr int64_t block_keys = 384;           // a multiple of the panels of every instruction set
 constexpr int64_t packing_pays = 8;           // queries from which the keys are laid out anew
 constexpr int64_t thread_pays = 1 << 17;      // multiplications that are worth a thread
@@ -33,9 +33,9 @@ struct Matrix {
 
 class Worker {
 public:
-    explicit Worker(const Attention& a)
-        : a_(a), type_(compute_dtype(a.dtype)), size_(size_of(type_)), table_(attention_table.active()),
-          gemm_(gemm_table.active().floating[type_ == DType::float64]), keys_(std::min(block_keys, a.keys)) {}
+    Worker(const Attention& a, bool native)
+        : a_(a), native_(native), type_(compute_dtype(a.dtype)), size_(size_of(type_)), table_(attention_table.active()),
+          gemm_(gemm_table.active().floating[type_ == DType::float64]), keys_(std::min(native ? native_keys : block_keys, a.keys)) {}
 
 protected:
     bool converts() const { return type_ != a_.dtype; }
@@ -102,7 +102,7 @@ protected:
     }
     ScoreTile tile(int64_t head, int64_t row, int64_t rows, int64_t from, int64_t keys, void* scores) const {
         ScoreTile t{};
-        t.rows = rows, t.keys = keys, t.scores = scores, t.row = keys_, t.scale = a_.scale;
+        t.rows = rows, t.keys = keys, t.scores = t.weights = scores, t.row = keys_, t.scale = a_.scale;
         t.causal = a_.causal && row + 1 - from < keys;
         t.seen = row + 1 - from;
         t.boolean = a_.boolean, t.mask_row = a_.mask.row;
@@ -112,6 +112,7 @@ protected:
     }
 
     const Attention& a_;
+    bool native_;                             // 16-bit floats are multiplied as they are
     DType type_;
     int64_t size_;
     const AttentionTable& table_;
@@ -122,7 +123,7 @@ protected:
 class Forward : Worker {
 public:
     Forward(const Attention& a, const Rows& out, void* lse, int64_t rows)
-        : Worker(a), out_(out), lse_(lse), native_(a.size > 0 && compute::multiplies_natively(a.dtype)),
+        : Worker(a, a.size > 0 && compute::multiplies_natively(a.dtype)), out_(out), lse_(lse),
           rows_(std::min(rows, native_ ? native_rows : block_rows)), packs_(rows >= packing_pays && !native_),
           packed_(packed_room(a.size, packs_)), key_(room(a.keys, a.size, widens())),
           value_(room(a.keys, a.value_size, widens())), query_(room(rows_, a.size, widens())),
@@ -177,11 +178,9 @@ private:
         if (!native_)
             return times(rows, keys, scores_.data(), false, {at(v_.data, from * v_.row, size_), v_.row}, a_.value_size,
                          values, a_.value_size, true);
-        int64_t element = size_of(a_.dtype);
-        for (int64_t r = 0; r < rows; ++r)
-            cast(at(weights_.data(), r * keys_, element), a_.dtype, at(scores_.data(), r * keys_, size_), type_, keys);
-        multiply(rows, a_.value_size, keys, {weights_.data(), keys_}, at(v_.data, from * v_.row, element), v_.row, 1,
-                 values, a_.value_size, true, kept_[size_t(from / keys_)].value);
+        multiply(rows, a_.value_size, keys, {weights_.data(), keys_},
+                 at(v_.data, from * v_.row, size_of(a_.dtype)), v_.row, 1, values, a_.value_size, true,
+                 kept_[size_t(from / keys_)].value);
     }
 
     template <class T>
@@ -201,7 +200,9 @@ private:
             int64_t keys = keys_from(from, row + rows);
             if (keys <= 0) break;
             products(rows, q, from, keys);
-            table_.accumulate[type_ == DType::float64](tile(head, row, rows, from, keys, scores_.data()), s);
+            ScoreTile scores = tile(head, row, rows, from, keys, scores_.data());
+            if (native_) scores.weights = weights_.data();
+            table_.accumulate[kind_of(native_ ? a_.dtype : type_)](scores, s);
             add_values(rows, from, keys, values);
         }
         FinishedRows f{rows, const_cast<void*>(start(out_, head, row, size_of(a_.dtype))), out_.row,
@@ -216,7 +217,6 @@ private:
 
     const Rows& out_;
     void* lse_;
-    bool native_;
     int64_t rows_;                            // queries of a block
     bool packs_;
     Scratch packed_, key_, value_, query_, scores_, state_, weights_;
@@ -229,7 +229,7 @@ class Backward : Worker {
 public:
     Backward(const Attention& a, const Rows& out, const Rows& grad, const void* lse, const Rows& grad_query,
              const Rows& grad_key, const Rows& grad_value)
-        : Worker(a), out_(out), grad_(grad), lse_(lse), to_query_(grad_query), to_key_(grad_key),
+        : Worker(a, false), out_(out), grad_(grad), lse_(lse), to_query_(grad_query), to_key_(grad_key),
           to_value_(grad_value), packed_key_(packed_room(a.size)), packed_value_(packed_room(a.value_size)),
           key_(room(a.keys, a.size, converts())), value_(room(a.keys, a.value_size, converts())),
           query_(room(block_rows, a.size, converts())), grads_(room(block_rows, a.value_size, converts())),

@@ -21,6 +21,18 @@ RUSHLIGHT_INLINE Vec<T> weight_of(Vec<T> x) {
     return where(hidden, Vec<T>(T(0)), exp(where(hidden, lowest, x)));
 }
 
+// The same for weights that are rounded to 16 bits: exp(r) - 1 - r over r^2 to 8e-6 of the result.
+RUSHLIGHT_INLINE Vec<float> short_weight_of(Vec<float> x) {
+    using F = Format<float>;
+    const Vec<float> lowest(-87.0f);
+    const Mask<float> hidden = x < lowest;
+    const Vec<float> y = where(hidden, lowest, x);
+    const Vec<float> n = multiply_add(y, Vec<float>(1.44269504f), Vec<float>(F::magic)) - F::magic;
+    const Vec<float> r = multiply_add(n, Vec<float>(-0.693147181f), y);
+    const Vec<float> tail = polynomial(r, 0.50006262, 0.16746614, 0.04108567);
+    return where(hidden, Vec<float>(0.0f), scale(multiply_add(r * r, tail, r) + 1, n));
+}
+
 // f(offset, count) for each vector of n elements, the last of which may be partial. One call, not two: exponentials are
 // long.
 template <class T, class F>
@@ -78,32 +90,37 @@ RUSHLIGHT_INLINE T largest(const T* x, int64_t n, Vec<T> scale) {
     return lane_max(maximum(a, b));
 }
 
+// All bits of a zero are 0 in every type.
 template <class T>
 RUSHLIGHT_INLINE void fill_zeros(T* p, int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) p[i] = T(0);
+    if (begin < end) __builtin_memset(static_cast<void*>(p + begin), 0, size_t(end - begin) * sizeof(T));
 }
 
-template <class T>
+template <class S>
 void accumulate(const ScoreTile& t, const SoftmaxState& s) {
+    using T = Compute<S>;
     using V = Vec<T>;
     T *tops = static_cast<T*>(s.top), *sums = static_cast<T*>(s.sum);
     for (int64_t r = 0; r < t.rows; ++r) {
         const int64_t n = keys_seen(t, r);
         const V scale = apply_mask<T>(t, r, n);
-        T* x = static_cast<T*>(t.scores) + r * t.row;
+        const T* x = static_cast<const T*>(t.scores) + r * t.row;
+        S* weights = static_cast<S*>(t.weights) + r * t.row;
         const T old = tops[r], found = largest(x, n, scale), top = found > old || found != found ? found : old;
         if (top == -infinity<T>) {
-            fill_zeros(x, 0, t.keys);
+            fill_zeros(weights, 0, t.keys);
             continue;
         }
         const V shift(top);
         V sum(T(0));
         for_each_vector<T>(n, [&](int64_t i, int64_t c) {
-            V e = weight_of<T>(load_some(x + i, c) * scale - shift);
-            store_some(e, x + i, c);
+            V e = load_some(x + i, c);
+            if constexpr (same_type<S, T>) e = weight_of<T>(e * scale - shift);
+            else e = short_weight_of(multiply_add(e, scale, -shift));
+            c == V::width ? store_tile(weights + i, e) : store_tile(weights + i, e, c);
             sum += c == V::width ? e : where(first_lanes<T>(c), e, V(T(0)));
         });
-        fill_zeros(x, n, t.keys);
+        fill_zeros(weights, n, t.keys);
         if (top != old && old != -infinity<T>) {
             const T factor = weight_of<T>(V(old - top))[0];
             sums[r] *= factor;
@@ -168,7 +185,7 @@ void row_products(int64_t rows, int64_t width, const void* x, int64_t x_row, con
 }  // namespace isa
 
 EXPORT_ISA_TABLE(AttentionTable, attention_table) = {
-    {accumulate<float>, accumulate<double>},
+    PER_FLOAT(accumulate),
     {differentiate<float>, differentiate<double>},
     PER_FLOAT(finish),
     PER_FLOAT(row_products),

@@ -12,7 +12,8 @@ namespace rushlight {
 struct ScoreTile {
     int64_t rows, keys;
     void* scores;
-    int64_t row;                 // from one row of scores to the next
+    void* weights;               // where exp(score - largest) goes: the scores' place, or one of 16-bit floats
+    int64_t row;                 // from one row of scores to the next, and of weights
     double scale;
     bool causal;
     int64_t seen;
@@ -39,8 +40,8 @@ struct FinishedRows {
 };
 
 struct AttentionTable {
-    // By double: scores turn into exp(score - largest), and into 0 where a row does not see a key.
-    void (*accumulate[2])(const ScoreTile&, const SoftmaxState&);
+    // By the weights' type: exp(score - largest), and 0 where a row does not see a key.
+    PerFloat<void (*)(const ScoreTile&, const SoftmaxState&)> accumulate;
     // Scores turn into the softmax p, and `slopes`, the gradients of p, into those of the products:
     // p * (slope - delta) * scale.
     void (*differentiate[2])(const ScoreTile&, const void* lse, const void* delta, void* slopes);
