@@ -4,6 +4,7 @@
 #include <bit>
 #include <map>
 
+#include "registry/watch.h"
 #include "runtime/plan.h"
 
 namespace rushlight::runtime {
@@ -122,6 +123,10 @@ void Region::run(std::span<const Tensor> tensors) const {
     for (const Write& w : writes) {
         memory[n++] = tensors[size_t(w.value)]->data();
         if (w.into != no_value) tensors[size_t(w.into)]->storage->bump();
+    }
+    if (watched(watch_events)) [[unlikely]] {
+        events::Span span(events::intern(name), events::Kind::op);
+        return program.run(memory);
     }
     program.run(memory);
 }
@@ -497,7 +502,10 @@ std::shared_ptr<Region> Fuser::Parts::build(const std::vector<size_t>& nodes, co
     auto region = std::make_shared<Region>(shape.sizes, shape.reduced);
     region->nodes = nodes;
     Builder builder(*this, *region, shape);
-    for (size_t i : nodes) builder.node(i);
+    for (size_t i : nodes) {
+        builder.node(i);
+        region->name += (region->name.empty() ? "fused: " : ", ") + std::string(g.nodes[i].op->id);
+    }
     for (size_t i : nodes) {
         if (!outlasts(nodes, i)) continue;
         ValueId into = g.nodes[i].into;

@@ -33,6 +33,7 @@ public:
         graph::ValueId value, into;      // into: the value whose memory is overwritten; no_value of fresh memory
     };
     TileProgram program;                 // its memories: reads, then writes
+    std::string name;                    // as the profiler shows it
     std::vector<size_t> nodes;           // in the order of the graph
     std::vector<Read> reads;
     std::vector<Write> writes;

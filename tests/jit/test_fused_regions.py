@@ -221,6 +221,16 @@ def test_reductions_of_arranged_operands(sizes):
         fused(lambda a, b: (a * b - (a * b).amax((1, 2), True), a - a.mean((1, 2), True) * b), x, y)
 
 
+def test_the_profiler_sees_regions():
+    compiled = rl.compile(lambda x: (rl.exp(x) * 2 + x).sum(), fullgraph=True)
+    with rl.no_grad():
+        for _ in range(3):
+            compiled(rl.ones(5))
+        with rl.profiler.profile() as profile:
+            compiled(rl.ones(5))
+    assert any(event.name == "fused: exp, mul, add, sum" for event in profile.events())
+
+
 def test_a_region_waits_for_its_operands_and_runs_before_its_readers():
     def crossing(a, b):
         early = a * 2
