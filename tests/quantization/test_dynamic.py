@@ -140,7 +140,7 @@ def test_state(tmp_path):
     model, x = Encoder().eval(), rl.randint(0, 50, (2, 7))
     first = Q.quantize_dynamic(model)
     names = list(first.state_dict())
-    assert {"out.weight", "out.weight_scale", "out.bias", "layer.self_attn.in_proj.weight"} <= set(names)
+    assert {"out.weight", "out.weight_scale", "out.bias", "layer.self_attn.q_proj.weight"} <= set(names)
     rl.save(first.state_dict(), tmp_path / "q.pth")
     second = Q.quantize_dynamic(Encoder())
     second.load_state_dict(rl.load(tmp_path / "q.pth"))

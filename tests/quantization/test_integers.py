@@ -211,3 +211,25 @@ def test_other_routes(isa):
     done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__], env=environment,
                           capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout[-3000:]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("zero", [0, 17])
+def test_beside_pytorch(relu, zero):
+    """PyTorch's own kernels with the same integers and scales."""
+    torch = pytest.importorskip("torch")
+    if "x86" not in torch.backends.quantized.supported_engines:
+        pytest.skip("PyTorch has no quantized kernels here")
+    torch.backends.quantized.engine = "x86"
+    x, (w, scales, bias) = integers((2, 6, 9, 8), np.uint8) // 2, weights(10, 6, 3, 3)
+    step, output_zero = 0.4, 5
+    theirs_x = torch._make_per_tensor_quantized_tensor(torch.from_numpy(x), 0.03, zero)
+    zeros, theirs_scales = torch.zeros(10, dtype=torch.int64), torch.from_numpy(scales).double()
+    theirs_w = torch._make_per_channel_quantized_tensor(torch.from_numpy(w), theirs_scales, zeros, 0)
+    packed = torch.ops.quantized.conv2d_prepack(theirs_w, torch.from_numpy(bias), [2, 1], [1, 1], [1, 1], 1)
+    convolve = torch.ops.quantized.conv2d_relu if relu else torch.ops.quantized.conv2d
+    want = convolve(theirs_x, packed, step, output_zero).int_repr().numpy()
+    got = OPS["quantized_convolution"](rl.tensor(x), rl.tensor(w), rl.tensor(scales), rl.tensor(bias), None, (2, 1),
+                                       (1, 1), (1, 1), 1, 0.03, zero, rl.uint8, step, output_zero, relu)
+    assert_near(got.numpy(), want)

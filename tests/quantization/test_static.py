@@ -1,9 +1,14 @@
 """Calibrated and trained models of integers: what convert makes, how near it is, capture and files, a real data set."""
+import json
+import subprocess
+
+import numpy as np
 import pytest
 
 import rushlight as rl
 from rushlight import nn
 from rushlight import quantization as Q
+from rushlight.cli import directory
 
 
 @pytest.fixture(autouse=True)
@@ -115,6 +120,18 @@ def test_capture_and_files(tmp_path):
         assert rl.compile(quantized)(x).tolist() == want.tolist()
 
 
+def test_without_python(tmp_path):
+    quantized, x = calibrated(warmed()), rl.randn(2, 3, 12, 12)
+    with rl.no_grad():
+        rl.jit.trace(quantized, x).save(tmp_path / "q.rush")
+        want = quantized(x)
+    np.save(tmp_path / "x.npy", x.numpy())
+    done = subprocess.run([directory("bin") / "rushlight-run", tmp_path / "q.rush", "--input", tmp_path / "x.npy"],
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_allclose(json.loads(done.stdout)["output"], want.numpy(), rtol=1e-6)
+
+
 def test_results_are_those_of_rounded_floats():
     """A convolution's integers, beside float64 arithmetic on the numbers that weights and input stand for."""
     conv = nn.Conv2d(8, 6, 3, padding=1)
@@ -140,7 +157,8 @@ def test_quantized_tensors_move_and_refuse():
                      lambda t: rl.cat([t, t], 1), nn.Dropout().eval(), nn.Flatten(), nn.Identity()):
         assert function(q).dequantize().tolist() == function(x).tolist()
     for function in (lambda t: t.mean([2, 3]), lambda t: nn.functional.avg_pool2d(t, 2),
-                     lambda t: nn.functional.adaptive_avg_pool2d(t, 1), lambda t: nn.functional.relu6(t)):
+                     lambda t: nn.functional.adaptive_avg_pool2d(t, 1), nn.functional.relu6, nn.Hardtanh(-1.0, 0.5),
+                     lambda t: t.clamp(max=0.3), lambda t: rl.clamp(t, -0.2, 0.1), nn.LeakyReLU(0.5)):
         assert (function(q).dequantize() - function(x)).abs().max() <= 0.0251
     with pytest.raises(TypeError, match="exp: input is quantized; expected a Tensor"):
         rl.exp(q)

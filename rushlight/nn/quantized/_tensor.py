@@ -116,6 +116,19 @@ def _rectified(q, func, args, kwargs):
     return q._like(q.int_repr().clamp(min=q.q_zero_point()))
 
 
+def _cut(q, func, args, kwargs):
+    if func.__name__ == "relu6":
+        low, high = 0, 6
+    else:
+        low, high = (*args[1:3], None, None)[:2]
+        low = kwargs.get("min", kwargs.get("min_val", low))
+        high = kwargs.get("max", kwargs.get("max_val", high))
+    first = 0 if q.int_repr().dtype == core.uint8 else -128
+    ends = [end if number is None else min(max(round(number / q.q_scale()) + q.q_zero_point(), first), first + 255)
+            for number, end in ((low, first), (high, first + 255))]
+    return q._like(q.int_repr().clamp(*ends))
+
+
 def _of_numbers(q, func, args, kwargs):
     return quantize_per_tensor(func(q.dequantize(), *args[1:], **kwargs), q.q_scale(), q.q_zero_point(),
                                q.int_repr().dtype)
@@ -139,8 +152,9 @@ _ANSWERS = {name: answer for answer, names in {
         "adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d pixel_shuffle pixel_unshuffle",
     _rectified: "relu relu_",
     _of_numbers:
-        "mean avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d hardtanh "
-        "hardtanh_ relu6 clamp leaky_relu leaky_relu_ interpolate",
+        "mean avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d "
+        "leaky_relu leaky_relu_ interpolate",
+    _cut: "clamp hardtanh hardtanh_ relu6",
     _joined: "cat stack",
     _itself: "detach dropout dropout_ dropout2d",
 }.items() for name in names.split()}

@@ -242,34 +242,21 @@ class MultiheadAttention(Module):
         if module.bias_k is not None or module.add_zero_attn:
             raise ValueError("MultiheadAttention: add_bias_kv or add_zero_attn; expected neither")
         self.embed_dim, self.num_heads, self.batch_first = module.embed_dim, module.num_heads, module.batch_first
-        self.together = module._qkv_same_embed_dim
-        bias = module.in_proj_bias
-        if self.together:
-            self.in_proj = Linear.from_weight(module.in_proj_weight, bias, observer())
-        else:
-            biases = (None,) * 3 if bias is None else bias.chunk(3)
-            for name, part in zip("qkv", biases, strict=True):
-                weight = getattr(module, f"{name}_proj_weight")
-                setattr(self, f"{name}_proj", Linear.from_weight(weight, part, observer()))
+        weights = (module.in_proj_weight.chunk(3) if module.in_proj_weight is not None else
+                   (module.q_proj_weight, module.k_proj_weight, module.v_proj_weight))
+        biases = (None,) * 3 if module.in_proj_bias is None else module.in_proj_bias.chunk(3)
+        self.q_proj, self.k_proj, self.v_proj = (
+            Linear.from_weight(weight, bias, observer()) for weight, bias in zip(weights, biases, strict=True))
         self.out_proj = Linear.from_weight(module.out_proj.weight, module.out_proj.bias, observer())
 
     @classmethod
     def from_float(cls, module):
         return cls(module, module.qconfig.weight)
 
-    def _projected(self, query, key, value):
-        if not self.together:
-            return self.q_proj(query), self.k_proj(key), self.v_proj(value)
-        if query is key and key is value:
-            return self.in_proj(query).chunk(3, -1)
-        parts = (x.chunk(3, 0) if x is not None else (None,) * 3
-                 for x in (self.in_proj.weight, self.in_proj.weight_scale, self.in_proj.bias))
-        return [_product(x, *part) for x, part in zip((query, key, value), zip(*parts, strict=True), strict=True)]
-
     def forward(self, query, key, value, key_padding_mask=None, need_weights=True, attn_mask=None,
                 average_attn_weights=True, is_causal=False):
         single, rows_first = query.dim() == 2, self.batch_first and query.dim() == 3
-        q, k, v = self._projected(query, key, value)
+        q, k, v = self.q_proj(query), self.k_proj(key), self.v_proj(value)
         if single:
             q, k, v = q.unsqueeze(0), k.unsqueeze(0), v.unsqueeze(0)
             key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
