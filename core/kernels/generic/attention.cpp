@@ -20,7 +20,7 @@ namespace rushlight::kernels {
 namespace {
 
 constexpr int64_t block_rows = 96;            // queries
-constexpr int64_t native_rows = 256, native_keys = 512;  // of 16-bit floats, whose products are calls of another library
+constexpr int64_t native_rows = 256, native_keys = 512;  // of 16-bit floats, multiplied by another library
 constexpr int64_t block_keys = 384;           // a multiple of the panels of every instruction set
 constexpr int64_t packing_pays = 8;           // queries from which the keys are laid out anew
 constexpr int64_t thread_pays = 1 << 17;      // multiplications that are worth a thread
@@ -34,8 +34,9 @@ struct Matrix {
 class Worker {
 public:
     Worker(const Attention& a, bool native)
-        : a_(a), native_(native), type_(compute_dtype(a.dtype)), size_(size_of(type_)), table_(attention_table.active()),
-          gemm_(gemm_table.active().floating[type_ == DType::float64]), keys_(std::min(native ? native_keys : block_keys, a.keys)) {}
+        : a_(a), native_(native), type_(compute_dtype(a.dtype)), size_(size_of(type_)),
+          table_(attention_table.active()), gemm_(gemm_table.active().floating[type_ == DType::float64]),
+          keys_(std::min(native ? native_keys : block_keys, a.keys)) {}
 
 protected:
     bool converts() const { return type_ != a_.dtype; }
