@@ -126,7 +126,7 @@ nb::dict read_file(const nb::object& source, const std::string& where, bool copy
     for (const auto& [name, data] : file.extra) extra[name.c_str()] = nb::bytes(data.data.data(), data.data.size());
     for (files::Signature& s : file.signatures)
         signatures.append(nb::make_tuple(s.name, std::move(s.graph), python_of(s.takes), python_of(s.gives), s.text,
-                                         s.least));
+                                         s.least, std::move(s.called)));
     out["name"] = file.name;
     out["original_name"] = file.original_name;
     out["module"] = file.module;

@@ -8,6 +8,7 @@
 #include "capi/rushlight.h"
 #include "files/corrupt.h"
 #include "files/json.h"
+#include "graph/item.h"
 #include "tensor/tensor.h"
 
 // A word at the beginning tells handles of one kind from those of another, and from most that were given back.
@@ -72,6 +73,8 @@ const rl_value& checked(const rl_value* value, const char* who);
 DType checked_dtype(rl_dtype dtype, const char* who);
 rl_value value_of(Tensor t);
 rl_value value_of(const files::Json& json);
+rl_value value_of(const graph::Item& item);
+graph::Item item_of(const rl_value& value);
 // A new handle for the caller.
 void give(rl_value** out, rl_value value);
 inline const char* kind_name(rl_kind kind) {

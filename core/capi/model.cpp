@@ -8,6 +8,7 @@
 #include "graph/symbolic.h"
 #include "registry/call.h"
 #include "registry/mode.h"
+#include "runtime/interpret.h"
 #include "runtime/program.h"
 
 using namespace rushlight;
@@ -65,6 +66,8 @@ struct Entry {                                 // a signature that can be run
     std::vector<bool> written;                 // which inputs the program writes: it is given copies of these
     ProgramRef program;                        // for known sizes
     std::unique_ptr<Family> family;            // for sizes that vary
+    std::unique_ptr<runtime::Script> script;   // with control flow, calls or containers
+    std::vector<graph::Type> types;            // of a script's inputs
 };
 
 rl_kind kind_of(const graph::Type& type) {
@@ -121,6 +124,17 @@ graph::Graph at_other_sizes(const std::string& text) {
     return graph::parse(graph::instantiate(text, sizes));
 }
 
+void make_script(Entry& out, files::Signature&& s) {
+    std::vector<graph::Graph> graphs = std::move(s.called);
+    graphs.insert(graphs.begin(), std::move(s.graph));
+    for (graph::ValueId v : graphs[0].inputs) out.types.push_back(graphs[0][v].type);
+    for (const graph::Graph& g : graphs) {
+        out.text += graph::print(g);
+        if (files::writes(g)) out.written.assign(out.inputs.size(), true);       // perhaps, through lists and calls
+    }
+    out.script = std::make_unique<runtime::Script>(std::move(graphs));
+}
+
 Entry entry_of(files::Signature&& s) {
     Entry out;
     out.name = s.name;
@@ -136,8 +150,11 @@ Entry entry_of(files::Signature&& s) {
         out.inputs.push_back(spec_of(inputs[i], varying(s.graph.inputs, other.inputs, i)));
     for (size_t i = 0; i < outputs.size(); ++i)
         out.outputs.push_back(spec_of(outputs[i], varying(s.graph.outputs, other.outputs, i)));
-    if (!graph::is_straight(s.graph)) fail(ErrorKind::value, "it has control flow, which the C functions do not run");
     out.written = graph::written_inputs(s.graph);
+    if (!graph::is_straight(s.graph) || !s.called.empty()) {
+        make_script(out, std::move(s));
+        return out;
+    }
     out.text = s.text.empty() ? graph::print(s.graph) : s.text;
     if (s.text.empty()) {
         out.program = std::make_shared<runtime::Program>(std::move(s.graph));
@@ -218,7 +235,7 @@ std::string shown(const rl_value& v) {
 }
 
 bool fits(const rl_value& v, const rl_spec& spec) {
-    if (spec.kind == RL_ANY) return true;
+    if (spec.kind == RL_ANY || (spec.kind == RL_FLOAT && v.kind == RL_INT)) return true;
     if (v.kind != spec.kind) return false;
     if (v.kind != RL_TENSOR) return true;
     if (spec.dtype != RL_UNKNOWN_DTYPE && rl_dtype(v.tensor.dtype()) != spec.dtype) return false;
@@ -231,11 +248,15 @@ bool fits(const rl_value& v, const rl_spec& spec) {
 
 using Inputs = std::vector<const rl_value*>;
 
-// The program that the inputs fit; null where they do not.
-ProgramRef fitting(const Entry& e, const Inputs& inputs) {
-    if (e.inputs.size() != inputs.size()) return nullptr;
+bool all_fit(const Entry& e, const Inputs& inputs) {
+    if (e.inputs.size() != inputs.size()) return false;
     for (size_t i = 0; i < inputs.size(); ++i)
-        if (!fits(*inputs[i], e.inputs[i]->shown)) return nullptr;
+        if (!fits(*inputs[i], e.inputs[i]->shown)) return false;
+    return true;
+}
+
+// The planned program for inputs that fit; null where sizes that vary do not.
+ProgramRef planned(const Entry& e, const Inputs& inputs) {
     if (e.program) return e.program;
     std::vector<Dims> shapes;
     for (const rl_value* v : inputs)
@@ -265,7 +286,7 @@ std::string given_text(const char* const* names, const Inputs& given) {
 
 struct Choice {
     const Entry* entry;
-    ProgramRef program;
+    ProgramRef program;                        // null of a script
     Inputs inputs;                             // in its order
 };
 
@@ -276,8 +297,10 @@ Choice choose(const rl_model& m, const char* name, const char* const* names, Inp
         known += (known.empty() ? "" : ", ") + e.name;
         if (e.name != wanted) continue;
         Inputs inputs = names ? ordered(e, names, given) : given;
-        ProgramRef program = inputs.size() == given.size() ? fitting(e, inputs) : nullptr;
-        if (program) return {&e, std::move(program), std::move(inputs)};
+        if (inputs.size() == given.size() && all_fit(e, inputs)) {
+            ProgramRef program = e.script ? nullptr : planned(e, inputs);
+            if (program || e.script) return {&e, std::move(program), std::move(inputs)};
+        }
         expected += (expected.empty() ? "" : "; or ") + listed(e.inputs);
     }
     if (expected.empty()) wrong_input({"rl_run: there is no signature '", wanted, "'; expected one of ", known});
@@ -300,6 +323,63 @@ Tensor own_result(Tensor t, const std::vector<Tensor>& inputs, const graph::Grap
     return t;
 }
 
+std::vector<rl_value> run_program(const Choice& chosen) {
+    std::vector<Tensor> tensors;
+    std::vector<double> numbers;
+    for (size_t i = 0; i < chosen.inputs.size(); ++i) {
+        const rl_value& v = *chosen.inputs[i];
+        if (v.kind == RL_TENSOR) tensors.push_back(chosen.entry->written[i] ? copy_of(v.tensor) : v.tensor);
+        else numbers.push_back(v.kind == RL_FLOAT ? v.real : double(v.integer));
+    }
+    std::vector<rl_value> out;
+    for (Tensor& t : chosen.program->run(tensors, false, numbers))
+        out.push_back(value_of(own_result(std::move(t), tensors, chosen.program->graph())));
+    return out;
+}
+
+// Results of a script may be its inputs, or views of them, at any depth: all tensors are copied.
+void own_tensors(rl_value& v) {
+    if (v.kind == RL_TENSOR) v.tensor = copy_of(v.tensor);
+    for (rl_value& item : v.items) own_tensors(item);
+}
+
+// Integers where floats are wanted, at any depth: JSON writes 1 for 1.0.
+void widen(rl_value& v, const graph::Type& type) {
+    using graph::TypeKind;
+    if (type.is(TypeKind::real) && v.kind == RL_INT) {
+        v.kind = RL_FLOAT;
+        v.real = double(v.integer);
+    }
+    if (type.is(TypeKind::optional)) widen(v, type.items[0]);
+    bool each = type.is(TypeKind::tuple);
+    for (size_t i = 0; i < v.items.size() && !type.items.empty() && !type.is(TypeKind::optional); ++i)
+        widen(v.items[i], each ? type.items[std::min(i, type.items.size() - 1)] : type.items.back());
+}
+
+graph::Item script_input(const Entry& e, size_t i, rl_value given) {
+    if (e.written[i]) own_tensors(given);
+    widen(given, e.types[i]);
+    graph::Item item = item_of(given);
+    try {
+        runtime::require_type(item, e.types[i], "rl_run: input '" + e.inputs[i]->name + "'");
+    } catch (const Error& error) {
+        wrong_input({error.text()});
+    }
+    return item;
+}
+
+std::vector<rl_value> run_script(const Choice& chosen) {
+    std::vector<graph::Item> items;
+    for (size_t i = 0; i < chosen.inputs.size(); ++i)
+        items.push_back(script_input(*chosen.entry, i, *chosen.inputs[i]));
+    std::vector<rl_value> out;
+    for (const graph::Item& item : chosen.entry->script->run(std::move(items))) {
+        out.push_back(value_of(item));
+        own_tensors(out.back());
+    }
+    return out;
+}
+
 void run(rl_model* model, const char* signature, const char* const* names, const rl_value* const* inputs,
          size_t input_count, rl_value** outputs, size_t output_count) {
     const rl_model& m = held(model, "rl_run");
@@ -309,20 +389,10 @@ void run(rl_model* model, const char* signature, const char* const* names, const
     Choice chosen = choose(m, signature, names, std::move(given));
     expect(output_count >= chosen.entry->outputs.size() && (outputs || !output_count), "rl_run: there is room for ",
            output_count, " outputs; expected ", chosen.entry->outputs.size());
-    std::vector<Tensor> tensors;
-    std::vector<double> numbers;
-    for (size_t i = 0; i < chosen.inputs.size(); ++i) {
-        const rl_value& v = *chosen.inputs[i];
-        if (v.kind == RL_TENSOR) tensors.push_back(chosen.entry->written[i] ? copy_of(v.tensor) : v.tensor);
-        else numbers.push_back(v.kind == RL_FLOAT ? v.real : double(v.integer));
-    }
     GradMode off(false);
-    std::vector<Tensor> results = chosen.program->run(tensors, false, numbers);
     std::vector<std::unique_ptr<rl_value>> made;
-    for (Tensor& t : results) {
-        Tensor own = own_result(std::move(t), tensors, chosen.program->graph());
-        made.push_back(std::make_unique<rl_value>(value_of(own)));
-    }
+    for (rl_value& v : chosen.entry->script ? run_script(chosen) : run_program(chosen))
+        made.push_back(std::make_unique<rl_value>(std::move(v)));
     for (size_t i = 0; i < made.size(); ++i) outputs[i] = made[i].release();
 }
 

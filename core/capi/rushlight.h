@@ -140,7 +140,8 @@ RL_API size_t rl_item_count(const rl_value* value);                  /* of a lis
 RL_API const rl_value* rl_item(const rl_value* value, size_t index); /* belongs to `value` */
 RL_API const rl_value* rl_key(const rl_value* value, size_t index);  /* of a dict */
 
-/* A number, bool or nested list of them, or a tensor, as a tensor of that dtype. */
+/* A number, bool or nested list of them, or a tensor, as a tensor of that dtype. RL_UNKNOWN_DTYPE: as it is, and of
+ * numbers float32 where one has a point, int64 or bool otherwise. */
 RL_API rl_status rl_as_tensor(const rl_value* value, rl_dtype dtype, rl_value** tensor);
 /* JSON to values and back; tensors become nested lists. The text is an RL_STRING. */
 RL_API rl_status rl_from_json(const char* text, size_t bytes, rl_value** value);

@@ -45,6 +45,52 @@ rl_value value_of(const Json& json) {
     return out;
 }
 
+rl_value value_of(const graph::Item& item) {
+    using graph::TypeKind;
+    rl_value out;
+    switch (item.kind()) {
+        case TypeKind::tensor: return value_of(Tensor(item.tensor()));
+        case TypeKind::boolean: out.kind = RL_BOOL; out.integer = item.boolean(); return out;
+        case TypeKind::integer: out.kind = RL_INT; out.integer = item.integer(); return out;
+        case TypeKind::real: out.kind = RL_FLOAT; out.real = item.real(); return out;
+        case TypeKind::string: out.kind = RL_STRING; out.text = item.text(); return out;
+        case TypeKind::dtype: out.kind = RL_STRING; out.text = name_of(item.dtype()); return out;
+        case TypeKind::list: case TypeKind::tuple:
+            out.kind = item.is(TypeKind::list) ? RL_LIST : RL_TUPLE;
+            for (const graph::Item& part : item.items()) out.items.push_back(value_of(part));
+            return out;
+        case TypeKind::dict:
+            out.kind = RL_DICT;
+            for (const auto& [key, part] : item.dict().entries) {
+                out.keys.push_back(value_of(key));
+                out.items.push_back(value_of(part));
+            }
+            return out;
+        default: return out;
+    }
+}
+
+graph::Item item_of(const rl_value& v) {
+    using graph::Item;
+    std::vector<Item> parts;
+    switch (v.kind) {
+        case RL_BOOL: return Item(v.integer != 0);
+        case RL_INT: return Item(v.integer);
+        case RL_FLOAT: return Item(v.real);
+        case RL_STRING: return Item(v.text);
+        case RL_TENSOR: return Item(v.tensor);
+        case RL_LIST: case RL_TUPLE:
+            for (const rl_value& part : v.items) parts.push_back(item_of(part));
+            return v.kind == RL_LIST ? Item::list(std::move(parts)) : Item::tuple(std::move(parts));
+        case RL_DICT: {
+            Ref<graph::Dict> dict(new graph::Dict);
+            for (size_t i = 0; i < v.items.size(); ++i) dict->set(item_of(v.keys[i]), item_of(v.items[i]));
+            return Item(std::move(dict));
+        }
+        default: return Item();
+    }
+}
+
 void give(rl_value** out, rl_value value) {
     expect(out != nullptr, "the place for the result is NULL; expected where to put it");
     *out = new rl_value(std::move(value));
@@ -93,21 +139,24 @@ void collect(const rl_value& v, const Dims& sizes, int depth, std::vector<double
     for (const rl_value& item : v.items) collect(item, sizes, depth + 1, reals, ints);
 }
 
-bool holds_reals(const rl_value& v) {
-    if (v.kind == RL_FLOAT) return true;
+bool holds(const rl_value& v, rl_kind kind) {
+    if (v.kind == kind) return true;
     for (const rl_value& item : v.items)
-        if (holds_reals(item)) return true;
+        if (holds(item, kind)) return true;
     return false;
 }
 
-Tensor as_tensor(const rl_value& v, DType dtype) {
+Tensor as_tensor(const rl_value& v, rl_dtype wanted) {
+    bool real = holds(v, RL_FLOAT);
+    DType natural = real ? DType::float32 : holds(v, RL_BOOL) && !holds(v, RL_INT) ? DType::boolean : DType::int64;
+    if (v.kind == RL_TENSOR) natural = v.tensor.dtype();
+    DType dtype = wanted == RL_UNKNOWN_DTYPE ? natural : checked_dtype(wanted, "rl_as_tensor");
     if (v.kind == RL_TENSOR) return cast(v.tensor, dtype);
     Dims sizes;
     find_sizes(v, sizes);
     std::vector<double> reals;
     std::vector<int64_t> ints;
     collect(v, sizes, 0, reals, ints);
-    bool real = holds_reals(v);
     Tensor wide = empty_tensor(sizes, real ? DType::float64 : DType::int64);
     const void* from = real ? static_cast<const void*>(reals.data()) : ints.data();
     if (wide.numel()) std::memcpy(wide.data(), from, size_t(wide.numel()) * 8);
@@ -355,7 +404,7 @@ const rl_value* rl_key(const rl_value* value, size_t index) {
 rl_status rl_as_tensor(const rl_value* value, rl_dtype dtype, rl_value** tensor) {
     return guarded([&] {
         const rl_value& v = checked(value, "rl_as_tensor");
-        give(tensor, value_of(as_tensor(v, checked_dtype(dtype, "rl_as_tensor"))));
+        give(tensor, value_of(as_tensor(v, dtype)));
     });
 }
 rl_status rl_from_json(const char* text, size_t bytes, rl_value** value) {

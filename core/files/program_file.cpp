@@ -222,10 +222,15 @@ private:
             for (const std::string& symbol : graph::symbols_of(s.text)) sizes[symbol] = 2;
             if (const Json* least = one.find("least"))
                 s.least = least->kind == Json::integer ? std::clamp<int64_t>(least->whole, 1, 2) : 1;
-            s.graph = graph::parse(sizes.empty() ? s.text : graph::instantiate(s.text, sizes));
+            s.called = graph::parse_all(sizes.empty() ? s.text : graph::instantiate(s.text, sizes));
+            s.graph = std::move(s.called.front());
+            s.called.erase(s.called.begin());
             if (sizes.empty()) s.text.clear();
-            bind(s, object(one, "tensors"));
-            expect(count_tensors(s.takes) == s.graph.inputs.size() && count_tensors(s.gives) == s.graph.outputs.size(),
+            bool any = !s.called.empty() || !graph::is_straight(s.graph);
+            bool somewhere = writes(s.graph) || std::any_of(s.called.begin(), s.called.end(), writes);
+            bind(s, s.graph, object(one, "tensors"), any && somewhere);
+            for (graph::Graph& g : s.called) bind(s, g, object(one, "tensors"), somewhere);
+            expect(count_values(s.takes) == s.graph.inputs.size() && count_values(s.gives) == s.graph.outputs.size(),
                    json_where_, "signature '", s.name, "' names other tensors than its graph");
         } catch (const Corrupt&) {
             throw;
@@ -235,16 +240,17 @@ private:
         out_.signatures.push_back(std::move(s));
     }
 
-    void bind(Signature& s, const Json& names) {
-        std::vector<bool> written = graph::written_constants(s.graph);
-        for (size_t i = 0; i < s.graph.constants.size(); ++i) {
-            graph::Constant& c = s.graph.constants[i];
+    // `any` constant may be written: through lists and calls there is no telling which.
+    void bind(const Signature& s, graph::Graph& g, const Json& names, bool any) {
+        std::vector<bool> written = graph::written_constants(g);
+        for (size_t i = 0; i < g.constants.size(); ++i) {
+            graph::Constant& c = g.constants[i];
             Tensor& t = tensor(string(names, c.key));
-            const graph::ValueInfo& v = s.graph[c.value];
+            const graph::ValueInfo& v = g[c.value];
             expect(t.sizes() == v.sizes && t.dtype() == v.dtype, json_where_, "signature '", s.name, "': tensor '",
                    c.key, "' is ", name_of(t.dtype()), " of shape ", t.sizes(), "; expected ", name_of(v.dtype),
                    " of shape ", v.sizes);
-            if (written[i] && t->storage->read_only()) own(t);
+            if ((written[i] || any) && t->storage->read_only()) own(t);
             c.tensor = t;
         }
     }
@@ -254,9 +260,14 @@ private:
         Tensor mapped = t;
         t = empty_like_geometry(mapped, mapped.dtype());
         copy_values(*t.impl(), *mapped.impl());
-        for (Signature& before : out_.signatures)
-            for (graph::Constant& c : before.graph.constants)
-                if (c.tensor.same(mapped)) c.tensor = t;
+        auto replace = [&](graph::Graph& g) {
+            for (graph::Constant& c : g.constants)
+                if (c.tensor.defined() && c.tensor.same(mapped)) c.tensor = t;
+        };
+        for (Signature& before : out_.signatures) {
+            replace(before.graph);
+            for (graph::Graph& g : before.called) replace(g);
+        }
     }
 
     const std::string &where_, json_where_, weights_where_;
@@ -290,11 +301,13 @@ std::vector<std::pair<std::string, const Json*>> parts_of(const Json& form) {
     return out;
 }
 
-bool is_leaf(const Json& form) { return form.kind == Json::text && (form.string == "tensor" || form.string == "none"); }
+bool is_leaf(const Json& form) {
+    return form.kind == Json::text && (form.string == "tensor" || form.string == "value" || form.string == "none");
+}
 
 void add_names(const Json& form, const std::string& path, std::vector<std::string>& out) {
     if (is_leaf(form)) {
-        if (form.string == "tensor") out.push_back(path);
+        if (form.string != "none") out.push_back(path);
         return;
     }
     for (const auto& [name, part] : parts_of(form)) add_names(*part, path.empty() ? name : path + "." + name, out);
@@ -302,10 +315,16 @@ void add_names(const Json& form, const std::string& path, std::vector<std::strin
 
 }  // namespace
 
-size_t count_tensors(const Json& form) {
-    if (is_leaf(form)) return form.string == "tensor";
+bool writes(const graph::Graph& g) {
+    bool found = false;
+    graph::each_node(g.nodes, [&](const graph::Node& node) { found = found || node.writes(); });
+    return found;
+}
+
+size_t count_values(const Json& form) {
+    if (is_leaf(form)) return form.string != "none";
     size_t n = 0;
-    for (const auto& [name, part] : parts_of(form)) n += count_tensors(*part);
+    for (const auto& [name, part] : parts_of(form)) n += count_values(*part);
     return n;
 }
 

@@ -15,11 +15,12 @@ namespace rushlight::files {
 
 inline constexpr int64_t newest_version = 2;
 
-// A graph, and the structures of its arguments and results: "tensor", "none", ["list" or "tuple", [part...]] or
-// ["dict", [[name, part]...]]; `takes` is [(positional...), {named}].
+// A graph, and the structures of its arguments and results: "tensor", "value" (of another type, which the graph tells),
+// "none", ["list" or "tuple", [part...]] or ["dict", [[name, part]...]]; `takes` is [(positional...), {named}].
 struct Signature {
     std::string name;
     graph::Graph graph;                        // its constants have their tensors
+    std::vector<graph::Graph> called;          // graphs that it calls, and these; in the file they follow its text
     std::string text;                          // of a graph whose sizes may vary; `graph` is one of its sizes then
     int64_t least = 1;                         // the smallest of these sizes
     Json takes, gives;
@@ -39,9 +40,11 @@ struct ProgramFile {
 // writes; `copy` gives all of them memory of their own. Raises Corrupt; `where` begins the message.
 ProgramFile read_program(const Bytes& bytes, const std::string& where, bool copy);
 
-// How many tensors a structure stands for. Raises a value error where it is none.
-size_t count_tensors(const Json& form);
-// A name for each tensor of a structure: names of dicts and positions, joined by points. What has neither is `plain`.
+// Does any node write memory that was there before?
+bool writes(const graph::Graph& g);
+// How many tensors and other values a structure stands for. Raises a value error where it is none.
+size_t count_values(const Json& form);
+// A name for each value of a structure: names of dicts and positions, joined by points. What has neither is `plain`.
 std::vector<std::string> names_of(const Json& form, const std::string& plain);
 
 }  // namespace rushlight::files

@@ -202,7 +202,7 @@ def _program(content):
     named = {name: Parameter(tensors[name], requires_grad=name in trained) for name in content["parameters"]}
     parameter_of = {id(tensors[name]): p for name, p in named.items()}
     programs = {}
-    for name, graph, takes, gives, text, least in content["signatures"]:
+    for name, graph, takes, gives, text, least, _ in content["signatures"]:
         captures = programs.setdefault(name, Captures(content["name"] or name))
         captures.metadata = content["metadata"]
         constants = {key: parameter_of.get(id(t), t) for key, t in graph.constants.items()}

@@ -25,6 +25,7 @@ from capi.interface import (
 )
 
 import rushlight as rl
+from rushlight.io import graph_files
 
 
 @pytest.fixture(scope="module")
@@ -234,6 +235,55 @@ def test_golden_files(path):
     outputs = [a for key, a in arrays.items() if key.startswith("out.")]
     for got, expected in zip(run(model, *inputs, outputs=len(outputs)), outputs, strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
+    LIB.rl_model_free(model)
+
+
+SCRIPT = '''graph forward(%x: tensor, %n: int, %names: dict[str, list[int]]) {
+  const %w: float32[2] = "w"
+  %1: tensor = for %k: int in %n (%acc: tensor = %x) {
+    %2: tensor = call step(%acc, %w)
+    yield %2
+  }
+  %3: int = num_add(%n, 1)
+  return %1, %3, %names
+}
+graph step(%x: tensor, %w: tensor) {
+  %1: tensor = add(%x, %w, alpha=1)
+  %2: tensor = tanh(%1) into %1
+  return %2
+}
+'''
+
+
+def test_values_that_are_no_tensors(folder):
+    takes = ["list", [["list", ["tensor", "value", "value"]], ["dict", []]]]
+    signature = {"name": "forward", "graph": SCRIPT, "takes": takes, "gives": ["tuple", ["tensor", "value", "value"]],
+                 "tensors": {"w": "w"}}
+    content = {"format": "rushlight graph", "version": 1, "name": "f", "module": False, "original_name": "",
+               "parameters": [], "buffers": [], "requires_grad": [], "strides": {}, "signatures": [signature]}
+    with open(folder / "script.rush", "wb") as file:
+        graph_files._write(file.write, content, {"w": rl.tensor([0.5, -0.5])}, None)
+    model = made(LIB.rl_model_load, str(folder / "script.rush").encode(), 0)
+    assert [LIB.rl_input(model, SIZE(0), SIZE(i))[0].type for i in range(3)] == [b"tensor", b"int",
+                                                                               b"dict[str, list[int]]"]
+    x, n = np.float32([[1, 2], [3, 4]]), P()
+    assert LIB.rl_int(ctypes.c_int64(3), ctypes.byref(n)) == 0
+    names = made(LIB.rl_from_json, b'{"a": [1, 2]}', SIZE(13))
+    given, out = (P * 3)(tensor(x).value, n.value, names.value), (P * 3)()
+    for _ in range(2):
+        assert LIB.rl_run(model, None, given, SIZE(3), out, SIZE(3)) == 0, error()
+        expected = x
+        for _ in range(3):
+            expected = np.tanh(expected + np.float32([0.5, -0.5]))
+        np.testing.assert_allclose(array_of(P(out[0])), expected, rtol=1e-6)
+        text, number = made(LIB.rl_to_json, P(out[2])), ctypes.c_int64()
+        told = ctypes.c_char_p()
+        assert LIB.rl_get_string(text, ctypes.byref(told), None) == 0 and told.value == b'{"a": [1, 2]}'
+        assert LIB.rl_get_int(P(out[1]), ctypes.byref(number)) == 0 and number.value == 4
+    wrong = made(LIB.rl_from_json, b'{"a": ["b"]}', SIZE(12))
+    given[2] = wrong.value
+    assert LIB.rl_run(model, None, given, SIZE(3), out, SIZE(3)) == SIGNATURE
+    assert "rl_run: input 'names'" in error() and "dict[str, list[int]]" in error()
     LIB.rl_model_free(model)
 
 

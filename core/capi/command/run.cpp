@@ -127,7 +127,7 @@ void fit(Options& o, const rl::Model& m) {
         auto& [name, value] = o.inputs[i];
         if (name.empty() && i < specs.size()) name = specs[i]->name;
         for (const rl_spec* s : specs) {
-            bool wanted = name == s->name && s->kind == RL_TENSOR && s->dtype != RL_UNKNOWN_DTYPE;
+            bool wanted = name == s->name && s->kind == RL_TENSOR;
             if (wanted && (value.kind() != RL_TENSOR || o.cast)) value = value.as_tensor(s->dtype);
         }
     }
