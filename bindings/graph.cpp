@@ -12,6 +12,7 @@
 #include "graph/capture.h"
 #include "graph/passes.h"
 #include "graph/symbolic.h"
+#include "graph/values.h"
 #include "runtime/program.h"
 #include "runtime/step.h"
 
@@ -187,7 +188,11 @@ nb::object run_any(Program& program, const nb::args& args) {
     for (size_t i = 0; i < args.size(); ++i)
         inputs.push_back(to_item(args[i].ptr(), i < g.inputs.size() ? g[g.inputs[i]].type : graph::Type{},
                                  g.name + ": an input"));
-    return nb::steal(from_item(graph::Item::tuple(run_program(program, std::move(inputs)))));
+    try {
+        return nb::steal(from_item(graph::Item::tuple(program.run(std::move(inputs)))));
+    } catch (const graph::ProgramError& e) {
+        raise(e);
+    }
 }
 
 void add_programs(nb::module_& g) {
@@ -231,6 +236,11 @@ void add_graph(nb::module_& m) {
         .def_prop_ro("nodes", &nodes_of);
     g.def("parse", [](const std::string& text) { return graph::parse(text); }, nb::arg("text"));
     g.def("parse_all", [](const std::string& text) { return graph::parse_all(text); }, nb::arg("text"));
+    g.def("primitives", [] {
+        nb::dict out;
+        for (const graph::Primitive& p : graph::all_primitives()) out[p.name] = p.signature;
+        return out;
+    });
     g.def("read_file", &read_file, nb::arg("source"), nb::arg("where"), nb::arg("copy"));
     g.def("simplify", [](Graph self) { return graph::simplify(std::move(self)); }, nb::arg("graph"));
     g.def("instantiate", [](const std::string& text, const std::map<std::string, int64_t>& sizes) {

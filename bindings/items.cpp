@@ -164,17 +164,13 @@ PyObject* from_item(const Item& x) {
     return out;
 }
 
-std::vector<Item> run_program(runtime::Program& program, std::vector<Item> inputs) {
-    try {
-        return program.run(std::move(inputs));
-    } catch (const ProgramError& e) {
-        PyObject* type = e.exception().empty() ? nullptr
-                                               : PyDict_GetItemString(PyEval_GetBuiltins(), e.exception().c_str());
-        bool exception = type && PyExceptionClass_Check(type) && PyObject_IsSubclass(type, PyExc_Exception) == 1;
-        if (!exception) throw;
-        PyErr_SetString(type, e.what());
-        throw PythonError();
-    }
+void raise(const ProgramError& e) {
+    const char* name = e.exception().c_str();
+    PyObject* type = *name ? PyDict_GetItemString(PyEval_GetBuiltins(), name) : nullptr;
+    bool exception = type && PyExceptionClass_Check(type) && PyObject_IsSubclass(type, PyExc_Exception) == 1;
+    if (!exception) throw e;
+    PyErr_SetString(type, e.what());
+    throw PythonError();
 }
 
 void lend_to_programs() {

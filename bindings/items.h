@@ -10,8 +10,8 @@ namespace rushlight::python {
 graph::Item to_item(PyObject* o, const graph::Type& type, const std::string& who);
 PyObject* from_item(const graph::Item& x);       // new reference; throws PythonError
 
-// Runs it; errors of the program become the Python exceptions that it names.
-std::vector<graph::Item> run_program(runtime::Program& program, std::vector<graph::Item> inputs);
+// Throws the Python exception that the error names.
+[[noreturn]] void raise(const graph::ProgramError& e);
 
 // Gives programs Python's signals, its standard output and how it shows tensors.
 void lend_to_programs();

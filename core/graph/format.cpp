@@ -15,7 +15,7 @@ bool is_digit(char c) { return c >= '0' && c <= '9'; }
 // [[fill]align][sign][#][0][width][grouping][.precision][type]
 struct Spec {
     std::string fill = " ";
-    char align = 0, sign = '-', grouping = 0, type = 0;
+    char align = 0, sign = 0, grouping = 0, type = 0;
     bool alternate = false, zero = false;
     int64_t width = 0, precision = -1;
 };
@@ -35,7 +35,8 @@ Spec parsed(std::string_view text) {
     Spec out;
     size_t i = 0, first = text.empty() ? 0 : 1;
     while (first < text.size() && (static_cast<unsigned char>(text[first]) & 0xc0) == 0x80) ++first;   // of a character
-    if (first < text.size() && is_align(text[first])) {
+    bool filled = first < text.size() && is_align(text[first]);
+    if (filled) {
         out.fill = text.substr(0, first);
         out.align = text[first];
         i = first + 1;
@@ -49,11 +50,9 @@ Spec parsed(std::string_view text) {
     if (next("#")) out.alternate = ++i;
     if (next("0")) {
         ++i;
-        out.zero = true;
-        if (!out.align) {
-            out.align = '=';
-            out.fill = "0";
-        }
+        out.zero = !out.align;
+        if (!filled) out.fill = "0";
+        if (!out.align) out.align = '=';
     }
     out.width = number_at(text, i);
     if (next(",_")) out.grouping = text[i++];
@@ -107,7 +106,7 @@ std::string grouped(std::string digits, const Spec& s, size_t every, int64_t tak
 }
 
 std::string sign_of(bool negative, const Spec& s) {
-    return negative ? "-" : s.sign == '-' ? "" : std::string(1, s.sign);
+    return negative ? "-" : s.sign == '+' || s.sign == ' ' ? std::string(1, s.sign) : "";
 }
 
 [[noreturn]] void unknown_code(const Spec& s, const Item& x) {
@@ -126,7 +125,7 @@ std::string format_integer(int64_t x, const Spec& s, const Item& item) {
     char type = s.type ? s.type : 'd';
     uint64_t magnitude = x < 0 ? 0 - uint64_t(x) : uint64_t(x);
     if (type == 'c') {
-        require(x >= 0 && x < 128 && s.sign == '-' && !s.alternate, ErrorKind::not_implemented, "format: code 'c' of ",
+        require(x >= 0 && x < 128 && !s.sign && !s.alternate, ErrorKind::not_implemented, "format: code 'c' of ",
                 x, "; expected a character of ASCII");
         return padded("", std::string(1, char(x)), s, '<');
     }
@@ -165,14 +164,16 @@ std::string format_real(double x, Spec s, const Item& item) {
             for (char& c : body) c = char(std::toupper(static_cast<unsigned char>(c)));
     } else if (!type && s.precision < 0) {
         body = represented(x);
+        if (s.alternate && body.find('.') == std::string::npos) body.insert(body.find('e'), ".");
     } else if (!type) {                                  // as 'g', but a float is seen to be one
         int64_t digits = std::max<int64_t>(s.precision, 1);
         std::string scientific = printed(x, 'e', digits - 1, false);
         int64_t exponent = std::atoi(scientific.c_str() + scientific.find('e') + 1);
         if (exponent >= -4 && exponent >= digits - 1) {
-            body = printed(x, 'e', digits - 1, false);
+            body = printed(x, 'e', digits - 1, s.alternate);
             size_t e = body.find('e'), last = body.find_last_not_of('0', e - 1);
-            if (body.find('.') < e) body = body.substr(0, body[last] == '.' ? last : last + 1) + body.substr(e);
+            bool cut = body.find('.') < e && !s.alternate;
+            if (cut) body = body.substr(0, body[last] == '.' ? last : last + 1) + body.substr(e);
         } else {
             body = printed(x, 'g', digits, s.alternate);
             if (body.find_first_of(".e") == std::string::npos) body += ".0";
@@ -181,13 +182,13 @@ std::string format_real(double x, Spec s, const Item& item) {
         body = printed(x, type, s.precision < 0 ? 6 : s.precision, s.alternate);
     }
     if (percent) body += "%";
-    if (!std::isfinite(x) && s.zero && s.fill == "0") return padded(sign, body, s, '>');
+    if (!std::isfinite(x)) return padded(sign, body, s, '>');
     return padded(sign, grouped(body, s, 3, length(sign)), s, '>');
 }
 
 std::string format_text(const std::string& text, const Spec& s, const Item& item) {
     if (s.type && s.type != 's') unknown_code(s, item);
-    require(s.sign == '-', ErrorKind::value, "Sign not allowed in string format specifier");
+    require(!s.sign, ErrorKind::value, "Sign not allowed in string format specifier");
     require(s.align != '=' || s.zero, ErrorKind::value, "'=' alignment not allowed in string format specifier");
     require(!s.grouping, ErrorKind::value, "Cannot specify '", s.grouping, "' with 's'.");
     require(!s.alternate, ErrorKind::value, "Alternate form (#) not allowed in string format specifier");
@@ -213,7 +214,6 @@ std::string formatted(const Item& given, std::string_view text) {
     bool real = s.type && std::string_view("eEfFgG%").find(s.type) != std::string_view::npos;
     if (x.is(TypeKind::string)) return format_text(x.text(), s, x);
     if (x.is(TypeKind::real) || real) return format_real(x.as_real(), s, x);
-    if (x.is(TypeKind::boolean) && !s.type) return format_text(shown(x), s, x);
     return format_integer(x.as_integer(), s, x);
 }
 
@@ -308,6 +308,7 @@ std::string percent_one(const Item& given, Spec s, bool left) {
     Spec zeros = s;                                      // a precision is the least number of digits
     zeros.align = '=', zeros.fill = "0";
     zeros.width = digits + int64_t(sign_of(n < 0, s).size()) + (s.alternate && s.type != 'd' ? 2 : 0);
+    if (s.align == '=') zeros.width = std::max(zeros.width, s.width);
     return padded("", format_integer(n, zeros, x), s, '>');
 }
 

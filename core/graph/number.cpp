@@ -86,7 +86,7 @@ int64_t rounded(int64_t x, int64_t digits) {
 double divided(int64_t a, int64_t b) {
     require(b != 0, ErrorKind::zero_division, "division by zero");
     uint64_t x = magnitude(a), y = magnitude(b);
-    if (x == 0) return 0.0;
+    if (x == 0) return b < 0 ? -0.0 : 0.0;
     int shift = std::max(0, 55 + bits_of(y) - bits_of(x));           // at least 55 bits of quotient
     unsigned __int128 wide = static_cast<unsigned __int128>(x) << shift;
     uint64_t quotient = uint64_t(wide / y) | (wide % y != 0);        // the last bit tells that there is more
@@ -95,7 +95,7 @@ double divided(int64_t a, int64_t b) {
 }
 
 double power(double a, double b, const char* who) {
-    require(a != 0 || b >= 0 || std::isnan(b), ErrorKind::zero_division,
+    require(a != 0 || b >= 0 || !std::isfinite(b), ErrorKind::zero_division,
             "0.0 cannot be raised to a negative power");
     bool complex = a < 0 && std::isfinite(a) && std::isfinite(b) && b != std::trunc(b);
     require(!complex, ErrorKind::value, who, ": ", represented(a), " ** ", represented(b),

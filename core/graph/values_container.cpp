@@ -172,11 +172,11 @@ void sum(PrimitiveCall& c) {
         for (const Item& x : c[0].items()) total += x.as_real();
         return c.gives(Item(total));
     }
-    int64_t total = 0;
-    for (const Item& x : c[0].items())
-        require(!__builtin_add_overflow(total, x.as_integer(), &total), ErrorKind::overflow, c.name,
-                ": the result does not fit in 64 bits");
-    c.gives(Item(total));
+    __int128 total = 0;
+    for (const Item& x : c[0].items()) total += x.as_integer();
+    require(total >= INT64_MIN && total <= INT64_MAX, ErrorKind::overflow, c.name,
+            ": the result does not fit in 64 bits");
+    c.gives(Item(int64_t(total)));
 }
 
 template <bool largest>
