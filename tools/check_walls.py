@@ -51,6 +51,7 @@ USES_THE_PUBLIC_NAMES = 6
 
 # Who may load a module of ours by `import_module` at its first use, because most programs never need it.
 AT_FIRST_USE = {"rushlight/__init__.py", "rushlight/_tensor_class.py", "rushlight/autograd/__init__.py",
+                "rushlight/nn/__init__.py",
                 "rushlight/utils/__init__.py",
                 "rushlight/utils/data/dataloader.py", "rushlight/jit/__init__.py", "rushlight/jit/_trace.py"}
 
