@@ -137,6 +137,7 @@ nb::dict read_file(const nb::object& source, const std::string& where, bool copy
     out["tensors"] = tensors;
     out["signatures"] = signatures;
     out["metadata"] = python_of(file.metadata);
+    out["script"] = python_of(file.script);
     out["extra"] = extra;
     return out;
 }
@@ -224,6 +225,7 @@ void note_shape(const TensorImpl& t) {
 void add_graph(nb::module_& m) {
     nb::module_ g = m.def_submodule("graph", "Captured programs.");
     g.def("_set_own_folder", [](std::string folder) { own_folder() = std::move(folder); });
+    g.def("_note_escape", [](const Tensor& t, const char* how) { note_escape(*t.impl(), how); });
     g.def("_is_capturing", [] { return Capture::current() != nullptr; });
     nb::class_<Graph>(g, "Graph")
         .def("__str__", [](const Graph& self) { return graph::print(self, true); })

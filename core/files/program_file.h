@@ -13,7 +13,7 @@
 
 namespace rushlight::files {
 
-inline constexpr int64_t newest_version = 2;
+inline constexpr int64_t newest_version = 3;
 
 // A graph, and the structures of its arguments and results: "tensor", "value" (of another type, which the graph tells),
 // "none", ["list" or "tuple", [part...]] or ["dict", [[name, part]...]]; `takes` is [(positional...), {named}].
@@ -32,6 +32,8 @@ struct ProgramFile {
     std::vector<std::string> parameters, buffers, requires_grad;
     std::vector<std::pair<std::string, Tensor>> tensors;
     std::vector<Signature> signatures;         // one for each set of shapes that a program was captured with
+    std::vector<graph::Graph> graphs;          // of a scripted program, which may have no signatures: they call each other
+    Json script;                               // what Python knows of these: an object, or null
     Json metadata;                             // an object
     std::vector<std::pair<std::string, Bytes>> extra;
 };

@@ -10,8 +10,10 @@ import struct
 from rushlight import _C
 from rushlight.io._atomic import AtomicFile
 from rushlight.io._errors import CorruptFileError
+from rushlight.io._script_files import script_content, script_program
 from rushlight.io._zip import ZipWriter
 from rushlight.jit._captured import Captured
+from rushlight.jit._script import Scripted
 from rushlight.jit._symbolic import Family
 from rushlight.jit._trace import Captures, ScriptFunction, ScriptModule
 from rushlight.nn.parameter import Parameter
@@ -78,7 +80,7 @@ def _is_storable(t, strides):
 
 
 def save(m, f, _extra_files=None, *, metadata=None):
-    """Writes a traced function or module, or several by name, to a `.rush` file.
+    """Writes a traced or scripted function or module, or several traced ones by name, to a `.rush` file.
 
     Args:
         m (ScriptModule, ScriptFunction or dict of them): the program, which is the signature `forward`; or programs
@@ -88,7 +90,7 @@ def save(m, f, _extra_files=None, *, metadata=None):
         metadata (dict): what JSON can hold: labels, preprocessing. Default: what `m` was loaded with.
 
     Raises:
-        TypeError: `m` is no traced program, or `metadata` nothing that JSON can hold.
+        TypeError: `m` is no traced or scripted program, or `metadata` nothing that JSON can hold.
         ValueError: a constant of the program is an expanded tensor, or a sparse view of a larger one.
 
     Example:
@@ -102,12 +104,18 @@ def save(m, f, _extra_files=None, *, metadata=None):
     programs = m if isinstance(m, dict) and m else {"forward": m}
     for name, program in programs.items():
         if not isinstance(program, ScriptModule | ScriptFunction) or not isinstance(name, str):
-            raise TypeError(f"save: m is or holds a {type(program).__name__} named {name!r}; expected a traced "
-                            "function or module")
+            raise TypeError(f"save: m is or holds a {type(program).__name__} named {name!r}; expected a traced or "
+                            "scripted function or module")
     if metadata is None:
         metadata = next(iter(programs.values())).metadata
     if not isinstance(metadata, dict):
         raise TypeError(f"save: metadata is a {type(metadata).__name__}; expected a dict")
+    if any(isinstance(program._captures, Scripted) for program in programs.values()):
+        if programs is m:
+            raise TypeError("save: m holds a scripted program among several; expected it to be saved by itself")
+        content, tensors = script_content(m)
+        _save(f, content | {"metadata": metadata}, tensors, _extra_files)
+        return
     single = m if isinstance(m, ScriptModule) else None
     pool, signatures = _Pool(), []
     parameters = [pool.add(name, p) for name, p in single.named_parameters()] if single is not None else []
@@ -125,11 +133,15 @@ def save(m, f, _extra_files=None, *, metadata=None):
                "parameters": parameters, "buffers": buffers,
                "requires_grad": [name for name in parameters if pool.tensors[name].requires_grad],
                "strides": strided, "signatures": signatures, "metadata": metadata}
+    _save(f, content, pool.tensors, _extra_files)
+
+
+def _save(f, content, tensors, extra_files):
     if hasattr(f, "write"):
-        _write(f.write, content, pool.tensors, _extra_files)
+        _write(f.write, content, tensors, extra_files)
     else:
         with AtomicFile(f) as file:
-            _write(file.write, content, pool.tensors, _extra_files)
+            _write(file.write, content, tensors, extra_files)
 
 
 def _signatures(name, program, pool, prefix):
@@ -198,6 +210,8 @@ def load(f, map_location=None, _extra_files=None, *, mmap=False):
 
 
 def _program(content):
+    if content["script"] is not None:
+        return script_program(content)
     tensors, trained = content["tensors"], set(content["requires_grad"])
     named = {name: Parameter(tensors[name], requires_grad=name in trained) for name in content["parameters"]}
     parameter_of = {id(tensors[name]): p for name, p in named.items()}

@@ -1,7 +1,20 @@
-"""Programs captured as graphs: traced by running them once, run natively, saved and loaded."""
+"""Programs as graphs: traced by running them once or scripted from their source, run natively, saved and loaded."""
 from importlib import import_module
 
+from rushlight.jit import frontend
 from rushlight.jit._compile import CompiledFunction, CompileWarning, OptimizedModule, compile
+from rushlight.jit._script import RecursiveScriptModule
+from rushlight.jit._scripting import (
+    annotate,
+    export,
+    ignore,
+    is_scripting,
+    script,
+    script_if_tracing,
+    script_method,
+    unused,
+)
+from rushlight.jit._scripting import isinstance_of as isinstance
 from rushlight.jit._trace import (
     ScriptFunction,
     ScriptModule,
@@ -11,8 +24,10 @@ from rushlight.jit._trace import (
     trace,
 )
 
-__all__ = ["CompileWarning", "CompiledFunction", "OptimizedModule", "ScriptFunction", "ScriptModule", "TracerWarning",
-           "TracingCheckError", "compile", "is_tracing", "load", "save", "trace"]
+__all__ = ["CompileWarning", "CompiledFunction", "OptimizedModule", "RecursiveScriptModule", "ScriptFunction",
+           "ScriptModule", "TracerWarning", "TracingCheckError", "annotate", "compile", "export", "frontend",
+           "ignore", "is_scripting", "is_tracing", "isinstance", "load", "save", "script", "script_if_tracing",
+           "script_method", "trace", "unused"]
 
 
 def __getattr__(name):

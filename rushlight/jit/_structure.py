@@ -41,3 +41,17 @@ def rebuild(form, tensors):
         return {name: rebuild(part, tensors) for name, part in parts}
     made = [rebuild(part, tensors) for part in parts]
     return made if kind == "list" else tuple(made)
+
+
+def count(form):
+    """How many tensors a description stands for.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if form in ("tensor", "none"):
+        return int(form == "tensor")
+    kind, parts = form
+    if kind == "value":
+        raise ValueError(f"{form!r} describes more than tensors")
+    return sum(count(part) for part in ([part for _, part in parts] if kind == "dict" else parts))

@@ -196,7 +196,19 @@ def _saver(program, f, extra_files, metadata):
     import_module("rushlight.io.graph_files").save(program, f, _extra_files=extra_files, metadata=metadata)
 
 
-class ScriptModule(Module):
+class _ScriptMeta(type):
+    """Scripts what a class of the user's with scripted methods makes, once its __init__ has run."""
+
+    finish = None                                    # set by the front end of scripting
+
+    def __call__(cls, *args, **kwargs):
+        made = super().__call__(*args, **kwargs)
+        if "_captures" not in vars(made):
+            _ScriptMeta.finish(made)
+        return made
+
+
+class ScriptModule(Module, metaclass=_ScriptMeta):
     """A traced module: its parameters and buffers under the names that the module gave them, and its graph.
 
     What it computes was fixed when it was traced: `train()` and `eval()` change its flag and not its graph.
@@ -205,8 +217,11 @@ class ScriptModule(Module):
         graph: of the first example; printing it shows its text.
     """
 
-    def __init__(self, captures, tensors, original_name="Module"):
+    def __init__(self, captures=None, tensors=(), original_name="Module"):
         super().__init__()
+        if captures is None:                         # a class of the user's with methods marked `script_method`
+            self.original_name = type(self).__name__
+            return
         self._captures = captures
         self.original_name = original_name
         for name, tensor in tensors:

@@ -1,0 +1,269 @@
+"""Scripted programs as Python holds them: graphs that are called, functions, and trees of modules."""
+import copy
+import functools
+import inspect
+import re
+from collections import namedtuple
+
+from rushlight import _C
+from rushlight.jit import _script_code
+from rushlight.jit._trace import ScriptFunction, ScriptModule, is_tracing
+from rushlight.nn.modules.module import Module
+
+
+class Entry:
+    """A graph of a scripted program that is called from Python.
+
+    Attributes:
+        name (str): the graph's.
+        params (list): (name, type, default); gives (Type): what it returns.
+    """
+
+    def __init__(self, name, params, gives):
+        self.name, self.params, self.gives = name, params, gives
+        self.plain = gives.kind not in ("tuple", "list", "dict", "optional")
+        self.program = None
+
+    def bound(self, args, kwargs):
+        """The arguments in their order."""
+        if len(args) == len(self.params) and not kwargs:
+            return args
+        names = [name for name, _, _ in self.params]
+        if len(args) > len(names):
+            raise RuntimeError(f"{self.name}() takes {len(names)} arguments but {len(args)} were given; expected "
+                               f"{self.described()}")
+        found = dict(zip(names, args, strict=False))
+        for name, value in kwargs.items():
+            if name not in names or name in found:
+                what = "got several values for" if name in found else "got an unexpected"
+                raise RuntimeError(f"{self.name}() {what} argument '{name}'; expected {self.described()}")
+            found[name] = value
+        for name, _, default in self.params:
+            if name not in found:
+                if default is inspect.Parameter.empty:
+                    raise RuntimeError(f"{self.name}() is missing argument '{name}'; expected {self.described()}")
+                found[name] = default
+        return [found[name] for name in names]
+
+    def described(self):
+        shown = [f"{name}: {kind}" + ("" if default is inspect.Parameter.empty else f" = {default!r}")
+                 for name, kind, default in self.params]
+        return f"{self.name}({', '.join(shown)}) -> {self.gives}"
+
+
+class Scripted:
+    """A scripted program: its graphs, the tensors that they name, and the ones that Python calls.
+
+    Attributes:
+        name (str), text (str): all graphs.
+        tensors (dict): by name, those that hold attributes included.
+        entries (dict): from name to Entry; `entry` is what a call of the program runs.
+    """
+
+    def __init__(self, name, text, tensors, entries):
+        self.name, self.text, self.tensors = name, text, tensors
+        self.entries = {entry.name: entry for entry in entries}
+        self.graphs = {graph.name: graph for graph in _C.graph.parse_all(text)}
+        self.entry = entries[0]
+        self.metadata = {}
+
+    def rebind(self, tensors):
+        """Takes other tensors in place of those of these names."""
+        self.tensors |= tensors
+        for entry in self.entries.values():
+            entry.program = None
+
+    def called_by(self, name):
+        """The graphs that a graph calls, those that they call included."""
+        found, pending = {}, [name]
+        while pending:
+            for other in re.findall(r"\bcall ([\w.]+)\(", self.graphs[pending.pop()].text()):
+                if other not in found:
+                    found[other] = self.graphs[other]
+                    pending.append(other)
+        found.pop(name, None)
+        return list(found.values())
+
+    def call(self, entry, args, kwargs):
+        args = entry.bound(args, kwargs)
+        if is_tracing():                             # its control flow would be lost: the trace says so
+            for value in args:
+                if isinstance(value, _C.Tensor):
+                    _C.graph._note_escape(value, "a scripted program")
+        if entry.program is None:
+            entry.program = _C.graph.Program(self.graphs[entry.name], self.tensors, self.called_by(entry.name))
+        try:
+            found = entry.program.run(*args)
+        except TypeError as error:
+            raise RuntimeError(f"{error}; the signature is {entry.described()}") from None
+        if not found:
+            return None
+        return found[0] if entry.plain else rebuilt(found[0], entry.gives)
+
+    def with_tensors(self, tensors):
+        """The same program over other tensors."""
+        entries = [Entry(e.name, e.params, e.gives) for e in self.entries.values()]
+        return Scripted(self.name, self.text, tensors, entries)
+
+    def __call__(self, args, kwargs):
+        return self.call(self.entry, args, kwargs)
+
+
+def rebuilt(value, kind):
+    """A result with the named tuples that its type names."""
+    if kind.kind == "optional":
+        return None if value is None else rebuilt(value, kind.args[0])
+    if kind.kind == "tuple":
+        items = [rebuilt(item, part) for item, part in zip(value, kind.args, strict=True)]
+        return named_tuple(kind.fields)(*items) if kind.fields else tuple(items)
+    if kind.kind == "list" and kind.args[0].kind in ("tuple", "list", "optional", "dict"):
+        return [rebuilt(item, kind.args[0]) for item in value]
+    return value
+
+
+@functools.cache
+def named_tuple(fields):
+    """A named tuple's class, of (name, fields)."""
+    return namedtuple(fields[0], fields[1:])
+
+
+class ScriptedFunction(ScriptFunction):
+    """A scripted function: call it as the function.
+
+    Attributes:
+        graph: of the function; printing it shows its text. inlined_graph: the same with what it calls.
+        code (str): the program as Python shows it.
+        name (str): the function's.
+    """
+
+    def __init__(self, program, function=None):
+        super().__init__(program)
+        self.function = function
+        if function is not None:
+            functools.update_wrapper(self, function)
+
+    @property
+    def graph(self):
+        return self._captures.graphs[self._captures.entry.name]
+
+    @property
+    def schema(self):
+        """The arguments and the result with their types."""
+        return self._captures.entry.described()
+
+    @property
+    def code(self):
+        return code_of(self._captures)
+
+    def _script_call(self, compiler, args, kwargs, node):
+        """A call from another scripted program."""
+        if self.function is None:
+            return compiler.call_embedded(compiler.unit.embed(self._captures), args, kwargs, node)
+        return compiler.call_function(self.function, args, kwargs, node)
+
+
+def code_of(program, path=""):
+    """The graphs of a module as Python-like text."""
+    prefix = path + "." if path else ""
+    return "\n".join(_script_code.code_of(graph.text()) for name, graph in program.graphs.items()
+                     if name.startswith(prefix))
+
+
+class RecursiveScriptModule(ScriptModule):
+    """A scripted module, or a module in one: its parameters, buffers, attributes, and the methods that were scripted.
+
+    Attributes:
+        graph: of `forward`; code (str): the program as Python shows it.
+        original_name (str): the module's class.
+    """
+
+    def __init__(self, program, path, original_name):
+        Module.__init__(self)
+        self.__dict__.update(_captures=program, _path=path, original_name=original_name, _flags={})
+
+    @property
+    def graph(self):
+        return self._captures.graphs[self._name_of("forward")]
+
+    @property
+    def code(self):
+        """The methods as Python-like text."""
+        return code_of(self._captures, self._path)
+
+    def _name_of(self, method):
+        return f"{self._path}.{method}" if self._path else method
+
+    def forward(self, *args, **kwargs):
+        entry = self._captures.entries.get(self._name_of("forward"))
+        if entry is None:
+            raise NotImplementedError(f"{type(self).__name__}({self.original_name}): its calls are a part of the "
+                                      "module "
+                                      "around it; expected a call of that, or of a module that was scripted by itself")
+        return self._captures.call(entry, args, kwargs)
+
+    def __getattr__(self, name):
+        flag = self.__dict__.get("_flags", {}).get(name)
+        if flag is not None:
+            return flag.item()
+        entry = self.__dict__["_captures"].entries.get(self._name_of(name)) if "_captures" in self.__dict__ else None
+        if entry is not None:
+            return functools.partial(_method, self._captures, entry)
+        return super().__getattr__(name)
+
+    def __setattr__(self, name, value):
+        flag = self._flags.get(name)
+        if flag is not None:
+            flag.fill_(value)
+            if name == "training":
+                object.__setattr__(self, name, value)
+            return
+        super().__setattr__(name, value)
+        if isinstance(value, _C.Tensor):
+            self._captures.rebind({self._name_of(name): value})
+
+    def _apply(self, fn, recurse=True):
+        super()._apply(fn, recurse)
+        named = [*self.named_parameters(remove_duplicate=False), *self.named_buffers(remove_duplicate=False)]
+        prefix = self._path + "." if self._path else ""
+        self._captures.rebind({prefix + name: t for name, t in named})
+        return self
+
+    def __deepcopy__(self, memo):
+        program, layout = self._captures, layout_of(self)
+        tensors = {key: copy.deepcopy(t, memo) for key, t in program.tensors.items()}
+        return assemble(program.with_tensors(tensors), layout)
+
+def _method(program, entry, *args, **kwargs):
+    return program.call(entry, args, kwargs)
+
+
+def layout_of(module):
+    """What a tree of modules is made of, without its tensors: a dict for each module."""
+    found = []
+    keys = {id(t): key for key, t in module._captures.tensors.items()}
+    for path, part in module.named_modules():
+        found.append({
+            "path": path, "class": getattr(part, "original_name", type(part).__name__), "training": part.training,
+            "parameters": {name: keys[id(p)] if p is not None else None for name, p in part._parameters.items()},
+            "buffers": {name: keys[id(b)] if b is not None else None for name, b in part._buffers.items()},
+            "brief": sorted(part._non_persistent_buffers_set),
+            "flags": {name: keys[id(t)] for name, t in getattr(part, "_flags", {}).items()}})
+    return found
+
+
+def assemble(program, layout):
+    """The tree of modules that a layout describes."""
+    modules = {}
+    for record in layout:
+        path = record["path"]
+        made = modules[path] = RecursiveScriptModule(program, path, record["class"])
+        for name, key in record["parameters"].items():
+            made.register_parameter(name, None if key is None else program.tensors[key])
+        for name, key in record["buffers"].items():
+            made.register_buffer(name, None if key is None else program.tensors[key], name not in record["brief"])
+        object.__setattr__(made, "training", record["training"])
+        made._flags.update((name, program.tensors[key]) for name, key in record["flags"].items())
+        if path:
+            outer, _, name = path.rpartition(".")
+            modules[outer].add_module(name, made)
+    return modules[""]
