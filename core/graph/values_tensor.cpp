@@ -50,6 +50,7 @@ void item(PrimitiveCall& c) { c.gives(element(*c[0].tensor(), "item")); }
 void is_contiguous(PrimitiveCall& c) { c.gives(Item(c[0].tensor()->contiguous)); }
 void is_floating_point(PrimitiveCall& c) { c.gives(Item(is_floating(c[0].tensor()->dtype))); }
 void has_complex_dtype(PrimitiveCall& c) { c.gives(Item(is_complex(c[0].tensor()->dtype))); }
+void is_same(PrimitiveCall& c) { c.gives(Item(c[0].tensor() == c[1].tensor())); }
 void grad_enabled(PrimitiveCall& c) { c.gives(Item(mode.grad)); }
 void requires_grad(PrimitiveCall& c) { c.gives(Item(c[0].tensor()->tracked())); }
 
@@ -137,6 +138,7 @@ const Primitive table[] = {
     {"tensor_is_contiguous", "(tensor) -> bool", is_contiguous, effect},
     {"tensor_is_floating_point", "(tensor) -> bool", is_floating_point, effect},
     {"tensor_is_complex", "(tensor) -> bool", has_complex_dtype, effect},
+    {"tensor_is", "(tensor, tensor) -> bool", is_same, effect},
     {"grad_enabled", "() -> bool", grad_enabled, effect},
     {"tensor_requires_grad", "(tensor) -> bool", requires_grad, effect},
 };

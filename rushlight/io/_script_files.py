@@ -88,7 +88,7 @@ def _program(content):
     program = Scripted(content["name"], script["graphs"], tensors, [first, *(e for e in entries if e is not first)])
     program.metadata = content["metadata"]
     for entry in entries:
-        graph = program.graphs[entry.name]
-        if len(graph.inputs) != len(entry.params):
-            raise ValueError(f"{entry.name} takes {len(graph.inputs)} inputs, and {len(entry.params)} are described")
+        taken = program.graphs[entry.name].text().partition(") {")[0].count("%")
+        if taken != len(entry.params):
+            raise ValueError(f"{entry.name} takes {taken} inputs, and {len(entry.params)} are described")
     return ScriptedFunction(program) if script["layout"] is None else assemble(program, script["layout"])

@@ -97,6 +97,10 @@ def _zip(c, args, kwargs, node):
     if all(items.parts is not None for items in all_items):
         return Items(parts=[Seq("tuple", list(parts)) for parts in zip(*(i.parts for i in all_items), strict=False)])
     known = [len(items.parts) for items in all_items if items.parts is not None]
+    if known and not c.frame.library:
+        all_items = [i if i.parts is None or type_of(Seq("list", i.parts)) is None else c.items_of(
+            c.made(Seq("list", i.parts), node), node) for i in all_items]
+        known = [len(items.parts) for items in all_items if items.parts is not None]
     if known:                                        # unrolled: there are as many turns as known items
         return Items(parts=[Seq("tuple", [i.parts[k] if i.parts is not None else i.at(Static(k)) for i in all_items])
                             for k in range(min(known))])

@@ -530,8 +530,12 @@ class Expressions:
                 return Static((kind == ty.NONE) == same)
             found = self.prim("is_none", [one], ty.BOOL, node)
             return found if same else self.prim("bool_not", [found], ty.BOOL, node)
-        if self.frame.library:                       # two names of one value are the same object; nothing else counts
-            return Static(((isinstance(a, Dyn) and isinstance(b, Dyn) and a.ref == b.ref) or a is b) == same)
+        if self.frame.library:
+            alike = isinstance(a, Dyn) and isinstance(b, Dyn)
+            if not alike or a.ref == b.ref or not a.type == b.type == ty.TENSOR:
+                return Static((a is b or (alike and a.ref == b.ref)) == same)
+            found = self.prim("tensor_is", [a, b], ty.BOOL, node)
+            return found if same else self.prim("bool_not", [found], ty.BOOL, node)
         if {type_of(a), type_of(b)} == {ty.BOOL}:
             return self.prim("num_eq" if same else "num_ne", [a, b], ty.BOOL, node)
         raise self.error(node, f"`is` of {told(a)} and {told(b)}; expected a comparison with None, True or False")

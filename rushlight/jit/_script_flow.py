@@ -517,8 +517,8 @@ class Merge:
     def _joined(self, a, b):
         if isinstance(a, Conflict) or isinstance(b, Conflict):
             return a if isinstance(a, Conflict) else b
-        if _same(a, b):
-            return a
+        if _same(a, b):                              # None that is known on one side and assigned on the other is None
+            return Static(a.obj) if getattr(a, "origin", None) is not getattr(b, "origin", None) else a
         key = (id(a), id(b))
         if key in self._known:
             return self._known[key][1]
@@ -620,7 +620,8 @@ class Loop:
         """A value whose leaves are variables of the loop."""
         if id(value) in self._memo:
             return self._memo[id(value)]
-        if isinstance(value, Seq | Instance | Map):
+        whole = name == RESULT and type_of(value) is not None        # a result is one value, of the function's type
+        if isinstance(value, Seq | Instance | Map) and not whole:
             made = (Seq(value.kind, [], value.cls) if isinstance(value, Seq) else Map({}) if isinstance(value, Map)
                     else Instance(value.cls, {}))
             self._memo[id(value)] = made
@@ -634,7 +635,8 @@ class Loop:
         if kind is None or kind.kind == "object":
             return value
         frame = self.c.frames[depth]
-        kind = self.hints.get((depth, name)) or (frame.types.get(name, kind) if isinstance(name, str) else kind)
+        kind = self.hints.get((depth, name)) or (frame.returns if whole else None) or (
+            frame.types.get(name, kind) if isinstance(name, str) else kind)
         start = self.c.placeholder(kind) if name == RESULT and kind != ty.NONE and not _has(value) else (
             self.c.operand(self.c.convert(value, kind, self.node), self.node))
         made = self.c.graph.fresh(kind, inside)

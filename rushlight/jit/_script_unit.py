@@ -535,7 +535,16 @@ class Compiler(Flow, Expressions, Operators, Members, Calls, Methods):
             return Map({name: self._built(part, tensors) for name, part in parts})
         return Seq(kind, [self._built(part, tensors) for part in parts])
 
+    def _items_of_modules(self, module, name, node):
+        """What keys(), values() or items() of a container give."""
+        keys = [Static(key) for key in module]
+        values = [self.item(Static(module), key, node) for key in keys]
+        pairs = [Seq("tuple", [k, v]) for k, v in zip(keys, values, strict=True)]
+        return Seq("list", {"keys": keys, "values": values, "items": pairs}[name])
+
     def call_module_method(self, module, function, args, kwargs, node):
+        if isinstance(module, ModuleDict | ParameterDict) and function.__name__ in ("keys", "values", "items"):
+            return self._items_of_modules(module, function.__name__, node)
         self.path_of(module, node)
         while hasattr(function, "__wrapped__") and is_ours(function):
             function = function.__wrapped__

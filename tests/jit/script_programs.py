@@ -441,6 +441,13 @@ def random_numbers(x):
 
 # -- functions, classes, named tuples
 
+def raises(x, n: int):
+    assert n != 1, f"n is {n}"
+    if n == 2:
+        raise ValueError(f"got {x.size(0)} rows")
+    return x[n]
+
+
 def helper(x, by: float = 2.0):
     return x * by
 

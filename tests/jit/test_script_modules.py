@@ -164,8 +164,9 @@ def test_net():
     for program in (net, scripted, loaded):
         program.eval()
         program.limit = 0.1
-    assert same(scripted(x), net(x))
-    assert same(loaded(x), net(x))
+    expected = net(x)
+    assert same(scripted(x), expected)
+    assert same(loaded(x), expected)
     net.norm.train()
     scripted.norm.train()
     assert same(scripted(x), net(x))

@@ -14,7 +14,7 @@ import rushlight as rl
 
 COUNT = int(os.environ.get("RUSHLIGHT_RANDOM_PROGRAMS", "300"))
 BATCH = 25
-HEADER = '''from typing import List, Optional
+HEADER = '''from typing import List, Optional, Tuple
 import rushlight as rl
 from rushlight import Tensor
 
@@ -56,8 +56,8 @@ class Writer:
         depth -= 1
         if depth <= 0 or self.random.random() < 0.5:
             sign = self.pick("<", "<=", ">", "==", "!=")
-            return self.pick(f"{self.integer(max(0, depth))} {sign} {self.integer(0)}", "x.sum() > y.sum()", "f > 1.0", "flag",
-                             f"{self.integer(0)} in items", "best is None",
+            return self.pick(f"{self.integer(max(0, depth))} {sign} {self.integer(0)}",
+                             "x.sum() > y.sum()", "f > 1.0", "flag", f"{self.integer(0)} in items", "best is None",
                              "a < b <= 5")
         x, y = self.truth(depth), self.truth(depth)
         return self.pick(f"({x} and {y})", f"({x} or {y})", f"not ({x})")
@@ -90,7 +90,7 @@ class Writer:
                                    "items = items[-4:]", f"items = [k * 2 % 50 for k in items] + [{self.integer(0)}]"))
 
     def do_flag(self, indent, depth):
-        self.say(indent, f"flag = {self.truth()}")
+        self.say(indent, f"flag = bool({self.truth()})")
 
     def do_update(self, indent, depth):
         self.say(indent, self.pick(f"a += {self.integer(0)} % 13", "b -= 1", "f *= 0.5", "x = x.clone()\n"
@@ -123,7 +123,8 @@ class Writer:
         self._in_loop(indent + 1, depth)
 
     def do_over(self, indent, depth):
-        self.say(indent, f"for k{depth}, v{depth} in {self.pick('enumerate(items[:4])', 'zip(items[:3], [1, 2, 3])')}:")
+        over = self.pick("enumerate(items[:4])", "zip(items[:3], [1, 2, 3])")
+        self.say(indent, f"for k{depth}, v{depth} in {over}:")
         self.say(indent + 1, f"b = (b * 2 + k{depth} - v{depth}) % 499")
         self._in_loop(indent + 1, depth)
 
@@ -151,7 +152,8 @@ class Writer:
         self.say(1, f"if {self.pick('n > 3', 'f < 2', 'n % 2 == 0')}:")
         self.say(2, f"return {self.pick('n', '-n', 'n * 2')}")
         self.say(1, "return n + 1\n\n")
-        self.say(0, f"def {name}(a: int, b: int, f: float, x, y, items: List[int], flag: bool, best: Optional[int]):")
+        self.say(0, f"def {name}(a: int, b: int, f: float, x, y, items: List[int], flag: bool, best: Optional[int]\n"
+                    "         ) -> Tuple[int, int, float, Tensor, Tensor, List[int], bool, Optional[int]]:")
         for _ in range(self.random.randint(2, 5)):
             self.statement(1, 3)
         self.say(1, "return a, b, f, x, y, items, flag, best")
@@ -164,6 +166,14 @@ def arguments(seed):
     rl.manual_seed(seed)
     return (choose.randint(-9, 9), choose.randint(0, 99), choose.random() * 4, rl.randn(3), rl.randn(3),
             [choose.randint(0, 9), 3], choose.random() < 0.5, choose.choice([None, 4]))
+
+
+def outcome(program, args):
+    """What a program gives, or which error it raises."""
+    try:
+        return repr(plain(program(*copy.deepcopy(args))))
+    except Exception as error:
+        return type(error).__name__
 
 
 @pytest.mark.parametrize("start", range(0, COUNT, BATCH))
@@ -180,7 +190,6 @@ def test_programs(start, tmp_path):
         programs = [scripted, reloaded(scripted)] if n % 5 == 0 else [scripted]
         for seed in range(3):
             args = arguments(100 * n + seed)
-            expected = plain(function(*copy.deepcopy(args)))
+            expected = outcome(function, args)
             for program in programs:
-                got = plain(program(*copy.deepcopy(args)))
-                assert repr(got) == repr(expected), (n, seed, path.read_text())
+                assert outcome(program, args) == expected, (n, seed, path.read_text())
