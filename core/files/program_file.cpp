@@ -72,7 +72,7 @@ public:
         arrange_tensors();
         for (const Json& one : list(content_, "signatures").items) read_signature(one);
         if (content_.find("script")) read_script();
-        expect(!out_.signatures.empty() || !out_.graphs.empty(), json_where_, "there is no signature");
+        expect(!out_.signatures.empty(), json_where_, "there is no signature");
         return std::move(out_);
     }
 
@@ -248,7 +248,7 @@ private:
             graph::Constant& c = g.constants[i];
             Tensor& t = tensor(string(names, c.key));
             const graph::ValueInfo& v = g[c.value];
-            expect(t.sizes() == v.sizes && t.dtype() == v.dtype, json_where_, "signature '", s.name, "': tensor '",
+            expect(!v.sized || (t.sizes() == v.sizes && t.dtype() == v.dtype), json_where_, "signature '", s.name, "': tensor '",
                    c.key, "' is ", name_of(t.dtype()), " of shape ", t.sizes(), "; expected ", name_of(v.dtype),
                    " of shape ", v.sizes);
             if ((written[i] || any) && t->storage->read_only()) own(t);
@@ -256,27 +256,15 @@ private:
         }
     }
 
-    // The graphs of a scripted program. Memory that is no parameter's may be written by any of them.
+    // What Python knows of a scripted program. It may write whatever is no parameter: attributes are tensors too.
     void read_script() {
         out_.script = object(content_, "script");
         const Json& names = object(out_.script, "tensors");
         std::unordered_set<std::string_view> parameters(out_.parameters.begin(), out_.parameters.end());
-        try {
-            out_.graphs = graph::parse_all(string(out_.script, "graphs"));
-        } catch (const Error& error) {
-            corrupt(json_where_, "script: ", error.text());
-        }
-        for (size_t i = 0; i < names.items.size(); ++i) {
-            const std::string& name = string(names, names.keys[i]);
+        for (const std::string& key : names.keys) {
+            const std::string& name = string(names, key);
             Tensor& t = tensor(name);
             if (t->storage->read_only() && !parameters.contains(name)) own(t);
-        }
-        for (graph::Graph& g : out_.graphs) {
-            std::vector<bool> written = graph::written_constants(g);
-            for (size_t i = 0; i < g.constants.size(); ++i) {
-                Tensor& t = tensor(string(names, g.constants[i].key));
-                if (written[i] && t->storage->read_only()) own(t);
-            }
         }
     }
 

@@ -32,8 +32,7 @@ struct ProgramFile {
     std::vector<std::string> parameters, buffers, requires_grad;
     std::vector<std::pair<std::string, Tensor>> tensors;
     std::vector<Signature> signatures;         // one for each set of shapes that a program was captured with
-    std::vector<graph::Graph> graphs;          // of a scripted program, which has no signatures: they call each other
-    Json script;                               // what Python knows of these: an object, or null
+    Json script;                               // of a scripted program what Python knows of it: an object, or null
     Json metadata;                             // an object
     std::vector<std::pair<std::string, Bytes>> extra;
 };

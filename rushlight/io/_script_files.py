@@ -29,13 +29,26 @@ def script_content(m):
     kept = {key: t.detach().contiguous() for key, t in tensors.items()}
     parameters = [key for key, t in tensors.items() if isinstance(t, Parameter)]
     held = {} if layout is None else {key for record in layout for key in record["buffers"].values() if key is not None}
-    script = {"graphs": program.text, "tensors": names, "layout": layout, "entry": program.entry.name,
-              "entries": [_written(entry) for entry in program.entries.values()]}
+    script = {"tensors": names, "layout": layout, "entries": [_written(entry) for entry in program.entries.values()]}
     content = {"format": "rushlight graph", "version": VERSION, "name": program.name, "module": layout is not None,
                "original_name": layout[0]["class"] if layout else "", "parameters": parameters,
-               "buffers": [key for key in tensors if key in held], "strides": {}, "signatures": [],
+               "buffers": [key for key in tensors if key in held], "strides": {},
+               "signatures": [_signature(program, entry, names) for entry in program.entries.values()],
                "requires_grad": [key for key in parameters if tensors[key].requires_grad], "script": script}
     return content, kept
+
+
+def _signature(program, entry, names):
+    """A graph that is called, as every reader of files sees it: its text, and those of the graphs that it calls."""
+    graphs = [program.graphs[entry.name], *program.called_by(entry.name)]
+    used = {key for graph in graphs for key in graph.constants}
+    takes = ["list", [["list", []], ["dict", [[name, _leaf(kind)] for name, kind, _ in entry.params]]]]
+    return {"name": entry.name, "graph": "".join(graph.text() for graph in graphs), "takes": takes,
+            "gives": _leaf(entry.gives), "tensors": {key: names[key] for key in program.tensors if key in used}}
+
+
+def _leaf(kind):
+    return kind.kind if kind in (ty.TENSOR, ty.NONE) else "value"
 
 
 def _written(entry):
@@ -84,11 +97,13 @@ def _program(content):
     entries = [Entry(e["name"], [(name, _type_of(kind), default[0] if default else inspect.Parameter.empty)
                                  for name, kind, default in e["params"]], _type_of(e["gives"]))
                for e in script["entries"]]
-    first = next(entry for entry in entries if entry.name == script["entry"])
-    program = Scripted(content["name"], script["graphs"], tensors, [first, *(e for e in entries if e is not first)])
+    texts, takes = {}, {}
+    for name, graph, form, _, _, _, called in content["signatures"]:
+        takes[name] = len(form[1][1][1])
+        texts.update((one.name, one.text()) for one in (graph, *called))
+    program = Scripted(content["name"], "".join(texts.values()), tensors, entries)
     program.metadata = content["metadata"]
     for entry in entries:
-        taken = program.graphs[entry.name].text().partition(") {")[0].count("%")
-        if taken != len(entry.params):
-            raise ValueError(f"{entry.name} takes {taken} inputs, and {len(entry.params)} are described")
+        if takes[entry.name] != len(entry.params):
+            raise ValueError(f"{entry.name} takes {takes[entry.name]} inputs, and {len(entry.params)} are described")
     return ScriptedFunction(program) if script["layout"] is None else assemble(program, script["layout"])

@@ -127,7 +127,7 @@ def test_weights_that_do_not_fit(header, monkeypatch):
 
 
 @pytest.mark.parametrize(("change", "words"), [
-    (lambda s: s.replace('"version": 1', '"version": 3'), "format version 3; this version reads 2"),
+    (lambda s: s.replace('"version": 1', '"version": 4'), "format version 4; this version reads 3"),
     (lambda s: s.replace('"name": "Linear"', '"name": "a", "name": "b"'), "no name twice; 'name'"),
     (lambda s: s.replace('"metadata": {}', '"metadata": ' + "[" * 70 + "]" * 70), "at most 64 levels"),
     (lambda s: s.replace('"metadata": {}', '"metadata": NaN'), "expected a value"),
