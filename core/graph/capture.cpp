@@ -288,7 +288,9 @@ ValueId Capture::new_value(const TensorImpl& t, bool sized) {
 
 ValueId Capture::add_constant(TensorImpl& t) {
     auto key = keys_.find(&t);
-    std::string name = key != keys_.end() ? key->second : "constant." + std::to_string(g_.constants.size());
+    // What Python has never seen and this call made is a number of some derivative's.
+    const char* kind = made_.contains(&t) && !t.python ? "literal." : "constant.";
+    std::string name = key != keys_.end() ? key->second : kind + std::to_string(g_.constants.size());
     ValueId v = new_value(t, true);
     g_.values.back().strides = shown_strides(t);
     g_.values.back().name = named("c_" + name);

@@ -60,7 +60,7 @@ class CompiledFunction(_C.graph.CompiledCall):
         self._sizes = {}                             # by what is the same of the arguments: surroundings, CallsBySize
         self._derived = 0
         self._count = 0
-        self._warm_ups = {}
+        self._warm_ups, self._literals = {}, {}
 
     def _guard(self, tensors, form):
         """What must be the same of the arguments; None where something can't be compared."""
@@ -139,9 +139,12 @@ class CompiledFunction(_C.graph.CompiledCall):
         elif found.escapes:
             how, where = found.escapes[0]
             self._refuse(guard, after, f"at {where} a tensor's value leaves to Python by {how}()")
-        elif why := _what_stays(found, before.difference(after)):
-            self._warm_up(guard, after, why)
+        elif after.unsteady:
+            self._refuse(guard, after, f"it takes what {after.unsteady} gives, which may be something else each time")
+        elif why := _what_stays(found, before.difference(after)) or self._what_varies(guard, after, found):
+            self._warm_up(guard, why)
         else:
+            self._warm_ups.pop(guard, None)
             self._keep(guard, after, found)
             self._shorten(args, kwargs, after, found)
             self._note_size(guard, after, found)
@@ -163,7 +166,15 @@ class CompiledFunction(_C.graph.CompiledCall):
         self._count += 1
         self.captured.setdefault(guard, []).insert(0, _Entry(found, surroundings))
 
-    def _warm_up(self, guard, surroundings, why):
+    def _what_varies(self, guard, surroundings, found):
+        """Tensors of unknown origin may be literals, or what an iterator gave: they must be equal at two calls."""
+        now = surroundings.unknown(found.graph.constants)
+        before, self._literals[guard] = self._literals.get(guard), now
+        same = not now or (before is not None and len(before) == len(now) and all(map(_equal, before, now)))
+        return None if same else (f"it reads a tensor of shape {tuple(now[0].shape)} that is no argument and in no "
+                                  "variable that it names, and had other values at the call before")
+
+    def _warm_up(self, guard, why):
         """What a first call creates is there at the next one."""
         self._warm_ups[guard] = self._warm_ups.get(guard, 0) + 1
         if self._warm_ups[guard] >= _WARM_UPS:
@@ -188,8 +199,8 @@ class CompiledFunction(_C.graph.CompiledCall):
             else:
                 direct, funnel = found.program.planned
                 shapes = ", ".join(f"{dtype} {tuple(sizes)}" for _, dtype, sizes in found.graph.inputs)
-                lines.append(f"({shapes}): {len(found.graph.nodes)} nodes; planned: {direct} direct, "
-                             f"{funnel} dispatched")
+                how = "recorded on the tape" if found.recorded else f"planned: {direct} direct, {funnel} dispatched"
+                lines.append(f"({shapes}): {len(found.graph.nodes)} nodes; {how}")
                 lines += [f"    {line}" for line in found.program.fusion]
         return "\n".join(lines)
 
@@ -213,6 +224,10 @@ def _what_stays(found, changed):
     shape, where = found.held[0]
     at = f" at {where}" if where else ""
     return f"Python keeps a tensor of shape {tuple(shape)} that the call made{at}"
+
+
+def _equal(a, b):
+    return a is b or (a.dtype == b.dtype and a.shape == b.shape and bool((a == b).all()))
 
 
 def _is_plain(form):

@@ -9,15 +9,20 @@ from rushlight.nn.modules.module import Module
 
 _MOST_ITEMS = 16                                     # of a list or dict that is looked into
 _STANDARD = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
-_NOTHING = object()
+_UNSTEADY = ("random", "secrets", "time", "datetime", "numpy.random")
 
 
 def _is_optimizer(value):
     return isinstance(getattr(value, "param_groups", None), list) and isinstance(getattr(value, "state", None), dict)
 
 
-def _is_the_users(function):
-    return not function.__code__.co_filename.startswith((own_folder, *_STANDARD, "<frozen"))
+def _is_of_the_user(file):
+    return file is not None and not file.startswith((own_folder, *_STANDARD, "<frozen"))
+
+
+#: What is looked into in another way, or not at all.
+_KNOWN = (Module, Tensor, int, float, complex, str, bytes, list, tuple, dict, type, types.FunctionType,
+          types.BuiltinFunctionType, types.MethodType, types.ModuleType, types.NoneType)
 
 
 class Surroundings:
@@ -30,11 +35,14 @@ class Surroundings:
     Attributes:
         modules: (name, module) of the modules found, without their children.
         reads_options (bool): the program itself reads options of optimizers.
+        unsteady (str): a name of something that answers differently each time: an iterator, a clock, Python's or
+            NumPy's random numbers; None where there is none.
     """
 
     def __init__(self, function):
         self.modules = []
         self.reads_options = False
+        self.unsteady = None
         self._places, self._names, self._seen = [], [], set()
         self._visit(function, "", 0)
         self._trees = [m for _, module in self.modules for m in module.modules()]
@@ -61,6 +69,12 @@ class Surroundings:
             for key, tensor in (*module.named_parameters(prefix), *module.named_buffers(prefix)):
                 named.setdefault(id(tensor), (key, tensor))
         return list(named.values())
+
+    def unknown(self, constants):
+        """Those of a graph's constants that no place and no module holds."""
+        held = [*(value for _, _, value in self._places), *self._members]
+        known = {id(value) for value in held if isinstance(value, Tensor)}
+        return [t for key, t in constants.items() if id(t) not in known and not key.startswith("literal.")]
 
     def difference(self, later):
         """A name of something that differs between this and later surroundings, or None."""
@@ -102,13 +116,18 @@ class Surroundings:
         if id(value) in self._seen:
             return
         self._seen.add(id(value))
-        if isinstance(value, Module):
+        if hasattr(type(value), "__next__"):
+            self.unsteady = name
+        elif isinstance(value, types.ModuleType):
+            if value.__name__ in _UNSTEADY:
+                self.unsteady = name
+        elif isinstance(value, Module):
             self.modules.append((name, value))
         elif isinstance(value, types.MethodType):
             self._visit_object(value.__self__, value.__func__, depth)
             self._visit(value.__func__, name, depth)
         elif isinstance(value, types.FunctionType):
-            if depth == 0 or _is_the_users(value):
+            if depth == 0 or _is_of_the_user(value.__code__.co_filename):
                 self._visit_function(value, depth)
         elif _is_optimizer(value):
             self._visit_optimizer(value, name)
@@ -118,36 +137,47 @@ class Surroundings:
             self._visit(value.__wrapped__, name, depth)
 
     def _visit_function(self, function, depth):
-        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-            try:
-                value = cell.cell_contents
-            except ValueError:                       # not assigned yet
-                continue
-            self._place(name, cell, None, value)
-            self._visit(value, name, depth + 1)
         names = _names_in(function.__code__)
         self.reads_options = self.reads_options or "param_groups" in names
-        for name in names:
-            value = function.__globals__.get(name, _NOTHING)
-            if value is not _NOTHING:
-                self._place(name, function.__globals__, name, value)
-                self._visit(value, name, depth + 1)
+        found = []
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+            try:
+                found.append((name, cell, None, cell.cell_contents))
+            except ValueError:                       # not assigned yet
+                continue
+        variables = function.__globals__
+        found += [(name, variables, name, variables[name]) for name in names if name in variables]
+        for name, container, key, value in found:
+            self._place(name, container, key, value)
+            self._visit(value, name, depth + 1)
+            if isinstance(value, types.ModuleType):
+                if value.__name__ == "numpy" and "random" in names:
+                    self.unsteady = f"{name}.random"
+                if _is_of_the_user(getattr(value, "__file__", None)):
+                    self._visit_attributes(value, names, name, depth)
+            elif not isinstance(value, _KNOWN) and not _is_optimizer(value):
+                self._visit_attributes(value, names, name, depth)
         for value in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
             self._visit(value, function.__name__, depth + 1)
 
     def _visit_object(self, owner, function, depth):
         if isinstance(owner, Module):
             self._visit(owner, "", depth)
-            return
+        else:
+            self._visit_attributes(owner, _names_in(function.__code__), "", depth)
+
+    def _visit_attributes(self, owner, names, path, depth):
+        """Of all that is named, what the object has."""
         attributes = getattr(owner, "__dict__", None)
         if not isinstance(attributes, dict):
             return
-        for name in _names_in(function.__code__):
+        for name in names:
+            full = f"{path}.{name}" if path else name
             if name in attributes:
-                self._place(name, attributes, name, attributes[name])
-                self._visit(attributes[name], name, depth + 1)
+                self._place(full, attributes, name, attributes[name])
+                self._visit(attributes[name], full, depth + 1)
             elif isinstance(getattr(type(owner), name, None), types.FunctionType):
-                self._visit(getattr(owner, name), name, depth + 1)
+                self._visit(getattr(owner, name), full, depth + 1)
 
     def _visit_optimizer(self, optimizer, name):
         for part in ("param_groups", "state"):

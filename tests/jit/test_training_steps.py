@@ -2,6 +2,8 @@
 
 import gc
 import threading
+import time
+import types
 import warnings
 
 import numpy as np
@@ -196,14 +198,14 @@ def test_variables_globals_and_attributes_are_seen():
         pass
 
     config, factors = {"scale": 2.0}, [1.0, 3.0]
-    scale = 1.0
+    scale, options = 1.0, types.SimpleNamespace(shift=2.0)
 
     class Trainer:
         def __init__(self):
             self.offset = 1.0
 
         def step(self, x):
-            return x * scale * config["scale"] + self.offset + factors[1]
+            return x * scale * config["scale"] + self.offset + factors[1] + options.shift
 
     trainer = Trainer()
     compiled = rl.compile(trainer.step, fullgraph=True)
@@ -224,7 +226,9 @@ def test_variables_globals_and_attributes_are_seen():
     check()
     factors.append(1.0)
     check()
-    assert len(compiled.graphs) == 6
+    options.shift = 4.0
+    check()
+    assert len(compiled.graphs) == 7
 
 
 def test_gradients_may_be_there_or_not():
@@ -291,7 +295,7 @@ def test_what_stays_in_python_is_told():
             warnings.simplefilter("error")
             compiled(x)
     assert len(history) == 4 and count == 4
-    box = type("Box", (), {})()
+    box = type("Box", (), {"__slots__": ("inner",)})()
 
     def hides(x):
         box.inner = {"last": [x * 2]}
@@ -398,3 +402,33 @@ def test_threads_share_a_captured_step():
     for t in threads:
         t.join()
     assert not wrong
+
+
+def test_what_python_brings_anew_each_time_is_not_taken_for_constant():
+    net, updates = small()
+    tensors = [rl.full((2, 3), float(i)) for i in range(10)]
+
+    class Source:
+        __slots__ = ("at",)
+
+        def take(self):
+            self.at += 1
+            return tensors[self.at - 1]
+
+    source, batches = Source(), iter(tensors)
+    source.at = 0
+    expected = [net(t).sum().item() for t in tensors[:5]]
+    for function, sentence in ((lambda: net(next(batches)).sum(), "takes what batches gives"),
+                               (lambda: net(source.take()).sum(), "no argument and in no variable that it names")):
+        compiled = rl.compile(function)
+        with warnings.catch_warnings(record=True) as told, rl.no_grad():
+            warnings.simplefilter("always")
+            assert [compiled().item() for _ in range(5)] == expected
+        assert any(sentence in str(w.message) for w in told)
+    for function in (lambda x: x * np.random.rand(), lambda x: x + time.time()):
+        with pytest.raises(RuntimeError, match="may be something else each time"):
+            rl.compile(function, fullgraph=True)(rl.ones(2))
+    literal = rl.compile(lambda x: x * rl.tensor([1.0, 2.0, 3.0]), fullgraph=True)
+    for i in range(4):
+        assert literal(rl.full((3,), i)).tolist() == [i, 2 * i, 3 * i]
+    assert len(literal.graphs) == 1
