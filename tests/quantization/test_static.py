@@ -250,3 +250,71 @@ def test_digits_within_a_percent():
         report = Q.report(model, each, x[1400:], y[1400:])
         assert report.accuracy[0] > 0.95 and report.accuracy[1] > report.accuracy[0] - 0.01, str(report)
     assert Q.report(model, quantized).ratio > 3.5
+
+
+def test_the_engine_is_a_name():
+    assert rl.backends.quantized.engine in rl.backends.quantized.supported_engines
+    rl.backends.quantized.engine = "qnnpack"
+    assert rl.backends.quantized.engine == "qnnpack"
+    rl.backends.quantized.engine = "x86"
+    with pytest.raises(RuntimeError, match="engine='other'; expected one of none, onednn"):
+        rl.backends.quantized.engine = "other"
+
+
+PROGRAM = """
+import torch
+import torch.nn as nn
+from torch.ao.quantization import DeQuantStub, QuantStub
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.bn, self.relu = nn.Conv2d(8, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(inplace=False)
+        self.skip_add = nn.quantized.FloatFunctional()
+
+    def forward(self, x):
+        return self.skip_add.add(x, self.relu(self.bn(self.conv(x))))
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU6(), Block(), nn.MaxPool2d(2), Block())
+        self.classifier = nn.Sequential(nn.Dropout(0.2), nn.Linear(8, 5))
+        self.quant, self.dequant = QuantStub(), DeQuantStub()
+
+    def forward(self, x):
+        x = self.features(self.quant(x))
+        x = nn.functional.adaptive_avg_pool2d(x, (1, 1)).reshape(x.shape[0], -1)
+        x = self.dequant(self.classifier(x))
+        return x
+
+torch.manual_seed(3)
+torch.backends.quantized.engine = "x86"
+net = Net().eval()
+images = [torch.randn(4, 3, 16, 16) for _ in range(4)]
+floats = net(images[0])
+for module in net.modules():
+    if type(module) is Block:
+        torch.ao.quantization.fuse_modules(module, [["conv", "bn", "relu"]], inplace=True)
+net.qconfig = torch.ao.quantization.get_default_qconfig("x86")
+torch.ao.quantization.prepare(net, inplace=True)
+with torch.no_grad():
+    for x in images:
+        net(x)
+torch.ao.quantization.convert(net, inplace=True)
+integers = net(images[0])
+"""
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_program_of_pytorch():
+    """The same program under both names gives nearly the same floats, and integers as near to them."""
+    found = {}
+    for name in ("rushlight", "torch"):
+        pytest.importorskip(name)
+        scope = {}
+        exec(PROGRAM.replace("torch", name), scope)
+        found[name] = [rl.tensor(scope[result].tolist()) for result in ("floats", "integers")]
+    floats, integers = found["rushlight"]
+    assert rl.allclose(floats, found["torch"][0], atol=1e-5)
+    assert noise(integers, floats) > noise(found["torch"][1], floats) - 3
