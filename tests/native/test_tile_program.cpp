@@ -68,7 +68,10 @@ public:
     Trial() {
         static const int64_t choices[] = {1, 2, 3, 7, 16, 33, 130, 600};
         int rank = int(below(4));
-        for (int d = 0; d < rank; ++d) sizes_.push_back(n_ > 2000 ? 1 + below(3) : choices[below(8)]), n_ *= sizes_.back();
+        for (int d = 0; d < rank; ++d) {
+            sizes_.push_back(n_ > 2000 ? 1 + below(3) : choices[below(8)]);
+            n_ *= sizes_.back();
+        }
         reduced_ = rank ? int(below(rank + 1)) : 0;
         for (int d = rank - reduced_; d < rank; ++d) row_ *= sizes_[d];
         program_ = std::make_unique<TileProgram>(sizes_, reduced_);
