@@ -25,7 +25,7 @@ from capi.interface import (
 )
 
 import rushlight as rl
-from rushlight.io import graph_files
+from tools.fuzz.files import write_script
 
 
 @pytest.fixture(scope="module")
@@ -238,31 +238,8 @@ def test_golden_files(path):
     LIB.rl_model_free(model)
 
 
-SCRIPT = '''graph forward(%x: tensor, %n: int, %names: dict[str, list[int]]) {
-  const %w: float32[2] = "w"
-  %1: tensor = for %k: int in %n (%acc: tensor = %x) {
-    %2: tensor = call step(%acc, %w)
-    yield %2
-  }
-  %3: int = num_add(%n, 1)
-  return %1, %3, %names
-}
-graph step(%x: tensor, %w: tensor) {
-  %1: tensor = add(%x, %w, alpha=1)
-  %2: tensor = tanh(%1) into %1
-  return %2
-}
-'''
-
-
 def test_values_that_are_no_tensors(folder):
-    takes = ["list", [["list", ["tensor", "value", "value"]], ["dict", []]]]
-    signature = {"name": "forward", "graph": SCRIPT, "takes": takes, "gives": ["tuple", ["tensor", "value", "value"]],
-                 "tensors": {"w": "w"}}
-    content = {"format": "rushlight graph", "version": 1, "name": "f", "module": False, "original_name": "",
-               "parameters": [], "buffers": [], "requires_grad": [], "strides": {}, "signatures": [signature]}
-    with open(folder / "script.rush", "wb") as file:
-        graph_files._write(file.write, content, {"w": rl.tensor([0.5, -0.5])}, None)
+    write_script(folder / "script.rush")
     model = made(LIB.rl_model_load, str(folder / "script.rush").encode(), 0)
     assert [LIB.rl_input(model, SIZE(0), SIZE(i))[0].type for i in range(3)] == [b"tensor", b"int",
                                                                                b"dict[str, list[int]]"]

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 import rushlight as rl
+from rushlight.io import graph_files
 
 PER_PROCESS = 20000
 
@@ -36,6 +37,34 @@ class Layered(rl.nn.Module):
         return {"picked": z[self.picked], "sum": z.sum(0)}, y
 
 
+SCRIPT = '''graph forward(%x: tensor, %n: int, %names: dict[str, list[int]]) {
+  const %w: float32[2] = "w"
+  %1: tensor = for %k: int in %n (%acc: tensor = %x) {
+    %2: tensor = call step(%acc, %w)
+    yield %2
+  }
+  %3: int = num_add(%n, 1)
+  return %1, %3, %names
+}
+graph step(%x: tensor, %w: tensor) {
+  %1: tensor = add(%x, %w, alpha=1)
+  %2: tensor = tanh(%1) into %1
+  return %2
+}
+'''
+
+
+def write_script(path):
+    """Writes a program of two graphs, with a loop and with values that are no tensors."""
+    takes = ["list", [["list", ["tensor", "value", "value"]], ["dict", []]]]
+    signature = {"name": "forward", "graph": SCRIPT, "takes": takes, "gives": ["tuple", ["tensor", "value", "value"]],
+                 "tensors": {"w": "w"}}
+    content = {"format": graph_files.FORMAT, "version": 1, "name": "f", "module": False, "original_name": "",
+               "parameters": [], "buffers": [], "requires_grad": [], "strides": {}, "signatures": [signature]}
+    with open(path, "wb") as file:
+        graph_files._write(file.write, content, {"w": rl.tensor([0.5, -0.5])}, None)
+
+
 def write_seeds(folder):
     """Writes the files to change; returns their paths."""
     folder = Path(folder)
@@ -51,6 +80,7 @@ def write_seeds(folder):
         for name, (program, example) in programs.items():
             traced = rl.jit.trace(program, example, strict=False)
             rl.jit.save(traced, folder / f"{name}.rush", _extra_files={"labels": "cat dog"})
+    write_script(folder / "script.rush")
     np.savez(folder / "stored.npz", a=np.arange(6.0).reshape(2, 3), b=np.ones((2, 0), np.int8))
     np.savez_compressed(folder / "deflated.npz", a=np.arange(300) % 7, b=np.asfortranarray(np.ones((3, 4), np.float32)))
     np.save(folder / "plain.npy", np.arange(4, dtype=np.complex64))
