@@ -51,7 +51,7 @@ class Captures:
         self._dynamic_shapes = dynamic_shapes
         self._flags = [(module, module.training) for module in modules]      # as they were when it was traced
         self._example = None                         # arguments to capture it at other sizes
-        self._of_one_tensor = {}                     # the short way: programs that take a tensor and give one
+        self._of_tensors = {}                        # the short way: of programs that take tensors and give one
         self._derived = {}                           # of families: the latest sizes' signatures, to be let go in turn
 
     def trace(self, args, kwargs):
@@ -68,8 +68,9 @@ class Captures:
         types = [(dtype, tuple(sizes)) for _, dtype, sizes in found.graph.inputs]
         signature = (repr(found.takes), *types)
         self.by_signature[signature] = found
-        if found.takes == ["list", [["list", ["tensor"]], ["dict", []]]] and found.gives == "tensor":
-            self._of_one_tensor[types[0]] = found.program.run
+        if types and found.takes == ["list", [["list", ["tensor"] * len(types)], ["dict", []]]] and (
+                found.gives == "tensor"):
+            self._of_tensors[tuple(types)] = found.program.run
         return signature
 
     def generalize(self):
@@ -105,7 +106,7 @@ class Captures:
     def _forget(self, signature):
         self._derived.pop(signature)
         self.by_signature.pop(signature)
-        self._of_one_tensor.pop(signature[1], None)
+        self._of_tensors.pop(signature[1:], None)
 
     @property
     def captured(self):
@@ -113,8 +114,8 @@ class Captures:
         return [found for signature, found in self.by_signature.items() if signature not in self._derived]
 
     def __call__(self, args, kwargs):
-        if len(args) == 1 and not kwargs and isinstance(args[0], Tensor):
-            run = self._of_one_tensor.get((args[0].dtype, args[0].shape))
+        if not kwargs and all(isinstance(t, Tensor) for t in args):
+            run = self._of_tensors.get(tuple([(t.dtype, t.shape) for t in args]))
             if run is not None:
                 return run(*args)[0]
         tensors, form = arguments_of(args, kwargs, f"{self.name}: the arguments")
