@@ -26,30 +26,51 @@ bool has_effect(const Node& node, const std::vector<ValueId>& memory, const std:
     return effect;
 }
 
-// Values in the order in which they are defined, without those that nothing defines any more.
-void renumber(Graph& g) {
-    std::vector<ValueId> now(g.values.size(), no_value);
-    std::vector<ValueInfo> kept;
-    auto define = [&](ValueId& v) {
-        now[size_t(v)] = ValueId(kept.size());
-        kept.push_back(std::move(g.values[size_t(v)]));
-        v = now[size_t(v)];
-    };
-    auto follow = [&](ValueId& v) { v = now[size_t(v)]; };
-    for (ValueId& v : g.inputs) define(v);
-    for (Constant& c : g.constants) define(c.value);
-    for (Node& node : g.nodes) {
-        each_operand(node, follow);
-        for (Change& c : node.changes) follow(c.old_value);
-        each_definition(node, define);
+class Renumbering {
+public:
+    explicit Renumbering(Graph& g) : g_(g), now_(g.values.size(), no_value) {}
+
+    void run() {
+        for (ValueId& v : g_.inputs) define(v);
+        for (Constant& c : g_.constants) define(c.value);
+        for (Node& node : g_.nodes) renumber(node);
+        for (ValueId& v : g_.outputs) follow(v);
+        g_.values = std::move(kept_);
     }
-    for (ValueId& v : g.outputs) follow(v);
-    g.values = std::move(kept);
-}
+
+private:
+    void define(ValueId& v) {
+        now_[size_t(v)] = ValueId(kept_.size());
+        kept_.push_back(std::move(g_.values[size_t(v)]));
+        v = now_[size_t(v)];
+    }
+    void follow(ValueId& v) { v = now_[size_t(v)]; }
+
+    void renumber(Node& node) {
+        for (Argument& a : node.args)
+            for (ValueId& v : a.values) follow(v);
+        if (node.into != no_value) follow(node.into);
+        for (Change& c : node.changes) follow(c.old_value);
+        for (Block& body : node.bodies) {
+            for (ValueId& v : body.inputs) define(v);
+            for (Node& inner : body.nodes) renumber(inner);
+            for (Argument& a : body.outputs)
+                for (ValueId& v : a.values) follow(v);
+        }
+        each_definition(node, [&](ValueId& v) { define(v); });
+    }
+
+    Graph& g_;
+    std::vector<ValueId> now_;
+    std::vector<ValueInfo> kept_;
+};
 
 }  // namespace
 
+void renumber(Graph& g) { Renumbering(g).run(); }
+
 void remove_dead_code(Graph& g) {
+    if (!is_straight(g)) return;
     std::vector<ValueId> memory = memory_of(g);
     std::vector<bool> outlives = outlives_the_run(g, memory), written = written_memory(g, memory);
     std::vector<bool> read(g.values.size());
@@ -82,6 +103,7 @@ void remove_dead_code(Graph& g) {
 }
 
 void merge_equal_calls(Graph& g) {
+    if (!is_straight(g)) return;
     std::vector<ValueId> memory = memory_of(g), same(g.values.size());
     std::vector<bool> written = written_memory(g, memory), given(g.values.size());
     for (ValueId v : g.outputs) given[size_t(memory[size_t(v)])] = true;           // outputs keep memory of their own
@@ -114,8 +136,9 @@ void merge_equal_calls(Graph& g) {
 }
 
 Graph simplify(Graph g) {
-    if (!is_straight(g)) return g;
     if (logging(Channel::graph)) log_line(Channel::graph, "captured\n" + print(g, true));
+    fold_constants(g);
+    renumber(g);
     remove_dead_code(g);
     merge_equal_calls(g);
     remove_dead_code(g);

@@ -582,3 +582,95 @@ def test_a_capture_sees_what_a_program_does():
     with pytest.warns(rl.jit.TracerWarning, match="float"):
         traced = rl.jit.trace(lambda *a: recurrent.run(*a)[1], inputs, check_trace=False)
     assert_close(traced(*inputs), recurrent.run(*inputs)[1])
+
+
+# ---- passes ---------------------------------------------------------------------------------------------------------
+
+def test_constants_are_folded_and_their_branches_taken():
+    text = """graph f(%x: tensor, %n: int) {
+  %a: int = num_mul(6, 7)
+  %b: float = num_add(%a, 0.5)
+  %deep: bool = num_gt(%b, 40)
+  %zero: float = num_div(1, 0)
+  %y: tensor, %k: int = if %deep {
+    %v: tensor = view(%x, [%a, %n, -1])
+    yield %v, %a
+  } else {
+    %w: tensor = relu(%x)
+    yield %w, 1
+  }
+  %l: list[int] = list_make(%k, %n)
+  for %i: int in %k {
+    %s: int = num_add(%k, 1)
+    list_append(%l, %s)
+  }
+  %m: int = num_sub(%k, 2)
+  return %y, %l, %m
+}
+"""
+    folded = rl._C.graph.simplify(rl._C.graph.parse(text))
+    assert folded.text() == """graph f(%x: tensor, %n: int) {
+  %zero: float = num_div(1, 0)
+  %y: tensor, %k: int = if True {
+    %v: tensor = view(%x, [42, %n, -1])
+    yield %v, 42
+  } else {
+    %w: tensor = relu(%x)
+    yield %w, 1
+  }
+  %l: list[int] = list_make(%k, %n)
+  for %i: int in %k {
+    %s: int = num_add(%k, 1)
+    list_append(%l, %s)
+  }
+  %m: int = num_sub(%k, 2)
+  return %y, %l, %m
+}
+"""
+    text = text.replace("return %y, %l, %m", "%z: tensor = relu(%y)\n  return %z, %l, %m").replace("num_div(1, 0)",
+                                                                                                   "num_div(1, 2)")
+    folded = rl._C.graph.simplify(rl._C.graph.parse(text))
+    assert folded.text() == """graph f(%x: tensor, %n: int) {
+  %v: tensor = view(%x, [42, %n, -1])
+  %l: list[int] = list_make(42, %n)
+  for %i: int in 42 {
+    list_append(%l, 43)
+  }
+  %m: int = num_sub(42, 2)
+  %z: tensor = relu(%v)
+  return %z, %l, %m
+}
+"""
+    x = rl.arange(84.0)
+    results = [rl._C.graph.Program(g, {}).run(x, 2) for g in (rl._C.graph.parse(text), folded)]
+    assert results[0][0].tolist() == results[1][0].tolist() and results[0][1:] == results[1][1:]
+
+
+def test_folding_keeps_references_and_types():
+    text = """graph f(%n: int) {
+  %l: list[int] = if True {
+    yield [1, 2]
+  } else {
+    yield [3]
+  }
+  list_append(%l, %n)
+  %o: optional[int] = if True {
+    yield None
+  } else {
+    yield 3
+  }
+  %p: optional[int] = same(None)
+  %e: bool = value_eq(%o, 3)
+  %d: bool = value_eq(%p, 3)
+  return %l, %e, %d
+}
+"""
+    folded = rl._C.graph.simplify(rl._C.graph.parse(text))
+    assert folded.text() == text
+    assert rl._C.graph.Program(folded, {}).run(7) == ([1, 2, 7], False, False)
+
+
+@pytest.mark.parametrize("text", [COLLATZ, FIBONACCI, RECURRENT, (GOLDEN / "control_flow.graphs").read_text()])
+def test_what_is_not_constant_stays(text):
+    for graph in rl._C.graph.parse_all(text):
+        assert rl._C.graph.simplify(graph).text() == graph.text()
