@@ -248,7 +248,8 @@ private:
             graph::Constant& c = g.constants[i];
             Tensor& t = tensor(string(names, c.key));
             const graph::ValueInfo& v = g[c.value];
-            expect(!v.sized || (t.sizes() == v.sizes && t.dtype() == v.dtype), json_where_, "signature '", s.name, "': tensor '",
+            bool fits = !v.sized || (t.sizes() == v.sizes && t.dtype() == v.dtype);
+            expect(fits, json_where_, "signature '", s.name, "': tensor '",
                    c.key, "' is ", name_of(t.dtype()), " of shape ", t.sizes(), "; expected ", name_of(v.dtype),
                    " of shape ", v.sizes);
             if ((written[i] || any) && t->storage->read_only()) own(t);

@@ -1,20 +1,7 @@
 """Programs as graphs: traced by running them once or scripted from their source, run natively, saved and loaded."""
 from importlib import import_module
 
-from rushlight.jit import frontend
 from rushlight.jit._compile import CompiledFunction, CompileWarning, OptimizedModule, compile
-from rushlight.jit._script import RecursiveScriptModule
-from rushlight.jit._scripting import (
-    annotate,
-    export,
-    ignore,
-    is_scripting,
-    script,
-    script_if_tracing,
-    script_method,
-    unused,
-)
-from rushlight.jit._scripting import isinstance_of as isinstance
 from rushlight.jit._trace import (
     ScriptFunction,
     ScriptModule,
@@ -29,9 +16,20 @@ __all__ = ["CompileWarning", "CompiledFunction", "OptimizedModule", "RecursiveSc
            "ignore", "is_scripting", "is_tracing", "isinstance", "load", "save", "script", "script_if_tracing",
            "script_method", "trace", "unused"]
 
+#: What is imported when it is first asked for: files stand above, and know graphs; scripting takes a while to import.
+_LATER = {
+    "save": "rushlight.io.graph_files", "load": "rushlight.io.graph_files",
+    "RecursiveScriptModule": "rushlight.jit._script",
+    **dict.fromkeys(("annotate", "export", "ignore", "is_scripting", "isinstance", "script", "script_if_tracing",
+                     "script_method", "unused"), "rushlight.jit._scripting"),
+}
+
 
 def __getattr__(name):
-    if name in ("save", "load"):                     # files stand above: they know graphs, graphs do not know them
-        value = globals()[name] = getattr(import_module("rushlight.io.graph_files"), name)
+    if name == "frontend":
+        return import_module("rushlight.jit.frontend")
+    if name in _LATER:
+        own = "isinstance_of" if name == "isinstance" else name
+        value = globals()[name] = getattr(import_module(_LATER[name]), own)
         return value
     raise AttributeError(f"module 'rushlight.jit' has no attribute '{name}'")

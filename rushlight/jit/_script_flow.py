@@ -19,7 +19,7 @@ from rushlight.jit._script_values import (
     Seq,
     Shape,
     Static,
-    forked,
+    fork,
     leaves,
     told,
     type_of,
@@ -166,7 +166,7 @@ class Flow:
 
     def _side(self, before, body):
         memo = {}
-        envs = [{k: forked(v, memo) for k, v in env.items()} for env in before]
+        envs = [fork(env, memo) for env in before]
         side = Side(Block(self.graph.block), envs, [dict(f.types) for f in self.frames])
         self._resume(side, body)
         return side
@@ -403,11 +403,13 @@ class Merge:
         live = [i for i, side in enumerate(self.sides) if not side.ends(RAISED)]
         last = len(self.c.frames) - 1
         for depth, frame in enumerate(self.c.frames):
-            names = dict.fromkeys([*self.sides[0].envs[depth], *self.sides[1].envs[depth]])
-            values = {name: [side.envs[depth].get(name, _MISSING) for side in self.sides] for name in names}
+            first, second = (side.envs[depth] for side in self.sides)
             merged = {}
-            for name, (a, b) in values.items():
-                if not live:
+            for name in first if first.keys() == second.keys() else {**first, **second}:
+                a, b = first.get(name, _MISSING), second.get(name, _MISSING)
+                if a is b:                           # as it was before both
+                    merged[name] = a
+                elif not live:
                     merged[name] = a if a is not _MISSING else b
                 elif len(live) == 1:
                     found = (a, b)[live[0]]
@@ -595,7 +597,7 @@ class Loop:
         outer, envs = c.graph.block, [f.env for f in c.frames]
         mark = len(outer.nodes)
         memo = {}
-        self.before = [{k: forked(v, memo) for k, v in env.items()} for env in envs]
+        self.before = [fork(env, memo) for env in envs]
         inside = Block(outer)
         for depth, name in sorted(self.carried):
             self.before[depth][name] = self._carry(envs[depth].get(name, NOTHING), depth, name, inside)
@@ -678,7 +680,7 @@ class Loop:
         c = self.c
         block = Block(inside)
         memo = {}
-        side = Side(block, [{k: forked(v, memo) for k, v in env.items()} for env in self.before],
+        side = Side(block, [fork(env, memo) for env in self.before],
                     [dict(f.types) for f in c.frames])
         start = [dict(env) for env in side.envs]
 

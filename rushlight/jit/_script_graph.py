@@ -1,8 +1,11 @@
 """Graphs in the making: nodes in blocks, and their text."""
 import math
+import re
 
 from rushlight import _C
 from rushlight.jit._script_values import Dyn
+
+_SPECIAL = re.compile(r'["\\\x00-\x1f]')
 
 
 class Block:
@@ -106,6 +109,10 @@ def _write(block, out, indent):
         out.append(indent + "}")
 
 
+def _escaped(found):
+    return f"\\x{ord(found[0]):02x}" if ord(found[0]) < 0x20 else "\\" + found[0]
+
+
 def literal(obj):
     """How graphs write a plain Python object."""
     if obj is None or isinstance(obj, bool):
@@ -117,8 +124,7 @@ def literal(obj):
     if isinstance(obj, float):
         return repr(float(obj)) if math.isfinite(obj) else "nan" if math.isnan(obj) else "inf" if obj > 0 else "-inf"
     if isinstance(obj, str):
-        return '"' + "".join(f"\\x{ord(c):02x}" if ord(c) < 0x20 else "\\" + c if c in '"\\' else c
-                             for c in obj) + '"'
+        return '"' + _SPECIAL.sub(_escaped, obj) + '"'
     if isinstance(obj, _C.dtype):
         return str(obj).removeprefix("rushlight.")
     if isinstance(obj, complex):

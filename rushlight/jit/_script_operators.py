@@ -34,17 +34,14 @@ class Record(NamedTuple):
 
 @cache
 def _records():
-    return {op["signature"]: op for op in _C.operators()}
-
-
-@cache
-def _named(id):
-    return next(op for op in _C.operators() if op["id"] == id)
+    """All operators by signature, and by id."""
+    found = _C.operators()
+    return {op["signature"]: op for op in found}, {op["id"]: op for op in found}
 
 
 @cache
 def _record(signature, id=None):
-    op = _named(id) if id else _records()[signature]
+    op = _records()[1][id] if id else _records()[0][signature]
     inside, returns = op["signature"].split("(", 1)[1].rsplit(" -> ", 1)
     params, keyword_only = [], False
     for text in _split(inside.strip()[:-1]):

@@ -110,6 +110,7 @@ class Conflict:
 
 
 NOTHING = Static(None)
+_CONTAINERS = frozenset((Seq, Map, Instance, Bound))
 LITERALS = (bool, int, float, str, type(None), _C.dtype)
 
 
@@ -238,6 +239,11 @@ def leaves(value):
     elif isinstance(value, Slice):
         for item in (value.start, value.stop, value.step):
             yield from leaves(item)
+
+
+def fork(names, memo):
+    """Names and values of their own, for one of two ways that a program may go."""
+    return {name: forked(value, memo) if value.__class__ in _CONTAINERS else value for name, value in names.items()}
 
 
 def forked(value, memo):

@@ -12,7 +12,7 @@ from rushlight.jit._script_builtins import handles
 from rushlight.jit._script_classes import check_class
 from rushlight.jit._script_unit import Unit
 from rushlight.jit._script_values import Static
-from rushlight.jit._trace import ScriptFunction, ScriptModule, _ScriptMeta, is_tracing
+from rushlight.jit._trace import ScriptFunction, ScriptModule, is_tracing
 from rushlight.jit.frontend import FrontendError
 from rushlight.nn.modules.module import Module
 
@@ -94,7 +94,7 @@ def script_module(module):
     return made
 
 
-def _script_in_place(module):
+def script_in_place(module):
     """Scripts a module of a class that inherits from ScriptModule: its methods run the program from now on."""
     program, layout = _program_of(module)
     parts = dict(module.named_modules())
@@ -102,9 +102,6 @@ def _script_in_place(module):
         parts[record["path"]].__dict__.setdefault("_flags", {}).update(
             (name, program.tensors[key]) for name, key in record["flags"].items())
     module.__dict__["_captures"] = program
-
-
-_ScriptMeta.finish = staticmethod(_script_in_place)
 
 
 def script_method(fn):

@@ -200,12 +200,10 @@ def _saver(program, f, extra_files, metadata):
 class _ScriptMeta(type):
     """Scripts what a class of the user's with scripted methods makes, once its __init__ has run."""
 
-    finish = None                                    # set by the front end of scripting
-
     def __call__(cls, *args, **kwargs):
         made = super().__call__(*args, **kwargs)
         if "_captures" not in vars(made):
-            _ScriptMeta.finish(made)
+            import_module("rushlight.jit._scripting").script_in_place(made)
         return made
 
 
