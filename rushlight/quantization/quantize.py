@@ -34,9 +34,12 @@ _TRAINED = {
 }
 _DYNAMIC = {
     nn.Linear: dynamic.Linear, nn.LSTM: dynamic.LSTM, nn.GRU: dynamic.GRU, nn.RNN: dynamic.RNN,
+    nn.LSTMCell: dynamic.LSTMCell, nn.GRUCell: dynamic.GRUCell, nn.RNNCell: dynamic.RNNCell,
     nn.MultiheadAttention: dynamic.MultiheadAttention, nn.Embedding: quantized.Embedding,
+    nn.EmbeddingBag: quantized.EmbeddingBag,
 }
-_DYNAMIC_BY_DEFAULT = {nn.Linear, nn.LSTM, nn.GRU, nn.RNN, nn.MultiheadAttention}
+_TABLES = {nn.Embedding, nn.EmbeddingBag}
+_DYNAMIC_BY_DEFAULT = {*_DYNAMIC} - _TABLES
 
 
 def propagate_qconfig_(module, qconfig_dict=None, prefix="", inherited=None):
@@ -279,7 +282,7 @@ def quantize_dynamic(model, qconfig_spec=None, dtype=core.int8, mapping=None, in
     Args:
         model (Module): the float model; or a Module of a type that there is a dynamic form of.
         qconfig_spec (set | dict, optional): types or names of modules; with a QConfig each in a dict. All types but
-            `nn.Embedding` when None.
+            the embeddings when None.
         dtype (dtype): qint8 (int8), float16 or bfloat16. Default: qint8.
         mapping (dict, optional): from types of modules to classes with `from_float`, instead of those that there are.
         inplace (bool): change the model itself. Default: False.
@@ -307,7 +310,7 @@ def quantize_dynamic(model, qconfig_spec=None, dtype=core.int8, mapping=None, in
     if qconfig_spec is None:
         qconfig_spec = {nn.Linear} if "float" in name else _DYNAMIC_BY_DEFAULT
     if not isinstance(qconfig_spec, dict):
-        qconfig_spec = {what: float_qparams_weight_only_qconfig if what is nn.Embedding else configs[name]
+        qconfig_spec = {what: float_qparams_weight_only_qconfig if what in _TABLES else configs[name]
                         for what in qconfig_spec}
     model = model if inplace else copy.deepcopy(model)
     model.eval()

@@ -112,6 +112,32 @@ def test_embedding():
     assert quantized[0].weight.dtype == rl.uint8
 
 
+@pytest.mark.parametrize("options", [{"mode": "sum"}, {"mode": "mean", "padding_idx": 2}, {"mode": "max"},
+                                     {"mode": "sum", "include_last_offset": True}], ids=str)
+def test_embedding_bag(options):
+    model = nn.EmbeddingBag(30, 16, **options)
+    quantized = Q.quantize_dynamic(model, {nn.EmbeddingBag})
+    x, offsets = rl.tensor([1, 2, 2, 4, 5, 29]), rl.tensor([0, 2, 3] + [6] * ("include_last_offset" in options))
+    assert type(quantized) is nn.quantized.EmbeddingBag
+    assert noise(quantized(x, offsets), model(x, offsets)) > 40
+    assert noise(quantized(x.reshape(3, 2)), model(x.reshape(3, 2))) > 40
+    if options["mode"] == "sum":
+        weights = rl.rand(6)
+        assert noise(quantized(x, offsets, weights), model(x, offsets, weights)) > 40
+
+
+@pytest.mark.parametrize("kind", ["LSTMCell", "GRUCell", "RNNCell"])
+def test_cells(kind):
+    cell, x = getattr(nn, kind)(10, 20), rl.randn(4, 10)
+    quantized = Q.quantize_dynamic(nn.ModuleList([cell]))[0]
+    want, got = cell(x), quantized(x)
+    for _ in range(2):
+        for w, g in zip(*(state if isinstance(state, tuple) else (state,) for state in (want, got)), strict=True):
+            assert g.shape == w.shape and noise(g, w) > 25
+        want, got = cell(x, want), quantized(x, want)
+    assert type(got) is type(want)
+
+
 def test_which_modules():
     model = Encoder().eval()
     x = rl.randint(0, 50, (2, 7))

@@ -10,6 +10,7 @@ from rushlight.nn.quantized._modules import (
     ConvReLU3d,
     DeQuantize,
     Embedding,
+    EmbeddingBag,
     Linear,
     LinearReLU,
     Quantize,
@@ -18,5 +19,5 @@ from rushlight.nn.quantized._modules import (
 from rushlight.nn.quantized._tensor import QuantizedTensor, integer_dtype, quantize_per_tensor, quantize_weight
 
 __all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvReLU1d", "ConvReLU2d", "ConvReLU3d", "DeQuantize", "Embedding",
-           "FloatFunctional", "Linear", "LinearReLU", "QFunctional", "Quantize", "QuantizedTensor", "dynamic",
-           "integer_dtype", "quantize_per_tensor", "quantize_weight", "weight_scales"]
+           "EmbeddingBag", "FloatFunctional", "Linear", "LinearReLU", "QFunctional", "Quantize", "QuantizedTensor",
+           "dynamic", "integer_dtype", "quantize_per_tensor", "quantize_weight", "weight_scales"]

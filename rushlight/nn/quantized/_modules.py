@@ -1,5 +1,6 @@
 """Modules of 8-bit integers: in and out go quantized tensors."""
 from rushlight.functional._core import core
+from rushlight.nn import functional as F
 from rushlight.nn.modules.module import Module
 from rushlight.nn.modules.utils import _pair, _single, _triple
 from rushlight.nn.quantized._tensor import (
@@ -307,17 +308,64 @@ class Embedding(Module):
     @classmethod
     def from_float(cls, module):
         made = cls(module.num_embeddings, module.embedding_dim, module.padding_idx)
-        table = module.weight.detach()
-        low, high = table.amin(1, keepdim=True), table.amax(1, keepdim=True)
-        made.weight_scale, made.weight_offset = ((high - low) / 255).clamp(min=1e-30), low.clone()
-        made.weight = ((table - low) / made.weight_scale).round().clamp(0, 255).to(core.uint8)
+        made._take_table(module.weight)
         return made
 
+    def _take_table(self, weight):
+        table = weight.detach()
+        low, high = table.amin(1, keepdim=True), table.amax(1, keepdim=True)
+        self.weight_scale, self.weight_offset = ((high - low) / 255).clamp(min=1e-30), low.clone()
+        self.weight = ((table - low) / self.weight_scale).round().clamp(0, 255).to(core.uint8)
+
+    def _rows(self, flat):
+        values, scale, offset = (table.index_select(0, flat)
+                                 for table in (self.weight, self.weight_scale, self.weight_offset))
+        return values.to(core.float32) * scale + offset
+
     def forward(self, input):
-        rows, flat = tuple(input.shape), input.flatten()
-        found = (table.index_select(0, flat) for table in (self.weight, self.weight_scale, self.weight_offset))
-        values, scale, offset = found
-        return (values.to(core.float32) * scale + offset).reshape(*rows, self.embedding_dim)
+        return self._rows(input.flatten()).reshape(*input.shape, self.embedding_dim)
 
     def extra_repr(self):
         return f"{self.num_embeddings}, {self.embedding_dim}"
+
+
+class EmbeddingBag(Embedding):
+    """`nn.EmbeddingBag` with 8 bits for each element, and a scale and an offset for each row.
+
+    Args:
+        num_embeddings (int): rows.
+        embedding_dim (int): columns.
+        mode (str): "sum", "mean" or "max". Default: "mean".
+        include_last_offset (bool): whether the offsets end with the number of things. Default: False.
+        padding_idx (int, optional): a row that does not count.
+
+    Shape:
+        As `nn.EmbeddingBag`. `weight`: uint8; `weight_scale`, `weight_offset`: float32, (num_embeddings, 1).
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.quantized.EmbeddingBag(10, 3)(rl.tensor([1, 2, 4]), rl.tensor([0, 2])).shape
+        rushlight.Size([2, 3])
+    """
+
+    def __init__(self, num_embeddings, embedding_dim, mode="mean", include_last_offset=False, padding_idx=None):
+        super().__init__(num_embeddings, embedding_dim, padding_idx)
+        self.mode, self.include_last_offset = mode, include_last_offset
+
+    @classmethod
+    def from_float(cls, module):
+        made = cls(module.num_embeddings, module.embedding_dim, module.mode, module.include_last_offset,
+                   module.padding_idx)
+        made._take_table(module.weight)
+        return made
+
+    def forward(self, input, offsets=None, per_sample_weights=None):
+        flat = input.flatten()
+        rows, places = self._rows(flat), core.arange(flat.numel())
+        if self.padding_idx is not None:                     # a place of its own, behind the others
+            rows = core.cat([rows, core.zeros(1, self.embedding_dim)])
+            places = places.masked_fill(flat == self.padding_idx, flat.numel())
+        return F.embedding_bag(
+            places.reshape(input.shape), rows, offsets, mode=self.mode, per_sample_weights=per_sample_weights,
+            include_last_offset=self.include_last_offset,
+            padding_idx=None if self.padding_idx is None else flat.numel())

@@ -9,7 +9,7 @@ from rushlight.nn.quantized._modules import weight_scales
 from rushlight.nn.quantized._tensor import quantize_weight
 from rushlight.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-__all__ = ["GRU", "LSTM", "RNN", "Linear", "Linear16", "MultiheadAttention"]
+__all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "Linear", "Linear16", "MultiheadAttention", "RNNCell"]
 
 _product = core._groups["_ops"]["dynamic_linear"]
 
@@ -215,6 +215,52 @@ def _recurrent(like):
     return type(like.__name__, (_Recurrent,), {"__doc__": text, "__module__": __name__})
 
 
+class _Cell(Module):
+    # One step of a recurrent layer.
+
+    def __init__(self, module, observer):
+        super().__init__()
+        self.mode = {rnn.LSTMCell: "LSTM", rnn.GRUCell: "GRU"}.get(
+            type(module), f"RNN_{getattr(module, 'nonlinearity', 'tanh').upper()}")
+        self.input_size, self.hidden_size = module.input_size, module.hidden_size
+        self.ih = Linear.from_weight(module.weight_ih, module.bias_ih, observer())
+        self.hh = Linear.from_weight(module.weight_hh, module.bias_hh, observer())
+
+    @classmethod
+    def from_float(cls, module):
+        return cls(module, module.qconfig.weight)
+
+    def forward(self, input, hx=None):
+        if hx is None:
+            hx = [core.zeros((*input.shape[:-1], self.hidden_size), dtype=input.dtype)] * 2
+        state = list(hx) if isinstance(hx, (tuple, list)) else [hx]
+        new = _STEPS[self.mode](self.ih(input), self.hh(state[0]), state)
+        return new if self.mode == "LSTM" else new[0]
+
+    def extra_repr(self):
+        return f"{self.input_size}, {self.hidden_size}"
+
+
+def _cell(like):
+    text = f"""`nn.{like.__name__}` with int8 weights.
+
+    Args:
+        module (nn.{like.__name__}): the float module.
+        observer (callable): makes the observer of a weight.
+
+    Shape:
+        As `nn.{like.__name__}`.
+
+    Example:
+        >>> import rushlight as rl
+        >>> cell = rl.quantization.quantize_dynamic(rl.nn.{like.__name__}(3, 4))
+        >>> type(cell).__module__
+        'rushlight.nn.quantized.dynamic'
+    """
+    return type(like.__name__, (_Cell,), {"__doc__": text, "__module__": __name__})
+
+
+RNNCell, LSTMCell, GRUCell = (_cell(like) for like in (rnn.RNNCell, rnn.LSTMCell, rnn.GRUCell))
 RNN, LSTM, GRU = (_recurrent(like) for like in (rnn.RNN, rnn.LSTM, rnn.GRU))
 
 
