@@ -155,6 +155,7 @@ void forget_frames() {
 
 struct Watcher {
     nb::object before, after;
+    bool answers;                                        // `before` is told what can be answered, and may do so
 };
 thread_local Watcher* watcher = nullptr;                 // of this thread; none while it runs itself
 thread_local int call_depth = 0;
@@ -205,7 +206,14 @@ void around(Call& c, void (*go)(Call&)) {
     nb::list given;
     for (size_t i = 0, n = c.op.parsed.params.size(); i < n; ++i) given.append(shown(c.args[i]));
     std::string name = c.op.parsed.name + (c.in_place && !c.op.writes_first ? "_" : "");
-    nb::object note = tell(&Watcher::before, name, nb::tuple(given), call_depth, c.in_place);
+    bool answerable = watcher->answers && is_answerable(c);
+    nb::object note = watcher->answers ? tell(&Watcher::before, name, nb::tuple(given), call_depth, answerable)
+                                       : tell(&Watcher::before, name, nb::tuple(given), call_depth, c.in_place);
+    if (answerable && PyTuple_Check(note.ptr())) {
+        std::vector<Tensor> results;
+        for (nb::handle result : note) results.push_back(tensor_of(result.ptr()));
+        return answer(c, results);
+    }
     {
         Deeper deeper;
         go(c);
@@ -213,11 +221,11 @@ void around(Call& c, void (*go)(Call&)) {
     tell(&Watcher::after, name, nb::tuple(given), call_depth, shown_results(c), note);
 }
 
-void watch_calls_with(nb::object before, nb::object after) {
+void watch_calls_with(nb::object before, nb::object after, bool answers) {
     require(!watcher || before.is_none(), ErrorKind::runtime,
             "watch_calls: this thread's calls are watched already; expected one watcher at a time");
     watching_threads += int(!before.is_none()) - int(watcher != nullptr);
-    delete std::exchange(watcher, before.is_none() ? nullptr : new Watcher{before, after});
+    delete std::exchange(watcher, before.is_none() ? nullptr : new Watcher{before, after, answers});
     call_watcher = around;
     if (watching_threads) watchers.fetch_or(watch_calls);
     else watchers.fetch_and(~watch_calls);
@@ -237,7 +245,8 @@ void add_watching(nb::module_& m) {
     m.def("_trace_frames_of_thread", [] { PyEval_SetProfile(on_frame, nullptr); });
     m.def("_forget_frames", &forget_frames);
     m.def("_crc32c", [](nb::bytes data) { return crc32c(data.c_str(), data.size()); });
-    m.def("_watch_calls", &watch_calls_with, nb::arg("before").none(), nb::arg("after").none());
+    m.def("_watch_calls", &watch_calls_with, nb::arg("before").none(), nb::arg("after").none(),
+          nb::arg("answers") = false);
 }
 
 }  // namespace rushlight::python

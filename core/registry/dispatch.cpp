@@ -245,6 +245,27 @@ static void pass(Call& c) {
     if (recording && c.op.derivative.vjp && !c.passes_view) tape_observer.record(c);
 }
 
+bool is_answerable(const Call& c) {
+    bool casts = mode.autocast && c.op.autocast != Autocast::keep;
+    Kind kind = c.op.kind;
+    return !casts && !c.op.compose && !c.destination && kind != Kind::update && kind != Kind::view &&
+           kind != Kind::random;
+}
+
+void answer(Call& c, std::span<const Tensor> results) {
+    c.op.infer(c);
+    bool fits = c.results == 0 || size_t(c.results) == results.size();
+    for (int i = 0; fits && i < c.results; ++i) {
+        const Geometry& wanted = c.geometry[size_t(i)];
+        fits = results[size_t(i)].sizes() == wanted.sizes && results[size_t(i)].dtype() == wanted.dtype;
+    }
+    require(fits && results.size() <= c.out.size(), ErrorKind::runtime, c.name(), ": is answered by ", results.size(),
+            " results of other shapes or dtypes than it has; expected what it gave before");
+    for (size_t i = 0; i < results.size(); ++i)
+        c.out[i] = alias(results[i], results[i].sizes(), results[i].strides(), results[i]->offset);
+    if (mode.grad && c.op.derivative.vjp && any_requires_grad(c)) tape_observer.record(c);
+}
+
 static void pass_ready(Call& c) {
     if (c.op.kind == Kind::update) return dispatch_update(c);
     if (c.destination) return dispatch_into(c, false);

@@ -9,6 +9,11 @@ namespace rushlight {
 // Stands around every call while `watchers` has watch_calls: runs the call by `go(call)`.
 extern void (*call_watcher)(Call& call, void (*go)(Call&));
 
+// For who stands around: whether a call is one kernel's, which makes its results anew and draws no random numbers; and
+// everything of such a call but its kernel, since these are its results.
+bool is_answerable(const Call& call);
+void answer(Call& call, std::span<const Tensor> results);
+
 // The same while `watchers` has watch_capture: who records calls as a graph, within the other.
 extern void (*call_capturer)(Call& call, void (*go)(Call&));
 

@@ -10,11 +10,19 @@ from rushlight.autograd.graph import saved_tensors_hooks
 from rushlight.functional._core import Tensor, core
 from rushlight.nn import Sequential
 from rushlight.random import fork_rng, get_rng_state, set_rng_state
+from rushlight.utils._selective import (
+    CheckpointPolicy,
+    SelectiveCheckpointContext,
+    create_selective_checkpoint_contexts,
+)
 
 __all__ = [
     "CheckpointError",
+    "CheckpointPolicy",
+    "SelectiveCheckpointContext",
     "checkpoint",
     "checkpoint_sequential",
+    "create_selective_checkpoint_contexts",
     "noop_context_fn",
     "set_checkpoint_debug_enabled",
     "set_checkpoint_early_stop",
@@ -84,7 +92,8 @@ def checkpoint(function, *args, use_reentrant=None, context_fn=noop_context_fn, 
     Args:
         function (callable): of `args` and `kwargs`; it should depend on nothing that changes before backward.
         use_reentrant (bool, optional): accepted; there is one implementation, which does what both of PyTorch's do.
-        context_fn (callable): returns two contexts, for the first run and for the second.
+        context_fn (callable): returns two contexts, for the first run and for the second; see
+            `create_selective_checkpoint_contexts`.
         determinism_check (str): "default" compares shapes and dtypes of what is computed again, "none" does not.
         debug (bool): a CheckpointError lists all that was saved both times. Default: False.
         early_stop (bool): end the second run when backward has all it needs. Default: True.
