@@ -29,11 +29,12 @@ def script_content(m):
     kept = {key: t.detach().contiguous() for key, t in tensors.items()}
     parameters = [key for key, t in tensors.items() if isinstance(t, Parameter)]
     held = {} if layout is None else {key for record in layout for key in record["buffers"].values() if key is not None}
-    script = {"tensors": names, "layout": layout, "entries": [_written(entry) for entry in program.entries.values()]}
+    entries = [entry for entry in program.entries.values() if entry.public]
+    script = {"tensors": names, "layout": layout, "entries": [_written(entry) for entry in entries]}
     content = {"format": "rushlight graph", "version": VERSION, "name": program.name, "module": layout is not None,
                "original_name": layout[0]["class"] if layout else "", "parameters": parameters,
                "buffers": [key for key in tensors if key in held], "strides": {},
-               "signatures": [_signature(program, entry, names) for entry in program.entries.values()],
+               "signatures": [_signature(program, entry, names) for entry in entries],
                "requires_grad": [key for key in parameters if tensors[key].requires_grad], "script": script}
     return content, kept
 

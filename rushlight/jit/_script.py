@@ -17,10 +17,11 @@ class Entry:
     Attributes:
         name (str): the graph's.
         params (list): (name, type, default); gives (Type): what it returns.
+        public (bool): files hold it; others are methods that only the program itself calls.
     """
 
-    def __init__(self, name, params, gives):
-        self.name, self.params, self.gives = name, params, gives
+    def __init__(self, name, params, gives, public=True):
+        self.name, self.params, self.gives, self.public = name, params, gives, public
         self.plain = gives.kind not in ("tuple", "list", "dict", "optional")
         self.program = None
 
@@ -102,7 +103,7 @@ class Scripted:
 
     def with_tensors(self, tensors):
         """The same program over other tensors."""
-        entries = [Entry(e.name, e.params, e.gives) for e in self.entries.values()]
+        entries = [Entry(e.name, e.params, e.gives, e.public) for e in self.entries.values()]
         return Scripted(self.name, self.text, tensors, entries)
 
     def __call__(self, args, kwargs):

@@ -1,5 +1,6 @@
 """The source of what is scripted: its text, where it stands, and how errors show it."""
 import inspect
+import os
 import textwrap
 
 from rushlight.jit.frontend import FrontendError
@@ -21,6 +22,8 @@ class Source:
             raise FrontendError(f"script: the source of {thing!r} can't be read ({error}); expected a function or "
                                 "class "
                                 "that is defined in a file") from error
+        here = os.getcwd() + os.sep
+        self._called = self.file.removeprefix(here)
         whole = "".join(lines)
         self.text = textwrap.dedent(whole)
         first = next((line for line in lines if line.strip()), "")
@@ -28,8 +31,8 @@ class Source:
         self.lines = self.text.splitlines()
 
     def place(self, node):
-        """file:line of a node of the text."""
-        return f"{self.file}:{self.line(node)}"
+        """file:line of a node of the text, as the graph keeps it; the file as it is called from here."""
+        return f"{self._called}:{self.line(node)}"
 
     def line(self, node):
         return self.first + getattr(node, "lineno", 1) - 1

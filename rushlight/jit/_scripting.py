@@ -140,9 +140,9 @@ def _program_of(module):
             found = inspect.getattr_static(type(part), name, None)
             if hasattr(found, "_script_exported"):
                 methods.append((part, found))
-    for part, function in methods:
-        unit.method(part, function)
-    entries = [Entry(t.name, t.params, t.returns) for key, t in unit.targets.items() if key[0] in unit.paths]
+    public = {unit.method(part, function).name for part, function in methods}
+    entries = [Entry(t.name, t.params, t.returns, t.name in public)
+               for key, t in unit.targets.items() if key[0] in unit.paths]
     layout = _layout(module, unit)
     if not entries:
         raise FrontendError(f"script: {type(module).__name__} has no forward and no exported method; expected one")

@@ -6,6 +6,7 @@ files of its own.
 import sys
 import warnings
 from pathlib import Path
+from typing import List  # noqa: UP035  as programs write it
 
 import numpy as np
 
@@ -58,9 +59,49 @@ def programs():
             ("several", several, (rl.randn(2, 3), rl.arange(4)), {})]
 
 
+class Steps(nn.Module):
+    """A loop over steps that may end early, in a function of its own; lists."""
+
+    def __init__(self):
+        super().__init__()
+        self.cell, self.out = nn.LSTMCell(3, 4), nn.Linear(4, 1)
+
+    def steps(self, xs, limit: float) -> List[rl.Tensor]:  # noqa: UP006
+        h = rl.zeros(xs.size(1), 4)
+        c = h
+        found: List[rl.Tensor] = []  # noqa: UP006
+        for t in range(xs.size(0)):
+            h, c = self.cell(xs[t], (h, c))
+            found.append(self.out(h))
+            if t > 1 and found[-1].mean() > limit:
+                break
+        return found
+
+    def forward(self, xs):
+        return rl.stack(self.steps(xs, -10.0))
+
+
+class Modes(nn.Module):
+    """Branches by values and by attributes, one of which counts the calls; writes by a mask."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm, self.calls, self.table = nn.BatchNorm1d(3), 0, {"a": 2.0}
+
+    def forward(self, x):
+        self.calls += 1
+        y = self.norm(x) * self.table["a"]
+        if y.max() > 1 and not self.training:
+            y[y > 1] = 1
+        return y + self.calls
+
+
 def main(folder, version):
     """Writes a file of each program, with inputs and outputs."""
     warnings.simplefilter("ignore")
+    if version == 3:                                 # scripted programs came with it
+        save_scripted(folder)
+        return
     for name, program, args, kwargs in programs():
         traced = rl.jit.trace(program, args, example_kwarg_inputs=kwargs, strict=False)
         if version == 1:
@@ -72,6 +113,18 @@ def main(folder, version):
         arrays = {f"in.{i}": t.numpy() for i, t in enumerate(args)} | {f"in.{k}": t.numpy() for k, t in kwargs.items()}
         np.savez_compressed(path.with_suffix(".npz"), **arrays,
                             **{f"out.{i}": t.numpy() for i, t in enumerate(outputs)})
+
+
+def save_scripted(folder):
+    rl.manual_seed(0)
+    for name, module, kwargs in (("steps", Steps().eval(), {"xs": rl.randn(5, 2, 3)}),
+                                 ("modes", Modes().eval(), {"x": rl.randn(4, 3)})):
+        path = Path(folder) / f"version3_{name}.rush"
+        rl.jit.script(module).save(path, metadata={"program": name})
+        with rl.no_grad():
+            output = rl.jit.load(path)(**kwargs)
+        np.savez_compressed(path.with_suffix(".npz"), **{f"in.{k}": t.numpy() for k, t in kwargs.items()},
+                            **{"out.0": output.numpy()})
 
 
 if __name__ == "__main__":
