@@ -600,7 +600,8 @@ class Loop:
         self.before = [fork(env, memo) for env in envs]
         inside = Block(outer)
         for depth, name in sorted(self.carried):
-            self.before[depth][name] = self._carry(envs[depth].get(name, NOTHING), depth, name, inside)
+            self.before[depth][name] = self._carry(envs[depth].get(name, NOTHING), depth, name, inside,
+                                                    c.frames[depth].types.get(name))
         is_while = callable(self.head)
         counter = None if is_while else c.graph.fresh(ty.INT, inside)
         blocks = []
@@ -608,7 +609,7 @@ class Loop:
             if counter is not None:
                 self.starts.append((counter, "0"))
             blocks.append(self._test(inside, counter))
-        side, ok = self._turn(inside, counter, is_while)
+        side, ok = self._turn(inside, counter)
         blocks.append(side.block)
         for frame, env in zip(c.frames, envs, strict=True):
             frame.env = env
@@ -618,33 +619,36 @@ class Loop:
         self._finish(blocks, counter, is_while, envs)
         return True
 
-    def _carry(self, value, depth, name, inside):
-        """A value whose leaves are variables of the loop."""
+    def _carry(self, value, depth, name, inside, declared=None):
+        """A value whose leaves are variables of the loop; `declared` is the type that its name has."""
         if id(value) in self._memo:
             return self._memo[id(value)]
         whole = name == RESULT and type_of(value) is not None        # a result is one value, of the function's type
         if isinstance(value, Seq | Instance | Map) and not whole:
-            made = (Seq(value.kind, [], value.cls) if isinstance(value, Seq) else Map({}) if isinstance(value, Map)
-                    else Instance(value.cls, {}))
-            self._memo[id(value)] = made
-            if isinstance(value, Seq):
-                made.items.extend(self._carry(item, depth, name, inside) for item in value.items)
-            else:
-                old, new = (value.items, made.items) if isinstance(value, Map) else (value.attrs, made.attrs)
-                new.update((key, self._carry(item, depth, (name, key), inside)) for key, item in old.items())
-            return made
+            return self._carry_items(value, depth, name, inside, declared)
         kind = type_of(value)
         if kind is None or kind.kind == "object":
             return value
-        frame = self.c.frames[depth]
-        kind = self.hints.get((depth, name)) or (frame.returns if whole else None) or (
-            frame.types.get(name, kind) if isinstance(name, str) else kind)
+        kind = self.hints.get((depth, name)) or (self.c.frames[depth].returns if whole else declared) or kind
         start = self.c.placeholder(kind) if name == RESULT and kind != ty.NONE and not _has(value) else (
             self.c.operand(self.c.convert(value, kind, self.node), self.node))
         made = self.c.graph.fresh(kind, inside)
         self.starts.append((made, start))
         if name == FLOW:
             self.c.ways[made.ref] = self._ways()
+        return made
+
+    def _carry_items(self, value, depth, name, inside, declared):
+        made = (Seq(value.kind, [], value.cls) if isinstance(value, Seq) else Map({}) if isinstance(value, Map)
+                else Instance(value.cls, {}))
+        self._memo[id(value)] = made
+        if isinstance(value, Seq):
+            kinds = declared.args if declared is not None and declared.kind == "tuple" else [None] * len(value.items)
+            made.items.extend(self._carry(item, depth, (name, i), inside, kind)
+                              for i, (item, kind) in enumerate(zip(value.items, kinds, strict=True)))
+        else:
+            old, new = (value.items, made.items) if isinstance(value, Map) else (value.attrs, made.attrs)
+            new.update((key, self._carry(item, depth, (name, key), inside)) for key, item in old.items())
         return made
 
     def _ways(self):
@@ -676,14 +680,12 @@ class Loop:
         c._resume(side, decide)
         return block
 
-    def _turn(self, inside, counter, is_while):
+    def _turn(self, inside, counter):
         c = self.c
         block = Block(inside)
         memo = {}
         side = Side(block, [fork(env, memo) for env in self.before],
                     [dict(f.types) for f in c.frames])
-        start = [dict(env) for env in side.envs]
-
         def turn():
             c.frame.env[FLOW] = Static(RUN)
             if callable(self.head):
@@ -691,18 +693,18 @@ class Loop:
             self.body(counter)
             c._again(self.node)
         c._resume(side, turn)
-        return side, self._check(side, start, counter, is_while)
+        return side, self._check(side, counter)
 
-    def _check(self, side, start, counter, is_while):
+    def _check(self, side, counter):
         """Whether all that the turn changed is carried, under the types that it has at the end; fills in the yields."""
         ok = True
-        for depth, env in enumerate(start):
+        for depth, env in enumerate(self.before):
             for name, value in env.items():
-                if (depth, name) not in self.carried and name not in (FLOW, RESULT) and not _unchanged(
-                        value, side.envs[depth][name]):
+                now = side.envs[depth].get(name, value)
+                if (depth, name) not in self.carried and name not in (FLOW, RESULT) and not _unchanged(value, now):
                     self.carried.add((depth, name))
                     ok = False
-        found, place = side.envs[-1].get(RESULT), (len(start) - 1, RESULT)
+        found, place = side.envs[-1].get(RESULT), (len(self.before) - 1, RESULT)
         if found is not None and place not in self.carried and self.breaks:
             frame = self.c.frame                     # the first return: what type it gives is known now
             self.hints[place] = frame.returns or type_of(found)
@@ -736,11 +738,8 @@ class Loop:
                 raise c.error(self.node, f"{_last(name)} is {told(variable)} before the loop and {told(value)} after "
                                          "a turn; "
                                   "expected one type and, of what the front end takes apart, one length")
-            pairs = (zip(variable.items, value.items, strict=True) if isinstance(variable, Seq) else
-                     ((item, (value.items if isinstance(value, Map) else value.attrs)[key]) for key, item in
-                      (variable.items if isinstance(variable, Map) else variable.attrs).items()))
-            fits = [self._yield(a, b, depth, name, side, seen) for a, b in pairs]      # each of them yields
-            return all(fits)
+            fits = [self._yield(a, b, depth, (name, key), side, seen) for key, a, b in _pairs(variable, value)]
+            return all(fits)                         # each of them yields
         if not isinstance(variable, Dyn):
             return True
         if isinstance(value, Conflict):
@@ -784,6 +783,14 @@ class Loop:
                                            "may not run once")
 
 
+def _pairs(a, b):
+    """The items of two containers of one form, with their places."""
+    if isinstance(a, Seq):
+        return [(i, x, y) for i, (x, y) in enumerate(zip(a.items, b.items, strict=True))]
+    old, new = (a.items, b.items) if isinstance(a, Map) else (a.attrs, b.attrs)
+    return [(key, item, new[key]) for key, item in old.items()]
+
+
 def is_true(node):
     return isinstance(node, ast.Constant) and node.value is True
 
@@ -793,7 +800,7 @@ def _has(value):
 
 
 def _last(name):
-    return name if isinstance(name, str) else ".".join(str(part) for part in name)
+    return name if isinstance(name, str) else f"{_last(name[0])}.{name[1]}"
 
 
 def _unchanged(a, b):

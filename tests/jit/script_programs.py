@@ -1,5 +1,6 @@
 # ruff: noqa: C416, C419, RUF021, SIM300, SIM401
 """Programs for the tests of `jit.script`: each with arguments to call it with; the Python function is the reference."""
+import enum
 import io
 import math
 from typing import Dict, List, NamedTuple, Optional, Tuple  # noqa: UP035  as programs write them
@@ -536,3 +537,118 @@ def minimal_gated(xs, h, w, u):
         a, b, c = (xs[t] @ w.t() + h @ u.t()).chunk(3, 1)
         h = rl.sigmoid(a) * h + (1 - rl.sigmoid(a)) * rl.tanh(b + c)
     return h
+
+
+# -- further constructs
+
+class Mode(enum.Enum):
+    FAST = 1
+    SLOW = 2
+
+
+@with_arguments(lambda: (_x(), 3))
+def type_comment(x, n):
+    # type: (Tensor, int) -> Tensor
+    y = rl.jit.annotate(List[Tensor], [])  # noqa: UP006
+    for i in range(n):
+        y.append(x * i)
+    return rl.stack(y).sum(0)
+
+
+@with_arguments(lambda: (2,), lambda: (-2,))
+def enums(n: int) -> int:
+    mode = Mode.FAST
+    if mode == Mode.FAST and mode != Mode.SLOW:
+        n += Mode.SLOW.value
+    return n + len(mode.name)
+
+
+@with_arguments(lambda: ([1, 2],))
+def shared_lists(xs: List[int]):  # noqa: UP006
+    a = [0]
+    b = a
+    if len(xs) > 1:
+        b.append(5)
+        a = a + [7]
+    table = {"a": a, "b": b}
+    table["b"].append(9)
+    for row in [a, b]:
+        row.append(1)
+    rows = [[0] * 2 for _ in range(2)]
+    rows[0][1] = 3
+    return a, b, table, rows, xs is not None
+
+
+@with_arguments(lambda: (_x(), 2))
+def shared_memory(x, n: int):
+    x = x.clone()
+    row, flat = x[0], x.view(-1)
+    if n > 1:
+        row.add_(1)
+    for i in range(n):
+        flat[i] = -1.0
+        x[1] += flat[0:3]
+    y = x
+    y *= 2
+    return x, row, flat, y
+
+
+@with_arguments(lambda: (_x(),))
+def gradients_off(x):
+    y = x.detach() * 2
+    with rl.no_grad():
+        with rl.enable_grad():  # noqa: SIM117
+            z = x * 2
+        w = z + 1
+    return y.requires_grad, z.requires_grad, w.requires_grad, rl.is_grad_enabled()
+
+
+@with_arguments(lambda: (_x().requires_grad_(), 4))
+def objects_in_loops(x, n: int):
+    a, b = Counter(0), Counter(10)
+    for i in range(n):
+        if i == 2:
+            continue
+        a.add(i)
+        b.count = a.count + b.twice
+    total = count_all(a, n) + count_all(b, 1)
+    return x * total, a.seen, b.count
+
+
+def count_all(counter: Counter, n: int) -> int:
+    for i in range(n):
+        counter.add(i)
+    return counter.count
+
+
+@with_arguments(lambda: (5,), lambda: (0,))
+def loop_results(n: int):
+    found: Optional[int] = None  # noqa: UP045
+    pair = (0, 1.5)
+    for i in range(n):
+        if i * i > 5 and found is None:
+            found = i
+        pair = (pair[0] + i, pair[1] / 2)
+    if found is None:
+        found = -1
+    return found, pair
+
+
+@with_arguments(lambda: (_x(), "sum"), lambda: (_x(), "mean"))
+def by_name(x, how: str):
+    table = {"sum": 1.0, "mean": float(x.numel())}
+    if how not in table:
+        raise KeyError(how)
+    return x.sum() / table[how], [k for k in table], [v * 2 for v in table.values()]
+
+
+@with_arguments(lambda: (3,))
+def unusual(n: int):
+    a = b = n
+    a, (b, c) = b + 1, (a, [n, n])
+    c[0], d = c[1] + 1, (yes := n > 2)
+    first, *_ = c
+    x = 1 if n else 2
+    while n > 0: n -= 1  # noqa: E701
+    del c[0]
+    return a, b, c, d, yes, first, x, n, -7 // 2, -7 % 3, 2 ** -1, 7 / 2, 0.1 + 0.2, 1e300 * 1e10, not 0
