@@ -357,6 +357,7 @@ ELSEWHERE = {
         "tests/optim and tests/native"),
     **dict.fromkeys(["quantize", "dequantize", "quantized_linear", "dynamic_linear", "quantized_convolution"],
                     "tests/quantization/test_integers.py and tests/native"),
+    "dropout_mask": "tests/random/test_streams.py (dropout), tests/jit/test_training_steps.py",
     **dict.fromkeys(["scale_tensors", "clamp_tensors", "lerp_tensors", "total_norm"], "tests/nn/test_utils.py"),
     **dict.fromkeys(
         [f"{name}_update" for name in (

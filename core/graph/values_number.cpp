@@ -194,6 +194,8 @@ template <double (*f)(double)>
 void function(PrimitiveCall& c) { give_checked(c, f(c[0].as_real())); }
 template <double (*f)(double)>
 void logarithm(PrimitiveCall& c) { give_checked(c, f(c[0].as_real()), true); }
+// As Python's it gives infinity where the result is too large.
+void hypotenuse(PrimitiveCall& c) { c.gives(Item(std::hypot(c[0].as_real(), c[1].as_real()))); }
 template <double (*f)(double, double)>
 void function2(PrimitiveCall& c) { give_checked(c, f(c[0].as_real(), c[1].as_real())); }
 
@@ -345,7 +347,7 @@ const Primitive table[] = {
     {"math_tanh", real1, function<std::tanh>},
     {"math_pow", real2, math_pow},
     {"math_fmod", real2, fmod},
-    {"math_hypot", real2, function2<std::hypot>},
+    {"math_hypot", real2, hypotenuse},
     {"math_copysign", real2, function2<std::copysign>},
     {"math_erf", real1, function<std::erf>},
     {"math_degrees", real1, degrees},
