@@ -31,6 +31,9 @@ image = rl.ones(1, 1, 6, 6)
 out = rl.nn.functional.conv2d(image, rl.ones(2, 1, 3, 3))
 assert out.shape == (1, 2, 4, 4) and out.sum().item() == 288.0, out
 assert rl.linalg.inv(rl.tensor([[4.0]])).tolist() == [[0.25]]
+rl.jit.trace(lambda x: x + 1, rl.ones(2)).save("plus.rush")
+from rushlight.cli import main
+assert main(["run-graph", "plus.rush", "--json", '{"input": [1, 2]}']) == 0
 print("works:", rl.__version__, "from", rl.__path__[0])
 """
 
@@ -51,7 +54,9 @@ def check_contents(wheel: Path) -> list[str]:
     with zipfile.ZipFile(wheel) as archive:
         sizes = {info.filename: info.file_size for info in archive.infolist()}
     complaints = []
-    for wanted in ("rushlight/_C.", "rushlight/lib/librushlight.so", "rushlight/py.typed"):
+    for wanted in ("rushlight/_C.", "rushlight/lib/librushlight.so", "rushlight/py.typed", "rushlight/bin/rushlight-run",
+                   "rushlight/include/rushlight.h", "rushlight/include/rushlight.hpp",
+                   "rushlight/lib/cmake/rushlight/rushlight-config.cmake"):
         if not any(name.startswith(wanted) for name in sizes):
             complaints.append(f"the wheel lacks {wanted}*")
     for who, library, folder in (("oneDNN", "libdnnl", "/onednn/"), ("OpenBLAS", "libscipy_openblas", "/openblas/")):

@@ -17,6 +17,7 @@ inline constexpr uint32_t value_mark = 0x52'4C'56'31, model_mark = 0x52'4C'4D'31
 struct rl_value {
     uint32_t mark = value_mark;
     rl_kind kind = RL_NONE;
+    int depth = 0;                             // of containers within containers
     int64_t integer = 0;                       // of booleans too
     double real = 0;
     std::string text;

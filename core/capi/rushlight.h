@@ -119,7 +119,7 @@ RL_API rl_status rl_bool(int32_t truth, rl_value** value);
 RL_API rl_status rl_int(int64_t number, rl_value** value);
 RL_API rl_status rl_float(double number, rl_value** value);
 RL_API rl_status rl_string(const char* text, size_t bytes, rl_value** value);
-/* RL_LIST or RL_TUPLE of copies of the items; tensors in them keep sharing their memory. */
+/* RL_LIST or RL_TUPLE of copies of the items, nested 64 deep at most; tensors in them keep sharing their memory. */
 RL_API rl_status rl_list(rl_kind kind, const rl_value* const* items, size_t count, rl_value** value);
 RL_API rl_status rl_dict(const rl_value* const* keys, const rl_value* const* items, size_t count, rl_value** value);
 /* Another handle for the same contents; of an item, one that outlives the container. */
@@ -143,7 +143,7 @@ RL_API const rl_value* rl_key(const rl_value* value, size_t index);  /* of a dic
 /* A number, bool or nested list of them, or a tensor, as a tensor of that dtype. RL_UNKNOWN_DTYPE: as it is, and of
  * numbers float32 where one has a point, int64 or bool otherwise. */
 RL_API rl_status rl_as_tensor(const rl_value* value, rl_dtype dtype, rl_value** tensor);
-/* JSON to values and back; tensors become nested lists. The text is an RL_STRING. */
+/* JSON to values and back; tensors become nested lists, and what is not finite null. The text is an RL_STRING. */
 RL_API rl_status rl_from_json(const char* text, size_t bytes, rl_value** value);
 RL_API rl_status rl_to_json(const rl_value* value, rl_value** text);
 /* .npy (a tensor), .npz (a dict of tensors) or .json, by the path's ending. */

@@ -35,7 +35,10 @@ rl_value value_of(const Json& json) {
     out.integer = json.kind == Json::boolean ? json.truth : json.whole;
     out.real = json.number;
     out.text = json.string;
-    for (const Json& item : json.items) out.items.push_back(value_of(item));
+    for (const Json& item : json.items) {
+        out.items.push_back(value_of(item));
+        out.depth = std::max(out.depth, out.items.back().depth + 1);
+    }
     for (const std::string& key : json.keys) {
         rl_value name;
         name.kind = RL_STRING;
@@ -211,6 +214,14 @@ Json json_of(const rl_value& v) {
     return out;
 }
 
+// Puts a copy of `part` into a container, which may be nested as deep as JSON.
+void add_part(std::vector<rl_value>& parts, const rl_value* part, rl_value& container, const char* who) {
+    const rl_value& v = checked(part, who);
+    container.depth = std::max(container.depth, v.depth + 1);
+    expect(container.depth <= Json::deepest, who, ": the items are nested deeper than ", Json::deepest);
+    parts.push_back(v);
+}
+
 rl_value simple(rl_kind kind, int64_t integer, double real) {
     rl_value v;
     v.kind = kind;
@@ -307,7 +318,7 @@ rl_status rl_list(rl_kind kind, const rl_value* const* items, size_t count, rl_v
         expect(kind == RL_LIST || kind == RL_TUPLE, "rl_list: kind=", kind, "; expected RL_LIST or RL_TUPLE");
         expect(items || !count, "rl_list: items is NULL; expected ", count, " of them");
         rl_value v = simple(kind, 0, 0);
-        for (size_t i = 0; i < count; ++i) v.items.push_back(checked(items[i], "rl_list"));
+        for (size_t i = 0; i < count; ++i) add_part(v.items, items[i], v, "rl_list");
         give(value, std::move(v));
     });
 }
@@ -316,8 +327,8 @@ rl_status rl_dict(const rl_value* const* keys, const rl_value* const* items, siz
         expect((keys && items) || !count, "rl_dict: keys or items is NULL; expected ", count, " of each");
         rl_value v = simple(RL_DICT, 0, 0);
         for (size_t i = 0; i < count; ++i) {
-            v.keys.push_back(checked(keys[i], "rl_dict"));
-            v.items.push_back(checked(items[i], "rl_dict"));
+            add_part(v.keys, keys[i], v, "rl_dict");
+            add_part(v.items, items[i], v, "rl_dict");
         }
         give(value, std::move(v));
     });

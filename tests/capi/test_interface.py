@@ -13,6 +13,7 @@ from capi.interface import (
     DTYPES,
     FILE,
     LIB,
+    LIST,
     SIGNATURE,
     SIZE,
     Failed,
@@ -288,6 +289,16 @@ def test_arrays_and_json(folder):
     nested = b"[[1, 2], [3, 4.5]]"
     value = made(LIB.rl_as_tensor, made(LIB.rl_from_json, nested, SIZE(len(nested))), 6)
     np.testing.assert_array_equal(array_of(value), np.float32([[1, 2], [3, 4.5]]))
+
+
+def test_lists_within_lists():
+    value = tensor(np.ones(1, np.float32))
+    for _ in range(64):
+        value = made(LIB.rl_list, LIST, (P * 1)(value.value), SIZE(1))
+    with pytest.raises(Failed, match="deeper than 64"):
+        made(LIB.rl_list, LIST, (P * 1)(value.value), SIZE(1))
+    assert LIB.rl_item_count(value) == 1 and LIB.rl_value_kind(P(LIB.rl_item(value, SIZE(0)))) == LIST
+    assert LIB.rl_item(value, SIZE(1)) is None and "index=1; expected less than 1" in error()
 
 
 def test_a_zip_bomb(folder):
