@@ -306,13 +306,13 @@ PyObject* run_into_several(const OpFunction& f, Call& c, PyObject* out) {
 }
 
 // Of the first argument, or item of a list, that is no tensor but answers operators: its `__torch_function__`.
-PyObject* answering(PyObject* const* args, Py_ssize_t given) {
+PyObject* answering(PyObject* const* args, Py_ssize_t count) {
     auto of = [](PyObject* o) -> PyObject* {
         PyObject* found = is_tensor(o) ? nullptr : PyObject_GetAttrString(o, "__torch_function__");
         PyErr_Clear();
         return found;
     };
-    for (Py_ssize_t i = 0; i < given; ++i) {
+    for (Py_ssize_t i = 0; i < count; ++i) {
         if (PyObject* found = of(args[i])) return found;
         if (!PyList_Check(args[i]) && !PyTuple_Check(args[i])) continue;
         for (Py_ssize_t k = 0; k < PySequence_Fast_GET_SIZE(args[i]); ++k)
@@ -342,7 +342,8 @@ PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t count, PyO
         try {
             bind(f, args, given, keywords, values, held, options);
         } catch (const Error& e) {
-            PyObject* answers = e.kind() == ErrorKind::type ? answering(args, given) : nullptr;
+            Py_ssize_t all = given + (keywords ? PyTuple_GET_SIZE(keywords) : 0);
+            PyObject* answers = e.kind() == ErrorKind::type ? answering(args, all) : nullptr;
             if (!answers) throw;
             return ask(answers, self, args, given, keywords);
         }

@@ -249,3 +249,25 @@ def test_samples_of_a_larger_batch():
     assert rl.equal(*results)
     with pytest.raises(RuntimeError, match=r"_random_samples has shape \(2, 3, 3\); expected \(1, 4, 3\)"):
         F.fractional_max_pool3d(x, 2, output_ratio=0.5, _random_samples=samples[:, :3])
+
+
+class Answering:
+    """No tensor, but it answers operators, as PyTorch's protocol has it."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func.__name__ == "exp":
+            raise ValueError("not this one")
+        return func.__name__, args, kwargs
+
+
+def test_objects_that_answer_operators():
+    own = Answering()
+    assert rl.flatten(own, 1) == ("flatten", (own, 1), {})
+    assert rl.flatten(input=own) == ("flatten", (), {"input": own})
+    name, (parts,), named = rl.cat([rl.ones(1), own], dim=0)
+    assert name == "cat" and parts[1] is own and named == {"dim": 0}
+    assert rl.add(rl.ones(2), own, alpha=2)[0] == "add" and rl.Tensor.view(own, 3) == ("view", (own, 3), {})
+    with pytest.raises(ValueError, match="not this one"):
+        rl.exp(own)
+    with pytest.raises(TypeError, match="flatten: argument 'input' must be Tensor, not int"):
+        rl.flatten(3)
