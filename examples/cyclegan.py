@@ -10,8 +10,7 @@ values run from 0 to 1), beside that of the collection's mean picture. `Generato
 for 256x256 photographs, of 11,378,179 parameters. Writes originals, translations and returns to
 demo-output/cyclegan.png.
 
-Full: error 0.121, there and back 0.055, of the mean picture 0.088: what has no pairs to learn from keeps a digit's shape
-but not its every pixel (159 s of processor time)
+Full: error 0.121, there and back 0.055, of the mean picture 0.088 (159 s of processor time)
 Quick: error <= 0.2, there and back <= 0.15
 """
 

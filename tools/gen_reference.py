@@ -147,7 +147,7 @@ def pages() -> dict[Path, str]:
         parent = modules.get(group.rpartition(".")[0]) if "." in group else None
         if parent is not None and parent is not rushlight:
             offered = public_names(parent)
-            python = {name: entry for name, entry in python.items() if name not in offered}
+            python = {name: entry for name, entry in python.items() if not callable(offered.get(name))}
         entries = dict(sorted((operators | python).items(), key=lambda item: item[0].lower()))
         if not entries:
             continue
