@@ -268,6 +268,7 @@ void add_graph(nb::module_& m) {
         .def_prop_ro("numbers", &numbers_of)
         .def("held", &held_by)
         .def_prop_ro("walks", &Capture::walks)
+        .def_prop_ro("uses_gradients", [](const Capture& self) { return !self.gradients().empty(); })
         .def_prop_ro("escapes", [](const Capture& self) {
             nb::list out;
             for (const graph::Escape& e : self.escapes()) out.append(nb::make_tuple(e.how, e.source));

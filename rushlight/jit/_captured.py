@@ -166,6 +166,9 @@ def capture(function, args, kwargs, known, what, values=False):
             graph = _C.graph.simplify(recording.finish(outputs))
         except RuntimeError as error:
             return CaptureError(str(error)), result
+        if recording.uses_gradients:
+            return CaptureError(f"{what}: the program uses the gradients that tensors keep, which a file can't hold; "
+                                "expected autograd.grad(), or compile()"), result
     finally:
         recording.close()
     return Captured(_C.graph.Program(graph), takes, gives, escapes), result

@@ -272,10 +272,16 @@ def compile(model=None, *, fullgraph=False, dynamic=None, backend=None, mode=Non
             disable=False, recompile_limit=None, isolate_recompiles=False, shapes_spec=None):
     """A function or module whose calls are captured as graphs and then run without Python.
 
-    A call is captured when it comes first, and again for other shapes, strides, dtypes, Python values, parameters or
-    training flags. Calls that record gradients run as they are written, and so do programs that no graph can hold: a
-    CompileWarning says once why, with file and line. Printing and other effects in Python happen when a call is
-    captured, and not when it is replayed.
+    A call is captured when it comes first, and again where something changed that it took for granted: shapes,
+    strides, dtypes and values of arguments, modes, variables that the function reads, what modules and optimizers are
+    made of. Walks backwards and updates of optimizers are captured like everything else, so that a function may be a
+    whole training step; a call in which Python came to hold new tensors, as the first step of an optimizer, only warms
+    up. Learning rates, momentum and betas may change without a new capture.
+
+    Programs that no graph can hold run as they are written: a CompileWarning says once why, with file and line.
+    Printing and other effects in Python happen when a call is captured, and not when it is replayed. Changes that no
+    guard sees: attributes set past `setattr`, items of lists and dicts of more than 16, Python's state outside of what
+    the function and the functions that it names read.
 
     Args:
         model (callable, optional): what to compile; without it, a decorator is returned.
@@ -304,6 +310,19 @@ def compile(model=None, *, fullgraph=False, dynamic=None, backend=None, mode=Non
           return %2
         }
         <BLANKLINE>
+
+        >>> layer = rl.nn.Linear(2, 1)
+        >>> optimizer = rl.optim.SGD(layer.parameters(), lr=0.1)
+        >>> @rl.compile
+        ... def step(x):
+        ...     optimizer.zero_grad()
+        ...     loss = layer(x).pow(2).mean()
+        ...     loss.backward()
+        ...     optimizer.step()
+        ...     return loss
+        >>> losses = [step(rl.ones(4, 2)).item() for _ in range(20)]
+        >>> losses[-1] < losses[0] and len(step.graphs) == 1
+        True
     """
     if model is None:
         return functools.partial(compile, fullgraph=fullgraph, dynamic=dynamic, disable=disable)

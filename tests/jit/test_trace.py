@@ -92,3 +92,22 @@ def test_an_error_in_the_program_ends_the_capture():
         rl.jit.trace(fails, rl.ones(2))
     assert not rl.jit.is_tracing()
     assert rl.jit.trace(lambda x: x + 1, rl.ones(2))(rl.ones(2)).tolist() == [2, 2]
+
+
+def test_derivatives_may_be_traced_and_kept_gradients_may_not():
+    weight = rl.randn(3, requires_grad=True)
+
+    def slope(x):
+        return rl.autograd.grad((x * weight).sin().sum(), weight)[0]
+
+    traced = rl.jit.trace(slope, rl.randn(3))
+    for _ in range(3):
+        x = rl.randn(3)
+        np.testing.assert_array_equal(traced(x).numpy(), slope(x).numpy())
+
+    def walks(x):
+        (x * weight).sum().backward()
+        return weight.grad * 1
+
+    with pytest.raises(RuntimeError, match="uses the gradients that tensors keep"):
+        rl.jit.trace(walks, rl.randn(3))
