@@ -60,7 +60,7 @@ def names_set(statements):
         node = pending.pop(0)
         if isinstance(node, _OWN_NAMES):
             continue
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id != "_":
             found[node.id] = True
         pending += ast.iter_child_nodes(node)
     return list(found)
@@ -701,7 +701,7 @@ class Loop:
         for depth, env in enumerate(self.before):
             for name, value in env.items():
                 now = side.envs[depth].get(name, value)
-                if (depth, name) not in self.carried and name not in (FLOW, RESULT) and not _unchanged(value, now):
+                if (depth, name) not in self.carried and name not in (FLOW, RESULT, "_") and not _unchanged(value, now):
                     self.carried.add((depth, name))
                     ok = False
         found, place = side.envs[-1].get(RESULT), (len(self.before) - 1, RESULT)

@@ -129,17 +129,23 @@ def script_method(fn):
     return form
 
 
+@functools.cache
+def _exported(cls):
+    """The methods of a class that are marked with `export`."""
+    found = {}
+    for base in reversed(cls.__mro__):
+        found.update((name, value if hasattr(value, "_script_exported") else None)
+                     for name, value in vars(base).items())
+    return [function for function in found.values() if function is not None]
+
+
 def _program_of(module):
     unit = Unit(module)
     methods = []
     forward = type(module).forward
     if not hasattr(forward, "_script_ignored") and forward not in (Module.forward, ScriptModule.forward):
         methods.append((module, forward))
-    for part in module.modules():
-        for name in dir(type(part)):
-            found = inspect.getattr_static(type(part), name, None)
-            if hasattr(found, "_script_exported"):
-                methods.append((part, found))
+    methods += [(part, function) for part in module.modules() for function in _exported(type(part))]
     public = {unit.method(part, function).name for part, function in methods}
     entries = [Entry(t.name, t.params, t.returns, t.name in public)
                for key, t in unit.targets.items() if key[0] in unit.paths]

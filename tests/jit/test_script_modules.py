@@ -219,6 +219,67 @@ def test_any_length(steps):
     assert same(run(reloaded(scripted), (x,))[0], run(module, (x,))[0])
 
 
+class Speaker(nn.Module):
+    """Attends to what was said so far, and says more: tied weights, a mask that is cut, sampling, an early end."""
+
+    def __init__(self, words=7, size=8, longest=12):
+        super().__init__()
+        self.words, self.places = nn.Embedding(words, size), nn.Embedding(longest, size)
+        self.layers = nn.ModuleList([nn.ModuleDict({"norm": nn.LayerNorm(size), "mix": nn.Linear(size, 3 * size)})
+                                     for _ in range(2)])
+        self.out = nn.Linear(size, words, bias=False)
+        self.out.weight = self.words.weight
+        self.register_buffer("seen", rl.ones(longest, longest).tril().bool())
+        self.longest = longest
+
+    def forward(self, numbers, wanted: Optional[Tensor] = None) -> Tuple[Tensor, Optional[Tensor]]:  # noqa: UP006, UP045
+        _, n = numbers.shape
+        assert n <= self.longest, f"{n} words; expected at most {self.longest}"
+        x = self.words(numbers) + self.places(rl.arange(n))
+        for layer in self.layers:
+            q, k, v = layer["mix"](layer["norm"](x)).chunk(3, dim=-1)
+            scores = (q @ k.transpose(1, 2)) / q.size(-1) ** 0.5
+            x = x + F.softmax(scores.masked_fill(~self.seen[:n, :n], float("-inf")), dim=-1) @ v
+        scores = self.out(x)
+        loss: Optional[Tensor] = None  # noqa: UP045
+        if wanted is not None:
+            loss = F.cross_entropy(scores.flatten(0, 1), wanted.flatten())
+        return scores, loss
+
+    @rl.jit.export
+    def speak(self, numbers, count: int, warmth: float = 1.0, end: Optional[int] = None):  # noqa: UP045
+        for _ in range(count):
+            scores, _ = self(numbers[:, -self.longest:])
+            chances = F.softmax(scores[:, -1] / warmth, dim=-1)
+            chosen = rl.multinomial(chances, 1)
+            numbers = rl.cat((numbers, chosen), dim=1)
+            if end is not None and bool((chosen == end).all()):
+                break
+        return numbers
+
+
+def test_speaker():
+    rl.manual_seed(0)
+    module = Speaker()
+    scripted = rl.jit.script(copy.deepcopy(module))
+    loaded = reloaded(scripted)
+    assert loaded.out.weight is loaded.words.weight
+    numbers = rl.randint(0, 7, (2, 5))
+    for program in (scripted, loaded):
+        module.zero_grad()
+        program.zero_grad()
+        for one in (module, program):
+            one(numbers, numbers)[1].backward()
+        assert same([p.grad for p in program.parameters()], [p.grad for p in module.parameters()])
+        for end in (None, 3):
+            rl.manual_seed(2)
+            expected = module.speak(numbers[:1], 20, 0.7, end)
+            rl.manual_seed(2)
+            assert same(program.speak(numbers[:1], 20, warmth=0.7, end=end), expected)
+        with pytest.raises(AssertionError, match="13 words; expected at most 12"):
+            program(rl.zeros(1, 13, dtype=rl.int64))
+
+
 # -- the books' programs
 
 class FeaturesCNNNet(rl.jit.ScriptModule):
