@@ -133,7 +133,7 @@ def test_a_wrong_text_raises_and_does_not_crash():
     errors = (ValueError, RuntimeError, TypeError, IndexError, KeyError, NotImplementedError, OverflowError,
               MemoryError, NameError)
     ran = 0
-    for turn in range(4000):
+    for turn in range(1500):
         at = chance.randrange(len(text))
         if turn % 2:
             end = min((text + " ").find(" ", at + 1), len(text))
@@ -145,7 +145,7 @@ def test_a_wrong_text_raises_and_does_not_crash():
             ran += 1
         except errors:
             continue
-    assert ran > 20
+    assert ran > 10
 
 
 # ---- runs -----------------------------------------------------------------------------------------------------------

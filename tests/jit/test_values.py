@@ -73,7 +73,7 @@ COMPARISONS = {"eq": operator.eq, "ne": operator.ne, "lt": operator.lt, "le": op
 
 
 @pytest.mark.parametrize("name", ARITHMETIC)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_arithmetic(name, data):
     for kind in ("int", "float", "number"):
@@ -81,7 +81,7 @@ def test_arithmetic(name, data):
         check(name, (kind, kind), kind, ARITHMETIC[name], (a, b))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(floats, st.one_of(floats, small.map(float)), small, st.integers(0, 70))
 def test_power(x, y, n, exponent):
     forgive = [(OverflowError, ValueError)]              # a complex result, too large
@@ -95,14 +95,14 @@ def test_power_with_a_declared_int():
         program("num_pow", ("int", "int"), "int").run(2, -1)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(ints, ints, floats)
 def test_division(a, b, x):
     for args in ((a, b), (x, b), (a, x)):
         check("num_div", ("number", "number"), "float", operator.truediv, args)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(strategies["number"], strategies["number"])
 def test_comparisons(a, b):
     for name, function in COMPARISONS.items():
@@ -113,7 +113,7 @@ def test_comparisons(a, b):
         check(name, ("number",), "number", function, (a,))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(ints, ints, st.integers(-2, 70), bools, bools)
 def test_bits(a, b, n, p, q):
     for name in ("and", "or", "xor"):
@@ -126,7 +126,7 @@ def test_bits(a, b, n, p, q):
     check("bool_not", ("bool",), "bool", operator.not_, (p,))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(floats, ints, st.integers(-20, 25), st.integers(-330, 330))
 def test_round(x, n, digits, many):
     check("num_round", ("number",), "int", round, (x,))
@@ -136,7 +136,7 @@ def test_round(x, n, digits, many):
         check("num_round", ("float", "int"), "float", round, (x, d))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(ints, ints, ints)
 def test_ranges(start, stop, step):
     def length(*bounds):
@@ -149,13 +149,13 @@ def test_ranges(start, stop, step):
 
 @pytest.mark.parametrize("name", ["sqrt", "exp", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "asin",
                                   "acos", "atan", "sinh", "cosh", "tanh", "erf", "degrees", "radians"])
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(x=floats)
 def test_math(name, x):
     check(f"math_{name}", ("float",), "float", getattr(math, name), (x,))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(floats, floats, ints, ints)
 def test_math_of_two(x, y, a, b):
     for name in ("atan2", "pow", "fmod", "copysign"):
@@ -175,7 +175,7 @@ def test_math_of_two(x, y, a, b):
 numerals = st.one_of(st.integers().map(str), floats.map(repr), st.text("0123456789_+-. einfatyx\t", max_size=7))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(strategies["number"], numerals)
 def test_conversions(x, text):
     for name, kind, function in (("to_int", "int", int), ("to_float", "float", float)):
@@ -198,7 +198,7 @@ def test_of_any_type(kind, data):
         check("is_none", (kind,), "bool", lambda a: a is None, (x,))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(texts, texts, texts, small, strategies["optional[int]"], strategies["optional[int]"],
        strategies["optional[int]"], strategies["optional[str]"], ascii_texts)
 def test_texts(a, b, c, n, start, stop, step, chosen, plain):
@@ -230,7 +230,7 @@ specs = st.builds("".join, st.tuples(
     st.sampled_from(["", "d", "b", "o", "x", "X", "e", "E", "f", "F", "g", "G", "%", "s", "q"])))
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(specs, ints, floats, bools, texts)
 def test_format_of_values(spec, n, x, flag, text):
     for kind, value in (("int", n), ("float", x), ("bool", flag), ("str", text)):
@@ -239,7 +239,7 @@ def test_format_of_values(spec, n, x, flag, text):
         check("value_format", (kind, "str"), "str", format, (value, spec))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.lists(st.sampled_from(["{}", "{0}", "{1!r}", "{:>5}", "{1:.2f}", "{!s}", "{{", "}}", "x", "{", "}", "{:d}"]),
                 max_size=4), ints, floats, texts)
 def test_format_of_texts(parts, n, x, text):
@@ -249,7 +249,7 @@ def test_format_of_texts(parts, n, x, text):
     check("str_format", ("str", "int", "float", "str"), "str", str.format, (form, n, x, text), forgive)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.sampled_from(["", "-", "+", " ", "0", "#", "-0", "+0"]), st.sampled_from(["", "3", "12"]),
        st.sampled_from(["", ".0", ".2", ".9"]), st.sampled_from("diuoxXeEfFgGsr%q"), ints, floats, texts)
 def test_percent(flags, width, precision, code, n, x, text):
@@ -272,7 +272,7 @@ def changed(function):
 
 
 @pytest.mark.parametrize("item", ["int", "float", "str"])
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_lists(item, data):
     kind = f"list[{item}]"
@@ -325,7 +325,7 @@ def set_default(d, key, value):
 
 
 @pytest.mark.parametrize("key, value", [("str", "int"), ("int", "float")])
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_dicts(key, value, data):
     kind = f"dict[{key}, {value}]"
