@@ -28,6 +28,7 @@ from rushlight.jit._script_values import (
 RUN, BREAK, CONTINUE, RETURN, RAISED = range(5)
 FLOW, RESULT, VALUE = "$flow", "$result", "$value"
 _MISSING = object()
+_DEEP = 24                               # bodies nest no deeper for early returns; graphs allow 64
 
 
 # Constructs whose names are their own.
@@ -85,6 +86,9 @@ class Flow:
     def run(self, statements):
         for at, statement in enumerate(statements):
             flow = self.frame.env[FLOW]
+            if isinstance(flow, Dyn) and self.graph.block.depth > _DEEP:
+                self._when_running(statement, lambda one=statement: self.run([one]))
+                continue
             if isinstance(flow, Dyn):
                 self._when_running(statement, lambda rest=statements[at:]: self.run(rest))
                 return
@@ -153,7 +157,7 @@ class Flow:
         before = [f.env for f in self.frames]
         sides = [self._side(before, body) for body in bodies]
         took = False
-        if rest:
+        if rest and self.graph.block.depth <= _DEEP:
             going = [side for side in sides if side.ends(RUN)]
             if len(going) == 1 and any(side.ends(BREAK, CONTINUE, RETURN) for side in sides):
                 self._resume(going[0], lambda: self.run(rest))

@@ -12,7 +12,7 @@ class Block:
     """A body: what it takes, its lines, what it yields."""
 
     def __init__(self, outer=None):
-        self.outer = outer
+        self.outer, self.depth = outer, 0 if outer is None else outer.depth + 1
         self.nodes = []
         self.yields = []
 

@@ -85,3 +85,16 @@ def divides(a: int, b: int):
 def test_division_by_zero():
     with pytest.raises(ZeroDivisionError):
         rl.jit.script(divides)(1, 0)
+
+
+def test_many_early_returns(tmp_path):
+    lines = ["def table(n: int, x: float) -> float:", "    y = x"]
+    for k in range(150):
+        lines += [f"    if n == {k}:", f"        return y + {k}", f"    y = y * 0.5 + {k % 7}"]
+    path = tmp_path / "table.py"
+    path.write_text("\n".join([*lines, "    return y"]) + "\n")
+    names = {}
+    exec(compile(path.read_text(), str(path), "exec"), names)  # noqa: S102
+    scripted = rl.jit.script(names["table"])
+    for n in (0, 1, 30, 77, 149, 150):
+        assert scripted(n, 3.0) == names["table"](n, 3.0)
