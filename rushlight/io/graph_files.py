@@ -216,7 +216,10 @@ def _program(content):
     named = {name: Parameter(tensors[name], requires_grad=name in trained) for name in content["parameters"]}
     parameter_of = {id(tensors[name]): p for name, p in named.items()}
     programs = {}
-    for name, graph, takes, gives, text, least, _ in content["signatures"]:
+    for name, graph, takes, gives, text, least, called in content["signatures"]:
+        if called or "value" in repr((takes, gives)):
+            raise CorruptFileError(f"load: signature {name!r} is a scripted program, and there is no field 'script' "
+                                   "that describes it")
         captures = programs.setdefault(name, Captures(content["name"] or name))
         captures.metadata = content["metadata"]
         constants = {key: parameter_of.get(id(t), t) for key, t in graph.constants.items()}

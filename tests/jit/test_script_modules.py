@@ -1,6 +1,10 @@
 """jit.script of modules: equal to the module, its attributes, exports, saved files, and traces in scripts."""
+import contextlib
 import copy
 import io
+import json
+import random
+import zipfile
 from typing import Dict, Final, List, Optional, Tuple  # noqa: UP035  as programs write them
 
 import pytest
@@ -9,6 +13,8 @@ from jit.script_programs import reloaded, same
 import rushlight as rl
 import rushlight.nn.functional as F
 from rushlight import Tensor, nn
+from rushlight.io import CorruptFileError
+from rushlight.io._zip import ZipWriter
 
 
 def image(*shape):
@@ -361,6 +367,46 @@ def test_scripted_in_scripted():
         outer = Outer(part)
         x = rl.randn(2, 3)
         assert same(rl.jit.script(outer)(x), outer(x))
+
+
+def damaged(content, path, choose):
+    """The same with one thing in it that is gone or is something else."""
+    content, junk = copy.deepcopy(content), [None, 1, -5, "x", "", [], {}, [1], True, 1e9, "tensor", ["list", []]]
+    holder = content
+    for key in path[:-1]:
+        holder = holder[key]
+    if choose.random() < 0.4:
+        holder.pop(path[-1])
+    else:
+        holder[path[-1]] = choose.choice(junk)
+    return content
+
+
+def paths_in(tree, path=()):
+    if path:
+        yield path
+    for key, item in tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ():
+        yield from paths_in(item, (*path, key))
+
+
+def test_descriptions_that_do_not_fit():
+    file, choose = io.BytesIO(), random.Random(0)
+    rl.jit.script(Net().eval()).save(file)
+    z = zipfile.ZipFile(io.BytesIO(file.getvalue()))
+    content, weights = json.loads(z.read("program/graph.json")), z.read("program/weights.safetensors")
+    paths = [path for path in paths_in(content) if path[0] in ("script", "signatures", "parameters", "module")]
+    for path in choose.choices(paths, k=300):
+        changed = io.BytesIO()
+        out = ZipWriter(changed.write, "program")
+        out.add("graph.json", json.dumps(damaged(content, path, choose)).encode())
+        out.add("weights.safetensors", weights)
+        out.close()
+        try:
+            loaded = rl.jit.load(io.BytesIO(changed.getvalue()))
+        except CorruptFileError:
+            continue
+        with contextlib.suppress(RuntimeError, TypeError, ValueError):       # an argument of another name, say
+            loaded(rl.randn(2, 4))
 
 
 def test_files():
