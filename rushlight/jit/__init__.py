@@ -1,5 +1,6 @@
 """Programs as graphs: traced by running them once or scripted from their source, run natively, saved and loaded."""
 from importlib import import_module
+from typing import Final
 
 from rushlight.jit._compile import CompiledFunction, CompileWarning, OptimizedModule, compile
 from rushlight.jit._trace import (
@@ -11,7 +12,7 @@ from rushlight.jit._trace import (
     trace,
 )
 
-__all__ = ["CompileWarning", "CompiledFunction", "OptimizedModule", "RecursiveScriptModule", "ScriptFunction",
+__all__ = ["CompileWarning", "CompiledFunction", "Final", "OptimizedModule", "RecursiveScriptModule", "ScriptFunction",
            "ScriptModule", "TracerWarning", "TracingCheckError", "annotate", "compile", "export", "frontend",
            "ignore", "is_scripting", "is_tracing", "isinstance", "load", "save", "script", "script_if_tracing",
            "script_method", "trace", "unused"]

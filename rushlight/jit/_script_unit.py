@@ -254,7 +254,8 @@ class Compiler(Flow, Expressions, Operators, Members, Calls, Methods):
         """What to raise where a program can't be scripted: the message with file, line and source."""
         frame = next((f for f in reversed(self.frames) if not f.library), self.frame)
         if frame is not self.frame and frame.at is not None:
-            node = frame.at                          # within our own code: what the user wrote is where it was called
+            # Within our own code: what the user wrote is where it was called.
+            node, message = frame.at, f"{self.frame.name} can't be scripted with these arguments: {message}"
         return kind(frame.source.told(f"script: {message}", node))
 
     def unsupported(self, node, what=None):
