@@ -26,7 +26,7 @@ from capi.interface import (
 )
 
 import rushlight as rl
-from tools.fuzz.files import write_script
+from tools.fuzz.files import Scripted, write_script
 
 
 @pytest.fixture(scope="module")
@@ -262,6 +262,25 @@ def test_values_that_are_no_tensors(folder):
     given[2] = wrong.value
     assert LIB.rl_run(model, None, given, SIZE(3), out, SIZE(3)) == SIGNATURE
     assert error() == "an item of a value of rl_run: input 'names' is str; expected int"
+    LIB.rl_model_free(model)
+
+
+def test_scripts(folder):
+    rl.manual_seed(0)
+    script = rl.jit.script(Scripted())
+    script.save(folder / "scripted.rush")
+    model = made(LIB.rl_model_load, str(folder / "scripted.rush").encode(), 0)
+    for n in range(1, 4):
+        x, scale = np.random.default_rng(n).standard_normal((n, 2), np.float32), made(LIB.rl_float, ctypes.c_double(1))
+        given, out = (P * 2)(tensor(x).value, scale.value), (P * 1)()
+        assert LIB.rl_run(model, None, given, SIZE(2), out, SIZE(1)) == 0, error()
+        expected, told = script(rl.tensor(x), 1.0)
+        np.testing.assert_array_equal(array_of(P(LIB.rl_item(P(out[0]), SIZE(0)))), expected.detach().numpy())
+        listed = P(LIB.rl_item(P(out[0]), SIZE(1)))
+        numbers = [ctypes.c_int64() for _ in told]
+        for i, number in enumerate(numbers):
+            assert LIB.rl_get_int(P(LIB.rl_item(listed, SIZE(i))), ctypes.byref(number)) == 0
+        assert [number.value for number in numbers] == told
     LIB.rl_model_free(model)
 
 
