@@ -609,6 +609,7 @@ void Capture::finish_gradients() {
         else if (!now.same(found->second.found)) {
             slot.after = After::output;
             slot.output = int(g_.outputs.size());
+            slot.view = bool(now->base);
             g_.outputs.push_back(value_of(*now.impl(), "backward"));
         }
         gradients_.push_back(std::move(slot));

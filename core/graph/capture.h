@@ -33,6 +33,7 @@ struct GradientSlot {
     int given = -1;                      // which input of the graph the gradient is that it found
     After after = After::same;
     int output = -1;                     // which output of the graph becomes the gradient
+    bool view = false;                   // ... which shows as a view of something else
 };
 
 class Capture {

@@ -61,7 +61,12 @@ std::vector<Tensor> Step::run(std::vector<Tensor> inputs, bool recorded, std::sp
     for (const GradientSlot& slot : slots_) {
         if (slot.after == GradientSlot::After::same) continue;
         bool none = slot.after == GradientSlot::After::none;
-        gradients.set(leaf_of(slot, inputs), none ? Tensor() : out[size_t(slot.output)]);
+        Tensor grad = none ? Tensor() : out[size_t(slot.output)];
+        if (grad.defined() && !slot.view) {      // as the tape hands it over
+            grad->base = nullptr;
+            grad->view_flags = 0;
+        }
+        gradients.set(leaf_of(slot, inputs), grad);
     }
     out.resize(results_);
     return out;

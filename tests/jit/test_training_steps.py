@@ -256,6 +256,16 @@ def test_gradients_may_be_there_or_not():
     assert all(rl.equal(a, b) for a, b in zip(held, before, strict=True))
 
 
+def test_gradients_are_no_views():
+    net, updates, step = regression()
+    compiled = rl.compile(step, fullgraph=True)
+    for _ in range(4):
+        compiled(rl.randn(5, 3))
+        assert all(p.grad._base is None and p.grad.is_leaf and not p.grad.requires_grad for p in net.parameters())
+        updates.zero_grad(set_to_none=False)
+        assert all(not p.grad.any() for p in net.parameters())
+
+
 def warns(function, *args, match):
     with pytest.warns(CompileWarning, match=match):
         return function(*args)
