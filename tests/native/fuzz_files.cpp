@@ -95,7 +95,8 @@ void change_json(Json& root) {
         switch (below(6)) {
             case 0: at = hostile(root); break;
             case 1:
-                if (at.kind == Json::integer) at.whole = chance(50) ? any(wholes) : at.whole + int64_t(below(5)) - 2;
+                if (at.kind == Json::integer)
+                    at.whole = chance(50) ? any(wholes) : int64_t(uint64_t(at.whole) + below(5) - 2);
                 else if (at.kind == Json::text) change_text(at.string);
                 break;
             case 2:
