@@ -34,9 +34,7 @@ def frozen(xp):
 
     def deploy(model, inputs):
         with xp.no_grad():
-            program = xp.jit.trace(model, inputs)
-            if hasattr(xp.jit, "freeze"):
-                program = xp.jit.optimize_for_inference(xp.jit.freeze(program))
+            program = xp.jit.optimize_for_inference(xp.jit.freeze(xp.jit.trace(model, inputs)))
 
         def run():
             with xp.no_grad():

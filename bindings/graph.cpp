@@ -205,6 +205,7 @@ void add_programs(nb::module_& g) {
         }, nb::arg("graph"), nb::arg("constants"), nb::arg("functions") = std::vector<Graph>())
         .def_prop_ro("graph", &Program::graph, nb::rv_policy::copy)
         .def_prop_ro("fusion", &Program::fusion)
+        .def_prop_ro("planned_bytes", &Program::planned_bytes)
         .def_prop_ro("planned", [](const Program& self) {
             auto [direct, funnel] = self.planned();
             return nb::make_tuple(direct, funnel);
@@ -256,6 +257,10 @@ void add_graph(nb::module_& m) {
         return nb::cast(std::map<std::string, int64_t>(sizes.begin(), sizes.end()));
     }, nb::arg("text"), nb::arg("shapes"));
     g.def("symbols", [](const std::string& text) { return graph::symbols_of(text); }, nb::arg("text"));
+    g.def("freeze", [](Graph self, bool numerics) { return graph::freeze(std::move(self), numerics); },
+          nb::arg("graph"), nb::arg("numerics"));
+    g.def("optimize_for_inference", [](Graph self) { return graph::optimize_for_inference(std::move(self)); },
+          nb::arg("graph"));
     nb::class_<Capture>(g, "Capture")
         .def("__init__", [](Capture* self, Named inputs, Named known) {
             new (self) Capture(std::move(inputs), std::move(known), program_line);

@@ -20,7 +20,28 @@ void remove_dead_code(Graph& g);
 // numbers, and only on memory that nothing writes. Straight graphs only.
 void merge_equal_calls(Graph& g);
 
-// All of them. RUSHLIGHT_LOG=graph shows the graph before and after.
+// All of them. RUSHLIGHT_LOG=graph shows the graph before and after, as with all that follow.
 Graph simplify(Graph g);
+
+// ---- for inference: constants are taken for what they are now ------------------------------------------------------
+
+// What depends on constants only is worked out here, unless it is an output or large. Bit for bit.
+void fold_constant_tensors(Graph& g);
+
+// Batch norm by running statistics joins the convolution or linear layer before it: weights and bias take its factors
+// in, worked out in float64. Results change by rounding.
+void fold_batch_norm(Graph& g);
+
+// Constants from outside become copies, which nobody else can change.
+void own_constants(Graph& g);
+
+// An addition and an activation that alone read what a convolution or linear layer gives join it. Results change by
+// rounding, and where oneDNN applies relu, a NaN comes out as 0. The operators have no derivatives.
+void fuse_epilogues(Graph& g);
+
+// The first three, or without batch norm.
+Graph freeze(Graph g, bool numerics = true);
+// The last one.
+Graph optimize_for_inference(Graph g);
 
 }  // namespace rushlight::graph

@@ -4,6 +4,7 @@
 #include "ops/activation.h"
 #include "ops/algebra.h"
 #include "ops/complex_parts.h"
+#include "ops/epilogue.h"
 #include "ops/weights.h"
 #include "registry/rules.h"
 #include "registry/vjp.h"
@@ -122,18 +123,43 @@ void infer_convolution(Call& c) {
     c.result(convolved_sizes(c, x, w, v), c.tensor(0).dtype);
 }
 
-void run_convolution(Call& c) {
+// act(convolution(x, w, bias) + addend)
+void convolve(Call& c, const Tensor& addend, bool relu) {
     Tensor x(&c.tensor(0)), w = contiguous(Tensor(&c.tensor(1))), y = c.out[0];
-    if (y.numel() == 0) return;
-    if (has_complex_result(c)) return run_bilinear(c, 0, 1, 2);
     Tensor bias = c.has(2) ? contiguous(Tensor(&c.tensor(2))) : Tensor();
     Convolution p = problem(x.sizes(), w.sizes(), y.sizes(), window_of(c, x.rank() - 2), x.dtype());
     Activation in(x);
     p.input_layout = in.layout();
     p.output_layout = compute::output_layout(p);
+    p.accumulate = addend.defined();
+    p.relu = relu;
     auto packed = packed_weights(w);
-    compute::convolution_forward(p, in.data(), w.data(), bias.defined() ? bias.data() : nullptr,
-                                 result_memory(y, p.output_layout), packed.get());
+    ResultMemory out(y, addend, p.output_layout);
+    compute::convolution_forward(p, in.data(), w.data(), bias.defined() ? bias.data() : nullptr, out.data(),
+                                 packed.get());
+}
+
+void run_convolution(Call& c) {
+    if (c.out[0].numel() == 0) return;
+    if (has_complex_result(c)) return run_bilinear(c, 0, 1, 2);
+    convolve(c, Tensor(), false);
+}
+
+void require_relu(const Call& c) {
+    require(activation_of(c) != Follows::gelu, ErrorKind::value, c.name(), ": activation='gelu'; expected 'none' or "
+            "'relu'");
+}
+
+void infer_fused_convolution(Call& c) {
+    rules::require_floating(c, 0);
+    require_relu(c);
+    infer_convolution(c);
+    check_addend(c, 3);
+}
+
+void run_fused_convolution(Call& c) {
+    if (c.out[0].numel() == 0) return;
+    convolve(c, c.has(3) ? Tensor(&c.tensor(3)) : Tensor(), activation_of(c) == Follows::relu);
 }
 
 Tensor input_grad(const Tensor& g, const Tensor& w, const Dims& size, const Window& v) {
@@ -249,18 +275,33 @@ void infer_transposed(Call& c) {
     c.result(out, c.tensor(0).dtype);
 }
 
-void run_transposed(Call& c) {
+void transpose_convolve(Call& c, bool relu) {
     Tensor x(&c.tensor(0)), w = contiguous(Tensor(&c.tensor(1))), y = c.out[0];
-    if (y.numel() == 0) return;
-    if (has_complex_result(c)) return run_bilinear(c, 0, 1, 2);
     Tensor bias = c.has(2) ? contiguous(Tensor(&c.tensor(2))) : Tensor();
     Convolution p = problem(y.sizes(), w.sizes(), x.sizes(), window_of(c, x.rank() - 2), x.dtype());
     Activation in(x);
     p.output_layout = in.layout();
     p.input_layout = compute::input_layout(p);
+    p.relu = relu;
     auto packed = packed_weights(w);
     compute::convolution_backward_input(p, in.data(), w.data(), bias.defined() ? bias.data() : nullptr,
                                         result_memory(y, p.input_layout), packed.get());
+}
+
+void run_transposed(Call& c) {
+    if (c.out[0].numel() == 0) return;
+    if (has_complex_result(c)) return run_bilinear(c, 0, 1, 2);
+    transpose_convolve(c, false);
+}
+
+void infer_fused_transposed(Call& c) {
+    rules::require_floating(c, 0);
+    require_relu(c);
+    infer_transposed(c);
+}
+
+void run_fused_transposed(Call& c) {
+    if (c.out[0].numel() > 0) transpose_convolve(c, activation_of(c) == Follows::relu);
 }
 
 // An output_padding of a stride or more (less than the dilation) leaves room for windows past the last input.
@@ -451,6 +492,36 @@ OP(convolution) = {
                          "convolution(T(2, 4, 6, 5), T(6, 2, 3, 2), T(6), (2, 1), (1, 0), (1, 2), 2); "
                          "convolution(T(1, 2, 4, 4, 3), T(3, 2, 2, 2, 2), None, (1, 1, 1), (0, 1, 0), (1, 1, 1), 1)"},
     .doc = "The convolution (cross-correlation) of a batch in one to three dimensions."};
+
+OP(convolution_fused) = {
+    .signature = "convolution_fused(input: Tensor, weight: Tensor, bias: Tensor | None, addend: Tensor | None, " WINDOW
+                 ", activation: str) -> Tensor",
+    .names = "_ops.convolution_fused",
+    .dtypes = "floating",
+    .infer = infer_fused_convolution,
+    .kernel = {"compute", run_fused_convolution},
+    .derivative = fused_for_inference,
+    .onnx = no_onnx("Conv, Add and Relu; export the program before optimize_for_inference"),
+    .samples = {.calls = "convolution_fused(T(2, 3, 7), T(4, 3, 3), T(4), None, (1,), (1,), (1,), 1, 'relu'); "
+                         "convolution_fused(T(2, 3, 7), T(4, 3, 3), None, T(2, 4, 7), (1,), (1,), (1,), 1, 'none'); "
+                         "convolution_fused(T(2, 4, 6, 5), T(6, 2, 3, 2), T(6), T(2, 6, 3, 3), (2, 1), (1, 0), "
+                         "(1, 2), 2, 'relu')"},
+    .doc = "activation(convolution + addend), of 'none' and 'relu', in one pass.",
+    .overwrites = "addend"};
+
+OP(convolution_transpose_fused) = {
+    .signature =
+        "convolution_transpose_fused(input: Tensor, weight: Tensor, bias: Tensor | None, stride: int[], "
+        "padding: int[], output_padding: int[], groups: int, dilation: int[], activation: str) -> Tensor",
+    .names = "_ops.convolution_transpose_fused",
+    .dtypes = "floating",
+    .infer = infer_fused_transposed,
+    .kernel = {"compute", run_fused_transposed},
+    .derivative = fused_for_inference,
+    .onnx = no_onnx("ConvTranspose and Relu; export the program before optimize_for_inference"),
+    .samples = {.calls = "convolution_transpose_fused(T(2, 3, 5), T(3, 4, 3), T(4), (2,), (1,), (1,), 1, (1,), "
+                         "'relu')"},
+    .doc = "activation(convolution_transpose), of 'none' and 'relu', in one pass."};
 
 OP(convolution_input_grad) = {
     .signature = "convolution_input_grad(grad: Tensor, weight: Tensor, input_size: int[], " WINDOW ") -> Tensor",

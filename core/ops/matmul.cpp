@@ -2,6 +2,7 @@
 #include "kernels/compute/compute.h"
 #include "ops/algebra.h"
 #include "ops/complex_parts.h"
+#include "ops/epilogue.h"
 #include "ops/weights.h"
 #include "registry/rules.h"
 #include "registry/vjp.h"
@@ -67,9 +68,15 @@ Dims align(const Matrix& m, const Dims& batch) {           // batch strides of `
 
 DType compute_dtype(DType t) { return t == DType::boolean ? DType::uint8 : t; }
 
-void product(const Tensor& a_in, const Tensor& b_in, const void* bias, const Tensor& out, const Dims& batch,
-             bool relu = false, compute::PackedWeights* packed = nullptr) {
-    if (out.numel() == 0) return;
+struct Epilogue {
+    bool accumulate = false;           // to what the result's memory holds
+    Follows activation = Follows::nothing;
+};
+
+// Whether a wish for gelu was granted.
+bool product(const Tensor& a_in, const Tensor& b_in, const void* bias, const Tensor& out, const Dims& batch,
+             Epilogue epilogue = {}, compute::PackedWeights* packed = nullptr) {
+    if (out.numel() == 0) return true;
     Tensor a = readable(a_in), b = readable(b_in);
     Matrix ma = matrix_of(a, true), mb = matrix_of(b, false);
     Dims a_batch = align(ma, batch), b_batch = align(mb, batch), c_batch(batch.size(), 0);
@@ -81,7 +88,9 @@ void product(const Tensor& a_in, const Tensor& b_in, const void* bias, const Ten
     compute::Matmul p;
     p.dtype = compute_dtype(a.dtype());
     p.wide = a.dtype() != out.dtype();
-    p.relu = relu;
+    p.accumulate = epilogue.accumulate;
+    p.relu = epilogue.activation == Follows::relu;
+    p.gelu = epilogue.activation == Follows::gelu;
     p.m = ma.rows;
     p.n = mb.columns;
     p.k = ma.columns;
@@ -106,7 +115,7 @@ void product(const Tensor& a_in, const Tensor& b_in, const void* bias, const Ten
         p.a_row = ma.columns, p.a_column = 1;      // those of dimensions of size 1 may be anything
         p.batch_rank = 0;
     }
-    compute::matmul(p, packed);
+    return compute::matmul(p, packed);
 }
 
 // ---- matmul ---------------------------------------------------------------------------------------------------------
@@ -226,8 +235,7 @@ void infer_linear(Call& c) {
     c.result(out, c.tensor(0).dtype);
 }
 
-void run_linear(Call& c) {
-    if (has_complex_result(c)) return run_bilinear(c, 0, 1, 2);
+bool multiply_linear(Call& c, Epilogue epilogue) {
     Tensor x(&c.tensor(0)), w(&c.tensor(1));
     const void* bias = nullptr;
     Tensor plain_bias;
@@ -241,7 +249,28 @@ void run_linear(Call& c) {
     for (int i = 0; i < x.rank() - 2; ++i) batch.push_back(x.size(i));
     constexpr int64_t worth_packing = 1 << 14;
     auto packed = w.numel() >= worth_packing ? packed_weights(w) : nullptr;
-    product(x.rank() > 2 ? contiguous(x) : x, columns, bias, c.out[0], batch, false, packed.get());
+    return product(x.rank() > 2 ? contiguous(x) : x, columns, bias, c.out[0], batch, epilogue, packed.get());
+}
+
+void run_linear(Call& c) {
+    if (has_complex_result(c)) return run_bilinear(c, 0, 1, 2);
+    multiply_linear(c, {});
+}
+
+void infer_fused_linear(Call& c) {
+    rules::require_floating(c, 0);
+    activation_of(c);
+    infer_linear(c);
+    check_addend(c, 3);
+}
+
+void run_fused_linear(Call& c) {
+    Tensor y = c.out[0];
+    if (y.numel() == 0) return;
+    if (c.has(3)) ResultMemory(y, Tensor(&c.tensor(3)), compute::Layout::plain);
+    Follows activation = activation_of(c);
+    bool done = multiply_linear(c, {c.has(3), activation});
+    if (activation == Follows::gelu && !done) invoke_in_place(required_op("gelu"), detach(y));
 }
 
 void vjp_linear(Vjp& d) {
@@ -388,5 +417,20 @@ OP(linear) = {
                          "linear(T(2, 3, 4), T(5, 4), T(5))"},
     .doc = "input @ weight.T + bias, over the last dimension of `input`; `weight` is (out_features, in_features).",
     .autocast = Autocast::lower};
+
+OP(linear_fused) = {
+    .signature = "linear_fused(input: Tensor, weight: Tensor, bias: Tensor | None, addend: Tensor | None, "
+                 "activation: str) -> Tensor",
+    .names = "_ops.linear_fused",
+    .dtypes = "floating",
+    .infer = infer_fused_linear,
+    .kernel = {"compute", run_fused_linear},
+    .derivative = fused_for_inference,
+    .onnx = no_onnx("Gemm, Add and an activation; export the program before optimize_for_inference"),
+    .samples = {.calls = "linear_fused(T(3, 4), T(2, 4), T(2), T(3, 2), 'relu'); "
+                         "linear_fused(T(2, 3, 4), T(5, 4), None, T(2, 3, 5), 'none'); "
+                         "linear_fused(T(4), T(2, 4), T(2), None, 'gelu')"},
+    .doc = "activation(linear + addend), of 'none', 'relu' and 'gelu', in one pass.",
+    .overwrites = "addend"};
 
 }  // namespace rushlight

@@ -1,7 +1,7 @@
 #include "runtime/plan.h"
 
 #include <algorithm>
-#include <map>
+#include <bit>
 
 #include "base/log.h"
 
@@ -41,6 +41,12 @@ void Planner::note_step(size_t i, const Call& call, std::span<const Tensor> valu
     const Node& node = g_.nodes[i];
     Step& step = plan_->steps[i];
     step.compute = call.compute;
+    auto look = [&](ValueId v) {
+        const Tensor& t = values[size_t(v)];
+        if (t.defined() && t->storage->entangled()) entangled_[size_t(v)] = true;
+    };
+    graph::each_operand(node, look);
+    graph::each_definition(node, look);
     bool simple = !node.op->compose && !call.passes_view && !node.op->parsed.returns_list;
     if (simple && plain_write(node, call, values)) {
         step.way = Way::write;
@@ -70,43 +76,119 @@ void Planner::note_step(size_t i, const Call& call, std::span<const Tensor> valu
     step.way = view ? Way::view : Way::kernel;
 }
 
-// Memory that is certainly a node's own, and dies within the run, takes turns with memory of the same size.
+// ---- memory ---------------------------------------------------------------------------------------------------------
+
+// An argument that the result may lie upon, and that nobody needs after this node: a whole memory that is planned.
+ValueId Planner::taken_over(size_t i, const ResultPlan& r, const Lives& lives) const {
+    const Node& node = g_.nodes[i];
+    for (uint64_t left = node.op->overwritten_params; left; left &= left - 1) {
+        const graph::Argument& a = node.args[size_t(std::countr_zero(left))];
+        if (a.tag != Tag::tensor) continue;
+        ValueId v = a.values[0];
+        int piece = lives.piece_of[size_t(v)], reads = 0;
+        graph::each_operand(node, [&](ValueId o) { reads += lives.memory[size_t(o)] == lives.memory[size_t(v)]; });
+        if (piece >= 0 && lives.end(v) == i && reads == 1 && lives.pieces[size_t(piece)].bytes == r.bytes) return v;
+    }
+    return no_value;
+}
+
+Planner::Lives Planner::find_lives(const std::vector<size_t>& last_use) {
+    Lives lives{graph::memory_of(g_), {}, std::vector<size_t>(g_.values.size()),
+                std::vector<int>(g_.values.size(), fresh_memory), {}};
+    lives.kept = graph::outlives_the_run(g_, lives.memory);
+    for (ValueId v : g_.outputs) lives.kept[size_t(lives.memory[size_t(v)])] = true;
+    std::vector<bool> entangled(g_.values.size());
+    for (size_t v = 0; v < g_.values.size(); ++v) {
+        size_t m = size_t(lives.memory[v]);
+        if (last_use[v] != never) lives.last[m] = std::max(lives.last[m], last_use[v]);
+        if (entangled_[v]) entangled[m] = true;
+    }
+    for (size_t i = 0; i < g_.nodes.size(); ++i) {
+        for (ResultPlan& r : plan_->steps[i].results) {
+            Way way = plan_->steps[i].way;
+            bool own = (way == Way::kernel || way == Way::fused) && r.value != no_value;
+            if (!own || lives.kept[size_t(lives.memory[size_t(r.value)])]) continue;
+            r.takes = taken_over(i, r, lives);
+            if (r.takes == no_value) {
+                r.slot = int(lives.pieces.size());
+                bool apart = entangled[size_t(lives.memory[size_t(r.value)])];
+                lives.pieces.push_back({r.bytes, i, std::max(i, lives.end(r.value)), apart});
+            } else {
+                r.slot = lives.piece_of[size_t(r.takes)];
+                lives.pieces[size_t(r.slot)].end = lives.end(r.value);
+            }
+            lives.piece_of[size_t(r.value)] = r.slot;
+        }
+    }
+    return lives;
+}
+
+// Large ones first, each at the lowest place that is free for as long as it lives.
+void Planner::place_in_arena(std::vector<Piece>& pieces) {
+    std::vector<size_t> order, placed;
+    for (size_t i = 0; i < pieces.size(); ++i)
+        if (!pieces[i].apart) order.push_back(i);
+    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return pieces[a].bytes > pieces[b].bytes; });
+    constexpr size_t alignment = 64;
+    for (size_t i : order) {
+        Piece& piece = pieces[i];
+        size_t offset = 0;
+        for (size_t other : placed) {                    // by their offsets
+            const Piece& p = pieces[other];
+            bool together = p.begin <= piece.end && piece.begin <= p.end;
+            if (!together) continue;
+            if (offset + piece.bytes <= p.offset) break;
+            offset = std::max(offset, (p.offset + p.bytes + alignment - 1) / alignment * alignment);
+        }
+        piece.offset = offset;
+        plan_->arena_bytes = std::max(plan_->arena_bytes, offset + piece.bytes);
+        auto at = std::upper_bound(placed.begin(), placed.end(), offset,
+                                   [&](size_t value, size_t p) { return value < pieces[p].offset; });
+        placed.insert(at, i);
+        piece.slot = int(plan_->slots.size());
+        plan_->slots.push_back({piece.bytes, offset});
+    }
+}
+
+// Those that kernels put work off on need storages that may change hands: equal sizes take turns.
+void Planner::place_apart(std::vector<Piece>& pieces) {
+    std::vector<size_t> used_until;                      // of each slot of its own; by slot
+    for (Piece& piece : pieces) {
+        if (!piece.apart) continue;
+        used_until.resize(plan_->slots.size(), never);
+        auto fits = [&](size_t s) {
+            return plan_->slots[s].offset == apart && plan_->slots[s].bytes == piece.bytes &&
+                   used_until[s] < piece.begin;
+        };
+        size_t s = 0;
+        while (s < plan_->slots.size() && !fits(s)) ++s;
+        if (s == plan_->slots.size()) {
+            plan_->slots.push_back({piece.bytes, apart});
+            plan_->apart_bytes += piece.bytes;
+            used_until.push_back(0);
+        }
+        used_until[s] = piece.end;
+        piece.slot = int(s);
+    }
+}
+
+// Memory that is certainly a node's own, and dies within the run, is shared.
 void Planner::share_memory(const std::vector<size_t>& last_use) {
     Plan& plan = *plan_;
-    std::vector<ValueId> memory = graph::memory_of(g_);
-    std::vector<bool> kept = graph::outlives_the_run(g_, memory);
-    for (ValueId v : g_.outputs) kept[size_t(memory[size_t(v)])] = true;
-    std::vector<size_t> last(g_.values.size(), 0);
-    for (size_t v = 0; v < memory.size(); ++v)
-        if (last_use[v] != never) last[size_t(memory[v])] = std::max(last[size_t(memory[v])], last_use[v]);
-    std::map<size_t, std::vector<int>> free;
-    std::vector<std::vector<std::pair<size_t, int>>> ends(g_.nodes.size());
-    for (size_t i = 0; i < g_.nodes.size(); ++i) {
-        for (ResultPlan& r : plan.steps[i].results) {
-            bool own = (plan.steps[i].way == Way::kernel || plan.steps[i].way == Way::fused) && r.value != no_value;
-            if (!own || kept[size_t(memory[size_t(r.value)])]) continue;
-            std::vector<int>& candidates = free[r.bytes];
-            if (candidates.empty()) {
-                r.slot = int(plan.slot_bytes.size());
-                plan.slot_bytes.push_back(r.bytes);
-            } else {
-                r.slot = candidates.back();
-                candidates.pop_back();
-            }
-            ends[last[size_t(memory[size_t(r.value)])]].emplace_back(r.bytes, r.slot);
-        }
-        for (auto [bytes, slot] : ends[i]) free[bytes].push_back(slot);
-    }
+    Lives lives = find_lives(last_use);
+    place_in_arena(lives.pieces);
+    place_apart(lives.pieces);
+    for (Step& step : plan.steps)
+        for (ResultPlan& r : step.results)
+            if (r.slot != fresh_memory) r.slot = lives.pieces[size_t(r.slot)].slot;
     for (size_t v = 0; v < g_.values.size(); ++v) {
-        if (kept[size_t(memory[v])]) plan.leave.push_back(ValueId(v));
-        else plan.steps[last[size_t(memory[v])]].dies.push_back(ValueId(v));
+        if (lives.kept[size_t(lives.memory[v])]) plan.leave.push_back(ValueId(v));
+        else plan.steps[lives.end(ValueId(v))].dies.push_back(ValueId(v));
     }
-    if (logging(Channel::graph)) {
-        size_t bytes = 0;
-        for (size_t b : plan.slot_bytes) bytes += b;
-        log_line(Channel::graph, g_.name + ": planned " + std::to_string(g_.nodes.size()) + " nodes, " +
-                 std::to_string(plan.slot_bytes.size()) + " blocks of memory, " + std::to_string(bytes) + " bytes");
-    }
+    if (logging(Channel::graph))
+        log_line(Channel::graph, g_.name + ": planned " + std::to_string(g_.nodes.size()) + " nodes; " +
+                 std::to_string(plan.arena_bytes) + " bytes in one block, " + std::to_string(plan.apart_bytes) +
+                 " apart");
 }
 
 std::shared_ptr<const Plan> Planner::finish(std::vector<size_t> last_use) {

@@ -20,6 +20,7 @@ using graph::ValueId;
 using graph::no_value;
 
 constexpr size_t never = SIZE_MAX;
+constexpr size_t apart = SIZE_MAX;
 constexpr int fresh_memory = -1;               // a slot: memory of its own in each run
 
 // How a node runs once the plan is made.
@@ -30,6 +31,7 @@ struct ResultPlan {
     ValueId value = no_value;
     Geometry geometry;                         // of a view: the offset counts from its source's
     int slot = fresh_memory;
+    ValueId takes = no_value;                  // whose memory it takes, as that value lies there
     size_t bytes = 0;
 };
 
@@ -41,9 +43,15 @@ struct Step {
     std::shared_ptr<const Region> region;      // of a fused node: what runs in its place; null of all but one
 };
 
+// Memory that one value after another uses, exactly as large as they are: a part of the arena or a block of its own.
+struct Slot {
+    size_t bytes = 0, offset = 0;              // into the arena; `apart` of a block of its own
+};
+
 struct Plan {
     std::vector<Step> steps;
-    std::vector<size_t> slot_bytes;
+    std::vector<Slot> slots;
+    size_t arena_bytes = 0, apart_bytes = 0;
     std::vector<ValueId> leave;                // values that may be an output's memory: let go when the run ends
     std::vector<uint32_t> generations;         // of the constants' tensors when the plan was made
     std::vector<std::string> fusion;           // what was fused, and why something was not
@@ -56,6 +64,7 @@ class Planner {
 public:
     explicit Planner(const graph::Graph& g) : g_(g), plan_(std::make_shared<Plan>()), fuser_(g) {
         plan_->steps.resize(g.nodes.size());
+        entangled_.resize(g.values.size());
     }
     // Notes what the call of node `i` came to; `values` are the tensors of all values so far.
     void note(size_t i, const Call& call, std::span<const Tensor> values);
@@ -63,11 +72,31 @@ public:
 
 private:
     void note_step(size_t i, const Call& call, std::span<const Tensor> values);
+    struct Piece {                             // memory that is needed from one node to another, both included
+        size_t bytes, begin, end;
+        bool apart;
+        size_t offset = 0;
+        int slot = fresh_memory;
+    };
+    struct Lives {
+        std::vector<ValueId> memory;           // of each value, by representative
+        std::vector<bool> kept;                // by memory: somebody may have it when the run ends
+        std::vector<size_t> last;              // by memory: the node after which nobody reads it
+        std::vector<int> piece_of;             // of each value
+        std::vector<Piece> pieces;
+        size_t end(ValueId v) const { return last[size_t(memory[size_t(v)])]; }
+    };
+
     void share_memory(const std::vector<size_t>& last_use);
+    Lives find_lives(const std::vector<size_t>& last_use);
+    ValueId taken_over(size_t i, const ResultPlan& r, const Lives& lives) const;
+    void place_in_arena(std::vector<Piece>& pieces);
+    void place_apart(std::vector<Piece>& pieces);
 
     const graph::Graph& g_;
     std::shared_ptr<Plan> plan_;
     Fuser fuser_;
+    std::vector<bool> entangled_;              // of each value: work on its bytes was put off, or reads them
 };
 
 }  // namespace rushlight::runtime

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/interpreter.h"
+#include "graph/node_call.h"
 #include "registry/mode.h"
 #include "registry/ready.h"
 #include "registry/watch.h"
@@ -12,75 +13,9 @@
 
 namespace rushlight::runtime {
 
-using graph::Argument;
+using graph::Arguments;
 using graph::Node;
-
-namespace {
-
-// The arguments of a node as the funnel wants them; tensors are filled in for each run.
-class Arguments {
-public:
-    Arguments(const Node& node, const std::vector<int>& number)
-        : values_(node.op->parsed.params.size()), lists_(values_.size()) {
-        for (size_t i = 0; i < node.args.size(); ++i) {
-            const Argument& a = node.args[i];
-            if (a.tag == graph::tag_value) numbers_.emplace_back(i, number[size_t(a.values[0])]);
-            else switch (a.tag) {
-                case Tag::boolean: values_[i] = Value(a.integer != 0); break;
-                case Tag::integer: values_[i] = Value(a.integer); break;
-                case Tag::natural: values_[i] = Value(uint64_t(a.integer)); break;
-                case Tag::real: values_[i] = Value(a.real); break;
-                case Tag::complex: values_[i] = Value(std::complex<double>(a.real, a.imaginary)); break;
-                case Tag::dtype: values_[i] = Value(a.dtype); break;
-                case Tag::string: values_[i] = Value(std::string_view(a.text)); break;
-                case Tag::ints: values_[i] = Value(std::span<const int64_t>(a.ints)); break;
-                case Tag::reals: values_[i] = Value(std::span<const double>(a.reals)); break;
-                case Tag::tensor: single_.emplace_back(i, a.values[0]); break;
-                case Tag::tensors: many_.emplace_back(i, &a.values); lists_[i].resize(a.values.size()); break;
-                default: break;
-            }
-        }
-    }
-
-    const Value* bind(std::span<const Tensor> tensors, std::span<const double> numbers) {
-        for (auto [i, n] : numbers_) values_[i] = Value(numbers[size_t(n)]);
-        for (auto [i, v] : single_) values_[i] = Value(tensors[size_t(v)]);
-        for (auto [i, ids] : many_) {
-            for (size_t k = 0; k < ids->size(); ++k) lists_[i][k] = tensors[size_t((*ids)[k])].impl();
-            values_[i] = Value(std::span<TensorImpl* const>(lists_[i]));
-        }
-        return values_.data();
-    }
-
-private:
-    std::vector<Value> values_;
-    std::vector<std::vector<TensorImpl*>> lists_;
-    std::vector<std::pair<size_t, ValueId>> single_;
-    std::vector<std::pair<size_t, const std::vector<ValueId>*>> many_;
-    std::vector<std::pair<size_t, int>> numbers_;
-};
-
-// Calls the node's operator, through the funnel or past its rule, and puts the results into `tensors`.
-void call_node(const Node& node, Call& call, std::span<Tensor> tensors, void (*how)(Call&) = dispatch) {
-    if (node.into != no_value) {
-        call.destination = tensors[size_t(node.into)].impl();
-        call.in_place = !node.args.empty() && node.args[0].tag == Tag::tensor && node.args[0].values[0] == node.into;
-    }
-    how(call);
-    for (const graph::Change& change : node.changes)
-        tensors[size_t(change.new_value)] = tensors[size_t(change.old_value)];
-    bool list = node.op->parsed.returns_list;
-    require(!list || call.list.size() == node.results.size(), ErrorKind::runtime, node.op->id, ": gave ",
-            call.list.size(), " tensors; the graph was captured with ", node.results.size());
-    for (size_t i = 0; i < node.results.size(); ++i) {
-        if (node.results[i] == no_value) continue;
-        Tensor& result = list ? call.list[i] : call.out[std::min<size_t>(i, 3)];
-        require(result.defined(), ErrorKind::runtime, node.op->id, ": gave no result ", i, ", which the graph names");
-        tensors[size_t(node.results[i])] = std::move(result);
-    }
-}
-
-}  // namespace
+using graph::call_node;
 
 // What one run needs: the tensors of all values, calls that are ready, and the memory that values take turns in.
 struct State {
@@ -89,8 +24,32 @@ struct State {
     std::vector<Tensor> tensors;
     std::vector<Arguments> arguments;
     std::vector<std::unique_ptr<Call>> calls;  // of nodes whose kernels are called directly
-    std::vector<Ref<Storage>> slots;
+    Ref<Storage> arena;
+    std::vector<Ref<Storage>> slots;           // windows of the arena, or blocks: as large as their values
+
+    void lay_out();
+    const Ref<Storage>& take(int slot);
 };
+
+void State::lay_out() {
+    slots.resize(plan->slots.size());
+    if (plan->arena_bytes) arena = Storage::make(plan->arena_bytes);
+}
+
+// Clean memory of a slot: a kernel may have left it in an arrangement of its own, or still hold it.
+const Ref<Storage>& State::take(int which) {
+    Ref<Storage>& storage = slots[size_t(which)];
+    bool held = storage && (storage->use_count() != 1 || storage->entangled());
+    if (storage && !held && storage->arrangement() == Arrangement::plain) {
+        storage->forget_derived();
+        return storage;
+    }
+    const Slot& slot = plan->slots[size_t(which)];
+    if (held || slot.offset == apart || !arena) return storage = Storage::make(slot.bytes);
+    auto release = [](void* owner) { delete static_cast<Ref<Storage>*>(owner); };
+    return storage = Storage::wrap(static_cast<char*>(arena->data()) + slot.offset, slot.bytes, release,
+                                   new Ref<Storage>(arena), false);
+}
 
 Program::Program(graph::Graph g, std::vector<graph::Graph> functions) : g_(std::move(g)) {
     if (!graph::is_straight(g_)) {
@@ -172,6 +131,11 @@ std::vector<Tensor> Program::run(const std::vector<Tensor>& given, bool recorded
     return out;
 }
 
+size_t Program::planned_bytes() const {
+    std::lock_guard guard(lock_);
+    return plan_ ? plan_->arena_bytes + plan_->apart_bytes : 0;
+}
+
 std::array<int, 2> Program::planned() const {
     std::lock_guard guard(lock_);
     std::array<int, 2> out = {0, 0};
@@ -227,7 +191,7 @@ std::unique_ptr<State> Program::take_state() {
     guard.unlock();
     const Plan& plan = *state->plan;
     for (const graph::Constant& c : g_.constants) state->tensors[size_t(c.value)] = c.tensor;
-    state->slots.resize(plan.slot_bytes.size());
+    state->lay_out();
     state->calls.resize(g_.nodes.size());
     for (size_t i = 0; i < g_.nodes.size(); ++i) {
         state->arguments.emplace_back(g_.nodes[i], number_);
@@ -255,14 +219,6 @@ Tensor shell_of(const Geometry& g) {
     return t;
 }
 
-// The memory of a slot, clean: kernels may have left it in an arrangement of theirs, or still hold it.
-const Ref<Storage>& clean(Ref<Storage>& slot, size_t bytes) {
-    if (!slot || slot->use_count() != 1 || slot->arrangement() != Arrangement::plain || slot->entangled())
-        slot = Storage::make(bytes);
-    slot->forget_derived();
-    return slot;
-}
-
 void give_memory(Tensor& t, const ResultPlan& r, State& state) {
     if (r.slot == fresh_memory) {
         t = r.geometry.strided ? empty_strided_tensor(r.geometry.sizes, r.geometry.strides, r.geometry.dtype)
@@ -270,7 +226,8 @@ void give_memory(Tensor& t, const ResultPlan& r, State& state) {
         return;
     }
     if (!t.defined()) t = shell_of(r.geometry);
-    t->storage = clean(state.slots[size_t(r.slot)], r.bytes);
+    t->storage = r.takes == no_value ? state.take(r.slot)
+                                     : state.tensors[size_t(r.takes)]->storage;
 }
 
 void run_kernel_step(const Node& node, const Step& step, Call& call, State& state) {
@@ -327,6 +284,8 @@ void run_view_step(const Step& step, const Value* args, State& state) {
 void let_go(const Step& step, std::vector<Tensor>& tensors) {
     for (ValueId v : step.dies) {
         Tensor& t = tensors[size_t(v)];
+        // Work that was put off may still read a part of the arena that the next value takes.
+        if (t.defined() && t->storage && t->storage->entangled() && !t->storage->resizable()) t->storage->data();
         if (t.defined() && t->use_count() == 1) t->storage = nullptr;
         else t = Tensor();
     }

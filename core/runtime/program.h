@@ -41,6 +41,8 @@ public:
     std::array<int, 2> planned() const;
     // What was fused, and for each element-wise node that was not the reason: a line each.
     std::vector<std::string> fusion() const;
+    // The memory in which all values of a planned run lie that are neither inputs, constants nor outputs.
+    size_t planned_bytes() const;
 
 private:
     std::vector<Tensor> checked(const std::vector<Tensor>& inputs) const;

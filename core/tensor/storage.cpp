@@ -36,7 +36,7 @@ void Storage::destroy(Storage* s) {
         watcher->storage_gone(*s);
     if (s->entangled()) [[unlikely]] s->give_up();
     if (s->free_) s->free_(s->context_);
-    else deallocate(s->block_);
+    if (!s->free_ || s->block_.capacity) deallocate(s->block_);    // what was wrapped may have been arranged anew
     deallocate(s->retired_);
     delete s;
 }
@@ -101,8 +101,9 @@ void Storage::rearrange_to_plain() {
             else move(uint8_t{});
         }
     });
-    if (holders_.load() > 0) retired_ = block_;
-    else deallocate(block_);
+    bool own = block_.capacity > 0;
+    if (own && holders_.load() > 0) retired_ = block_;
+    else if (own) deallocate(block_);
     block_ = plain;
     arrangement_.store(Arrangement::plain, std::memory_order_release);
 }

@@ -3,6 +3,7 @@ from importlib import import_module
 from typing import Final
 
 from rushlight.jit._compile import CompiledFunction, CompileWarning, OptimizedModule, compile
+from rushlight.jit._freeze import freeze, optimize_for_inference
 from rushlight.jit._trace import (
     ScriptFunction,
     ScriptModule,
@@ -13,9 +14,9 @@ from rushlight.jit._trace import (
 )
 
 __all__ = ["CompileWarning", "CompiledFunction", "Final", "OptimizedModule", "RecursiveScriptModule", "ScriptFunction",
-           "ScriptModule", "TracerWarning", "TracingCheckError", "annotate", "compile", "export", "frontend",
-           "ignore", "is_scripting", "is_tracing", "isinstance", "load", "save", "script", "script_if_tracing",
-           "script_method", "trace", "unused"]
+           "ScriptModule", "TracerWarning", "TracingCheckError", "annotate", "compile", "export", "freeze",
+           "frontend", "ignore", "is_scripting", "is_tracing", "isinstance", "load", "optimize_for_inference", "save",
+           "script", "script_if_tracing", "script_method", "trace", "unused"]
 
 #: What is imported when it is first asked for: files stand above, and know graphs; scripting takes a while to import.
 _LATER = {

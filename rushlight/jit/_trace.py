@@ -330,7 +330,9 @@ def trace(func=None, example_inputs=None, optimize=None, check_trace=True, check
             one = (one,) if isinstance(one, Tensor) else tuple(one)
             _check(captures, found, one, kwargs, check_tolerance)
     if isinstance(func, Module):
-        return ScriptModule(captures, known, type(func).__name__)
+        program = ScriptModule(captures, known, type(func).__name__)
+        program.training = func.training
+        return program
     return ScriptFunction(captures)
 
 

@@ -3,7 +3,7 @@
 // products; the floating ones for convolutions. RUSHLIGHT_LOG=dispatch tells what was picked and why.
 //
 // Called from outside parallel_for; they use threads themselves. Called inside one they work on the calling
-// thread.
+// thread. Where oneDNN applies relu, a NaN comes out as 0.
 #pragma once
 
 #include "kernels/compute/packed.h"
@@ -11,8 +11,8 @@
 
 namespace rushlight::compute {
 
-// `packed` holds b's layouts between calls; null when b may change.
-void matmul(const Matmul& p, PackedWeights* packed = nullptr);
+// `packed` holds b's layouts between calls; null when b may change. Whether a wish for gelu was granted.
+bool matmul(const Matmul& p, PackedWeights* packed = nullptr);
 
 // Has the processor instructions for products of these 16-bit floats?
 bool multiplies_natively(DType dtype);

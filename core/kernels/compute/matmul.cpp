@@ -190,15 +190,16 @@ bool multiplies_natively(DType dtype) {
     return t && t->supports(dtype);
 }
 
-void matmul(const Matmul& p, PackedWeights* packed) {
-    if (p.m == 0 || p.n == 0) return;
+bool matmul(const Matmul& p, PackedWeights* packed) {
+    if (p.m == 0 || p.n == 0) return false;
     const double work = double(p.m) * double(p.n) * double(p.k);
     if (p.batch_rank == 0 && p.dtype == DType::float32 && work < double(own_below)) {
         note(p, 1, "own", "small");
-        return generic::gemm_small(own(p));
+        generic::gemm_small(own(p));
+        return false;
     }
     Batch batch(p);
-    if (batch.count == 0) return;
+    if (batch.count == 0) return false;
     if (stacks(p, batch)) {
         Matmul q = p;
         q.m = p.m * batch.size[0];
@@ -209,7 +210,8 @@ void matmul(const Matmul& p, PackedWeights* packed) {
     if (!reason) {
         try {
             note(p, batch.count, "onednn", "large");
-            return by_onednn(*onednn::table(), p, batch, packed);
+            by_onednn(*onednn::table(), p, batch, packed);
+            return p.gelu;
         } catch (const Error& e) {
             if (e.kind() != ErrorKind::not_implemented) throw;
             reason = "refused";
@@ -218,6 +220,7 @@ void matmul(const Matmul& p, PackedWeights* packed) {
     note(p, batch.count, "own", reason);
     if (is_reduced(p.dtype)) by_widening(p, batch);
     else by_own(p, batch);
+    return false;
 }
 
 }  // namespace rushlight::compute

@@ -13,13 +13,14 @@ namespace rushlight::compute {
 // tensor with the channels innermost, (batch, spatial..., channels) contiguous.
 enum class Layout : uint8_t { plain, channels_last };
 
-// c = a @ b, or c += a @ b, for each item of a batch; then bias, then relu.
+// c = a @ b, or c += a @ b, for each item of a batch; then bias, then relu or gelu.
 struct Matmul {
     DType dtype = DType::float32;              // of a and b, and of bias and c
     bool wide = false;                         // bias and c are float32, a and b 16-bit floats: nothing is rounded
     DType result() const { return wide ? DType::float32 : dtype; }
     bool accumulate = false;                   // add to what c holds
     bool relu = false;                         // of the sum, bias included
+    bool gelu = false;                         // the same; a wish that only some implementations grant
     int64_t m = 0, n = 0, k = 0;
     const void* a = nullptr;                   // m x k
     int64_t a_row = 0, a_column = 1;
@@ -45,7 +46,7 @@ struct Matmul {
 struct Convolution {
     DType dtype = DType::float32;
     Layout input_layout = Layout::plain, output_layout = Layout::plain, weights_layout = Layout::plain;
-    bool relu = false;                         // forward only: of the result, bias included
+    bool relu = false;                         // not of gradients of weights: of the result, bias included
     bool accumulate = false;                   // forward only: add to what the output holds, before relu
     int rank = 2;                              // spatial dimensions, 1 to 3
     int64_t batch = 0, in_channels = 0, out_channels = 0, groups = 1;

@@ -142,7 +142,7 @@ void narrow_backward_input(const Convolution& p, const float* grad_output, const
     convolve({p.out_channels, p.output[0], p.output[1], p.input[0], p.input[1], p.kernel[0], p.kernel[1],
               p.kernel[0] - 1 - p.padding[0], p.kernel[1] - 1 - p.padding[1]},
              {.from = grad_output, .weights = arranged.as<float>(), .bias = bias, .to = grad_input, .batch = p.batch,
-              .outputs = p.in_channels, .accumulate = false, .relu = false});
+              .outputs = p.in_channels, .accumulate = false, .relu = p.relu});
 }
 
 void narrow_backward_weights(const Convolution& p, const float* input, const float* grad_output, float* grad_weights,

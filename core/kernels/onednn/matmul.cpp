@@ -36,6 +36,7 @@ std::unique_ptr<Call> make(const Matmul& p, const Batch& batch, bool pack) {
     dnnl::post_ops post;
     if (p.accumulate) post.append_sum(1.0f);
     if (p.relu) post.append_eltwise(dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
+    if (p.gelu) post.append_eltwise(dnnl::algorithm::eltwise_gelu_erf, 0.0f, 0.0f);
     attr.set_post_ops(post);
     auto call = std::make_unique<Call>();
     auto finish = [&](const dnnl::matmul::primitive_desc& pd) {
@@ -61,7 +62,7 @@ void matmul(const Matmul& p, PackedWeights* packed) {
     bool pack = packed != nullptr && batch.b == 0;
     Key key;
     key.add(int64_t(0) | int64_t(p.dtype) << 4 | int64_t(p.accumulate) << 8 | int64_t(p.relu) << 9 |
-            int64_t(p.bias != nullptr) << 10 | int64_t(pack) << 11 | int64_t(p.wide) << 12 |
+            int64_t(p.bias != nullptr) << 10 | int64_t(pack) << 11 | int64_t(p.wide) << 12 | int64_t(p.gelu) << 13 |
             int64_t(members_for_call()) << 20);
     for (int64_t value :
          {p.m, p.n, p.k, p.a_row, p.a_column, p.b_row, p.b_column, p.c_row, batch.size, batch.a, batch.b, batch.c})

@@ -1,22 +1,10 @@
-#include "graph/passes.h"
-
 #include <map>
 
-#include "base/log.h"
+#include "graph/passes/edit.h"
 
 namespace rushlight::graph {
 
 namespace {
-
-// Of each memory, by representative: does any node write it?
-std::vector<bool> written_memory(const Graph& g, const std::vector<ValueId>& memory) {
-    std::vector<bool> out(g.values.size());
-    for (const Node& node : g.nodes) {
-        if (node.into != no_value) out[size_t(memory[size_t(node.into)])] = true;
-        for (const Change& c : node.changes) out[size_t(memory[size_t(c.old_value)])] = true;
-    }
-    return out;
-}
 
 // A node is kept for what it does, whoever reads its results.
 bool has_effect(const Node& node, const std::vector<ValueId>& memory, const std::vector<bool>& outlives) {
@@ -133,18 +121,6 @@ void merge_equal_calls(Graph& g) {
             if (node.results[r] != no_value && other.results[r] != no_value)
                 same[size_t(node.results[r])] = other.results[r];
     }
-}
-
-Graph simplify(Graph g) {
-    if (logging(Channel::graph)) log_line(Channel::graph, "captured\n" + print(g, true));
-    fold_constants(g);
-    renumber(g);
-    remove_dead_code(g);
-    merge_equal_calls(g);
-    remove_dead_code(g);
-    verify(g);
-    if (logging(Channel::graph)) log_line(Channel::graph, "simplified\n" + print(g, true));
-    return g;
 }
 
 }  // namespace rushlight::graph

@@ -1,0 +1,90 @@
+#include "graph/passes/edit.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+
+namespace rushlight::graph {
+
+std::vector<bool> written_memory(const Graph& g, const std::vector<ValueId>& memory) {
+    std::vector<bool> out(g.values.size());
+    for (const Node& node : g.nodes) {
+        if (node.into != no_value) out[size_t(memory[size_t(node.into)])] = true;
+        for (const Change& c : node.changes) out[size_t(memory[size_t(c.old_value)])] = true;
+    }
+    return out;
+}
+
+Values::Values(const Graph& g)
+    : maker(g.values.size(), -1), readers(g.values.size()), memory(memory_of(g)), written(written_memory(g, memory)),
+      given(g.values.size()), constant(g.values.size()) {
+    for (size_t i = 0; i < g.nodes.size(); ++i) {
+        const Node& node = g.nodes[i];
+        std::vector<ValueId> read;
+        each_operand(node, [&](ValueId v) {
+            if (std::find(read.begin(), read.end(), v) == read.end()) read.push_back(v);
+        });
+        for (ValueId v : read) ++readers[size_t(v)];
+        for (const Change& c : node.changes) ++readers[size_t(c.old_value)];
+        each_definition(node, [&](ValueId v) { maker[size_t(v)] = int(i); });
+    }
+    for (ValueId v : g.outputs) {
+        ++readers[size_t(v)];
+        given[size_t(memory[size_t(v)])] = true;
+    }
+    for (const Constant& c : g.constants)
+        if (!is_written(c.value)) constant[size_t(c.value)] = c.tensor;
+}
+
+ValueId add_constant(Graph& g, const std::string& key, const Tensor& t) {
+    auto taken = [&](const std::string& name, auto&& of) {
+        return std::any_of(g.constants.begin(), g.constants.end(), [&](const Constant& c) { return of(c) == name; });
+    };
+    std::string name = key;
+    for (int n = 1; taken(name, [](const Constant& c) -> const std::string& { return c.key; }); ++n)
+        name = key + "." + std::to_string(n);
+    ValueId v = g.add_value("folded_" + std::to_string(g.values.size()), t.dtype(), t.sizes());
+    if (!t.contiguous()) g.values.back().strides = t.strides();
+    g.constants.push_back({v, name, t});
+    return v;
+}
+
+static void show(const char* what, const Graph& g) {
+    if (logging(Channel::graph)) log_line(Channel::graph, std::string(what) + "\n" + print(g, true));
+}
+
+Graph simplify(Graph g) {
+    show("captured", g);
+    fold_constants(g);
+    renumber(g);
+    remove_dead_code(g);
+    merge_equal_calls(g);
+    remove_dead_code(g);
+    verify(g);
+    show("simplified", g);
+    return g;
+}
+
+Graph freeze(Graph g, bool numerics) {
+    require(is_straight(g), ErrorKind::not_implemented, "freeze: ", g.name, " has control flow");
+    show("to freeze", g);
+    fold_constant_tensors(g);
+    if (numerics) fold_batch_norm(g);
+    remove_dead_code(g);
+    own_constants(g);
+    verify(g);
+    show("frozen", g);
+    return g;
+}
+
+Graph optimize_for_inference(Graph g) {
+    require(is_straight(g), ErrorKind::not_implemented, "optimize_for_inference: ", g.name, " has control flow");
+    show("to optimize", g);
+    fuse_epilogues(g);
+    remove_dead_code(g);
+    verify(g);
+    show("optimized", g);
+    return g;
+}
+
+}  // namespace rushlight::graph

@@ -1,0 +1,122 @@
+#include "graph/passes/edit.h"
+
+namespace rushlight::graph {
+
+namespace {
+
+Argument text_argument(const char* text) {
+    Argument a;
+    a.tag = Tag::string;
+    a.text = text;
+    return a;
+}
+
+// The operator that does what `op` does, and what follows, in one pass; null where there is none.
+const Op* fused_form(const Op& op) {
+    std::string_view id = op.id;
+    if (id == "convolution" || id == "convolution_transpose" || id == "linear")
+        return find_op(std::string(id) + "_fused");
+    return nullptr;
+}
+
+// The node as one of the fused operator: nothing is added yet and nothing follows.
+Node fused(const Node& layer, const Op& form) {
+    Node out = layer;
+    out.op = &form;
+    int addend = form.parsed.find("addend");
+    if (addend >= 0) out.args.insert(out.args.begin() + addend, Argument());
+    out.args.push_back(text_argument("none"));
+    return out;
+}
+
+class Fusion {
+public:
+    explicit Fusion(Graph& g) : g_(g), values_(g), gone_(g.nodes.size()), reader_(g.values.size(), -1) {
+        for (size_t i = 0; i < g.nodes.size(); ++i)
+            each_operand(g.nodes[i], [&](ValueId v) { reader_[size_t(v)] = int(i); });
+    }
+
+    void run() {
+        for (size_t i = 0; i < g_.nodes.size(); ++i)
+            if (!gone_[i] && fused_form(*g_.nodes[i].op)) extend(i);
+        std::vector<Node> nodes;
+        for (size_t i = 0; i < g_.nodes.size(); ++i)
+            if (!gone_[i]) nodes.push_back(std::move(g_.nodes[i]));
+        g_.nodes = std::move(nodes);
+    }
+
+private:
+    // Takes in one reader after another, for as long as there is just one and it can join.
+    void extend(size_t at) {
+        Node node = fused(g_.nodes[at], *fused_form(*g_.nodes[at].op));
+        size_t end = at;
+        while (node.args.back().text == "none") {
+            ValueId v = node.results[0];
+            int next = reader_[size_t(v)];
+            if (node.into != no_value || values_.readers[size_t(v)] != 1 || next < 0 || gone_[size_t(next)]) break;
+            const Node& reader = g_.nodes[size_t(next)];
+            bool of_its_own = reader.into == v || reader.into == no_value;
+            if (!of_its_own || !same_geometry(v, reader) || overwritten_between(node, end, size_t(next))) break;
+            if (!join(node, reader, v)) break;
+            node.results = {reader.results[0]};
+            gone_[end] = true;
+            end = size_t(next);
+        }
+        if (end != at) g_.nodes[end] = std::move(node);
+    }
+
+    bool same_geometry(ValueId v, const Node& reader) const {
+        if (reader.results.size() != 1 || reader.results[0] == no_value) return false;
+        const ValueInfo &a = g_[v], &b = g_[reader.results[0]];
+        return a.dtype == b.dtype && a.sizes == b.sizes && is_floating(a.dtype);
+    }
+
+    bool join(Node& node, const Node& reader, ValueId v) const {
+        std::string_view id = reader.op->id;
+        bool linear = std::string_view(node.op->id) == "linear_fused";
+        if (id == "relu" || (id == "gelu" && linear && g_[v].dtype == DType::float32)) {
+            node.args.back() = text_argument(reader.op->id);
+            return true;
+        }
+        int addend = node.op->parsed.find("addend");
+        if (id != "add" || addend < 0 || node.args[size_t(addend)].tag != Tag::none) return false;
+        const Argument &a = reader.args[0], &b = reader.args[1], &alpha = reader.args[2];
+        bool one = alpha.tag == Tag::integer ? alpha.integer == 1 : alpha.tag == Tag::real && alpha.real == 1;
+        if (!one || a.tag != Tag::tensor || b.tag != Tag::tensor || a.values[0] == b.values[0]) return false;
+        const Argument& other = a.values[0] == v ? b : a;
+        const ValueInfo &x = g_[other.values[0]], &y = g_[v];
+        if (x.dtype != y.dtype || !(x.sizes == y.sizes)) return false;
+        node.args[size_t(addend)] = other;
+        return true;
+    }
+
+    // The fused node runs where its last part ran: what it reads must still be there.
+    bool overwritten_between(const Node& node, size_t from, size_t to) const {
+        bool found = false;
+        each_operand(node, [&](ValueId v) {
+            if (!values_.is_written(v)) return;
+            for (size_t i = from + 1; i < to; ++i) found = found || (!gone_[i] && writes(g_.nodes[i], v));
+        });
+        return found;
+    }
+
+    bool writes(const Node& node, ValueId v) const {
+        ValueId m = values_.memory[size_t(v)];
+        bool found = node.into != no_value && values_.memory[size_t(node.into)] == m;
+        for (const Change& c : node.changes) found = found || values_.memory[size_t(c.old_value)] == m;
+        return found;
+    }
+
+    Graph& g_;
+    Values values_;
+    std::vector<bool> gone_;
+    std::vector<int> reader_;                  // of each value one node that reads it
+};
+
+}  // namespace
+
+void fuse_epilogues(Graph& g) {
+    Fusion(g).run();
+}
+
+}  // namespace rushlight::graph

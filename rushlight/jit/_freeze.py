@@ -1,0 +1,114 @@
+"""`freeze` and `optimize_for_inference`: programs whose weights are taken for constants."""
+from rushlight import _C
+from rushlight.jit._captured import Captured, CaptureError, capture
+from rushlight.jit._trace import Captures, ScriptFunction, ScriptModule
+
+
+class Frozen(Captures):
+    """Captured calls changed by a pass; other shapes are captured anew while the module's tensors are as they were."""
+
+    def __init__(self, source, change):
+        super().__init__(source.name, source.function, source.known)
+        self._change = change
+        self._versions = [t._version for _, t in source.known]
+        for found in source.by_signature.values():
+            self.add(self._changed(found))
+
+    def _changed(self, found):
+        return Captured(_C.graph.Program(self._change(found.graph)), found.takes, found.gives, found.escapes)
+
+    def trace(self, args, kwargs):
+        if [t._version for _, t in self.known] != self._versions:
+            raise RuntimeError(f"{self.name}: tensors of the module have changed since it was frozen, and the frozen "
+                               "program has not been captured for these shapes; freeze the module again")
+        found, result = capture(self.function, args, kwargs, self.known, "freeze")
+        if isinstance(found, CaptureError):
+            raise found
+        found = self._changed(found)
+        self.add(found)
+        return found, result
+
+
+def _changed(program, change, tensors=()):
+    captures = Frozen(program._captures, change)
+    if isinstance(program, ScriptFunction):
+        return ScriptFunction(captures)
+    out = ScriptModule(captures, list(tensors), program.original_name)
+    out.training = program.training
+    return out
+
+
+def freeze(mod, preserved_attrs=None, optimize_numerics=True):
+    """A traced module whose parameters and buffers are constants of its graph.
+
+    What depends on constants only is worked out once, and batch norm joins the convolution or linear layer before it.
+    The frozen module has copies: it does not see when the module's weights change. Other shapes than it was traced for
+    are captured when they come, as long as the module's tensors are as they were.
+
+    Args:
+        mod (ScriptModule): what to freeze, in evaluation mode.
+        preserved_attrs (list of str, optional): parameters and buffers that the result shows under their names, as
+            they are now; it computes without them.
+        optimize_numerics (bool): fold batch norm, with factors worked out in float64; results change by rounding.
+            Without it they are those of the module bit for bit. Default: True.
+
+    Returns:
+        ScriptModule.
+
+    Raises:
+        RuntimeError: `mod` is no traced module, or it is in training mode.
+        AttributeError: it has no tensor with a preserved name.
+
+    Example:
+        >>> import rushlight as rl
+        >>> model = rl.nn.Sequential(rl.nn.Conv2d(3, 4, 3, bias=False), rl.nn.BatchNorm2d(4)).eval()
+        >>> frozen = rl.jit.freeze(rl.jit.trace(model, rl.ones(1, 3, 8, 8)))
+        >>> [node[0] for node in frozen.graph.nodes], list(frozen.parameters())
+        (['convolution'], [])
+    """
+    if not isinstance(mod, ScriptModule):
+        raise RuntimeError(f"freeze: mod is a {type(mod).__name__}; expected a module that jit.trace or jit.script "
+                           "gave")
+    if mod.training:
+        raise RuntimeError(f"freeze: {mod.original_name} is in training mode; call eval() before it is traced")
+    tensors = dict([*mod.named_parameters(), *mod.named_buffers()])
+    missing = [name for name in preserved_attrs or () if name not in tensors]
+    if missing:
+        raise AttributeError(f"freeze: preserved_attrs names {missing[0]!r}; {mod.original_name} has no such tensor")
+    kept = [(name, tensors[name]) for name in preserved_attrs or ()]
+    return _changed(mod, lambda graph: _C.graph.freeze(graph, optimize_numerics), kept)
+
+
+def optimize_for_inference(mod, other_methods=None):
+    """A frozen module whose operators are joined for speed.
+
+    Additions and activations (relu; gelu after linear layers) join the convolution or linear layer before them. Results
+    change by rounding; where relu joins, a NaN may come out as 0. The program has no derivatives.
+
+    Args:
+        mod (ScriptModule or ScriptFunction): what to optimize; a module that has tensors is frozen first.
+        other_methods (list of str, optional): names of tensors that freezing preserves.
+
+    Returns:
+        ScriptModule or ScriptFunction.
+
+    Raises:
+        RuntimeError: `mod` is no traced program.
+
+    Example:
+        >>> import rushlight as rl
+        >>> model = rl.nn.Sequential(rl.nn.Linear(4, 4), rl.nn.ReLU()).eval()
+        >>> fast = rl.jit.optimize_for_inference(rl.jit.trace(model, rl.ones(1, 4)))
+        >>> [node[0] for node in fast.graph.nodes]
+        ['linear_fused']
+    """
+    if not isinstance(mod, ScriptModule | ScriptFunction):
+        raise RuntimeError(f"optimize_for_inference: mod is a {type(mod).__name__}; expected a program that jit.trace "
+                           "or jit.script gave")
+    if isinstance(mod, ScriptModule) and not isinstance(mod._captures, Frozen):
+        mod = freeze(mod.eval(), preserved_attrs=other_methods)
+    change = getattr(mod._captures, "_change", lambda graph: graph)
+    fused = _changed(mod, _C.graph.optimize_for_inference, [*mod.named_parameters(), *mod.named_buffers()]
+                     if isinstance(mod, ScriptModule) else ())
+    fused._captures._change = lambda graph: _C.graph.optimize_for_inference(change(graph))
+    return fused
