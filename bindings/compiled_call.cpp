@@ -202,8 +202,7 @@ void add_compiled_call(nb::module_& m) {
     nb::class_<CompiledCall>(g, "CompiledCall", nb::type_slots(compiled_slots))
         .def(nb::init<>())
         .def("_add", &CompiledCall::add, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(),
-             nb::arg().none())
-        .def("_forget", &CompiledCall::forget);
+             nb::arg().none());
 }
 
 }  // namespace rushlight::python

@@ -1,6 +1,8 @@
 // What compiled functions take for granted of Python, checked before each call.
 #include "bindings/guards.h"
 
+#include <bit>
+
 #include "bindings/convert.h"
 
 namespace nb = nanobind;
@@ -15,11 +17,19 @@ bool is_number_or_text(PyObject* o) {
     return PyFloat_CheckExact(o) || PyLong_CheckExact(o) || PyUnicode_CheckExact(o) || PyComplex_CheckExact(o);
 }
 
+// 0.0 and -0.0 are equal, and results of programs differ by them.
+bool same_bits(double a, double b) { return std::bit_cast<uint64_t>(a) == std::bit_cast<uint64_t>(b); }
+
 }  // namespace
 
 bool equal_or_same(PyObject* a, PyObject* b) {
     if (a == b) return true;
     if (!a || !b || Py_TYPE(a) != Py_TYPE(b) || !is_number_or_text(a)) return false;
+    if (PyFloat_CheckExact(a)) return same_bits(PyFloat_AS_DOUBLE(a), PyFloat_AS_DOUBLE(b));
+    if (PyComplex_CheckExact(a)) {
+        Py_complex x = PyComplex_AsCComplex(a), y = PyComplex_AsCComplex(b);
+        return same_bits(x.real, y.real) && same_bits(x.imag, y.imag);
+    }
     int same = PyObject_RichCompareBool(a, b, Py_EQ);
     if (same < 0) PyErr_Clear();
     return same > 0;

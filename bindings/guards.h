@@ -11,7 +11,7 @@ namespace rushlight::python {
 // How often something was set in a module.
 extern std::atomic<uint64_t> touched;
 
-// The same object, or the same number or text.
+// The same object, or the same number (to the bit) or text.
 bool equal_or_same(PyObject* a, PyObject* b);
 
 // Variables of functions, items of dicts and lists, lengths of both.

@@ -128,7 +128,6 @@ private:
     void remember(TensorImpl& t, ValueId v, bool writes);
     void save(const TensorImpl* t);
     void save(const Storage* s);
-    void watch_lives();
     void forget(const TensorImpl* t);
     void forget(const Storage* s);
     void forget_elsewhere();

@@ -20,8 +20,8 @@ Step::Step(graph::Graph g, const graph::Capture& capture)
 }
 
 Step::Step(graph::Graph g, const Step& other)
-    : program_(std::move(g)), slots_(other.slots_), constants_(other.constants_), versions_(other.versions_),
-      results_(other.results_) {}
+    : program_(std::move(g)), slots_(other.slots_), walks_(other.walks_), constants_(other.constants_),
+      versions_(other.versions_), results_(other.results_) {}
 
 Step Step::at(graph::Graph g) const {
     for (graph::Constant& c : g.constants)

@@ -212,5 +212,5 @@ def _names_in(code):
 
 def _same(before, now):
     return len(before) == len(now) and all(
-        a is b or (type(a) is type(b) and isinstance(a, int | float | str | complex) and a == b)
+        a is b or (type(a) is type(b) and isinstance(a, int | float | str | complex) and repr(a) == repr(b))
         for a, b in zip(before, now, strict=True))
