@@ -54,8 +54,8 @@ def check_contents(wheel: Path) -> list[str]:
     with zipfile.ZipFile(wheel) as archive:
         sizes = {info.filename: info.file_size for info in archive.infolist()}
     complaints = []
-    for wanted in ("rushlight/_C.", "rushlight/lib/librushlight.so", "rushlight/py.typed", "rushlight/bin/rushlight-run",
-                   "rushlight/include/rushlight.h", "rushlight/include/rushlight.hpp",
+    for wanted in ("rushlight/_C.", "rushlight/lib/librushlight.so", "rushlight/py.typed",
+                   "rushlight/bin/rushlight-run", "rushlight/include/rushlight.h", "rushlight/include/rushlight.hpp",
                    "rushlight/lib/cmake/rushlight/rushlight-config.cmake"):
         if not any(name.startswith(wanted) for name in sizes):
             complaints.append(f"the wheel lacks {wanted}*")
