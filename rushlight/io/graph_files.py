@@ -91,7 +91,8 @@ def save(m, f, _extra_files=None, *, metadata=None):
 
     Raises:
         TypeError: `m` is no traced or scripted program, or `metadata` nothing that JSON can hold.
-        ValueError: a constant of the program is an expanded tensor, or a sparse view of a larger one.
+        ValueError: a constant of the program is an expanded tensor, or a sparse view of a larger one; `metadata` holds
+            NaN or infinities.
 
     Example:
         >>> import io
@@ -110,6 +111,12 @@ def save(m, f, _extra_files=None, *, metadata=None):
         metadata = next(iter(programs.values())).metadata
     if not isinstance(metadata, dict):
         raise TypeError(f"save: metadata is a {type(metadata).__name__}; expected a dict")
+    try:
+        json.dumps(metadata, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        kind = ValueError if isinstance(error, ValueError) else TypeError
+        raise kind(f"save: metadata holds what JSON can't: {error}; expected finite numbers, texts, True, False, None, "
+                   "and lists and dicts of them") from None
     if any(isinstance(program._captures, Scripted) for program in programs.values()):
         if programs is m:
             raise TypeError("save: m holds a scripted program among several; expected it to be saved by itself")

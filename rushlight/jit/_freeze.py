@@ -29,6 +29,12 @@ class Frozen(Captures):
         return found, result
 
 
+def _require_traced(program, who):
+    if not isinstance(program._captures, Captures):
+        raise RuntimeError(f"{who}: {program.original_name if isinstance(program, ScriptModule) else program.name} was "
+                           "scripted; expected a program that jit.trace gave")
+
+
 def _changed(program, change, tensors=()):
     captures = Frozen(program._captures, change)
     if isinstance(program, ScriptFunction):
@@ -67,8 +73,8 @@ def freeze(mod, preserved_attrs=None, optimize_numerics=True):
         (['convolution'], [])
     """
     if not isinstance(mod, ScriptModule):
-        raise RuntimeError(f"freeze: mod is a {type(mod).__name__}; expected a module that jit.trace or jit.script "
-                           "gave")
+        raise RuntimeError(f"freeze: mod is a {type(mod).__name__}; expected a module that jit.trace gave")
+    _require_traced(mod, "freeze")
     if mod.training:
         raise RuntimeError(f"freeze: {mod.original_name} is in training mode; call eval() before it is traced")
     tensors = dict([*mod.named_parameters(), *mod.named_buffers()])
@@ -104,7 +110,8 @@ def optimize_for_inference(mod, other_methods=None):
     """
     if not isinstance(mod, ScriptModule | ScriptFunction):
         raise RuntimeError(f"optimize_for_inference: mod is a {type(mod).__name__}; expected a program that jit.trace "
-                           "or jit.script gave")
+                           "gave")
+    _require_traced(mod, "optimize_for_inference")
     if isinstance(mod, ScriptModule) and not isinstance(mod._captures, Frozen):
         mod = freeze(mod.eval(), preserved_attrs=other_methods)
     change = getattr(mod._captures, "_change", lambda graph: graph)

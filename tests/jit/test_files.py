@@ -220,7 +220,7 @@ def test_programs_by_name_and_metadata():
     rl.jit.save(loaded, again)
     assert again.getvalue() == file.getvalue()
     for metadata, error in (({"a": float("nan")}, ValueError), ({"a": x}, TypeError), ([1], TypeError)):
-        with pytest.raises(error):
+        with pytest.raises(error, match="save: metadata"):
             rl.jit.save(double, io.BytesIO(), metadata=metadata)
     with pytest.raises(TypeError, match="named 'x'; expected a traced"):
         rl.jit.save({"x": linear}, io.BytesIO())
