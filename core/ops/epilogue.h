@@ -17,7 +17,8 @@ enum class Follows : uint8_t { nothing, relu, gelu };
 
 // The argument `activation`.
 Follows activation_of(const Call& c);
-// The addend has the result's shape and dtype.
+// The addend has the result's shape and dtype. Gradients are not wanted: there are none, and nobody shall take them for
+// zero.
 void check_addend(const Call& c, int param);
 
 // The memory of a result that begins as the addend's values (undefined: as nothing), in `layout`. Where the planner

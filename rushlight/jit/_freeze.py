@@ -5,22 +5,40 @@ from rushlight.jit._trace import Captures, ScriptFunction, ScriptModule
 
 
 class Frozen(Captures):
-    """Captured calls changed by a pass; other shapes are captured anew while the module's tensors are as they were."""
+    """Captured calls changed by a pass, for other sizes too; other shapes are captured anew. Both only while the
+    module's tensors are as they were."""
 
     def __init__(self, source, change):
         super().__init__(source.name, source.function, source.known)
         self._change = change
-        self._versions = [t._version for _, t in source.known]
-        for found in source.by_signature.values():
+        self._source = source
+        self._example = True                         # generalize() has something to do
+        tensors = [t for _, t in source.known] + [t for f in source.families for t in f.constants.values()]
+        self._watched = [(t, t._version) for t in tensors]
+        for found in source.captured:
             self.add(self._changed(found))
+        if not source.captured:
+            self.generalize()
 
     def _changed(self, found):
         return Captured(_C.graph.Program(self._change(found.graph)), found.takes, found.gives, found.escapes)
 
-    def trace(self, args, kwargs):
-        if [t._version for _, t in self.known] != self._versions:
+    def _check_tensors(self):
+        if any(t._version != version for t, version in self._watched):
             raise RuntimeError(f"{self.name}: tensors of the module have changed since it was frozen, and the frozen "
                                "program has not been captured for these shapes; freeze the module again")
+
+    def generalize(self):
+        """Changes the graphs that do for all sizes, if the program that was frozen has some."""
+        if self._example:
+            self._check_tensors()
+            self._example = False
+            self._source.generalize()
+            changed = [family.changed(self._change) for family in self._source.families]
+            self.families = [family for family in changed if family is not None]
+
+    def trace(self, args, kwargs):
+        self._check_tensors()
         found, result = capture(self.function, args, kwargs, self.known, "freeze")
         if isinstance(found, CaptureError):
             raise found
@@ -89,7 +107,8 @@ def optimize_for_inference(mod, other_methods=None):
     """A frozen module whose operators are joined for speed.
 
     Additions and activations (relu; gelu after linear layers) join the convolution or linear layer before them. Results
-    change by rounding; where relu joins, a NaN may come out as 0. The program has no derivatives.
+    change by rounding; where relu joins, a NaN may come out as 0. The program has no derivatives, and refuses inputs
+    that want one.
 
     Args:
         mod (ScriptModule or ScriptFunction): what to optimize; a module that has tensors is frozen first.

@@ -291,6 +291,27 @@ class Family:
         """The native program for these sizes."""
         return graph.Program(graph.parse(graph.instantiate(self.text, sizes)), self.constants)
 
+    def changed(self, change):
+        """The family after a pass over its graphs; None where the changed ones have no text in common.
+
+        Args:
+            change (callable): from a graph to a graph.
+        """
+        names = graph.symbols(self.text)
+
+        def at(*place):
+            return change(self.program(dict(zip(names, place, strict=True))).graph)
+        made = {place: at(*place) for place in itertools.product(POINTS, repeat=len(names))}
+        text = generalize(names, {place: one.text() for place, one in made.items()})
+        first = made[(POINTS[0],) * len(names)]
+        for place in ((CHECK,) * len(names), (self.least,) * len(names)):
+            one = at(*place)
+            if text is None or not _same_constants(one, first):
+                return None
+            if graph.instantiate(text, dict(zip(names, place, strict=True))) != one.text():
+                return None
+        return Family(text, self.takes, self.gives, dict(first.constants), self.dtypes, self.least)
+
     def describe(self):
         """What it takes, as the graph's first line says it."""
         head = self.text.partition("\n")[0]
