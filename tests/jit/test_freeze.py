@@ -358,7 +358,7 @@ def test_gradients_of_optimized_programs_are_refused():
     module = settled(nn.Sequential(nn.Linear(3, 3), nn.ReLU()))
     fast = rl.jit.optimize_for_inference(rl.jit.trace(module, rl.randn(4, 3)))
     x = rl.randn(4, 3, requires_grad=True)
-    with pytest.raises(RuntimeError, match="input wants a gradient, and programs of jit.optimize_for_inference"):
+    with pytest.raises(RuntimeError, match=r"input wants a gradient, and programs of jit\.optimize_for_inference"):
         fast(x)
     with rl.no_grad():
         close(fast(x).numpy(), module(x).numpy(), rtol=1e-5, atol=1e-6)
