@@ -28,7 +28,15 @@ EXTRAS = {
 
 
 def version_of(package):
-    """The installed version of a package, or None."""
+    """The installed version of a package, or None.
+
+    Args:
+        package (str): its name, as installers know it.
+
+    Example:
+        >>> rushlight.cli.version_of("no-such-package") is None
+        True
+    """
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

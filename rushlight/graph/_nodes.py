@@ -80,7 +80,14 @@ local = _Local()
 
 
 def get_default_graph():
-    """The graph that new nodes of this thread belong to."""
+    """The graph that new nodes of this thread belong to.
+
+    Example:
+        >>> program = rushlight.graph.Graph()
+        >>> with program.as_default():
+        ...     rushlight.graph.get_default_graph() is program
+        True
+    """
     return local.graphs[-1]
 
 
@@ -89,6 +96,11 @@ def reset_default_graph():
 
     Raises:
         RuntimeError: within `Graph.as_default()`.
+
+    Example:
+        >>> rushlight.graph.reset_default_graph()
+        >>> rushlight.graph.get_default_graph().nodes
+        []
     """
     if len(local.graphs) > 1:
         raise RuntimeError("reset_default_graph: a graph is the default within a with block; expected to be outside")
@@ -359,6 +371,17 @@ def variables_initializer(var_list, name=None):
     Args:
         var_list (sequence of Variable): which.
         name (str, optional): the node's.
+
+    Raises:
+        TypeError: `var_list` holds something else.
+
+    Example:
+        >>> import rushlight as rl
+        >>> with rl.graph.Graph().as_default(), rl.graph.Session() as session:
+        ...     v = rl.graph.variable(3)
+        ...     session.run(rl.graph.variables_initializer([v]))
+        ...     session.run(v)
+        tensor(3)
     """
     for v in var_list:
         if not isinstance(v, Variable):
@@ -367,7 +390,16 @@ def variables_initializer(var_list, name=None):
 
 
 def global_variables_initializer():
-    """A node that gives all variables of the default graph their first values in the session that runs it."""
+    """A node that gives all variables of the default graph their first values in the session that runs it.
+
+    Example:
+        >>> import rushlight as rl
+        >>> with rl.graph.Graph().as_default(), rl.graph.Session() as session:
+        ...     v, w = rl.graph.variable(3), rl.graph.variable(4)
+        ...     session.run(rl.graph.global_variables_initializer())
+        ...     session.run(v + w)
+        tensor(7)
+    """
     return variables_initializer(get_default_graph().variables)
 
 
@@ -411,6 +443,15 @@ def group(*inputs, name=None):
     Args:
         *inputs (Node): what it runs.
         name (str, optional): the node's.
+
+    Example:
+        >>> import rushlight as rl
+        >>> with rl.graph.Graph().as_default(), rl.graph.Session() as session:
+        ...     v, w = rl.graph.variable(0), rl.graph.variable(0)
+        ...     session.run(rl.graph.global_variables_initializer())
+        ...     session.run(rl.graph.group(rl.graph.assign(v, 1), rl.graph.assign(w, 2)))
+        ...     session.run([v, w])
+        [tensor(1), tensor(2)]
     """
     return Effect("group", nodes_in(inputs), name=name)
 

@@ -139,7 +139,7 @@ def capture_step(function, args, kwargs, known, what):
     return found, result
 
 
-def capture(function, args, kwargs, known, what, values=False):
+def capture(function, args, kwargs, known, what):
     """Runs `function` once and keeps what it did.
 
     Args:
@@ -147,12 +147,11 @@ def capture(function, args, kwargs, known, what, values=False):
         args, kwargs: what it is called with; tensors in them are the inputs.
         known (list): (name, tensor) of tensors that keep their names: parameters and buffers.
         what (str): how errors begin.
-        values (bool): arguments and results may hold other things than tensors, which stay as they are.
 
     Returns:
         (Captured, what the function gave). Where the program can't be captured, a CaptureError in place of Captured.
     """
-    tensors, takes = flatten([list(args), dict(kwargs)], f"{what}: the arguments", values)
+    tensors, takes = flatten([list(args), dict(kwargs)], f"{what}: the arguments")
     inputs = list(zip(names_of(tensors), tensors, strict=True))
     try:
         recording = _C.graph.Capture(inputs, known)
@@ -161,7 +160,7 @@ def capture(function, args, kwargs, known, what, values=False):
     try:
         result = function(*args, **kwargs)
         escapes = recording.escapes
-        outputs, gives = flatten(result, f"{what}: the result", values)
+        outputs, gives = flatten(result, f"{what}: the result")
         try:
             graph = _C.graph.simplify(recording.finish(outputs))
         except RuntimeError as error:

@@ -7,11 +7,18 @@ __all__ = ["ConvBn1d", "ConvBn2d", "ConvBn3d", "ConvBnReLU1d", "ConvBnReLU2d", "
            "ConvReLU2d", "ConvReLU3d", "LinearReLU", "TrainedConv", "TrainedLinear"]
 
 
+_convolutions = (conv.Conv1d, conv.Conv2d, conv.Conv3d)
+_norms = (batchnorm.BatchNorm1d, batchnorm.BatchNorm2d, batchnorm.BatchNorm3d)
+
+
 class _Fused(container.Sequential):
     """Modules in a row that are quantized as one."""
 
 
 def _fused(name, *kinds):
+    layers = ", ".join("rl.nn." + ("ReLU()" if kind is activation.ReLU else f"{kind.__name__}(2)" if kind in _norms else
+                                   f"{kind.__name__}(3, 2)" if kind is linear.Linear else f"{kind.__name__}(3, 2, 1)")
+                       for kind in kinds)
     words = " and ".join(f"`nn.{kind.__name__}`" for kind in kinds)
     text = f"""{words}, quantized as one.
 
@@ -20,6 +27,11 @@ def _fused(name, *kinds):
 
     Raises:
         TypeError: they are others.
+
+    Example:
+        >>> import rushlight as rl
+        >>> len(rl.nn.intrinsic.{name}({layers}))
+        {len(kinds)}
     """
 
     def __init__(self, *modules):
@@ -30,8 +42,6 @@ def _fused(name, *kinds):
     return type(name, (_Fused,), {"__init__": __init__, "__doc__": text, "__module__": __name__})
 
 
-_convolutions = (conv.Conv1d, conv.Conv2d, conv.Conv3d)
-_norms = (batchnorm.BatchNorm1d, batchnorm.BatchNorm2d, batchnorm.BatchNorm3d)
 ConvReLU1d, ConvReLU2d, ConvReLU3d = (
     _fused(f"ConvReLU{i + 1}d", kind, activation.ReLU) for i, kind in enumerate(_convolutions))
 ConvBn1d, ConvBn2d, ConvBn3d = (

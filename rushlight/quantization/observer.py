@@ -93,6 +93,7 @@ class MinMaxObserver(ObserverBase):
         self.min_val, self.max_val = low, high
 
     def calculate_qparams(self):
+        """The scale and zero point of the range from the smallest to the largest value seen."""
         return self._qparams_of(self.min_val, self.max_val)
 
     def _qparams_of(self, low, high):
@@ -239,6 +240,7 @@ class HistogramObserver(MinMaxObserver):
         return core.zeros(self.bins).index_add(0, at, counts)
 
     def calculate_qparams(self):
+        """The scale and zero point of the range that loses least of what was seen."""
         if not float(self.histogram.sum()):
             return super().calculate_qparams()
         x, counts = self._centres(self.min_val, self.max_val).to(core.float64), self.histogram.to(core.float64)

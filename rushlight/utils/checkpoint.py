@@ -35,7 +35,13 @@ class _StopRecomputation(Exception):
 
 
 def noop_context_fn():
-    """Two contexts that do nothing: the default of `checkpoint`'s `context_fn`."""
+    """Two contexts that do nothing: the default of `checkpoint`'s `context_fn`.
+
+    Example:
+        >>> forward, recomputation = rushlight.utils.checkpoint.noop_context_fn()
+        >>> with forward, recomputation:
+        ...     pass
+    """
     return contextlib.nullcontext(), contextlib.nullcontext()
 
 
