@@ -275,33 +275,18 @@ void infer_transposed(Call& c) {
     c.result(out, c.tensor(0).dtype);
 }
 
-void transpose_convolve(Call& c, bool relu) {
+void run_transposed(Call& c) {
+    if (c.out[0].numel() == 0) return;
+    if (has_complex_result(c)) return run_bilinear(c, 0, 1, 2);
     Tensor x(&c.tensor(0)), w = contiguous(Tensor(&c.tensor(1))), y = c.out[0];
     Tensor bias = c.has(2) ? contiguous(Tensor(&c.tensor(2))) : Tensor();
     Convolution p = problem(y.sizes(), w.sizes(), x.sizes(), window_of(c, x.rank() - 2), x.dtype());
     Activation in(x);
     p.output_layout = in.layout();
     p.input_layout = compute::input_layout(p);
-    p.relu = relu;
     auto packed = packed_weights(w);
     compute::convolution_backward_input(p, in.data(), w.data(), bias.defined() ? bias.data() : nullptr,
                                         result_memory(y, p.input_layout), packed.get());
-}
-
-void run_transposed(Call& c) {
-    if (c.out[0].numel() == 0) return;
-    if (has_complex_result(c)) return run_bilinear(c, 0, 1, 2);
-    transpose_convolve(c, false);
-}
-
-void infer_fused_transposed(Call& c) {
-    rules::require_floating(c, 0);
-    require_relu(c);
-    infer_transposed(c);
-}
-
-void run_fused_transposed(Call& c) {
-    if (c.out[0].numel() > 0) transpose_convolve(c, activation_of(c) == Follows::relu);
 }
 
 // An output_padding of a stride or more (less than the dilation) leaves room for windows past the last input.
@@ -508,20 +493,6 @@ OP(convolution_fused) = {
                          "(1, 2), 2, 'relu')"},
     .doc = "activation(convolution + addend), of 'none' and 'relu', in one pass.",
     .overwrites = "addend"};
-
-OP(convolution_transpose_fused) = {
-    .signature =
-        "convolution_transpose_fused(input: Tensor, weight: Tensor, bias: Tensor | None, stride: int[], "
-        "padding: int[], output_padding: int[], groups: int, dilation: int[], activation: str) -> Tensor",
-    .names = "_ops.convolution_transpose_fused",
-    .dtypes = "floating",
-    .infer = infer_fused_transposed,
-    .kernel = {"compute", run_fused_transposed},
-    .derivative = fused_for_inference,
-    .onnx = no_onnx("ConvTranspose and Relu; export the program before optimize_for_inference"),
-    .samples = {.calls = "convolution_transpose_fused(T(2, 3, 5), T(3, 4, 3), T(4), (2,), (1,), (1,), 1, (1,), "
-                         "'relu')"},
-    .doc = "activation(convolution_transpose), of 'none' and 'relu', in one pass."};
 
 OP(convolution_input_grad) = {
     .signature = "convolution_input_grad(grad: Tensor, weight: Tensor, input_size: int[], " WINDOW ") -> Tensor",

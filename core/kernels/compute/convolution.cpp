@@ -127,31 +127,23 @@ Convolution with_free_layouts(const Convolution& p, const Sizes& sizes) {
     return q;
 }
 
-// What comes after a transposed convolution: the bias, which may be null, and relu.
-void finish_input(const Convolution& p, const void* bias, void* data) {
-    if (!bias && !p.relu) return;
+void add_bias(const Convolution& p, const void* bias, void* data) {
     const int64_t inputs = product(p.input, p.rank);
-    auto finish = [&](auto* x, const auto* b) {
+    auto add = [&](auto* x, const auto* b) {
         using T = std::remove_reference_t<decltype(*x)>;
         using Sum = std::conditional_t<std::is_same_v<T, double>, double, float>;
         bool plain = p.input_layout == Layout::plain;
         int64_t rows = p.batch * (plain ? p.in_channels : inputs), columns = plain ? inputs : p.in_channels;
         parallel_for(rows, 65536 / columns + 1, [&](int64_t begin, int64_t end) {
-            for (int64_t r = begin; r < end; ++r) {
-                T* row = x + r * columns;
-                if (b && plain)
-                    for (int64_t c = 0; c < columns; ++c) row[c] = T(Sum(row[c]) + Sum(b[r % p.in_channels]));
-                else if (b)
-                    for (int64_t c = 0; c < columns; ++c) row[c] = T(Sum(row[c]) + Sum(b[c]));
-                if (p.relu)
-                    for (int64_t c = 0; c < columns; ++c) row[c] = Sum(row[c]) < Sum(0) ? T(0) : row[c];
-            }
+            for (int64_t r = begin; r < end; ++r)
+                for (int64_t c = 0; c < columns; ++c)
+                    x[r * columns + c] = T(Sum(x[r * columns + c]) + Sum(b[plain ? r % p.in_channels : c]));
         });
     };
-    if (p.dtype == DType::float32) finish(static_cast<float*>(data), static_cast<const float*>(bias));
-    else if (p.dtype == DType::bfloat16) finish(static_cast<BFloat16*>(data), static_cast<const BFloat16*>(bias));
-    else if (p.dtype == DType::float64) finish(static_cast<double*>(data), static_cast<const double*>(bias));
-    else finish(static_cast<Half*>(data), static_cast<const Half*>(bias));
+    if (p.dtype == DType::float32) add(static_cast<float*>(data), static_cast<const float*>(bias));
+    else if (p.dtype == DType::bfloat16) add(static_cast<BFloat16*>(data), static_cast<const BFloat16*>(bias));
+    else if (p.dtype == DType::float64) add(static_cast<double*>(data), static_cast<const double*>(bias));
+    else add(static_cast<Half*>(data), static_cast<const Half*>(bias));
 }
 
 // The gradient of a first layer's weights is fastest with an image's few channels one after the other.
@@ -270,14 +262,15 @@ void convolution_backward_input(const Convolution& given, const void* grad_outpu
             void* to = x.place(grad_input, first);
             onednn::table()->convolution_backward_input(q, g.read(grad_output, first, items), weights, to,
                                                         packed || !changes ? packed : &of_this_call);
-            finish_input(q, bias, to);
+            if (bias) add_bias(q, bias, to);
             x.write(grad_input, first, items);
         });
     });
     if (done) return;
     if (!is_reduced(p.dtype)) {
         generic::convolution_backward_input(p, grad_output, weights, grad_input);
-        return finish_input(p, bias, grad_input);
+        if (bias) add_bias(p, bias, grad_input);
+        return;
     }
     Widened g(grad_output, p.dtype, sizes.output), w(weights, p.dtype, sizes.weights), b(bias, p.dtype, p.in_channels);
     Widened x(grad_input, p.dtype, sizes.input);
