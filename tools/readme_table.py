@@ -26,6 +26,7 @@ ROWS = [
     ("512 x 512 product", r"matmul 512"),
     ("ResNet-50's convolutions, forward and backward (mean)", r"conv .* forward\+backward"),
     ("MLP 4-64-2 step, batch 32, Adam", r"MLP .*"),
+    ("the same step, compiled", r"captured MLP .*"),
     ("LeNet step, batch 64", r"LeNet .*"),
     ("LSTM classifier step, batch 32, Adam", r"LSTM classifier step, Adam"),
     ("Transformer encoder step, 4 layers of 256, 128 tokens, batch 16", r"Transformer encoder step.*"),
@@ -35,6 +36,7 @@ ROWS = [
     ("ResNet-50 step, batch 8", r"ResNet-50 step, batch 8"),
     ("ResNet-50 inference, batch 1", r"ResNet-50 inference, batch 1"),
     ("ResNet-50 inference, batch 8", r"ResNet-50 inference, batch 8"),
+    ("ResNet-50 deployed, batch 1", r"deployed ResNet-50, batch 1"),
     ("peak memory of the ResNet-50 step", r"ResNet-50 step.*peak memory"),
 ]
 
