@@ -5,6 +5,7 @@
 
 #include "base/interpreter.h"
 #include "graph/node_call.h"
+#include "registry/invoke.h"
 #include "registry/mode.h"
 #include "registry/ready.h"
 #include "registry/watch.h"
@@ -16,6 +17,25 @@ namespace rushlight::runtime {
 using graph::Arguments;
 using graph::Node;
 using graph::call_node;
+
+namespace {
+
+// Memory that was written through a view is read again from the tensor that it is a view of: only that one's place on
+// the tape knows all that was written, and all that was not. False where `node` is no such read.
+bool read_again(const Node& node, std::span<Tensor> tensors) {
+    static const Op& restride = *find_op("restride");
+    if (!mode.grad || node.op != &restride) return false;
+    const TensorImpl& written = *tensors[size_t(node.args[0].values[0])].impl();
+    if (!written.base || written.base->storage != written.storage || written.base->dtype != written.dtype) return false;
+    Tensor base(written.base.get());
+    const Dims sizes(node.args[1].ints), strides(node.args[2].ints);
+    int64_t offset = node.args[3].integer + written.offset - base->offset;
+    bool whole = offset == 0 && base->sizes == sizes && base->strides == strides;
+    tensors[size_t(node.results[0])] = whole ? base : invoke(restride, base, sizes, strides, offset, base->strides);
+    return true;
+}
+
+}  // namespace
 
 // What one run needs: the tensors of all values, calls that are ready, and the memory that values take turns in.
 struct State {
@@ -162,7 +182,7 @@ std::vector<Tensor> Program::run_through_funnel(const std::vector<Tensor>& input
         GradMode recording(mode.grad && node.recorded);
         Arguments arguments(node, number_);
         Call call(*node.op, arguments.bind(tensors, numbers));
-        call_node(node, call, tensors);
+        if (!read_again(node, tensors)) call_node(node, call, tensors);
         if (planner) planner->note(i, call, tensors);
         auto drop = [&](ValueId v) { if (last_use_[size_t(v)] == i) tensors[size_t(v)] = Tensor(); };
         graph::each_operand(node, drop);

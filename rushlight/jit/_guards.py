@@ -1,4 +1,6 @@
 """What a compiled function finds around it: the variables that it reads, and the modules and optimizers among them."""
+import functools
+import sys
 import sysconfig
 import types
 
@@ -8,7 +10,15 @@ from rushlight.jit._captured import own_folder
 from rushlight.nn.modules.module import Module
 
 _MOST_ITEMS = 16                                     # of a list or dict that is looked into
+_DEEPEST = 4                                         # attributes of attributes, functions that functions name
+_OWN_CLASSES = ("builtins", "typing", "abc")
+_CALLED_UNNAMED = frozenset(f"__{name}__" for name in (
+    "init call enter exit getattr getattribute getitem len iter contains bool int float index add radd sub rsub mul "
+    "rmul truediv rtruediv pow rpow neg eq lt le gt ge").split())
+_OF_FUNCTIONS = ("forward", "backward", "setup_context")
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 _STANDARD = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+_RANDOM = ("random", "numpy.random")                # where types of generators come from
 _UNSTEADY = ("random", "secrets", "time", "datetime", "numpy.random")
 
 
@@ -22,7 +32,7 @@ def _is_of_the_user(file):
 
 #: What is looked into in another way, or not at all.
 _KNOWN = (Module, Tensor, int, float, complex, str, bytes, list, tuple, dict, type, types.FunctionType,
-          types.BuiltinFunctionType, types.MethodType, types.ModuleType, types.NoneType)
+          types.BuiltinFunctionType, types.MethodType, types.ModuleType, types.NoneType, _C.graph.CompiledCall)
 
 
 class Surroundings:
@@ -45,10 +55,9 @@ class Surroundings:
         self.unsteady = None
         self._places, self._names, self._seen = [], [], set()
         self._visit(function, "", 0)
-        self._trees = [m for _, module in self.modules for m in module.modules()]
-        for module in dict.fromkeys(map(type, self._trees)):
-            if isinstance(module.forward, types.FunctionType):
-                self._visit(module.forward, "", 1)
+        for module in self._all_modules():
+            self._visit_module(module)
+        self._trees = self._all_modules()
         self.places = _C.graph.Places(self._places)
         self.places.epoch = _C.graph._touched()
         self._members = self._members_now()
@@ -111,12 +120,12 @@ class Surroundings:
         self._places.append((container, key, value))
 
     def _visit(self, value, name, depth):
-        if value is None or isinstance(value, int | float | str | bytes | complex | Tensor | type) or depth > 4:
+        if value is None or isinstance(value, int | float | str | bytes | complex | Tensor | type) or depth > _DEEPEST:
             return
         if id(value) in self._seen:
             return
         self._seen.add(id(value))
-        if hasattr(type(value), "__next__"):
+        if hasattr(type(value), "__next__") or type(value).__module__.startswith(_RANDOM):
             self.unsteady = name
         elif isinstance(value, types.ModuleType):
             if value.__name__ in _UNSTEADY:
@@ -129,12 +138,37 @@ class Surroundings:
         elif isinstance(value, types.FunctionType):
             if depth == 0 or _is_of_the_user(value.__code__.co_filename):
                 self._visit_function(value, depth)
+        elif isinstance(value, functools.partial):
+            for part in (value.func, value.args, value.keywords, *value.args, *value.keywords.values()):
+                self._visit(part, name, depth + 1)
         elif _is_optimizer(value):
             self._visit_optimizer(value, name)
         elif type(value) in (list, tuple, dict) and len(value) <= _MOST_ITEMS:
             self._visit_items(value, name, depth)
         elif hasattr(value, "__wrapped__") and callable(value):
             self._visit(value.__wrapped__, name, depth)
+
+    def _all_modules(self):
+        return [m for _, module in self.modules for m in module.modules()]
+
+    def _visit_module(self, module):
+        """What its forward, the methods that this names, and its hooks read."""
+        members, kind = vars(module), type(module)
+        for hook in (h for name in _HOOKS for h in members.get(name, {}).values()):
+            self._visit(hook, "a hook", 1)
+        names = {"forward": None}
+        for name in (pending := list(names)):
+            function = getattr(kind, name, None)
+            function = getattr(function, "fget", function)
+            if isinstance(function, types.FunctionType) and _is_of_the_user(function.__code__.co_filename):
+                self._visit(function, name, 1)
+                found = [n for n in _names_in(function.__code__) if n not in names]
+                names.update(dict.fromkeys(found))
+                pending += found
+        for name in names:
+            if name in members and not name.startswith("__"):
+                self._visit(members[name], name, 1)
+                self._visit_objects(members[name], names, name, 1)
 
     def _visit_function(self, function, depth):
         names = _names_in(function.__code__)
@@ -155,10 +189,25 @@ class Surroundings:
                     self.unsteady = f"{name}.random"
                 if _is_of_the_user(getattr(value, "__file__", None)):
                     self._visit_attributes(value, names, name, depth)
-            elif not isinstance(value, _KNOWN) and not _is_optimizer(value):
-                self._visit_attributes(value, names, name, depth)
+            else:
+                self._visit_objects(value, names, name, depth)
         for value in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
             self._visit(value, function.__name__, depth + 1)
+            self._visit_objects(value, names, function.__name__, depth)
+        for key, value in (function.__kwdefaults__ or {}).items():
+            self._place(f"{function.__name__}.{key}", function.__kwdefaults__, key, value)
+
+    def _visit_objects(self, value, names, path, depth):
+        """The attributes of an object, and of objects in a short list, tuple or dict."""
+        if type(value) in (list, tuple, dict):
+            if len(value) <= _MOST_ITEMS and depth < _DEEPEST:
+                for key, item in value.items() if type(value) is dict else enumerate(value):
+                    self._visit_objects(item, names, f"{path}[{key!r}]", depth + 1)
+        elif isinstance(value, type):
+            if _is_of_the_user(getattr(sys.modules.get(value.__module__), "__file__", None)):
+                self._visit_class(value, names, path, depth)
+        elif not isinstance(value, _KNOWN) and not _is_optimizer(value):
+            self._visit_attributes(value, names, path, depth)
 
     def _visit_object(self, owner, function, depth):
         if isinstance(owner, Module):
@@ -169,15 +218,33 @@ class Surroundings:
     def _visit_attributes(self, owner, names, path, depth):
         """Of all that is named, what the object has."""
         attributes = getattr(owner, "__dict__", None)
-        if not isinstance(attributes, dict):
+        if not isinstance(attributes, dict) or depth > _DEEPEST:
             return
         for name in names:
             full = f"{path}.{name}" if path else name
             if name in attributes:
                 self._place(full, attributes, name, attributes[name])
                 self._visit(attributes[name], full, depth + 1)
-            elif isinstance(getattr(type(owner), name, None), types.FunctionType):
-                self._visit(getattr(owner, name), full, depth + 1)
+                self._visit_objects(attributes[name], names, full, depth + 1)
+        if not isinstance(owner, types.ModuleType):
+            self._visit_class(owner, names, path, depth)
+
+    def _visit_class(self, owner, names, path, depth):
+        """Methods and properties of an object that are named, or that operators and statements call."""
+        for kind in (owner if isinstance(owner, type) else type(owner)).__mro__:
+            members = {} if kind.__module__ in _OWN_CLASSES else vars(kind)
+            for name, member in list(members.items()):
+                function = getattr(member, "fget", getattr(member, "__func__", member))
+                if isinstance(function, types.FunctionType) and (
+                        name in names or name in _CALLED_UNNAMED or (name in _OF_FUNCTIONS and "apply" in names)):
+                    self._visit_method(owner, function, f"{path}.{name}" if path else name, depth)
+
+    def _visit_method(self, owner, function, name, depth):
+        if (id(owner), id(function)) in self._seen:
+            return
+        self._seen.add((id(owner), id(function)))
+        self._visit_object(owner, function, depth + 1)
+        self._visit(function, name, depth + 1)
 
     def _visit_optimizer(self, optimizer, name):
         for part in ("param_groups", "state"):
@@ -204,6 +271,8 @@ class Surroundings:
 
 def _names_in(code):
     names = dict.fromkeys(code.co_names)
+    if "getattr" in names:
+        names.update(dict.fromkeys(c for c in code.co_consts if isinstance(c, str)))
     for inner in code.co_consts:
         if isinstance(inner, types.CodeType):
             names.update(dict.fromkeys(_names_in(inner)))

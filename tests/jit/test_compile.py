@@ -141,6 +141,33 @@ def test_gradients():
         assert weight.grad.tolist() == [1, 2, 3]
 
 
+def test_gradients_of_memory_that_was_written_through_a_view():
+    def row_scaled(x):
+        y = x * 2
+        y[0].mul_(3)
+        return y.sum() + y.t()[1].sum() + y[1:].tanh().sum()
+
+    def joined_later(x):
+        y = rl.zeros(3, 4)
+        y[1] = x[0]
+        y[:, 2].add_(x[:, 0])
+        return (y * y).sum() + y[1].exp().sum()
+
+    for function in (row_scaled, joined_later):
+        compiled, traced = rl.compile(function, fullgraph=True), rl.jit.trace(function, rl.randn(3, 4))
+        for _ in range(3):
+            x = rl.randn(3, 4, requires_grad=True)
+            expected = rl.autograd.grad(function(x), x)[0]
+            same(rl.autograd.grad(compiled(x), x)[0], expected)
+            same(rl.autograd.grad(traced(x), x)[0], expected)
+
+
+def test_zero_and_minus_zero_are_different_arguments():
+    compiled = rl.compile(lambda x, by: x / by)
+    for by in (0.0, -0.0, 0.0, -0.0):
+        assert compiled(rl.ones(1), by).item() == (np.inf if np.signbit(by) == 0 else -np.inf)
+
+
 def test_threads_share_a_program():
     module = convolutional()
     compiled = rl.compile(module, fullgraph=True)

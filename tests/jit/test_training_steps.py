@@ -1,6 +1,8 @@
 """Whole training steps, captured from ordinary calls: equal to eager mode bit for bit, gradients and state included."""
 
+import functools
 import gc
+import random
 import threading
 import time
 import types
@@ -229,6 +231,95 @@ def test_variables_globals_and_attributes_are_seen():
     options.shift = 4.0
     check()
     assert len(compiled.graphs) == 7
+
+
+def _owner(**values):
+    """An object with these attributes, of a class with methods that read them in several ways."""
+    class Base:
+        def scaled(self, x):
+            return x * self.k
+
+    class Owner(Base):
+        def scaled(self, x):
+            return super().scaled(x)
+
+        def __mul__(self, x):
+            return x * self.k
+
+        @property
+        def doubled(self):
+            return 2 * self.k
+
+        @classmethod
+        def of(cls, x):
+            return x * values["k"]
+
+    owner = Owner()
+    vars(owner).update(values)
+    return owner, Owner, values
+
+
+def _reads(name):
+    owner, kind, values = _owner(k=1.0)
+    outer = types.SimpleNamespace(inner=types.SimpleNamespace(one=owner), many=[owner])
+
+    def helper(x, *, options=values):
+        return x * options["k"]
+
+    class Scaled(rl.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.options = values
+
+        def forward(self, x):
+            return self.inner(x)
+
+        def inner(self, x):
+            return x * self.options["k"]
+
+    class Function(rl.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * owner.k
+
+    scaled = Scaled()
+    hooked = rl.nn.Identity()
+    hooked.register_forward_hook(lambda module, args, output: output * owner.k)
+    return {
+        "an attribute of an attribute": lambda x: x * outer.inner.one.k,
+        "an attribute of an item": lambda x: x * outer.many[0].k,
+        "a method that another class defines": lambda x: owner.scaled(x),
+        "an operator": lambda x: owner * x,
+        "a property": lambda x: x * owner.doubled,
+        "getattr": lambda x: x * getattr(owner, "k", 0),
+        "a class method": lambda x: kind.of(x),
+        "a default": lambda x: helper(x),
+        "a module's dict, read by a method": lambda x: scaled(x),
+        "a function of its own": lambda x: Function.apply(x),
+        "a hook": lambda x: hooked(x),
+        "a partial": functools.partial(lambda options, x: x * options["k"], values),
+    }[name], owner, values
+
+
+@pytest.mark.parametrize("name", [
+    "an attribute of an attribute", "an attribute of an item", "a method that another class defines", "an operator",
+    "a property", "getattr", "a class method", "a default", "a module's dict, read by a method",
+    "a function of its own", "a hook", "a partial"])
+def test_what_a_function_reads_by_way_of_others_is_seen(name):
+    function, owner, values = _reads(name)
+    compiled = rl.compile(function, fullgraph=True)
+    for k in (1.0, 1.0, 2.0, 2.0, -0.0, 0.0):
+        owner.k = values["k"] = k
+        np.testing.assert_array_equal(np.signbit(compiled(rl.ones(2)).numpy()), np.signbit([k, k]))
+        np.testing.assert_array_equal(compiled(rl.ones(2)).numpy(), function(rl.ones(2)).numpy())
+
+
+def test_generators_of_random_numbers_are_refused():
+    for generator in (random.Random(1), np.random.default_rng(1)):
+        compiled = rl.compile(lambda x, g=generator: x * g.random())
+        with pytest.warns(CompileWarning, match="something else each time"):
+            first = compiled(rl.ones(1))
+        assert not rl.equal(first, compiled(rl.ones(1)))
 
 
 def test_gradients_may_be_there_or_not():
