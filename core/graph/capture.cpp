@@ -70,8 +70,8 @@ Argument tensor_argument(ValueId v) {
 
 // Where the tape and the memory tell of what passes the funnel by.
 struct CaptureHooks {
-    // Deaths in other threads are looked at before the next call, so that an address is never taken for its former
-    // owner.
+    // Deaths in other threads are looked at before the next call and before something new is there, so that an address
+    // is never taken for its former owner, nor its new owner for dead.
     static void tell_others(const TensorImpl* t, const Storage* s) {
         std::lock_guard guard(captures_lock);
         for (Capture* c : open_captures) {
@@ -89,11 +89,15 @@ struct CaptureHooks {
         if (!open_capture || several) tell_others(nullptr, &s);
     }
     static void tensor_made(const TensorImpl& t) {
-        if (open_capture) open_capture->made_.insert(&t);
+        if (!open_capture) return;
+        open_capture->forget_elsewhere();
+        open_capture->made_.insert(&t);
     }
     static void storage_made(const Storage& s) {
         Capture* c = open_capture;
-        if (c && (c->depth_ > 0 || c->composite_)) c->made_inside_.insert(&s);
+        if (!c) return;
+        c->forget_elsewhere();
+        if (c->depth_ > 0 || c->composite_) c->made_inside_.insert(&s);
     }
     static void walk() {
         if (open_capture) ++open_capture->walks_;
@@ -200,12 +204,15 @@ void Capture::forget(const Storage* s) {
 }
 
 void Capture::forget_elsewhere() {
-    std::lock_guard guard(elsewhere_lock_);
-    for (auto [t, s] : gone_elsewhere_) {
+    std::vector<std::pair<const TensorImpl*, const Storage*>> gone;
+    {
+        std::lock_guard guard(elsewhere_lock_);
+        gone.swap(gone_elsewhere_);
+    }
+    for (auto [t, s] : gone) {                       // not under the lock: what is forgotten may be the last owner
         if (t) forget(t);
         if (s) forget(s);
     }
-    gone_elsewhere_.clear();
 }
 
 Capture* Capture::current() { return open_capture; }
