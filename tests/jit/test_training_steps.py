@@ -533,12 +533,3 @@ def test_what_python_brings_anew_each_time_is_not_taken_for_constant():
     for i in range(4):
         assert literal(rl.full((3,), i)).tolist() == [i, 2 * i, 3 * i]
     assert len(literal.graphs) == 1
-
-
-def test_the_sign_of_zero_is_a_guard():
-    other = {"by": 0.0}
-    argument, variable = rl.compile(lambda x, by: x / by), rl.compile(lambda x: x / other["by"])
-    for sign in (1.0, -1.0, 1.0):
-        other["by"] = sign * 0.0
-        assert argument(rl.ones(1), sign * 0.0).item() == variable(rl.ones(1)).item() == sign * float("inf")
-    assert len(argument.graphs) == len(variable.graphs) == 2
