@@ -247,7 +247,7 @@ def layout_of(module):
             "path": path, "class": getattr(part, "original_name", type(part).__name__), "training": part.training,
             "parameters": {name: keys[id(p)] if p is not None else None for name, p in part._parameters.items()},
             "buffers": {name: keys[id(b)] if b is not None else None for name, b in part._buffers.items()},
-            "brief": sorted(part._non_persistent_buffers_set),
+            "non_persistent": sorted(part._non_persistent_buffers_set),
             "flags": {name: keys[id(t)] for name, t in getattr(part, "_flags", {}).items()}})
     return found
 
@@ -261,7 +261,7 @@ def assemble(program, layout):
         for name, key in record["parameters"].items():
             made.register_parameter(name, None if key is None else program.tensors[key])
         for name, key in record["buffers"].items():
-            made.register_buffer(name, None if key is None else program.tensors[key], name not in record["brief"])
+            made.register_buffer(name, None if key is None else program.tensors[key], name not in record["non_persistent"])
         object.__setattr__(made, "training", record["training"])
         made._flags.update((name, program.tensors[key]) for name, key in record["flags"].items())
         if path:

@@ -171,7 +171,7 @@ def _layout(root, unit):
         found.append({"path": path, "class": getattr(part, "original_name", type(part).__name__),
                       "training": part.training, "parameters": keys(part._parameters),
                       "buffers": keys(part._buffers),
-                      "brief": sorted(part._non_persistent_buffers_set), "flags": by_path.get(path, {})})
+                      "non_persistent": sorted(part._non_persistent_buffers_set), "flags": by_path.get(path, {})})
     return found
 
 
