@@ -273,6 +273,7 @@ void add_graph(nb::module_& m) {
         .def_prop_ro("numbers", &numbers_of)
         .def("held", &held_by)
         .def_prop_ro("walks", &Capture::walks)
+        .def_prop_ro("loses_history", &Capture::loses_history)
         .def_prop_ro("uses_gradients", [](const Capture& self) { return !self.gradients().empty(); })
         .def_prop_ro("escapes", [](const Capture& self) {
             nb::list out;

@@ -345,6 +345,7 @@ ValueId Capture::derive(TensorImpl& t, Region& region, const char* who) {
             name_of(t.dtype), " that was last written as ", name_of(base.dtype), " (at ", where_(), ")");
     bool same = base.sizes == t.sizes && base.strides == t.strides && base.offset == t.offset;
     bool tracked = region.newest ? region.newest->tracked() : base.tracked;
+    loses_history_ = loses_history_ || (mode.grad && t.tracked() && !tracked);
     if (same && !tracked) {
         ValueId v = base.value;
         remember(t, v, false);
@@ -464,8 +465,18 @@ void Capture::run_primitive(Call& c, void (*go)(Call&)) {
     if (!resolved(c, node)) return go(c);
     Versions versions;
     each_tensor(c, [&](TensorImpl& t) { versions.emplace_back(&t, t.storage->version()); });
+    Dims held = c.destination ? c.destination->sizes : Dims();
     call_through(c, go);
+    if (resized(c, held)) return;
     record(c, std::move(node), versions, false);
+}
+
+// A node writes what is there: one that gave its destination another shape can't be run again.
+bool Capture::resized(const Call& c, const Dims& held) {
+    if (!c.destination || c.destination->sizes == held) return false;
+    refusal_ = std::string("capture: ") + c.op.id + " resized the tensor that it was given by out= (at " + where_() +
+               "); expected one of the result's shape";
+    return true;
 }
 
 void Capture::record(Call& c, Node node, const Versions& versions, bool of_unsized) {
@@ -502,13 +513,14 @@ void Capture::run_composite(Call& c, void (*go)(Call&)) {
     each_tensor(c, [&](TensorImpl& t) { versions.emplace_back(&t, t.storage->version()); });
     Composite composite{g_.nodes.size(), g_.values.size(), g_.constants.size(), false, false, {}, {}};
     composite_ = &composite;
+    Dims held = c.destination ? c.destination->sizes : Dims();
     try {
         go(c);
     } catch (...) {
         composite_ = nullptr;
         throw;
     }
-    if (!refusal_.empty()) {
+    if (!refusal_.empty() || resized(c, held)) {
         composite_ = nullptr;
         return;
     }

@@ -62,6 +62,8 @@ public:
     void unmark() { marks_from_ = marks_.size(); }
     std::vector<int> used_numbers() const;           // by their place, in the order of the graph's inputs
     int walks() const { return walks_; }             // backwards, within the program
+    // A tensor on the tape was read after its memory was written by way of a detached one: the graph knows the values only.
+    bool loses_history() const { return loses_history_; }
     // Constants whose values left to Python: the program holds as long as they stay.
     const std::vector<Tensor>& read_constants() const { return read_constants_; }
     // Whether the call made the tensor.
@@ -114,6 +116,7 @@ private:
     using Versions = std::vector<std::pair<TensorImpl*, uint32_t>>;      // of the arguments' storages before a call
 
     bool resolved(const Call& c, Node& node);
+    bool resized(const Call& c, const Dims& held);
     static void observe(Call& c, void (*go)(Call&));
     void observe_here(Call& c, void (*go)(Call&));
     void run_composite(Call& c, void (*go)(Call&));
@@ -166,6 +169,7 @@ private:
     std::mutex elsewhere_lock_;
     std::vector<std::pair<const TensorImpl*, const Storage*>> gone_elsewhere_;       // told by other threads
     int walks_ = 0;
+    bool loses_history_ = false;
     bool outer_tape_ = false;            // something came into the program with a history
     std::vector<bool> unsized_;          // values whose shape only the run can tell
     std::vector<Escape> escapes_;

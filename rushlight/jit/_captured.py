@@ -134,6 +134,8 @@ def capture_step(function, args, kwargs, known, what):
     finally:
         recording.close()
     recorded = any(t.requires_grad and (not recording.walks or _C.graph.can_walk(t)) for t in outputs)
+    if recorded and recording.loses_history:
+        return CaptureError("it reads a tensor with a gradient after a detached one changed its memory"), result
     found = CapturedStep(_C.graph.Step(graph, recording), takes, gives, recorded, escapes)
     found.held, found.numbers = held, numbers
     return found, result

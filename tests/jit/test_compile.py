@@ -162,6 +162,33 @@ def test_gradients_of_memory_that_was_written_through_a_view():
             same(rl.autograd.grad(traced(x), x)[0], expected)
 
 
+def test_memory_that_a_detached_tensor_changes_keeps_its_gradient():
+    def scaled(x):
+        y = x * 2
+        y.detach()[0:].mul_(3)
+        return y.sum()
+
+    compiled = rl.compile(scaled)
+    with pytest.warns(CompileWarning, match="after a detached one changed its memory"):
+        compiled(rl.ones(2, requires_grad=True))
+    x = rl.ones(2, requires_grad=True)
+    compiled(x).backward()
+    assert x.grad.tolist() == [2, 2]
+    assert rl.compile(scaled, fullgraph=True)(rl.ones(2)).item() == 12
+
+
+def test_out_that_is_resized_is_refused():
+    def added(x, out):
+        return rl.add(x, x, out=out) * 2
+
+    compiled = rl.compile(added)
+    with pytest.warns(CompileWarning, match="add resized the tensor that it was given by out="):
+        compiled(rl.ones(5), rl.zeros(0))
+    for _ in range(2):
+        out = rl.zeros(0)
+        assert compiled(rl.ones(5), out).tolist() == [4] * 5 and out.tolist() == [2] * 5
+
+
 def test_zero_and_minus_zero_are_different_arguments():
     compiled = rl.compile(lambda x, by: x / by)
     for by in (0.0, -0.0, 0.0, -0.0):
