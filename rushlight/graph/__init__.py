@@ -3,7 +3,8 @@
 Placeholders stand for what each run is fed, variables for what a session keeps. Every function of `rushlight` and of
 `rushlight.nn.functional` is here under its own name and takes nodes in place of tensors; nodes have the methods and
 operators of tensors. What a session runs is captured as a graph of the one kind that Rushlight has (`jit`, `.rush`
-files). This is how TensorFlow 1 was programmed, under its names.
+files). This is how TensorFlow 1 was programmed. Graphs, sessions, variables and control flow have its names, operators
+Rushlight's: `mean` for `reduce_mean`; a step of training is `minimize(loss, rushlight.optim.SGD, lr=0.1)`.
 
 Example:
     >>> import rushlight as rl

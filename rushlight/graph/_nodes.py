@@ -302,15 +302,18 @@ def constant(value, dtype=None, name=None):
 
 
 class Variable(Node):
-    """A tensor that sessions keep, each its own.
+    """A tensor that sessions keep, each its own: what `variable` gives.
 
     Attributes:
         trainable (bool): whether `minimize` changes it where it is given no variables.
         initializer (Node): running it gives the variable its first value.
     """
 
-    def __init__(self, initial, trainable, name):
-        self._initial = initial
+    def __init__(self, initial_value, trainable=True, name=None, dtype=None):
+        if callable(initial_value):
+            self._initial = initial_value if dtype is None else lambda: initial_value().to(dtype)
+        else:
+            self._initial = rushlight.as_tensor(initial_value, dtype=dtype).detach().clone()
         stream = rushlight.get_rng_state()
         sample = self._first_value()
         rushlight.set_rng_state(stream)
@@ -342,11 +345,7 @@ def variable(initial_value, dtype=None, name=None, trainable=True):
         ...     rl.graph.variable(lambda: rl.randn(2, 5), name="weights")
         <variable 'weights' (2, 5) float32>
     """
-    if callable(initial_value):
-        initial = initial_value if dtype is None else lambda: initial_value().to(dtype)
-    else:
-        initial = rushlight.as_tensor(initial_value, dtype=dtype).detach().clone()
-    return Variable(initial, trainable, name)
+    return Variable(initial_value, trainable, name, dtype)
 
 
 class Effect(Node):

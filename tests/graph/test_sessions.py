@@ -209,3 +209,12 @@ def test_a_session_is_the_default_within_its_block_and_threads_have_graphs_of_th
     thread.start()
     thread.join()
     assert seen[0] is not graph.get_default_graph() and not seen[0].nodes
+
+
+def test_variables_are_made_by_the_class_too():
+    w = graph.Variable(1, name="weights", dtype=rl.float64)
+    assert repr(w) == "<variable 'weights' () float64>" and w.trainable
+    assert not graph.Variable(lambda: rl.ones(2), trainable=False).trainable
+    with graph.Session() as session:
+        session.run(graph.global_variables_initializer())
+        assert float(session.run(w + 1)) == 2.0
