@@ -94,7 +94,8 @@ class FunctionEvent(_Times):
 
     def __init__(self, id, name, thread, start_us, end_us, *, kind="op", input_shapes=(), stack=(), sequence_nr=-1,
                  cpu_memory_usage=0, peak_cpu_memory_usage=0, flops=0):
-        self.id, self.name, self.key, self.thread = id, name, name, thread
+        self.id, self.name, self.thread = id, name, thread
+        self.key = "ProfilerStep*" if name.startswith("ProfilerStep#") else name     # steps are averaged together
         self.time_range = Interval(start_us, end_us)
         self.kind, self.is_user_annotation, self.in_backward = kind, kind == "range", kind == "backward"
         self.input_shapes, self.stack = list(input_shapes), list(stack)

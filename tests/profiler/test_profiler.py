@@ -249,6 +249,7 @@ def test_schedule(tmp_path):
             rl.ones(2) + 1
             prof.step()
     assert saved == [["ProfilerStep#3", "ProfilerStep#4"], ["ProfilerStep#7", "ProfilerStep#8"]]
+    assert next(average.count for average in prof.key_averages() if average.key == "ProfilerStep*") == 2
     names = os.listdir(tmp_path / "log")
     assert len(names) == 2 and all(re.fullmatch(r"worker\.\d+\.pt\.trace\.json\.gz", name) for name in names)
     assert plan(4) is ProfilerAction.RECORD_AND_SAVE
