@@ -156,12 +156,15 @@ def _trained(module, mapping):
     return intrinsic.TrainedConv(layers[0], norms[0] if norms else None, relu, qconfig)
 
 
-def _swap(module, change):
+def _swap(module, change, path=""):
     """Replace each module of the tree that `change` has something for."""
     for name, child in module.named_children():
-        made = change(child)
+        try:
+            made = change(child)
+        except RuntimeError as error:
+            raise RuntimeError(f"{error} (in {path}{name}: {type(child).__name__})") from error
         if made is None:
-            _swap(child, change)
+            _swap(child, change, f"{path}{name}.")
         else:
             setattr(module, name, made.train(child.training))
 

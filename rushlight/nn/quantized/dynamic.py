@@ -54,7 +54,7 @@ class Linear(Module):
         return _product(input, self.weight, self.weight_scale, self.bias)
 
     def extra_repr(self):
-        return f"in_features={self.in_features}, out_features={self.out_features}"
+        return f"in_features={self.in_features}, out_features={self.out_features}, dtype={self.weight.dtype}"
 
 
 class Linear16(Module):
