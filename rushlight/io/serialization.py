@@ -209,6 +209,9 @@ class _Archive:
         self._where = where
         self._location = location
         pickles = [name for name in self._zip.entries if name.count("/") == 1 and name.endswith("/data.pkl")]
+        if "program/graph.json" in self._zip.entries:
+            raise CorruptFileError(f"{where}: this is a program that rushlight.jit.save wrote; read it with "
+                                   "rushlight.jit.load")
         if len(pickles) != 1:
             raise CorruptFileError(
                 f"{where}: holds no member <folder>/data.pkl; expected a file as rushlight.save and torch.save "

@@ -1,10 +1,10 @@
 """`compile`: calls captured as graphs, guarded by what the capture took for granted."""
 import functools
 import types
-import warnings
 
 from rushlight import _C
 from rushlight._C import Tensor
+from rushlight.functional._warning import warn
 from rushlight.jit._captured import CaptureError, capture_step
 from rushlight.jit._guards import Surroundings
 from rushlight.jit._structure import flatten
@@ -184,7 +184,7 @@ class CompiledFunction(_C.graph.CompiledCall):
         if self.fullgraph:
             raise RuntimeError(f"compile: {self.name} is no single graph: {why}")
         self._keep(guard, surroundings, _Refusal(why))
-        warnings.warn(f"compile: {self.name} runs as it is written: {why}", CompileWarning, stacklevel=4)
+        warn(f"compile: {self.name} runs as it is written: {why}", CompileWarning)
 
     def _found(self):
         return [entry.found for entries in self.captured.values() for entry in reversed(entries)]

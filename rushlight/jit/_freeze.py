@@ -94,7 +94,8 @@ def freeze(mod, preserved_attrs=None, optimize_numerics=True):
         raise RuntimeError(f"freeze: mod is a {type(mod).__name__}; expected a module that jit.trace gave")
     _require_traced(mod, "freeze")
     if mod.training:
-        raise RuntimeError(f"freeze: {mod.original_name} is in training mode; call eval() before it is traced")
+        raise RuntimeError(f"freeze: {mod.original_name} is in training mode; call eval() before it is traced, or "
+                           "where it was loaded")
     tensors = dict([*mod.named_parameters(), *mod.named_buffers()])
     missing = [name for name in preserved_attrs or () if name not in tensors]
     if missing:

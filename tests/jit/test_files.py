@@ -224,3 +224,9 @@ def test_programs_by_name_and_metadata():
             rl.jit.save(double, io.BytesIO(), metadata=metadata)
     with pytest.raises(TypeError, match="named 'x'; expected a traced"):
         rl.jit.save({"x": linear}, io.BytesIO())
+
+
+def test_load_of_state_dicts_names_the_reader_of_programs(tmp_path):
+    rl.jit.trace(lambda x: x + 1, rl.ones(2)).save(tmp_path / "m.rush")
+    with pytest.raises(rl.io.CorruptFileError, match=r"rushlight\.jit\.load"):
+        rl.load(tmp_path / "m.rush")
