@@ -57,6 +57,7 @@ def test_inspect(saved):
 
 @pytest.mark.parametrize(("arguments", "status", "words"), [
     ([], 2, "MODEL.rush"), (["--no"], 2, "unknown option"), (["nothing.rush"], 1, "No such file"),
+    (["MODEL", "x.npy"], 2, "inputs come after --input"),
     (["MODEL"], 1, "got nothing; expected input: float32[?, 3]"), (["MODEL", "--json"], 2, "expected something after"),
     (["MODEL", "--json", "[1]"], 2, "inputs must have names"), (["MODEL", "--json", '{"x": 1}'], 1, "expected input"),
     (["MODEL", "--signature", "other"], 1, "no signature 'other'"), (["MODEL", "--threads", "0"], 2, "from 1")])

@@ -82,8 +82,10 @@ Options parsed(int argc, char** argv) {
         else if (a == "--graph") o.inspect = o.graph = true;
         else if (a == "--threads") o.threads = positive(next());
         else if (a == "--time") o.time = i + 1 < argc && std::isdigit(argv[i + 1][0]) ? positive(next()) : 10;
-        else if (a.starts_with("--") || !o.model.empty())
-            throw std::invalid_argument(std::string(a) + ": unknown option");
+        else if (a.starts_with("--")) throw std::invalid_argument(std::string(a) + ": unknown option");
+        else if (!o.model.empty())
+            throw std::invalid_argument(std::string(a) + ": there is a model already, " + o.model +
+                                        "; inputs come after --input");
         else o.model = a;
     }
     if (o.model.empty()) throw std::invalid_argument("there is no model; expected the path of a .rush file");
