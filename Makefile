@@ -97,6 +97,7 @@ $(STAMPS)/build-tools: pyproject.toml tools/requirements.py | $(STAMPS)/venv
 $(STAMPS)/built: $(NATIVE_SOURCES) $(STAMPS)/build-tools
 	@echo "Building Rushlight ($(JOBS) jobs): the first time takes some minutes, without a word in between"
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PIP) install --no-build-isolation --config-settings=build-dir=$(BUILD)/dev --editable .
+	@echo "Built: $(PY) imports it"
 	@touch $@
 
 $(STAMPS)/native-tests: $(STAMPS)/built
