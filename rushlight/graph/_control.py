@@ -1,6 +1,6 @@
 """Loops and decisions by values. Their bodies are described once; a program with one of them runs step by step."""
 from rushlight import Tensor
-from rushlight.graph._nodes import Node, constant, nodes_in
+from rushlight.graph._nodes import MISFIT, Node, constant, nodes_in
 
 
 class _Body:
@@ -27,6 +27,12 @@ class _Body:
         for node in self.nodes:
             values[node] = node._run(values, program)
         return [values[node] for node in self.gives]
+
+
+def _together(nodes):
+    """The samples of a node whose value is the list of these."""
+    trials = zip(*(node._samples for node in nodes), strict=True)
+    return [MISFIT if any(sample is MISFIT for sample in trial) else list(trial) for trial in trials]
 
 
 def _node(value):
@@ -77,7 +83,7 @@ def while_loop(cond, body, loop_vars, name=None):
                 return now
             now = step(values, program)
     needs = list(dict.fromkeys([*first, *condition.reads, *step.reads]))
-    loop = Node("while_loop", [[node._samples[i] for node in first] for i in range(2)], needs, run, name)
+    loop = Node("while_loop", _together(first), needs, run, name)
     loop.stepwise = True
     results = [loop[i] for i in range(len(first))]
     for result, new in zip(results, step.gives, strict=True):
@@ -108,7 +114,7 @@ def cond(pred, true_fn, false_fn, name=None):
     pred = _node(pred)
     bodies = [_Body(function, (), pred.graph, "cond") for function in (true_fn, false_fn)]
     for body in bodies:
-        if len(body.gives) != 1 or not isinstance(body.gives[0]._samples[0], Tensor):
+        if len(body.gives) != 1 or not isinstance(body.gives[0].sample, Tensor):
             raise ValueError("cond: a function gives something else than one tensor; expected one node")
     yes, no = (body.gives[0] for body in bodies)
     if yes.dtype != no.dtype:

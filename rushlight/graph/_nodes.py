@@ -8,7 +8,9 @@ import rushlight
 from rushlight import Tensor
 
 #: What an unknown size is tried with while a program is described: sizes that come out different are unknown too.
-_TRIALS = (2, 3)
+_TRIALS = (2, 3, 1)
+#: In place of a value: a size that does not fit, as 2 does not where the program adds three numbers.
+MISFIT = object()
 
 
 class Graph:
@@ -133,9 +135,9 @@ class Node:
         self._run = run                  # from the values of `needs` and the session's program to the node's value
         self._samples = samples          # one for each trial
         self._finish = None              # what it does with its value and the program when the run ends
-        first = samples[0]
+        self.sample = first = next((sample for sample in samples if sample is not MISFIT), None)
         self.dtype = first.dtype if isinstance(first, Tensor) else None
-        self.shape = _common_shape(samples) if self.dtype is not None else None
+        self.shape = _common_shape([sample for sample in samples if sample is not MISFIT]) if self.dtype is not None else None
         self.name = self.graph._add(self, name)
 
     def __repr__(self):
@@ -172,7 +174,7 @@ class Node:
                         "decision outside of the program")
 
     def __iter__(self):
-        count = len(self._samples[0]) if isinstance(self._samples[0], tuple | list) else (self.shape or [None])[0]
+        count = len(self.sample) if isinstance(self.sample, tuple | list) else (self.shape or [None])[0]
         if count is None:
             raise TypeError(f"iter: how many parts {self} has is known only when the program runs")
         return (self[i] for i in range(count))
@@ -231,10 +233,24 @@ def record(function, kind, *args, name=None, **kwargs):
     stream = rushlight.get_rng_state()
     try:
         with rushlight.no_grad():
-            samples = [run({node: node._samples[i] for node in needs}, None) for i in range(len(_TRIALS))]
+            samples, errors = zip(*(_tried(run, needs, i) for i in range(len(_TRIALS))), strict=True)
     finally:
         rushlight.set_rng_state(stream)
+    if all(sample is MISFIT for sample in samples):
+        raise next((error for error in errors if error is not None),
+                   ValueError(f"{kind}: {needs} want different sizes; expected nodes that can be computed together"))
     return Node(kind, samples, needs, run, name)
+
+
+def _tried(run, needs, trial):
+    """A node's value in one trial, and why there is none."""
+    given = {node: node._samples[trial] for node in needs}
+    if any(sample is MISFIT for sample in given.values()):
+        return MISFIT, None
+    try:
+        return run(given, None), None
+    except (RuntimeError, ValueError, IndexError, TypeError) as error:
+        return MISFIT, error
 
 
 def recorded(function, kind):
@@ -428,9 +444,7 @@ def assign(ref, value, name=None):
     if not isinstance(ref, Variable):
         raise TypeError(f"assign: ref is {ref!r}; expected a variable")
     value = value if isinstance(value, Node) else constant(value, ref.dtype)
-    for here, there in zip(ref._samples, value._samples, strict=True):
-        here.clone().copy_(there)
-
+    ref.sample.clone().copy_(value.sample)
     new = Node("assign", value._samples, [value], lambda values, program: values[value], name)
     new._finish = lambda result, program: program.value_of(ref).detach().copy_(result.detach())
     return new
@@ -482,7 +496,7 @@ def minimize(loss, optimizer, var_list=None, name=None, **options):
         ...     print(round(float(session.run(w)), 3))
         3.0
     """
-    if not isinstance(loss, Node) or loss._samples[0] is None or loss._samples[0].numel() != 1:
+    if not isinstance(loss, Node) or not isinstance(loss.sample, Tensor) or loss.sample.numel() != 1:
         raise ValueError(f"minimize: loss is {loss!r}; expected a node of one element")
     graph = loss.graph
     variables = list(var_list) if var_list is not None else [v for v in graph.variables if v.trainable]

@@ -15,7 +15,7 @@ from rushlight.nn import Module, Parameter
 
 
 def _memory(node):
-    sample = node._samples[0]
+    sample = node.sample
     return sample.untyped_storage().data_ptr() if isinstance(sample, Tensor) else None
 
 

@@ -154,6 +154,18 @@ def test_gradients_through_a_loop():
     assert float(session.run(x)) == pytest.approx(2 - 0.01 * 3 * 4)
 
 
+def test_unknown_sizes_may_turn_out_to_be_any():
+    x = graph.placeholder(rl.float32, [None])
+    pair, five = x + rl.ones(2), x + rl.ones(5)
+    both = graph.cat([x[:1], pair])
+    session = graph.Session()
+    assert session.run(pair, {x: [1.0, 2.0]}).tolist() == [2.0, 3.0]
+    assert session.run(five, {x: [1, 2, 3, 4, 5]}).tolist() == [2.0, 3.0, 4.0, 5.0, 6.0]
+    assert session.run(both, {x: [1.0, 2.0]}).tolist() == [1.0, 2.0, 3.0]
+    with pytest.raises(RuntimeError, match=r"\(4,\)"):
+        session.run(five, {x: [1, 2, 3, 4]})
+
+
 def test_any_node_may_be_fed():
     x = graph.placeholder(rl.float32, [2])
     hidden = x * 3
