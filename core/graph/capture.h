@@ -62,7 +62,7 @@ public:
     void unmark() { marks_from_ = marks_.size(); }
     std::vector<int> used_numbers() const;           // by their place, in the order of the graph's inputs
     int walks() const { return walks_; }             // backwards, within the program
-    // A tensor on the tape was read after its memory was written by way of a detached one: the graph knows the values only.
+    // A tensor on the tape was read after a detached one changed its memory: the graph knows the values only.
     bool loses_history() const { return loses_history_; }
     // Constants whose values left to Python: the program holds as long as they stay.
     const std::vector<Tensor>& read_constants() const { return read_constants_; }
