@@ -135,9 +135,10 @@ class Node:
         self._run = run                  # from the values of `needs` and the session's program to the node's value
         self._samples = samples          # one for each trial
         self._finish = None              # what it does with its value and the program when the run ends
-        self.sample = first = next((sample for sample in samples if sample is not MISFIT), None)
+        fitting = [sample for sample in samples if sample is not MISFIT]
+        self.sample = first = fitting[0]
         self.dtype = first.dtype if isinstance(first, Tensor) else None
-        self.shape = _common_shape([sample for sample in samples if sample is not MISFIT]) if self.dtype is not None else None
+        self.shape = _common_shape(fitting) if self.dtype is not None else None
         self.name = self.graph._add(self, name)
 
     def __repr__(self):

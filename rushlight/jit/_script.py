@@ -261,7 +261,8 @@ def assemble(program, layout):
         for name, key in record["parameters"].items():
             made.register_parameter(name, None if key is None else program.tensors[key])
         for name, key in record["buffers"].items():
-            made.register_buffer(name, None if key is None else program.tensors[key], name not in record["non_persistent"])
+            tensor = None if key is None else program.tensors[key]
+            made.register_buffer(name, tensor, name not in record["non_persistent"])
         object.__setattr__(made, "training", record["training"])
         made._flags.update((name, program.tensors[key]) for name, key in record["flags"].items())
         if path:
