@@ -345,7 +345,7 @@ ValueId Capture::derive(TensorImpl& t, Region& region, const char* who) {
             name_of(t.dtype), " that was last written as ", name_of(base.dtype), " (at ", where_(), ")");
     bool same = base.sizes == t.sizes && base.strides == t.strides && base.offset == t.offset;
     bool tracked = region.newest ? region.newest->tracked() : base.tracked;
-    loses_history_ = loses_history_ || (mode.grad && t.tracked() && !tracked);
+    loses_history_ = loses_history_ || (t.tracked() && !tracked);
     if (same && !tracked) {
         ValueId v = base.value;
         remember(t, v, false);
