@@ -301,7 +301,7 @@ def quantize_dynamic(model, qconfig_spec=None, dtype=core.int8, mapping=None, in
         >>> model = rl.nn.Sequential(rl.nn.Linear(4, 3), rl.nn.ReLU())
         >>> rl.quantization.quantize_dynamic(model, {rl.nn.Linear}, dtype=rl.qint8)
         Sequential(
-          (0): Linear(in_features=4, out_features=3)
+          (0): Linear(in_features=4, out_features=3, dtype=rushlight.int8)
           (1): ReLU()
         )
     """
