@@ -89,6 +89,10 @@ class Session:
     def __exit__(self, *error):
         local.sessions.remove(self)
 
+    def close(self):
+        """Gives back the memory of the variables' values and of the programs."""
+        self._values, self._optimizers, self._programs = {}, {}, {}
+
     def run(self, fetches, feed_dict=None):
         """What the nodes come to.
 

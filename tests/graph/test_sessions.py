@@ -230,3 +230,12 @@ def test_variables_are_made_by_the_class_too():
     with graph.Session() as session:
         session.run(graph.global_variables_initializer())
         assert float(session.run(w + 1)) == 2.0
+    session.close()
+    with pytest.raises(RuntimeError, match="has no value in this session"):
+        session.run(w)
+
+
+def test_errors_name_nothing_that_the_user_did_not_write():
+    x, y = graph.placeholder(rl.float32, [None, 2]), graph.placeholder(rl.int64, [None])
+    with graph.Session() as session, pytest.raises(ValueError, match=r"expected target of shape \(1,\)$"):
+        session.run(graph.cross_entropy(x, y), {x: [[1, 2]], y: [1, 1]})

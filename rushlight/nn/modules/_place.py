@@ -49,6 +49,9 @@ def name_place(module, error):
     path = _path_within(module, place.outermost)
     if path is None:
         return
+    if path == "_orig_mod":                          # of a compiled module, which nobody wrote
+        place.outermost = module
+        return
     place.path, place.outermost = f"{path}.{place.path}" if place.path else path, module
     if place.text is not None:
         error.args = (f"{place.text} ({place})",)
