@@ -199,7 +199,8 @@ class CompiledFunction(_C.graph.CompiledCall):
             else:
                 direct, funnel = found.program.planned
                 shapes = ", ".join(f"{dtype} {tuple(sizes)}" for _, dtype, sizes in found.graph.inputs)
-                how = "recorded on the tape" if found.recorded else f"planned: {direct} direct, {funnel} dispatched"
+                how = ("recorded on the tape" if found.recorded else f"planned: {direct} direct, {funnel} dispatched"
+                       if direct or funnel else "not planned: no call has come again")
                 lines.append(f"({shapes}): {len(found.graph.nodes)} nodes; {how}")
                 lines += [f"    {line}" for line in found.program.fusion]
         return "\n".join(lines)

@@ -114,6 +114,8 @@ class Unit:
         frame = Frame(function.__qualname__, source, known_names(function), _is_library(function))
         frame.at = definition
         compiler.frames.append(frame)
+        if isinstance(definition, ast.Lambda):
+            compiler.unsupported(definition)
         args = compiler.parameters(function, definition, module)
         frame.returns = target.returns = compiler.result_annotation(definition)
         for name, kind, default in args:

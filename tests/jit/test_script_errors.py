@@ -421,6 +421,8 @@ def test_what_is_scripted():
         rl.jit.script(3)
     with pytest.raises(FrontendError, match=r"source of .* can't be read"):
         rl.jit.script(eval("lambda x: x"))  # noqa: S307
+    with pytest.raises(UnsupportedNodeError, match="a lambda is not supported"):
+        rl.jit.script(lambda x: x)
     net = Net()
     net.register_forward_hook(lambda *args: None)
     with pytest.raises(FrontendError, match="hooks"):
