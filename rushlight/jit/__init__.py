@@ -35,3 +35,7 @@ def __getattr__(name):
         value = globals()[name] = getattr(import_module(_LATER[name]), own)
         return value
     raise AttributeError(f"module 'rushlight.jit' has no attribute '{name}'")
+
+
+def __dir__():
+    return sorted({*globals(), *_LATER, "frontend"})
