@@ -313,6 +313,7 @@ class Family:
         return Family(text, self.takes, self.gives, dict(first.constants), self.dtypes, self.least)
 
     def describe(self):
-        """What it takes, as the graph's first line says it."""
+        """What it takes: `input: float32[N, 3]`."""
         head = self.text.partition("\n")[0]
-        return head[head.index("(") + 1 : head.rindex(")")] + (" with sizes from 2 on" if self.least == 2 else "")
+        takes = head[head.index("(") + 1 : head.rindex(")")].replace("%", "").replace("<", "").replace(">", "")
+        return takes + (" with sizes from 2 on" if self.least == 2 else "")
