@@ -114,9 +114,12 @@ std::string sign_of(bool negative, const Spec& s) {
 }
 
 std::string digits_of(uint64_t x, unsigned base, bool upper) {
+    const char* digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";
     std::string out;
-    do out.insert(out.begin(), (upper ? "0123456789ABCDEF" : "0123456789abcdef")[x % base]);
-    while (x /= base);
+    do {
+        out.insert(out.begin(), digits[x % base]);
+        x /= base;
+    } while (x);
     return out;
 }
 

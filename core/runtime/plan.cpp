@@ -39,7 +39,7 @@ void Planner::note(size_t i, const Call& call, std::span<const Tensor> values) {
 
 void Planner::note_step(size_t i, const Call& call, std::span<const Tensor> values) {
     const Node& node = g_.nodes[i];
-    Step& step = plan_->steps[i];
+    PlannedNode& step = plan_->steps[i];
     step.compute = call.compute;
     auto look = [&](ValueId v) {
         const Tensor& t = values[size_t(v)];
@@ -178,7 +178,7 @@ void Planner::share_memory(const std::vector<size_t>& last_use) {
     Lives lives = find_lives(last_use);
     place_in_arena(lives.pieces);
     place_apart(lives.pieces);
-    for (Step& step : plan.steps)
+    for (PlannedNode& step : plan.steps)
         for (ResultPlan& r : step.results)
             if (r.slot != fresh_memory) r.slot = lives.pieces[size_t(r.slot)].slot;
     for (size_t v = 0; v < g_.values.size(); ++v) {

@@ -35,7 +35,7 @@ struct ResultPlan {
     size_t bytes = 0;
 };
 
-struct Step {
+struct PlannedNode {
     Way way = Way::funnel;
     DType compute = DType::float32;
     std::vector<ResultPlan> results;
@@ -49,7 +49,7 @@ struct Slot {
 };
 
 struct Plan {
-    std::vector<Step> steps;
+    std::vector<PlannedNode> steps;
     std::vector<Slot> slots;
     size_t arena_bytes = 0, apart_bytes = 0;
     std::vector<ValueId> leave;                // values that may be an output's memory: let go when the run ends

@@ -215,7 +215,7 @@ std::unique_ptr<State> Program::take_state() {
     state->calls.resize(g_.nodes.size());
     for (size_t i = 0; i < g_.nodes.size(); ++i) {
         state->arguments.emplace_back(g_.nodes[i], number_);
-        const Step& step = plan.steps[i];
+        const PlannedNode& step = plan.steps[i];
         if (step.way != Way::kernel && step.way != Way::write) continue;
         auto call = std::make_unique<Call>(*g_.nodes[i].op, nullptr);
         call->compute = step.compute;
@@ -250,7 +250,7 @@ void give_memory(Tensor& t, const ResultPlan& r, State& state) {
                                      : state.tensors[size_t(r.takes)]->storage;
 }
 
-void run_kernel_step(const Node& node, const Step& step, Call& call, State& state) {
+void run_kernel_step(const Node& node, const PlannedNode& step, Call& call, State& state) {
     for (size_t r = 0; r < step.results.size(); ++r) {
         const ResultPlan& result = step.results[r];
         Tensor unused;
@@ -265,7 +265,7 @@ void run_kernel_step(const Node& node, const Step& step, Call& call, State& stat
 }
 
 // In the place of one of its nodes; the others have nothing to do.
-void run_region(const graph::Graph& g, const Step& step, State& state) {
+void run_region(const graph::Graph& g, const PlannedNode& step, State& state) {
     if (!step.region) return;
     const Region& region = *step.region;
     std::vector<Tensor>& tensors = state.tensors;
@@ -290,7 +290,7 @@ void run_region(const graph::Graph& g, const Step& step, State& state) {
     region.run(tensors);
 }
 
-void run_view_step(const Step& step, const Value* args, State& state) {
+void run_view_step(const PlannedNode& step, const Value* args, State& state) {
     const TensorImpl& source = *args[0].tensor_;
     for (const ResultPlan& r : step.results) {
         if (r.value == no_value) continue;
@@ -301,7 +301,7 @@ void run_view_step(const Step& step, const Value* args, State& state) {
     }
 }
 
-void let_go(const Step& step, std::vector<Tensor>& tensors) {
+void let_go(const PlannedNode& step, std::vector<Tensor>& tensors) {
     for (ValueId v : step.dies) {
         Tensor& t = tensors[size_t(v)];
         // Work that was put off may still read a part of the arena that the next value takes.
@@ -319,7 +319,7 @@ std::vector<Tensor> Program::run_planned(State& state, const std::vector<Tensor>
     for (size_t i = 0; i < inputs.size(); ++i) tensors[size_t(tensor_inputs_[i])] = inputs[i];
     for (size_t i = 0; i < g_.nodes.size(); ++i) {
         const Node& node = g_.nodes[i];
-        const Step& step = state.plan->steps[i];
+        const PlannedNode& step = state.plan->steps[i];
         if (step.way == Way::fused) {
             run_region(g_, step, state);
             let_go(step, tensors);

@@ -55,7 +55,7 @@ struct Block {
     }
 };
 
-struct Value {
+struct Trialled {
     DType dtype;
     int reg;
     bool by_row;
@@ -92,14 +92,14 @@ public:
     static inline int finished = 0;
 
 private:
-    Value& any(bool by_row) {
+    Trialled& any(bool by_row) {
         std::vector<size_t> found;
         for (size_t i = 0; i < values_.size(); ++i)
             if (values_[i].by_row == by_row) found.push_back(i);
         return values_[found[size_t(below(int64_t(found.size())))]];
     }
     bool has_rows() const {
-        return std::any_of(values_.begin(), values_.end(), [](const Value& v) { return v.by_row; });
+        return std::any_of(values_.begin(), values_.end(), [](const Trialled& v) { return v.by_row; });
     }
     void input() {
         static const DType dtypes[] = {DType::float32, DType::float32, DType::float64, DType::int32};
@@ -110,14 +110,14 @@ private:
             else if (block->dtype == DType::float64) *reinterpret_cast<double*>(block->at(i)) = x;
             else *reinterpret_cast<int32_t*>(block->at(i)) = int32_t(x);
         }
-        Value v{block->dtype, program_->input(block->dtype, block->strides), false, {}};
+        Trialled v{block->dtype, program_->input(block->dtype, block->strides), false, {}};
         v.bytes.resize(size_t(n_ * size_of(v.dtype)));
         for (int64_t i = 0; i < n_; ++i) std::memcpy(v.at(i), block->at(i), size_t(size_of(v.dtype)));
         values_.push_back(std::move(v));
         blocks_.push_back(std::move(block));
     }
-    Value cast(const Value& from, DType to) {
-        Value v{to, program_->cast(from.reg, to), from.by_row, from.bytes};
+    Trialled cast(const Trialled& from, DType to) {
+        Trialled v{to, program_->cast(from.reg, to), from.by_row, from.bytes};
         if (to == from.dtype) return v;
         int64_t n = from.by_row ? n_ / row_ : n_;
         v.bytes.resize(size_t(n * size_of(to)));
@@ -132,7 +132,7 @@ private:
         const PointwiseSet* sets[] = {&pointwise_add, &pointwise_mul, &pointwise_pow, &pointwise_sigmoid, &pointwise_lt,
                                       &pointwise_where};
         const PointwiseKernels& kernels = sets[what]->active();
-        std::vector<Value> in;
+        std::vector<Trialled> in;
         std::vector<int> registers;
         for (int k = 0; k < kernels.inputs; ++k) {
             in.push_back(cast(any(by_row), kernels.boolean_first_input && k == 0 ? DType::boolean : DType::float32));
@@ -141,7 +141,7 @@ private:
         double params[param_slots] = {1};
         DType gives = kernels.boolean_result ? DType::boolean : DType::float32;
         TileFn fn = kernels.forward[int(DType::float32)];
-        Value out{gives, program_->call(fn, registers, gives, params), by_row, {}};
+        Trialled out{gives, program_->call(fn, registers, gives, params), by_row, {}};
         int64_t n = by_row ? n_ / row_ : n_;
         out.bytes.resize(size_t(n * size_of(gives)));
         for (int64_t i = 0; i < n; ++i) {
@@ -154,22 +154,22 @@ private:
     void reduce() {
         static const Reduction ops[] = {Reduction::sum, Reduction::mean, Reduction::amax, Reduction::any};
         Reduction op = ops[below(4)];
-        Value from = cast(any(false), DType::float32);
+        Trialled from = cast(any(false), DType::float32);
         DType gives = op == Reduction::any ? DType::boolean : DType::float32;
-        Value out{gives, program_->reduce(op, from.reg, gives), true, {}};
+        Trialled out{gives, program_->reduce(op, from.reg, gives), true, {}};
         out.bytes.resize(size_t(n_ / row_ * size_of(gives)));
         kernels::reduce(op, from.bytes.data(), from.dtype, out.bytes.data(), gives, {n_ / row_, row_, 1});
         values_.push_back(std::move(out));
     }
     void spread() {
-        Value& from = any(true);
-        Value out{from.dtype, program_->spread(from.reg), false, {}};
+        Trialled& from = any(true);
+        Trialled out{from.dtype, program_->spread(from.reg), false, {}};
         out.bytes.resize(size_t(n_ * size_of(out.dtype)));
         for (int64_t i = 0; i < n_; ++i) std::memcpy(out.at(i), from.at(i / row_), size_t(size_of(out.dtype)));
         values_.push_back(std::move(out));
     }
-    void output(Value& from) {
-        Value v = from;
+    void output(Trialled& from) {
+        Trialled v = from;
         if (v.dtype == DType::boolean) return;
         v.reg = program_->convert(from.reg, DType::float64);
         v.dtype = DType::float64;
@@ -185,7 +185,7 @@ private:
         values_.push_back(std::move(v));
         outputs_.emplace_back(blocks_.back().get(), values_.size() - 1);
     }
-    void compare(Block& block, Value& value) {
+    void compare(Block& block, Trialled& value) {
         int64_t n = value.by_row ? n_ / row_ : n_;
         std::vector<unsigned char> untouched(block.bytes.size(), 0xa5);
         for (int64_t i = 0; i < n; ++i) {
@@ -203,7 +203,7 @@ private:
     int reduced_ = 0;
     std::unique_ptr<TileProgram> program_;
     std::vector<std::unique_ptr<Block>> blocks_;
-    std::vector<Value> values_;
+    std::vector<Trialled> values_;
     std::vector<std::pair<Block*, size_t>> outputs_;
 };
 
