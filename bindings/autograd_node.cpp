@@ -4,6 +4,7 @@
 #include "autograd/engine.h"
 #include "autograd/variable.h"
 #include "bindings/autograd.h"
+#include "registry/training.h"
 
 namespace nb = nanobind;
 
@@ -106,6 +107,7 @@ struct HookHandle {
     uint64_t id;
     void remove() {
         if (auto alive = hook.lock()) alive->removed = true;
+        ++leaf_hook_changes;
     }
 };
 

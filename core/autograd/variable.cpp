@@ -7,6 +7,7 @@
 #include "autograd/primitives.h"
 #include "base/interpreter.h"
 #include "registry/mode.h"
+#include "registry/training.h"
 #include "registry/watch.h"
 
 namespace rushlight::autograd {
@@ -248,6 +249,7 @@ void add_hook(TensorImpl& t, std::shared_ptr<TensorHook> hook) {
             " does not require grad");
     if (Node* node = grad_fn(t)) node->extras().tensor_hooks.add(std::move(hook), t.output_nr);
     else tape_of(t).hooks.add(std::move(hook));
+    ++leaf_hook_changes;
 }
 
 void add_leaf_hook(TensorImpl& t, std::shared_ptr<LeafHook> hook) {
@@ -256,6 +258,7 @@ void add_leaf_hook(TensorImpl& t, std::shared_ptr<LeafHook> hook) {
     require(is_leaf(t), ErrorKind::runtime, "register_post_accumulate_grad_hook: the tensor of shape ",
             t.sizes, " is a result; expected a leaf, which accumulates its gradient");
     tape_of(t).after_accumulation.add(std::move(hook));
+    ++leaf_hook_changes;
 }
 
 // ---- accumulation --------------------------------------------------------------------------------

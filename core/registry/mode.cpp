@@ -7,6 +7,7 @@
 namespace rushlight {
 
 thread_local Mode mode;
+std::atomic<uint32_t> leaf_hook_changes{0};
 thread_local bool weights_change = false;
 bool standard_operators = false;
 TapeObserver tape_observer;

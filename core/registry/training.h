@@ -2,7 +2,13 @@
 // by: layouts of weights are not worth keeping then, as they are not while gradients are recorded.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
+
 namespace rushlight {
+
+// How often hooks of leaves were added or taken away: captured steps hold for the hooks that they were captured with.
+extern std::atomic<uint32_t> leaf_hook_changes;
 
 extern thread_local bool weights_change;
 

@@ -10,7 +10,7 @@ namespace rushlight::runtime {
 using graph::GradientSlot;
 
 Step::Step(graph::Graph g, const graph::Capture& capture)
-    : program_(std::move(g)), slots_(capture.gradients()), walks_(capture.walks() > 0) {
+    : program_(std::move(g)), slots_(capture.gradients()), walks_(capture.walks() > 0), hooks_(leaf_hook_changes) {
     for (const graph::Constant& c : program_.graph().constants)
         constants_.push_back({c.tensor, c.tensor->generation, c.tensor->requires_grad});
     for (const Tensor& t : capture.read_constants()) versions_.push_back({t, t->storage->version()});
@@ -21,7 +21,7 @@ Step::Step(graph::Graph g, const graph::Capture& capture)
 
 Step::Step(graph::Graph g, const Step& other)
     : program_(std::move(g)), slots_(other.slots_), walks_(other.walks_), constants_(other.constants_),
-      versions_(other.versions_), results_(other.results_) {}
+      versions_(other.versions_), hooks_(other.hooks_), results_(other.results_) {}
 
 Step Step::at(graph::Graph g) const {
     for (graph::Constant& c : g.constants)
@@ -31,6 +31,7 @@ Step Step::at(graph::Graph g) const {
 }
 
 bool Step::fits(std::span<const Tensor> inputs) const {
+    if (walks_ && hooks_ != leaf_hook_changes) return false;
     for (const Constant& c : constants_)
         if (c.tensor->generation != c.generation || c.tensor->requires_grad != c.requires_grad) return false;
     for (const Version& v : versions_)

@@ -43,6 +43,7 @@ private:
     bool walks_;                                 // backwards, within the call
     std::vector<Constant> constants_;
     std::vector<Version> versions_;
+    uint32_t hooks_;                             // leaf_hook_changes, when it was captured
     size_t results_ = 0;                         // of the graph's outputs; gradients come behind them
 };
 

@@ -73,6 +73,10 @@ class CompiledFunction(_C.graph.CompiledCall):
             guard += (t.dtype, t.shape, t.stride(), t.requires_grad)
         return tuple(guard)
 
+    def __reduce__(self):
+        """Copies and pickles hold the function; it is captured again."""
+        return type(self), (self.function, self.module, self.fullgraph, self._dynamic)
+
     def __get__(self, owner, kind=None):
         return self if owner is None else types.MethodType(self, owner)
 
@@ -250,6 +254,11 @@ class OptimizedModule(Module):
         self.training = module.training
         object.__setattr__(self, "_compiled", CompiledFunction(module, module, fullgraph, dynamic))
 
+    def __reduce__(self):
+        """Copies and pickles hold the module; it is captured again."""
+        compiled = self._compiled
+        return type(self), (self._orig_mod, compiled.fullgraph, compiled._dynamic)
+
     def forward(self, *args, **kwargs):
         return self._compiled(*args, **kwargs)
 
@@ -257,7 +266,9 @@ class OptimizedModule(Module):
         try:
             return super().__getattr__(name)
         except AttributeError:
-            return getattr(super().__getattr__("_orig_mod"), name)
+            if name == "_orig_mod":                  # not there yet
+                raise
+            return getattr(self._orig_mod, name)
 
     @property
     def graphs(self):

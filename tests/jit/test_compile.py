@@ -1,4 +1,6 @@
 """Compiled programs: equal to eager, captured anew when what was taken for granted changes."""
+import copy
+import pickle
 import threading
 import warnings
 
@@ -246,3 +248,16 @@ def test_wrong_use():
         program.run(rl.ones(3))
     with pytest.raises(TypeError, match="got 2 tensors; expected 1"):
         program.run(rl.ones(2), rl.ones(2))
+
+
+def test_copies_and_pickles_of_compiled_modules():
+    module = rl.nn.Linear(3, 2)
+    compiled = rl.compile(module)
+    x = rl.randn(4, 3)
+    expected = compiled(x)
+    for again in (copy.deepcopy(compiled), pickle.loads(pickle.dumps(compiled))):
+        assert again(x).equal(expected) and again(x).equal(expected) and again.graphs
+        assert again.weight is not module.weight
+        with rl.no_grad():
+            again.weight.zero_()
+    assert compiled(x).equal(expected)

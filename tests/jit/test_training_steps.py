@@ -533,3 +533,25 @@ def test_what_python_brings_anew_each_time_is_not_taken_for_constant():
     for i in range(4):
         assert literal(rl.full((3,), i)).tolist() == [i, 2 * i, 3 * i]
     assert len(literal.graphs) == 1
+
+
+def test_hooks_of_leaves_that_come_and_go():
+    w = rl.ones(3, requires_grad=True)
+
+    def step(x):
+        w.grad = None
+        (w * x).sum().backward()
+        return x + 1
+
+    compiled, x = rl.compile(step), rl.tensor([1.0, 2.0, 3.0])
+    for _ in range(3):
+        compiled(x)
+    assert w.grad.equal(x)
+    handle = w.register_hook(lambda grad: grad * 10)
+    for _ in range(3):
+        compiled(x)
+        assert w.grad.equal(x * 10)
+    handle.remove()
+    for _ in range(3):
+        compiled(x)
+        assert w.grad.equal(x)
