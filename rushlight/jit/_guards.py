@@ -13,7 +13,7 @@ _MOST_ITEMS = 16                                     # of a list or dict that is
 _DEEPEST = 4                                         # attributes of attributes, functions that functions name
 _OWN_CLASSES = ("builtins", "typing", "abc")
 _CALLED_UNNAMED = frozenset(f"__{name}__" for name in (
-    "init call enter exit getattr getattribute getitem len iter contains bool int float index add radd sub rsub mul "
+    "call enter exit getattr getattribute getitem len iter contains bool int float index add radd sub rsub mul "
     "rmul truediv rtruediv pow rpow neg eq lt le gt ge").split())
 _OF_FUNCTIONS = ("forward", "backward", "setup_context")
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
@@ -125,7 +125,7 @@ class Surroundings:
         if id(value) in self._seen:
             return
         self._seen.add(id(value))
-        if hasattr(type(value), "__next__") or type(value).__module__.startswith(_RANDOM):
+        if hasattr(type(value), "__next__") or str(type(value).__module__).startswith(_RANDOM):
             self.unsteady = name
         elif isinstance(value, types.ModuleType):
             if value.__name__ in _UNSTEADY:
