@@ -25,13 +25,36 @@ private:
     std::string text_;
 };
 
-// Builds the sentence from its parts and throws; the parts are anything an ostream takes.
+// A part of a sentence: anything an ostream takes.
+struct SentencePart {
+    const void* value;
+    void (*write)(std::ostream& out, const void* value);
+};
+
+template <class T>
+void write_part(std::ostream& out, const void* value) {
+    out << *static_cast<const T*>(value);
+}
+
+template <class T>
+SentencePart sentence_part(const T& value) {
+    return {&value, write_part<T>};
+}
+void write_text(std::ostream& out, const void* text);
+inline SentencePart sentence_part(const char* const& text) { return {text, write_text}; }
+template <size_t N>
+SentencePart sentence_part(const char (&text)[N]) {
+    return {text, write_text};
+}
+
+// Builds the sentence from its parts and throws.
+[[noreturn]] void fail_with(ErrorKind kind, const SentencePart* parts, size_t count);
+
+// Hundreds of sentences have parts of types of their own: each is one array and one call, not a stream of its own.
 template <class... Parts>
-[[noreturn]] void fail(ErrorKind kind, const Parts&... parts) {
-    std::ostringstream out;
-    out << std::boolalpha;
-    (out << ... << parts);
-    throw Error(kind, out.str());
+[[noreturn, gnu::cold, gnu::noinline]] void fail(ErrorKind kind, const Parts&... parts) {
+    const SentencePart all[] = {sentence_part(parts)...};
+    fail_with(kind, all, sizeof...(parts));
 }
 
 template <class... Parts>
