@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "base/interpreter.h"
+#include "base/stack.h"
 #include "graph/values.h"
 #include "registry/invoke.h"
 #include "runtime/program.h"
@@ -260,10 +261,9 @@ private:
     class Deeper {
     public:
         explicit Deeper(int& depth) : depth_(depth) {
-            if (++depth_ > max_call_depth) {
-                --depth_;
+            if (depth_ >= max_call_depth || !stack_has_room())
                 throw ProgramError(ErrorKind::runtime, "RecursionError", "maximum recursion depth exceeded");
-            }
+            ++depth_;
         }
         ~Deeper() { --depth_; }
 

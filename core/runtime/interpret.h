@@ -11,7 +11,7 @@ namespace rushlight::runtime {
 
 struct Routine;                          // a graph, made ready to run
 
-// How deep graphs may call each other, and bodies lie in each other, all together.
+// How deep graphs may call each other, and bodies lie in each other, all together; less on threads with a small stack.
 inline constexpr int max_call_depth = 3000;
 
 class Script {

@@ -316,7 +316,7 @@ graph even(%n: int) {
 
 
 def test_recursion_without_end_is_an_error_in_any_thread():
-    """Also where bodies lie in each other as deep as they may."""
+    """Also where bodies lie in each other as deep as they may, and on a thread with a small stack."""
     endless = ["graph f(%n: int) {\n  %r: int = call f(%n) at \"deep.py:3\"\n  return %r\n}"]
     endless.append("graph f(%n: int, %c: bool) {\n" + "if %c {\n" * 63 + "%r: int = call f(%n, %c) at \"deep.py:3\"\n" +
                    "}\n" * 63 + "return %n\n}")
@@ -329,10 +329,13 @@ def test_recursion_without_end_is_an_error_in_any_thread():
             caught.append(str(error))
     for text in endless:
         run(text)
-        thread = threading.Thread(target=run, args=(text,))
-        thread.start()
-        thread.join()
-    assert len(caught) == 4 and all("maximum recursion depth exceeded" in text for text in caught)
+        for size in (0, 256 << 10):
+            before = threading.stack_size(size)
+            thread = threading.Thread(target=run, args=(text,))
+            thread.start()
+            thread.join()
+            threading.stack_size(before)
+    assert len(caught) == 6 and all("maximum recursion depth exceeded" in text for text in caught)
 
 
 def test_an_endless_loop_can_be_interrupted():

@@ -1,9 +1,10 @@
-// Changed `.rush`, `.npz` and JSON files against the readers, in one process: fuzz_files COUNT SEED FILE...
+// Changed `.rush`, `.npz` and `.npy` files against the readers, in one process: fuzz_files COUNT SEED FILE...
 //
 // A change is made where it is not found out at once: in the bytes, in graph.json, in the graph's text, in the header
 // of the tensors, in the list of members; containers and checksums are then written anew. What still loads is looked
 // at and run. A crash, a hang or a report of a sanitizer is a finding; the number that --progress keeps in a file makes
 // it again: fuzz_files 1 SEED FILE... --from NUMBER.
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -13,11 +14,13 @@
 #include <map>
 #include <random>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "capi/rushlight.h"
 #include "files/arrays.h"
 #include "files/corrupt.h"
+#include "files/crc32.h"
 #include "files/json.h"
 #include "files/zip.h"
 
@@ -136,6 +139,9 @@ const char* const words[] = {
     "while", "for", "call", "yield", "list", "tuple", "dict", "tensor", "int", "str", "optional", "index_select",
     "gather", "scatter", "embedding", "as_strided", "linear", "matmul", "convolution", "repeat_interleave", "set_"};
 
+// What may stand in a word's place: names of values for each other (so that graphs get cycles), or any.
+char kind_of_word(char c) { return c == '%' ? c : std::isdigit(static_cast<unsigned char>(c)) ? '0' : 'a'; }
+
 // Words that take each other's places, lines that move, numbers that no program has.
 void change_text(std::string& s) {
     if (chance(10)) return change_bytes(s);
@@ -144,7 +150,9 @@ void change_text(std::string& s) {
         if (found.empty()) return;
         auto [at, length] = found[below(found.size())];
         auto [from, other] = found[below(found.size())];
-        bool number = std::isdigit(static_cast<unsigned char>(s[at]));
+        for (int tries = 0; tries < 20 && kind_of_word(s[from]) != kind_of_word(s[at]); ++tries)
+            std::tie(from, other) = found[below(found.size())];
+        bool number = kind_of_word(s[at]) == '0';
         size_t line = s.rfind('\n', at), end = s.find('\n', at);
         bool lines = line != s.npos && end != s.npos;
         std::string whole = lines ? s.substr(line, end - line) : "";
@@ -192,6 +200,71 @@ void change_members(Members& members) {
     }
 }
 
+// ---- containers as other writers make them: deflated members, among them bombs --------------------------------------
+
+class Bits {
+public:
+    void put(unsigned value, int count) {
+        for (int i = 0; i < count; ++i, ++at_) {
+            if (at_ % 8 == 0) out_ += '\0';
+            out_.back() = char(out_.back() | (value >> i & 1) << at_ % 8);
+        }
+    }
+    void put_code(unsigned value, int count) {               // Huffman codes stand with their first bit first
+        while (count--) put(value >> count & 1, 1);
+    }
+    std::string take() { return std::move(out_); }
+
+private:
+    std::string out_;
+    size_t at_ = 0;
+};
+
+// A zero, and `copies` times 258 copies of it: 13 bits each.
+std::string bomb(uint64_t copies) {
+    Bits bits;
+    bits.put(1, 1);
+    bits.put(1, 2);
+    bits.put_code(0x30, 8);
+    for (; copies; --copies) {
+        bits.put_code(0xC5, 8);
+        bits.put_code(0, 5);
+    }
+    bits.put_code(0, 7);
+    return bits.take();
+}
+
+template <class T>
+void put(std::string& out, T number) { out.append(reinterpret_cast<const char*>(&number), sizeof number); }
+
+// A zip file whose sizes may lie.
+std::string foreign_zip(const Members& members) {
+    std::string out, directory;
+    for (const auto& [name, contents] : members) {
+        bool deflated = chance(30);
+        uint64_t copies = chance(1) ? below(1 << 21) : below(1 << 8);
+        std::string data = deflated ? bomb(copies) : contents;
+        if (chance(5)) change_bytes(data);
+        std::string plain = deflated ? std::string(1 + 258 * copies, '\0') : data;
+        uint32_t size = uint32_t(chance(10) ? uint64_t(any(wholes)) : plain.size());
+        uint32_t crc = files::crc32({reinterpret_cast<const uint8_t*>(plain.data()), plain.size()});
+        uint32_t offset = uint32_t(chance(3) ? uint64_t(any(wholes)) : out.size());
+        std::string common;
+        for (uint16_t n : {20, 0, deflated ? 8 : 0, 0, 0x21}) put(common, n);
+        for (uint32_t n : {crc, uint32_t(data.size()), size}) put(common, n);
+        for (uint16_t n : {uint16_t(name.size()), uint16_t(0)}) put(common, n);
+        out += "PK\3\4" + common + name + data;
+        directory += "PK\1\2" + std::string(2, '\0') + common + std::string(10, '\0');
+        put(directory, offset);
+        directory += name;
+    }
+    uint32_t start = uint32_t(out.size());
+    out += directory + "PK\5\6" + std::string(4, '\0');
+    for (uint16_t n : {members.size(), members.size()}) put(out, n);
+    for (uint32_t n : {uint32_t(directory.size()), start}) put(out, n);
+    return out + std::string(2, '\0');
+}
+
 std::string changed(const std::string& original, const Members& parts) {
     if (chance(15)) {
         std::string out = original;
@@ -211,6 +284,8 @@ std::string changed(const std::string& original, const Members& parts) {
             } else {
                 change_json(json);
             }
+            for (size_t i = 0; i < json.keys.size() && chance(5); ++i)
+                if (json.keys[i] == "version") json.items[i].whole = any(wholes);
             data = files::write_json(json);
             if (chance(5)) change_bytes(data);
         } else if (name.ends_with("weights.safetensors") && chance(30)) {
@@ -220,7 +295,7 @@ std::string changed(const std::string& original, const Members& parts) {
         }
     }
     if (chance(8)) change_members(members);
-    std::string out = files::zip_of(members);
+    std::string out = chance(3) ? foreign_zip(members) : files::zip_of(members);
     if (chance(5)) change_bytes(out);
     return out;
 }
@@ -232,15 +307,21 @@ struct Counts {
     std::map<std::string, uint64_t> errors;
 } counts;
 
-// A program that loops may loop for ever: that is no finding. The driver goes on behind it.
+// A program that loops may loop for ever: that is no finding. The driver goes on behind it. Seconds are the processor's:
+// a busy machine makes no findings.
 volatile std::sig_atomic_t loops = 0;
-constexpr int looped_on = 77;
-void end_by_alarm(int) { _exit(loops ? looped_on : 1); }
+constexpr int looped_on = 77, hung = 78;
+void end_by_alarm(int) { _exit(loops ? looped_on : hung); }
+
+void allow_seconds(int seconds) {
+    itimerval timer{{0, 0}, {seconds, 0}};
+    setitimer(ITIMER_PROF, &timer, nullptr);
+}
 
 bool run(rl_model* model, size_t signature) {
     std::string_view text = rl_graph_text(model, signature);
     loops = text.find(" = for ") != text.npos || text.find(" = while ") != text.npos;
-    alarm(loops ? 3 : 60);
+    allow_seconds(loops ? 1 : 60);
     std::vector<rl_value*> inputs;
     bool all = true;
     for (size_t i = 0; i < rl_input_count(model, signature); ++i) {
@@ -270,7 +351,7 @@ bool run(rl_model* model, size_t signature) {
     volatile uint8_t sum = 0;                  // every byte of a result can be read
     for (rl_value* v : outputs) {
         if (rl_value_kind(v) == RL_TENSOR)
-            for (size_t i = 0; i < rl_tensor_bytes(v); ++i) 
+            for (size_t i = 0; i < rl_tensor_bytes(v); ++i)
                 sum = sum ^ static_cast<const uint8_t*>(rl_tensor_data(v))[i];
         rl_value_free(v);
     }
@@ -296,8 +377,12 @@ void load(const std::string& file) {
     rl_model_free(model);
 }
 
-void read_arrays(std::string file) {
-    change_bytes(file);
+void read_arrays(std::string file, Members parts) {
+    bool anew = !parts.empty() && chance(70);
+    for (auto& [name, data] : parts)
+        if (chance(50)) change_bytes(data);
+    if (anew) file = chance(50) ? files::zip_of(parts) : foreign_zip(parts);
+    if (!anew || chance(10)) change_bytes(file);
     std::vector<char> exactly(file.begin(), file.end());
     files::Bytes bytes{{reinterpret_cast<const uint8_t*>(exactly.data()), exactly.size()}, nullptr};
     ++counts.made;
@@ -339,7 +424,7 @@ int main(int argc, char** argv) {
         }
         parts.push_back(std::move(members));
     }
-    std::signal(SIGALRM, end_by_alarm);
+    std::signal(SIGPROF, end_by_alarm);
     FILE* note = progress ? std::fopen(progress, "w") : nullptr;
     for (uint64_t n = from; n < from + count; ++n) {
         if (note) {
@@ -348,13 +433,13 @@ int main(int argc, char** argv) {
             std::fflush(note);
         }
         loops = 0;
-        alarm(60);
+        allow_seconds(60);
         rng.seed(seed * 1'000'003 + n);
         size_t which = below(seeds.size());
         bool program = false;
         for (auto& [name, data] : parts[which]) program = program || name.ends_with("graph.json");
         if (program) load(changed(seeds[which], parts[which]));
-        else read_arrays(seeds[which]);
+        else read_arrays(seeds[which], parts[which]);
     }
     for (auto& [text, times] : counts.errors)
         std::printf("%9llu  %s\n", static_cast<unsigned long long>(times), text.c_str());

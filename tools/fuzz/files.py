@@ -6,6 +6,7 @@ with the sanitizers, a report of theirs ends it too.
 """
 
 import argparse
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,8 @@ import rushlight as rl
 from rushlight.io import graph_files
 
 PER_PROCESS = 20000
-LOOPED_ON = 77                                   # the exit status where a changed program loops for ever
+GOLDEN = Path(__file__).parents[2] / "tests/jit/golden_files"
+LOOPED_ON, HUNG = 77, 78                         # exit statuses: a changed program loops for ever, or a reader does
 
 
 class Layered(rl.nn.Module):
@@ -104,6 +106,8 @@ def write_seeds(folder):
     np.savez(folder / "stored.npz", a=np.arange(6.0).reshape(2, 3), b=np.ones((2, 0), np.int8))
     np.savez_compressed(folder / "deflated.npz", a=np.arange(300) % 7, b=np.asfortranarray(np.ones((3, 4), np.float32)))
     np.save(folder / "plain.npy", np.arange(4, dtype=np.complex64))
+    for path in GOLDEN.glob("*.rush"):
+        shutil.copy(path, folder)
     return sorted(str(path) for path in folder.iterdir())
 
 
@@ -126,7 +130,8 @@ def fuzz(program, count, seed):
                 made = number + 1
                 continue
             bad += 1
-            print(f"number {number} of seed {seed} ended with {done.returncode}\n{done.stderr[-4000:]}", flush=True)
+            how = "hung" if done.returncode == HUNG else f"ended with {done.returncode}"
+            print(f"number {number} of seed {seed} {how}\n{done.stderr[-4000:]}", flush=True)
             made = number + 1
     return bad
 
