@@ -307,8 +307,8 @@ struct Counts {
     std::map<std::string, uint64_t> errors;
 } counts;
 
-// A program that loops may loop for ever: that is no finding. The driver goes on behind it. Seconds are the processor's:
-// a busy machine makes no findings.
+// A program that loops may loop for ever: that is no finding. The driver goes on behind it. Seconds are the
+// processor's: a busy machine makes no findings.
 volatile std::sig_atomic_t loops = 0;
 constexpr int looped_on = 77, hung = 78;
 void end_by_alarm(int) { _exit(loops ? looped_on : hung); }
