@@ -40,6 +40,7 @@ def library():
 
 
 LIB = library()
+HELD = {}                                                 # handles of the test that runs, and what gives them back
 
 
 def error():
@@ -61,7 +62,25 @@ def made(function, *arguments):
     code = function(*arguments, ctypes.byref(out))
     if code:
         raise Failed(code)
+    HELD[out.value] = LIB.rl_model_free if "model" in function.__name__ else LIB.rl_value_free
     return out
+
+
+def keep(values):
+    """Notes the values that a run gave."""
+    HELD.update(dict.fromkeys(values, LIB.rl_value_free))
+
+
+def free(handle):
+    """Gives a handle back before the test ends."""
+    HELD.pop(handle.value)(handle)
+
+
+def free_all():
+    """Gives back what the test still holds."""
+    while HELD:
+        value, give_back = HELD.popitem()
+        give_back(P(value))
 
 
 def tensor(array, view=False):

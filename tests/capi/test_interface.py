@@ -20,6 +20,9 @@ from capi.interface import (
     P,
     array_of,
     error,
+    free,
+    free_all,
+    keep,
     made,
     run,
     tensor,
@@ -27,6 +30,12 @@ from capi.interface import (
 
 import rushlight as rl
 from tools.fuzz.files import Scripted, write_script
+
+
+@pytest.fixture(autouse=True)
+def handles():
+    yield
+    free_all()
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +63,7 @@ def pair(folder):
 
 @pytest.fixture
 def model(pair):
-    handle = made(LIB.rl_model_load, pair[1], 0)
-    yield handle
-    LIB.rl_model_free(handle)
+    return made(LIB.rl_model_load, pair[1], 0)
 
 
 def test_what_a_model_tells(model):
@@ -96,9 +103,6 @@ def test_runs_equal_pythons(pair, how):
             got = run(handle, *inputs, outputs=3)
             for a, b in zip(got, [expected["scaled"], *expected["shape"]], strict=True):
                 np.testing.assert_array_equal(a, b.numpy())
-        for v in inputs:
-            LIB.rl_value_free(v)
-    LIB.rl_model_free(handle)
 
 
 def test_inputs_by_name(pair, model):
@@ -107,6 +111,7 @@ def test_inputs_by_name(pair, model):
     out = (P * 3)()
     names = (ctypes.c_char_p * 2)(b"scale", b"input.0")
     assert LIB.rl_run_named(model, b"forward", names, values, SIZE(2), out, SIZE(3)) == 0, error()
+    keep(out)
     expected = pair[0](rl.tensor(x), rl.tensor(scale))["scaled"].detach().numpy()
     np.testing.assert_array_equal(array_of(P(out[0])), expected)
     names[0] = b"other"
@@ -200,7 +205,7 @@ def test_many_threads_at_once(pair, model):
             if error() != f"rl_find_signature: there is no signature '{seed}'":
                 wrong.append(error())
             for v in given:
-                LIB.rl_value_free(v)
+                free(v)
     threads = [threading.Thread(target=work, args=(seed,)) for seed in range(6)]
     for t in threads:
         t.start()
@@ -220,7 +225,6 @@ def test_inputs_stay_as_they_are(program, view, folder):
         results = run(model, value)
         np.testing.assert_array_equal(results[0], program(rl.tensor(x.copy())).numpy())
         np.testing.assert_array_equal(array_of(value), np.arange(6).reshape(2, 3))
-    LIB.rl_model_free(model)
 
 
 @pytest.mark.parametrize("path", sorted((Path(__file__).parents[1] / "jit/golden_files").glob("*.rush")),
@@ -236,7 +240,6 @@ def test_golden_files(path):
     outputs = [a for key, a in arrays.items() if key.startswith("out.")]
     for got, expected in zip(run(model, *inputs, outputs=len(outputs)), outputs, strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
-    LIB.rl_model_free(model)
 
 
 def test_values_that_are_no_tensors(folder):
@@ -244,12 +247,12 @@ def test_values_that_are_no_tensors(folder):
     model = made(LIB.rl_model_load, str(folder / "script.rush").encode(), 0)
     assert [LIB.rl_input(model, SIZE(0), SIZE(i))[0].type for i in range(3)] == [b"tensor", b"int",
                                                                                b"dict[str, list[int]]"]
-    x, n = np.float32([[1, 2], [3, 4]]), P()
-    assert LIB.rl_int(ctypes.c_int64(3), ctypes.byref(n)) == 0
+    x, n = np.float32([[1, 2], [3, 4]]), made(LIB.rl_int, ctypes.c_int64(3))
     names = made(LIB.rl_from_json, b'{"a": [1, 2]}', SIZE(13))
     given, out = (P * 3)(tensor(x).value, n.value, names.value), (P * 3)()
     for _ in range(2):
         assert LIB.rl_run(model, None, given, SIZE(3), out, SIZE(3)) == 0, error()
+        keep(out)
         expected = x
         for _ in range(3):
             expected = np.tanh(expected + np.float32([0.5, -0.5]))
@@ -262,7 +265,6 @@ def test_values_that_are_no_tensors(folder):
     given[2] = wrong.value
     assert LIB.rl_run(model, None, given, SIZE(3), out, SIZE(3)) == SIGNATURE
     assert error() == "an item of a value of rl_run: input 'names' is str; expected int"
-    LIB.rl_model_free(model)
 
 
 def test_scripts(folder):
@@ -274,6 +276,7 @@ def test_scripts(folder):
         x, scale = np.random.default_rng(n).standard_normal((n, 2), np.float32), made(LIB.rl_float, ctypes.c_double(1))
         given, out = (P * 2)(tensor(x).value, scale.value), (P * 1)()
         assert LIB.rl_run(model, None, given, SIZE(2), out, SIZE(1)) == 0, error()
+        keep(out)
         expected, told = script(rl.tensor(x), 1.0)
         np.testing.assert_array_equal(array_of(P(LIB.rl_item(P(out[0]), SIZE(0)))), expected.detach().numpy())
         listed = P(LIB.rl_item(P(out[0]), SIZE(1)))
@@ -281,7 +284,6 @@ def test_scripts(folder):
         for i, number in enumerate(numbers):
             assert LIB.rl_get_int(P(LIB.rl_item(listed, SIZE(i))), ctypes.byref(number)) == 0
         assert [number.value for number in numbers] == told
-    LIB.rl_model_free(model)
 
 
 def test_arrays_and_json(folder):
@@ -293,7 +295,6 @@ def test_arrays_and_json(folder):
         assert LIB.rl_value_save(str(folder / "b.npy").encode(), value) == 0, error()
         back = np.load(folder / "b.npy")
         assert back.dtype == array.dtype and np.array_equal(back, array)
-        LIB.rl_value_free(value)
     for write in (np.savez, np.savez_compressed):
         write(folder / "c.npz", x=np.arange(1000), y=np.ones((2, 2), np.float32))
         value = made(LIB.rl_value_load, str(folder / "c.npz").encode())

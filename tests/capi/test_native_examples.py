@@ -38,11 +38,16 @@ def made(tmp_path_factory):
     return folder, scores
 
 
+def built(*command, env=(), **options):
+    """Runs a compiler; a sanitizer that is loaded before Python would find the compiler's own leaks."""
+    return call(*command, env={**os.environ, "LD_PRELOAD": "", **dict(env)}, **options)
+
+
 def linked(folder, source, name):
     c = source.endswith(".c")
     compiler = [tool("cc", "gcc", "clang"), "-std=c99"] if c else [tool("c++", "g++", "clang++"), "-std=c++20"]
-    call(*compiler, "-Wall", "-Wextra", "-Werror", f"-I{INCLUDE}", EXAMPLES / source, f"-L{LIBRARY}", "-lrushlight",
-         f"-Wl,-rpath,{LIBRARY}", "-o", folder / name)
+    built(*compiler, "-Wall", "-Wextra", "-Werror", f"-I{INCLUDE}", EXAMPLES / source, f"-L{LIBRARY}", "-lrushlight",
+          f"-Wl,-rpath,{LIBRARY}", "-o", folder / name)
     return folder / name
 
 
@@ -82,21 +87,21 @@ def test_go(made):
     folder, scores = made
     go = tool("go")
     flags = {"CGO_CFLAGS": f"-I{INCLUDE}", "CGO_LDFLAGS": f"-L{LIBRARY} -Wl,-rpath,{LIBRARY}"}
-    call(go, "build", "-o", folder / "go", ".", cwd=EXAMPLES / "go", env=os.environ | flags)
+    built(go, "build", "-o", folder / "go", ".", cwd=EXAMPLES / "go", env=flags)
     check_scores(call(folder / "go", folder / "classifier.rush", folder / "image.npy"), scores)
 
 
 def test_rust(made):
     folder, scores = made
-    call(tool("rustc"), "-O", "-L", LIBRARY, "-C", f"link-arg=-Wl,-rpath,{LIBRARY}",
-         EXAMPLES / "rust/classify.rs", "-o", folder / "rust")
+    built(tool("rustc"), "-O", "-L", LIBRARY, "-C", f"link-arg=-Wl,-rpath,{LIBRARY}",
+          EXAMPLES / "rust/classify.rs", "-o", folder / "rust")
     check_scores(call(folder / "rust", folder / "classifier.rush", folder / "image.npy"), scores)
 
 
 def test_cmake(made, tmp_path):
     if not (LIBRARY / "cmake").exists():
         pytest.skip("the package is not installed: CMake's files are beside the installed library")
-    call(tool("cmake"), "-S", EXAMPLES, "-B", tmp_path, f"-DCMAKE_PREFIX_PATH={LIBRARY / 'cmake'}")
-    call("cmake", "--build", tmp_path)
+    built(tool("cmake"), "-S", EXAMPLES, "-B", tmp_path, f"-DCMAKE_PREFIX_PATH={LIBRARY / 'cmake'}")
+    built("cmake", "--build", tmp_path)
     folder, scores = made
     check_scores(call(tmp_path / "classify_c", folder / "classifier.rush", folder / "image.npy"), scores)

@@ -322,16 +322,17 @@ def test_recursion_without_end_is_an_error_in_any_thread():
                    "}\n" * 63 + "return %n\n}")
     caught = []
 
-    def run(text):
+    def run(made, n):
         try:
-            program(text).run(1, *[True] * text.count("%c: bool"))
+            made.run(1, *[True] * n)
         except RecursionError as error:
             caught.append(str(error))
-    for text in endless:
-        run(text)
+    for n, text in enumerate(endless):
+        made = program(text)
+        run(made, n)
         for size in (0, 256 << 10):
             before = threading.stack_size(size)
-            thread = threading.Thread(target=run, args=(text,))
+            thread = threading.Thread(target=run, args=(made, n))
             thread.start()
             thread.join()
             threading.stack_size(before)
