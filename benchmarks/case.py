@@ -9,7 +9,8 @@ class Case:
     """One row of the table.
 
     `build(xp, **options)` prepares the inputs and returns what is timed: a function without arguments, or a pair of
-    (Python expression, names it uses), which is timed without the cost of a function call around it.
+    (Python expression, names it uses), which is timed without the cost of a function call around it, or a `Network`
+    or `Training`, of which each peer makes the program in its own way.
     """
 
     name: str
@@ -19,6 +20,10 @@ class Case:
     layouts: tuple[str, ...] = ("default",)  # Rushlight and PyTorch run the case once in each of these memory formats
     flops: float = 0
     quick: bool = False  # also run by --quick
+    networks: bool = False  # built where the peer's networks are made; what it takes to be ready is a row of its own
+    settled: int = 1  # the calls after which it is ready
+    compared: int = 1  # the call among them whose answer is compared with the peers'
+    agreement: float = 2e-3  # the largest relative difference of two peers' answers that is none
     options: dict = field(default_factory=dict)
 
 

@@ -136,12 +136,18 @@ class Field:
                     time.sleep(PAUSE)
         if self.noise:
             self.noise.run(False)
-        return rows
+        return rows + (ready_rows(running) if case.networks else [])
+
+
+def ready_rows(rows: list[dict]) -> list[dict]:
+    """What capturing, compiling and the first calls took."""
+    facts = [{key: row[key] for key in ("peer", "layout", "unit")} | {"times": [row["first"]]} for row in rows]
+    return [fact | {"case": f"{row['case']}: ready", "group": "ready"} for fact, row in zip(facts, rows)]
 
 
 def layouts(case: Case, peer: str) -> tuple[str, ...]:
     """Who knows memory formats shows the better one; the others run the program as it stands."""
-    return case.layouts if peer in ("rushlight", "torch") else ("default",)
+    return case.layouts if peer.partition(":")[0] in ("rushlight", "torch") else ("default",)
 
 
 def selected(pattern: str | None, quick: bool) -> list[Case]:

@@ -2,6 +2,7 @@
 
 import io
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,57 @@ class Network:
 
     model: object
     inputs: tuple
+
+
+@dataclass
+class Training:
+    """What a training case builds: networks, an input of each, and `make(*networks)`, the step over them."""
+
+    program: str  # the name of the same program written for peers without modules
+    networks: tuple
+    examples: tuple
+    make: Callable
+    inputs: tuple
+
+    def step(self, *networks, how: Callable = lambda step: step) -> tuple[str, dict]:
+        """The program that is timed: the step over these networks, or over its own."""
+        step = how(self.make(*(networks or self.networks)))
+        inputs = {f"input{index}": value for index, value in enumerate(self.inputs)}
+        return f"step({', '.join(inputs)})", {"step": step} | inputs
+
+
+def written(training: Training):
+    """As it is written."""
+    return training.step()
+
+
+def captured(xp):
+    """Rushlight's whole step as one graph."""
+    return lambda training: training.step(how=lambda step: xp.compile(step, fullgraph=True))
+
+
+def inductor(xp):
+    """PyTorch's compiler over the whole step, which it may split; over each of several networks.
+
+    Those become one node of the tape, whose memory the first walk gives back.
+    """
+
+    def train(training):
+        if len(training.networks) > 1:
+            return training.step(*(xp.compile(network, dynamic=False) for network in training.networks))
+        return training.step(how=lambda step: xp.compile(step, dynamic=False))
+
+    return train
+
+
+def traced(xp):
+    """PyTorch's traced networks in a step as it is written."""
+
+    def train(training):
+        pairs = zip(training.networks, training.examples, strict=True)
+        return training.step(*(xp.jit.trace(network, (example,), check_trace=False) for network, example in pairs))
+
+    return train
 
 
 def eager(xp):
@@ -45,8 +97,26 @@ def frozen(xp):
     return deploy
 
 
+def compiled(xp):
+    """PyTorch's compiler with the weights as constants."""
+
+    def deploy(model, inputs):
+        from torch._inductor import config
+
+        config.freezing = True
+        program = xp.compile(model, dynamic=False)
+
+        def run():
+            with xp.no_grad():
+                return program(*inputs)
+
+        return run
+
+    return deploy
+
+
 def integers(xp):
-    """The same with 8-bit integers for what takes the time."""
+    """Frozen, with 8-bit integers for what takes the time."""
 
     def deploy(model, inputs):
         with xp.no_grad():

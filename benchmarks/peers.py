@@ -9,7 +9,6 @@ import importlib.util
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,6 +26,8 @@ class Peer:
     version: str
     finish: Callable[[Any], Any] | None = None
     deploy: Callable | None = None  # makes what is timed of a model and its inputs
+    train: Callable | None = None  # makes what is timed of a training
+    networks: Any = None  # where its networks are made, if not in `xp`
     comparable: bool = False  # the same seed gives the same inputs as PyTorch, so results can be compared
 
 
@@ -41,27 +42,27 @@ def limit_threads(environment: dict[str, str]) -> dict[str, str]:
     return environment | dict.fromkeys(names, str(THREADS)) | (flags if os.cpu_count() != THREADS else {})
 
 
-def torch_like(module, how: Callable) -> Peer:
+def torch_like(module, how: Callable, train: Callable | None) -> Peer:
     module.set_num_threads(THREADS)
     module.manual_seed(SEED)
-    return Peer(module, module.__version__, deploy=how(module), comparable=True)
+    return Peer(module, module.__version__, deploy=how(module), train=train, comparable=True)
 
 
-def rushlight(how: Callable = deploy.frozen) -> Peer:
+def rushlight(how: Callable = deploy.frozen, trains: Callable | None = deploy.captured) -> Peer:
     import rushlight as module
 
-    return torch_like(module, how)
+    return torch_like(module, how, trains and trains(module))
 
 
-def torch(how: Callable = deploy.eager) -> Peer:
+def torch(how: Callable = deploy.eager, trains: Callable | None = lambda module: deploy.written) -> Peer:
     import torch as module
 
-    return torch_like(module, how)
+    return torch_like(module, how, trains and trains(module))
 
 
 def runtime(name: str, how: Callable) -> Peer:
     """A peer that only runs networks: PyTorch makes and exports them."""
-    peer = torch(lambda module: how(THREADS))
+    peer = torch(lambda module: how(THREADS), None)
     return Peer(peer.xp, importlib.import_module(name).__version__, deploy=peer.deploy, comparable=True)
 
 
@@ -79,7 +80,7 @@ class ArrayNamespace(SimpleNamespace):
             return asarray(generator.standard_normal(shape, dtype=numpy.float32))
 
         super().__init__(
-            _name=name,
+            __name__=name,
             randn=randn,
             randint=lambda low, high, shape: asarray(generator.integers(low, high, shape)),
             matmul=np.matmul,
@@ -94,7 +95,7 @@ class ArrayNamespace(SimpleNamespace):
         )
 
     def __getattr__(self, wanted):
-        raise AttributeError(f"{self._name} has no `{wanted}` like PyTorch's")
+        raise AttributeError(f"{self.__name__} has no `{wanted}` like PyTorch's")
 
 
 def numpy() -> Peer:
@@ -104,21 +105,27 @@ def numpy() -> Peer:
 
 
 def jax() -> Peer:
+    """Its networks begin with the weights of Rushlight's."""
     import jax
     import jax.numpy as jnp
 
+    import rushlight as networks
+
     functional = SimpleNamespace(gelu=lambda x: jax.nn.gelu(x, approximate=False))
     xp = ArrayNamespace("jax", jnp, jnp.asarray, softmax=jax.nn.softmax, nn=SimpleNamespace(functional=functional),
-                        jitted=SimpleNamespace(mlp_step=partial(jitted.mlp_step, jax)))
-    return Peer(xp, jax.__version__, finish=jax.block_until_ready)
+                        sqrt=jnp.sqrt, rsqrt=jax.lax.rsqrt, where=jnp.where, abs=jnp.abs, sigmoid=jax.nn.sigmoid,
+                        mean=lambda x, dim, keepdim: jnp.mean(x, dim, keepdims=keepdim), chunk=jnp.split, jit=jax.jit)
+    return Peer(xp, jax.__version__, jax.block_until_ready, train=jitted.train(jax), networks=networks)
 
 
-# Whoever is only another way to run networks has a colon in the name, or is a runtime, and takes part in the group
-# "inference" alone.
+# Whoever is only another way to run networks has a colon in the name, or is a runtime, and takes part in the groups
+# "inference" and, if it trains, "captured" alone.
 PEERS: dict[str, Callable[[], Peer]] = {
     "rushlight": rushlight, "torch": torch, "numpy": numpy, "jax": jax,
-    "rushlight:eager": lambda: rushlight(deploy.eager), "torch:jit": lambda: torch(deploy.frozen),
-    "rushlight:int8": lambda: rushlight(deploy.integers), "torch:int8": lambda: torch(deploy.integers),
+    "rushlight:eager": lambda: rushlight(deploy.eager, lambda module: deploy.written),
+    "torch:jit": lambda: torch(deploy.frozen, deploy.traced),
+    "torch:compile": lambda: torch(deploy.compiled, deploy.inductor),
+    "rushlight:int8": lambda: rushlight(deploy.integers, None), "torch:int8": lambda: torch(deploy.integers, None),
     "onnxruntime": lambda: runtime("onnxruntime", deploy.onnxruntime),
     "openvino": lambda: runtime("openvino", deploy.openvino),
 }  # fmt: skip

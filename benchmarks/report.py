@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from benchmarks.case import CASES, GROUP_BARS
 from benchmarks.process import LIMITS, RATIO_BARS
 
-AGREEMENT = 2e-3  # relative difference of two peers' answers beyond which the programs cannot be called the same
 BUSY_LIMIT = 3.0
 
 
@@ -54,7 +53,7 @@ def disagreement(one: dict, other: dict) -> float | None:
     if a is None or b is None:
         return None
     apart = abs(a - b) / max(abs(a), abs(b), 1e-12)
-    return apart if not apart <= AGREEMENT else None
+    return apart if not apart <= CASES[one["case"]].agreement else None
 
 
 def geometric_mean(values: Iterable[float]) -> float:

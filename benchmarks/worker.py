@@ -13,9 +13,11 @@ import sys
 import time
 from itertools import repeat
 
+import numpy
+
 from benchmarks import cases  # noqa: F401  fills CASES
 from benchmarks.case import CASES, Case
-from benchmarks.deploy import Network
+from benchmarks.deploy import Network, Training
 from benchmarks.peers import PEERS, SEED, Peer
 
 LOOP = """
@@ -27,16 +29,19 @@ def loop(number, {names}):
 """
 
 
-def deployed(network: Network, peer: Peer):
-    if peer.deploy is None:
-        raise TypeError("this peer has no networks")
-    return peer.deploy(network.model, network.inputs)
+def made(program, peer: Peer):
+    """What the peer makes of networks."""
+    training = isinstance(program, Training)
+    how = peer.train if training else peer.deploy
+    if how is None:
+        raise TypeError(f"this peer {'trains' if training else 'has'} no networks")
+    return how(program) if training else how(program.model, program.inputs)
 
 
 def timed_loop(program, peer: Peer):
     """A function of a repeat count that returns the seconds taken, and one that runs the program once."""
-    if isinstance(program, Network):
-        program = deployed(program, peer)
+    if isinstance(program, Network | Training):
+        program = made(program, peer)
     if callable(program):
         program = ("run()", {"run": program})
     expression, names = program
@@ -58,7 +63,7 @@ def summary(result) -> float | None:
         return float(result)
     try:
         if not hasattr(result, "detach"):                # an array of a runtime
-            return float(abs(result.astype("float64")).mean())
+            return float(abs(numpy.asarray(result, "float64")).mean())
         result = result.detach()
         return float((result.abs() if result.is_complex() else result.double().abs()).double().mean().item())
     except AttributeError:
@@ -71,24 +76,26 @@ class Worker:
         self.loop = None
 
     def prepare(self, case: Case, layout: str) -> dict:
-        """Builds the program, runs it once for its answer, then warms it up."""
+        """Builds the program, runs it for its answer, then warms it up."""
         self.loop = None
         gc.enable()
         gc.collect()
-        if self.peer.comparable:
-            self.peer.xp.manual_seed(SEED)
+        xp = self.peer.networks if case.networks and self.peer.networks else self.peer.xp
+        comparable = self.peer.comparable or xp is self.peer.networks
+        if comparable:
+            xp.manual_seed(SEED)
         options = case.options | ({"layout": layout} if layout != "default" else {})
-        loop, once = timed_loop(case.build(self.peer.xp, **options), self.peer)
+        program = case.build(xp, **options)
         begin = time.perf_counter()
-        answer = summary(once()) if self.peer.comparable else None
+        loop, once = timed_loop(program, self.peer)
+        answers = [once() for _ in range(case.settled)]
+        answer = summary(answers[case.compared - 1]) if comparable else None
         first = time.perf_counter() - begin
-        until = time.perf_counter() + 0.2
-        for _ in range(2 if first > 0.5 else 1000):
-            loop(1)
-            if time.perf_counter() > until:
-                break
+        calls, until = [loop(1)], time.perf_counter() + 0.2
+        while len(calls) < 1000 and time.perf_counter() < until:
+            calls.append(loop(1))
         self.loop = loop
-        return {"answer": answer, "first": first, "call": min(loop(1) for _ in range(1 if first > 0.5 else 5))}
+        return {"answer": answer, "first": first, "call": min(calls[-5:])}
 
     def batch(self, seconds: float, call: float) -> dict:
         """Seconds per call: of each call where one takes long enough for the clock, else the mean of the batch."""

@@ -141,4 +141,4 @@ CASES = {
     "WaveNet, batch 2": (wavenet, {}),
 }
 for name, (build, options) in CASES.items():
-    add(f"deployed {name}", build, group="inference", bar=1.0, options=options)
+    add(f"deployed {name}", build, group="inference", bar=1.0, options=options, networks=True)

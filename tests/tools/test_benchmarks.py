@@ -7,12 +7,22 @@ from pathlib import Path
 
 import pytest
 
+import rushlight as rl
 from benchmarks import cases, report  # noqa: F401  cases fills CASES
 from benchmarks.case import CASES
 from benchmarks.cases.products import resnet50_convolutions
-from benchmarks.coordinator import layouts, rounds_for, selected
+from benchmarks.coordinator import layouts, ready_rows, rounds_for, selected
+from benchmarks.peers import PEERS, Peer
+from benchmarks.worker import made, summary, timed_loop
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture(autouse=True)
+def own_threads():
+    threads = rl.get_num_threads()
+    yield
+    rl.set_num_threads(threads)
 
 
 def row(case, peer, times, **more):
@@ -42,6 +52,38 @@ def test_differing_answers_void_a_row():
     assert "RESULTS DIFFER" in report.table(rows, "torch")
     rows = [row("eager add", "rushlight", [0.1], answer=float("nan")), row("eager add", "torch", [1.0], answer=1.0)]
     assert "RESULTS DIFFER" in report.table(rows, "torch")
+
+
+def test_steps_agree_more_closely():
+    name, other = "captured LeNet step, batch 64", "eager add"
+    for case, differ in ((name, True), (other, False)):
+        rows = [row(case, peer, [0.1], answer=answer) for peer, answer in (("rushlight", 1.0), ("jax", 1.0015))]
+        assert ("RESULTS DIFFER" in report.table(rows, "jax")) is differ
+
+
+def test_being_ready_is_a_row_of_its_own():
+    facts = {"peer": "jax", "layout": "default", "unit": "s", "case": "captured LeNet step, batch 64"}
+    (ready,) = ready_rows([facts | {"first": 2.5, "times": [0.1], "answer": 1.0}])
+    assert ready["case"] == "captured LeNet step, batch 64: ready"
+    assert report.summarize(ready)["min"] == 2.5 and "answer" not in ready
+
+
+@pytest.mark.parametrize("name", ["captured MLP 4-64-2 step, batch 32, Adam", "captured LeNet step, batch 64"])
+def test_jitted_steps_are_the_same_steps(name):
+    pytest.importorskip("jax")
+    case, losses = CASES[name], []
+    for peer in (PEERS["rushlight"](), PEERS["jax"]()):
+        xp = peer.networks or peer.xp
+        xp.manual_seed(3)
+        _, once = timed_loop(case.build(xp), peer)
+        losses.append([summary(once()) for _ in range(4)])
+    own, other = losses
+    assert own == pytest.approx(other, rel=1e-4) and own[0] > own[-1]
+
+
+def test_peer_without_training_says_so():
+    with pytest.raises(TypeError, match="trains no networks"):
+        made(CASES["captured LeNet step, batch 64"].build(PEERS["rushlight"]().xp), Peer(None, ""))
 
 
 def test_row_that_cannot_run_stays_in_the_table():
