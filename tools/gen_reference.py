@@ -50,7 +50,7 @@ def prose(text: str | None) -> str:
             out += [f"**{head[1]}**", ""]
         elif not inside and line.startswith("    ") and line.strip():
             item = line[4:]
-            out.append(f"- {item}" if re.match(r"[*\w]+( \([^)]*\))?: ", item) else f"  {item.strip()}")
+            out.append(f"- {item}" if re.match(r"[*\w]+(, [*\w]+)*( \([^)]*\))?: ", item) else f"  {item.strip()}")
         else:
             out.append(line[4:] if inside and line.startswith("    ") else line)
     if inside:

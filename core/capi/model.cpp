@@ -221,6 +221,13 @@ rl_model* model_of(files::ProgramFile file, const std::string& where) {
     return out.release();
 }
 
+std::string signature_names(const rl_model& m) {
+    std::string out;
+    for (size_t i = 0; i < m.entries.size(); ++i)
+        if (i == 0 || m.entries[i].name != m.entries[i - 1].name) out += (i ? ", " : "") + m.entries[i].name;
+    return out;
+}
+
 [[noreturn]] void wrong_input(std::initializer_list<files::Part> parts) { throw WrongInput(files::sentence(parts)); }
 
 std::string listed(const std::vector<std::unique_ptr<Spec>>& specs) {
@@ -292,9 +299,8 @@ struct Choice {
 
 // The signature of that name that the inputs fit.
 Choice choose(const rl_model& m, const char* name, const char* const* names, Inputs given) {
-    std::string wanted = name ? name : m.entries[0].name, known, expected;
+    std::string wanted = name ? name : m.entries[0].name, expected;
     for (const Entry& e : m.entries) {
-        known += (known.empty() ? "" : ", ") + e.name;
         if (e.name != wanted) continue;
         Inputs inputs = names ? ordered(e, names, given) : given;
         if (inputs.size() == given.size() && all_fit(e, inputs)) {
@@ -303,7 +309,8 @@ Choice choose(const rl_model& m, const char* name, const char* const* names, Inp
         }
         expected += (expected.empty() ? "" : "; or ") + listed(e.inputs);
     }
-    if (expected.empty()) wrong_input({"rl_run: there is no signature '", wanted, "'; expected one of ", known});
+    if (expected.empty())
+        wrong_input({"rl_run: there is no signature '", wanted, "'; expected one of ", signature_names(m)});
     wrong_input({"rl_run: signature '", wanted, "' got ", given_text(names, given), "; expected ", expected});
 }
 
@@ -458,7 +465,8 @@ rl_status rl_find_signature(const rl_model* model, const char* name, size_t* sig
         expect(signature != nullptr, "rl_find_signature: the place for the number is NULL");
         size_t i = 0;
         while (name && i < m.entries.size() && m.entries[i].name != name) ++i;
-        expect(i < m.entries.size(), "rl_find_signature: there is no signature '", name ? name : "", "'");
+        expect(i < m.entries.size(), "rl_find_signature: there is no signature '", name ? name : "",
+               "'; expected one of ", signature_names(m));
         *signature = i;
     });
 }

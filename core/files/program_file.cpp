@@ -6,6 +6,8 @@
 #include <unordered_set>
 
 #include "files/corrupt.h"
+#include "files/crc32.h"
+#include "files/inflate.h"
 #include "files/zip.h"
 #include "graph/symbolic.h"
 #include "registry/call.h"
@@ -292,6 +294,30 @@ private:
     std::unordered_map<std::string, size_t> index_;
 };
 
+// A gzip stream as jit.save(compress=True) writes it: its head up to the extra field, the checksum of what is deflated,
+// that, the checksum and size of what it inflates to.
+Bytes unpacked(const Bytes& bytes, const std::string& where) {
+    constexpr std::string_view head("\x1f\x8b\x08\x04\0\0\0\0\0\xff\x08\0RL\x04\0", 16);
+    if (!text(bytes).starts_with(head.substr(0, 2))) return bytes;
+    size_t all = bytes.data.size();
+    expect(text(bytes).starts_with(head) && all >= 28, where,
+           "it is a gzip stream that is truncated, damaged or of another writer; expected one of jit.save, or gunzip "
+           "first");
+    auto number = [&](size_t at) {
+        uint32_t n;
+        std::memcpy(&n, bytes.data.data() + at, 4);
+        return n;
+    };
+    Bytes deflated = bytes.part(20, all - 28);
+    expect(crc32(deflated.data) == number(16), where, "truncated or damaged: checksum mismatch of the compressed file");
+    uint32_t size = number(all - 4);
+    expect(size <= most_inflated(all), where, "the file inflates to more than ", most_inflated(all), " bytes");
+    auto plain = std::make_shared<std::vector<uint8_t>>(size);
+    expect(inflate(deflated.data, *plain) && crc32(*plain) == number(all - 8), where,
+           "the compressed file does not inflate to the ", size, " bytes that its end says");
+    return {*plain, plain};
+}
+
 [[noreturn]] void no_structure(const Json& form) {
     throw Error(ErrorKind::value, start_of(form) + " describes no structure");
 }
@@ -350,7 +376,7 @@ std::vector<std::string> names_of(const Json& form, const std::string& plain) {
 }
 
 ProgramFile read_program(const Bytes& bytes, const std::string& where, bool copy) {
-    return FileReader(bytes, where, copy).run();
+    return FileReader(unpacked(bytes, where), where, copy).run();
 }
 
 }  // namespace rushlight::files

@@ -1,6 +1,6 @@
 // `.rush` files: programs with their tensors, read and checked without Python. A zip of stored members: graph.json (the
 // graphs as text, what they take and give), weights.safetensors, and what the user kept beside them under extra/.
-// Nothing in a file is run, and no size, offset or index in it is trusted.
+// Nothing in a file is run, and no size, offset or index in it is trusted. For transport the zip may be a gzip stream.
 #pragma once
 
 #include <string>

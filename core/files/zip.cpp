@@ -264,9 +264,7 @@ void Zip::check_own_bytes(const End& end) const {
 Bytes Zip::read(const Member& m) {
     Bytes out = bytes_.part(m.data, m.stored);
     if (m.method == 8) {
-        // A few bytes can inflate to a thousand times as many: all members together get a hundred times the file, or
-        // as much as zeros may honestly be.
-        uint64_t limit = std::max<uint64_t>(100 * uint64_t(bytes_.data.size()), 1 << 28);
+        uint64_t limit = most_inflated(bytes_.data.size());
         if (m.size > limit || (inflated_ += m.size) > limit)
             complain(m.name + ": the file inflates to more than " + std::to_string(limit) + " bytes");
         auto inflated = std::make_shared<std::vector<uint8_t>>(m.size);

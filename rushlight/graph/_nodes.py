@@ -170,15 +170,29 @@ class Node:
             return functools.partial(record, getattr(Tensor, name), name, self)
         return record(lambda value: getattr(value, name), name, self)
 
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        own = f"rushlight.graph.{func.__name__}"
+        own = own if hasattr(rushlight.graph, func.__name__) else "a function of rushlight.graph"
+        raise TypeError(f"{func.__name__}: {self} has a value only when a session runs; expected {own}, and variables "
+                        "for weights")
+
     def __bool__(self):
         raise TypeError(f"bool: the value of {self} is known only when the program runs; expected where() or a "
                         "decision outside of the program")
 
-    def __iter__(self):
+    def _no_number(self, *ignored):
+        raise TypeError(f"{self} has a value only when the program runs; expected session.run() of it, or its eval()")
+
+    __float__ = __int__ = __index__ = __complex__ = __array__ = _no_number
+
+    def __len__(self):
         count = len(self.sample) if isinstance(self.sample, tuple | list) else (self.shape or [None])[0]
         if count is None:
-            raise TypeError(f"iter: how many parts {self} has is known only when the program runs")
-        return (self[i] for i in range(count))
+            raise TypeError(f"len: how many parts {self} has is known only when the program runs")
+        return count
+
+    def __iter__(self):
+        return (self[i] for i in range(len(self)))
 
     __hash__ = object.__hash__
 

@@ -2,10 +2,12 @@
 
 `graph.json` holds the format's version, the graphs as text and what they take and give; `weights.safetensors` the
 tensors, which may be mapped into memory as they lie. They are read, and checked, by core/files, as without Python.
+For transport the whole file may be a gzip stream, whose extra field holds the checksum of the deflated bytes.
 """
 import json
 import os
 import struct
+import zlib
 
 from rushlight import _C
 from rushlight.io._atomic import AtomicFile
@@ -79,7 +81,7 @@ def _is_storable(t, strides):
     return reach <= 4 * t.numel() + 1024
 
 
-def save(m, f, _extra_files=None, *, metadata=None):
+def save(m, f, _extra_files=None, *, metadata=None, compress=False):
     """Writes a traced or scripted function or module, or several traced ones by name, to a `.rush` file.
 
     Args:
@@ -88,11 +90,13 @@ def save(m, f, _extra_files=None, *, metadata=None):
         f (str, path or file): where to; a path is replaced at once and whole.
         _extra_files (dict): texts or bytes by name, kept beside the program.
         metadata (dict): what JSON can hold: labels, preprocessing. Default: what `m` was loaded with.
+        compress (bool): deflate the file for transport; such a file is unpacked into memory when it is loaded, where
+            others are mapped. `gunzip` gives the plain file. Default: False.
 
     Raises:
         TypeError: `m` is no traced or scripted program, or `metadata` nothing that JSON can hold.
         ValueError: a constant of the program is an expanded tensor, or a sparse view of a larger one; `metadata` holds
-            NaN or infinities.
+            NaN or infinities; with `compress`, the file has 4 GB or more.
 
     Example:
         >>> import io
@@ -121,7 +125,7 @@ def save(m, f, _extra_files=None, *, metadata=None):
         if programs is m:
             raise TypeError("save: m holds a scripted program among several; expected it to be saved by itself")
         content, tensors = script_content(m)
-        _save(f, content | {"metadata": metadata}, tensors, _extra_files)
+        _save(f, content | {"metadata": metadata}, tensors, _extra_files, compress)
         return
     single = m if isinstance(m, ScriptModule) else None
     pool, signatures = _Pool(), []
@@ -140,15 +144,29 @@ def save(m, f, _extra_files=None, *, metadata=None):
                "parameters": parameters, "buffers": buffers,
                "requires_grad": [name for name in parameters if pool.tensors[name].requires_grad],
                "strides": strided, "signatures": signatures, "metadata": metadata}
-    _save(f, content, pool.tensors, _extra_files)
+    _save(f, content, pool.tensors, _extra_files, compress)
 
 
-def _save(f, content, tensors, extra_files):
-    if hasattr(f, "write"):
-        _write(f.write, content, tensors, extra_files)
-    else:
+def _save(f, content, tensors, extra_files, compress):
+    if not hasattr(f, "write"):
         with AtomicFile(f) as file:
-            _write(file.write, content, tensors, extra_files)
+            _save(file, content, tensors, extra_files, compress)
+    elif compress:
+        pieces = []
+        _write(lambda piece: pieces.append(bytes(piece)), content, tensors, extra_files)
+        f.write(_packed(b"".join(pieces)))
+    else:
+        _write(f.write, content, tensors, extra_files)
+
+
+def _packed(plain):
+    """A gzip stream (RFC 1952) of these bytes."""
+    if len(plain) >= 1 << 32:
+        raise ValueError(f"save: compress=True for a file of {len(plain)} bytes; expected less than 4 GB")
+    deflater = zlib.compressobj(6, zlib.DEFLATED, -15)
+    deflated = deflater.compress(plain) + deflater.flush()
+    head = b"\x1f\x8b\x08\x04\0\0\0\0\0\xff\x08\0RL\x04\0"          # the extra field RL, of 4 bytes
+    return head + struct.pack("<I", zlib.crc32(deflated)) + deflated + struct.pack("<2I", zlib.crc32(plain), len(plain))
 
 
 def _signatures(name, program, pool, prefix):

@@ -188,13 +188,14 @@ class ScriptFunction:
     def __call__(self, *args, **kwargs):
         return self._captures(args, kwargs)
 
-    def save(self, f, _extra_files=None, *, metadata=None):
+    def save(self, f, _extra_files=None, *, metadata=None, compress=False):
         """Writes the program to a file; see jit.save."""
-        _saver(self, f, _extra_files, metadata)
+        _saver(self, f, _extra_files, metadata, compress)
 
 
-def _saver(program, f, extra_files, metadata):
-    import_module("rushlight.io.graph_files").save(program, f, _extra_files=extra_files, metadata=metadata)
+def _saver(program, f, extra_files, metadata, compress):
+    files = import_module("rushlight.io.graph_files")
+    files.save(program, f, _extra_files=extra_files, metadata=metadata, compress=compress)
 
 
 class _ScriptMeta(type):
@@ -252,9 +253,9 @@ class ScriptModule(Module, metaclass=_ScriptMeta):
     def forward(self, *args, **kwargs):
         return self._captures(args, kwargs)
 
-    def save(self, f, _extra_files=None, *, metadata=None):
+    def save(self, f, _extra_files=None, *, metadata=None, compress=False):
         """Writes the program to a file; see jit.save."""
-        _saver(self, f, _extra_files, metadata)
+        _saver(self, f, _extra_files, metadata, compress)
 
     def extra_repr(self):
         return f"original_name={self.original_name}"

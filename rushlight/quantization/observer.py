@@ -56,6 +56,9 @@ class MinMaxObserver(ObserverBase):
         quant_min, quant_max (int, optional): the integers to use; the dtype's when None.
         eps (float): the least scale.
 
+    Raises:
+        ValueError: it is shown NaN or infinities.
+
     Example:
         >>> import rushlight as rl
         >>> observer = rl.quantization.MinMaxObserver()
@@ -81,7 +84,11 @@ class MinMaxObserver(ObserverBase):
 
     def forward(self, x_orig):
         if x_orig.numel():
-            self._see(*self._range(x_orig.detach().to(core.float32)))
+            low, high = self._range(x_orig.detach().to(core.float32))
+            if not bool((low.isfinite() & high.isfinite()).all()):
+                raise ValueError(f"{type(self).__name__}: input of shape {tuple(x_orig.shape)} holds NaN or "
+                                 "infinities; expected finite values, since no range of integers has others")
+            self._see(low, high)
         return x_orig
 
     def _range(self, x):
@@ -91,6 +98,11 @@ class MinMaxObserver(ObserverBase):
         if self.min_val.shape == low.shape:
             low, high = core.minimum(self.min_val, low), core.maximum(self.max_val, high)
         self.min_val, self.max_val = low, high
+
+    @property
+    def saw_values(self):
+        """Whether there is a range."""
+        return bool((self.min_val <= self.max_val).all())
 
     def calculate_qparams(self):
         """The scale and zero point of the range from the smallest to the largest value seen."""

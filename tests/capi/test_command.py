@@ -43,7 +43,9 @@ def test_runs_on_files_and_json(saved):
     done = command(folder / "m.rush", "--input", folder / "x.npy", "--output", folder / "y.npy", "--time", 3)
     assert "best of 3 more" in done.stderr and np.array_equal(np.load(folder / "y.npy"), expected)
     np.save(folder / "wide.npy", x.astype(np.float64))
-    assert command(folder / "m.rush", "--input", folder / "wide.npy").returncode == 1
+    done = command(folder / "m.rush", "--input", folder / "wide.npy")
+    assert done.returncode == 1
+    assert done.stderr.endswith("expected input: float32[?, 3]; --cast converts input to float32\n")
     assert command(folder / "m.rush", "--input", folder / "wide.npy", "--cast").returncode == 0
 
 
@@ -60,7 +62,8 @@ def test_inspect(saved):
     (["MODEL", "x.npy"], 2, "inputs come after --input"),
     (["MODEL"], 1, "got nothing; expected input: float32[?, 3]"), (["MODEL", "--json"], 2, "expected something after"),
     (["MODEL", "--json", "[1]"], 2, "inputs must have names"), (["MODEL", "--json", '{"x": 1}'], 1, "expected input"),
-    (["MODEL", "--signature", "other"], 1, "no signature 'other'"), (["MODEL", "--threads", "0"], 2, "from 1")])
+    (["MODEL", "--signature", "other"], 1, "no signature 'other'; expected one of forward"),
+    (["MODEL", "--threads", "0"], 2, "from 1")])
 def test_refusals(saved, arguments, status, words):
     done = command(*(saved[0] / "m.rush" if a == "MODEL" else a for a in arguments))
     assert done.returncode == status and words in done.stderr

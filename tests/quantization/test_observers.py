@@ -73,6 +73,19 @@ def test_a_histogram_loses_little(torch, shape):
     assert errors[0] <= 1.02 * errors[1] and errors[0] <= 1.1 * errors[2], errors
 
 
+@pytest.mark.parametrize("kind", [Q.MinMaxObserver, Q.MovingAverageMinMaxObserver, Q.PerChannelMinMaxObserver,
+                                  Q.MovingAveragePerChannelMinMaxObserver, Q.HistogramObserver])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_values_that_are_not_finite_are_refused_and_not_remembered(kind, value):
+    observer = kind()
+    observer(rl.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    before = observer.calculate_qparams()
+    with pytest.raises(ValueError, match=rf"{kind.__name__}: input of shape \(2, 2\) holds NaN or infinities"):
+        observer(rl.tensor([[1.0, 2.0], [value, 4.0]]))
+    for a, b in zip(before, observer.calculate_qparams(), strict=True):
+        assert rl.equal(a, b)
+
+
 def test_an_observer_that_saw_nothing_says_so():
     with pytest.raises(RuntimeError, match="MinMaxObserver: has seen no values"):
         Q.MinMaxObserver().calculate_qparams()

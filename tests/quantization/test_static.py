@@ -197,6 +197,31 @@ def test_convert_before_calibration_says_so():
         Q.convert(Q.prepare(model))
 
 
+class WithNumbers(nn.Module):
+    """One place for arithmetic that is used for a number only, and one that is not used."""
+
+    def __init__(self):
+        super().__init__()
+        self.scaled, self.unused = nn.quantized.FloatFunctional(), nn.quantized.FloatFunctional()
+
+    def forward(self, x):
+        return self.scaled.mul_scalar(x, 2.0)
+
+
+def test_arithmetic_that_saw_no_values_needs_no_scale():
+    model = Q.QuantWrapper(WithNumbers()).eval()
+    model.qconfig = Q.get_default_qconfig("x86")
+    prepared = Q.prepare(model)
+    x = rl.rand(100, 4)
+    prepared(x)
+    quantized = Q.convert(prepared)
+    assert float((quantized(x) - 2 * x).abs().max()) < 2 / 255
+    q = quantized.quant(x)
+    for operation in (quantized.module.unused.add, quantized.module.unused.mul):
+        with pytest.raises(RuntimeError, match="saw no values before convert"):
+            operation(q, q)
+
+
 def test_quantization_aware_training():
     """The trained model of integers gives what its rounded floats gave."""
     model = Residual().train()

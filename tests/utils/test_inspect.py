@@ -229,6 +229,7 @@ def test_learning_rates_grow_geometrically_and_everything_is_restored():
     assert repr(optimizer.state_dict()) == repr(state) and not model.training
     assert all(p.grad is g for p, g in zip(model.parameters(), gradients))
     whole = find_lr(model, nn.MSELoss(), optimizer, data, 1e-6, 1.0)
+    assert re.fullmatch(r"LRFinderResult\(\d+ steps, rates \S+ to \S+, losses \S+ to \S+, least \S+\)", repr(whole))
     assert list(whole.log_lrs) == logs[10:-5] and whole.losses == losses[10:-5]
 
 

@@ -323,6 +323,10 @@ def test_errors_name_what_arrived(tmp_path):
             writer.add_image("x", rl.ones(2, 2))
         with pytest.raises(NotImplementedError, match="got a object; expected a Tensor"):
             writer.add_scalar("x", object())
+        with pytest.raises(TypeError, match="tag or text is a NoneType; expected a str"):
+            writer.add_scalar(None, 1.0)
+        with pytest.raises(TypeError, match="add_text: text_string is a NoneType"):
+            writer.add_text("x", None)
         with pytest.raises(TypeError, match="expected two dictionaries"):
             writer.add_hparams([1], {})
     with pytest.raises(ValueError, match="s3://bucket/run"):

@@ -29,7 +29,7 @@ constexpr const char* usage = R"(rushlight-run MODEL.rush [options]
 )";
 
 struct Options {
-    std::string model, output;
+    std::string model, output, hint;           // what to try where the inputs do not fit
     const char* signature = nullptr;
     std::vector<std::pair<std::string, rl::Value>> inputs;
     bool inspect = false, graph = false, cast = false;
@@ -131,6 +131,8 @@ void fit(Options& o, const rl::Model& m) {
         for (const rl_spec* s : specs) {
             bool wanted = name == s->name && s->kind == RL_TENSOR;
             if (wanted && (value.kind() != RL_TENSOR || o.cast)) value = value.as_tensor(s->dtype);
+            if (wanted && s->dtype != RL_UNKNOWN_DTYPE && value.dtype() != s->dtype)
+                o.hint = "; --cast converts " + name + " to " + rl_dtype_name(s->dtype);
         }
     }
 }
@@ -157,7 +159,13 @@ void run(Options& o) {
     Clock::time_point loaded = Clock::now();
     if (o.inspect) return inspect(m, o.graph);
     fit(o, m);
-    std::vector<rl::Value> outputs = m.run_named(o.inputs, o.signature);
+    std::vector<rl::Value> outputs;
+    try {
+        outputs = m.run_named(o.inputs, o.signature);
+    } catch (const rl::Error& error) {
+        bool hinted = error.status() == RL_ERROR_SIGNATURE;
+        throw std::runtime_error(error.what() + (hinted ? o.hint : std::string()));
+    }
     Clock::time_point first = Clock::now();
     double best = 0;
     for (int i = 0; i < o.time; ++i) {

@@ -1,4 +1,6 @@
 """Arithmetic of quantized tensors, whose results need scales of their own."""
+import math
+
 from rushlight.functional._core import core
 from rushlight.nn.modules.linear import Identity
 from rushlight.nn.modules.module import Module
@@ -71,7 +73,10 @@ class QFunctional(_Scaled):
     @classmethod
     def from_float(cls, module):
         made = cls()
-        made.set_output(module.activation_post_process)
+        if getattr(module.activation_post_process, "saw_values", True):
+            made.set_output(module.activation_post_process)
+        else:                                        # it was not used, or only for numbers, which need no scale
+            made.scale = math.nan
         return made
 
     def forward(self, x):
@@ -79,6 +84,7 @@ class QFunctional(_Scaled):
 
     def _sum(self, x, y, relu):
         self._check(x, y)
+        self._check_scale()
         output = (self.scale, self.zero_point)
         for one, other in ((x, y), (y, x)):
             run = one.pending()
@@ -91,7 +97,13 @@ class QFunctional(_Scaled):
         for x in tensors:
             self._require_quantized(x)
 
+    def _check_scale(self):
+        if math.isnan(self.scale):
+            raise RuntimeError("QFunctional: its observer saw no values before convert, so its result has no scale; "
+                               "expected a calibration that runs this operation")
+
     def _quantized(self, x):
+        self._check_scale()
         return quantize_per_tensor(x, self.scale, self.zero_point, self.dtype)
 
     def add(self, x, y):

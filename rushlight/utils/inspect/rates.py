@@ -48,6 +48,13 @@ class LRFinderResult(namedtuple("LRFinderResult", "log_lrs losses")):
 
     __slots__ = ()
 
+    def __repr__(self):
+        if not self.losses:
+            return "LRFinderResult(0 steps)"
+        first, last = 10**self.log_lrs[0], 10**self.log_lrs[-1]
+        return (f"LRFinderResult({len(self.losses)} steps, rates {first:.3g} to {last:.3g}, losses "
+                f"{self.losses[0]:.4g} to {self.losses[-1]:.4g}, least {min(self.losses):.4g})")
+
     def suggestion(self):
         """The rate where the loss falls fastest: the steepest of the lines fitted to each sixth of the losses.
 

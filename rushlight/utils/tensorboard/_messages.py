@@ -44,6 +44,8 @@ def nested(field, message):
 
 
 def text(field, value):
+    if not isinstance(value, str):
+        raise TypeError(f"SummaryWriter: a tag or text is a {type(value).__name__}; expected a str")
     return nested(field, value.encode())
 
 

@@ -137,7 +137,13 @@ def audio(tag, tensor, sample_rate=44100):
 
 
 def text(tag, text):
-    """A text; TensorBoard reads it as Markdown."""
+    """A text; TensorBoard reads it as Markdown.
+
+    Raises:
+        TypeError: `text` is no str.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"add_text: text_string is a {type(text).__name__}; expected a str")
     body = messages.nested(8, messages.strings([text.encode()], (1,)))
     return messages.Message(messages.value(tag + "/text_summary", body, messages.metadata("text")))
 

@@ -115,6 +115,14 @@ def main(folder, version):
                             **{f"out.{i}": t.numpy() for i, t in enumerate(outputs)})
 
 
+def save_packed(folder):
+    """The image's program, compressed for transport."""
+    plain = Path(folder) / "version2_image"
+    path = Path(folder) / "version2_packed.rush"
+    rl.jit.load(plain.with_suffix(".rush")).save(path, compress=True)
+    path.with_suffix(".npz").write_bytes(plain.with_suffix(".npz").read_bytes())
+
+
 def save_scripted(folder):
     rl.manual_seed(0)
     for name, module, kwargs in (("steps", Steps().eval(), {"xs": rl.randn(5, 2, 3)}),
