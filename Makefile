@@ -25,11 +25,11 @@ SHELL := /bin/bash
 NATIVE_SOURCES := pyproject.toml CMakeLists.txt tools/requirements.py \
 	$(shell find core bindings tests/native -type f 2>/dev/null)
 
-.PHONY: help demo test test-native test-torch parity array-api test-wheel lint fuzz sanitize bench docs dev clean
+.PHONY: help demo test test-native test-torch parity array-api test-wheel lint fuzz fuzz-calls fuzz-files fuzz-programs sanitize bench docs dev clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*  ##' $(MAKEFILE_LIST) | sed -E 's/:.*  ## /\t/' | sort | \
-	    awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+	    awk -F '\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
 demo: dev $(STAMPS)/demo  ## train a digit classifier on real data and show its answers
 	@$(PY) examples/digits.py $(ARGS)
@@ -69,9 +69,18 @@ docs: dev  ## write the type stubs and the reference pages anew from the operato
 bench: dev $(STAMPS)/test  ## every benchmark beside the peers that are installed; ARGS="--quick --only add"
 	@$(PY) -m benchmarks $(ARGS)
 
-fuzz: dev $(STAMPS)/test $(STAMPS)/native-tests  ## a million hostile calls of every operator; ARGS="--calls 20000 --only pool"
+fuzz: fuzz-calls fuzz-files fuzz-programs  ## all three that follow
+
+fuzz-calls: dev $(STAMPS)/test $(STAMPS)/native-tests  ## a million hostile calls of every operator; ARGS="--calls 20000 --only pool"
 	@$(PY) -m tools.fuzz.native --module $(BUILD)/dev/tests/native/fuzz_arguments.so
 	@$(PY) -m tools.fuzz $(ARGS)
+
+fuzz-files: dev $(STAMPS)/test $(STAMPS)/native-tests  ## a million changed files, loaded and run; ARGS="--count 20000 --seed 1"
+	@$(PY) -m tools.fuzz.files --program $(BUILD)/dev/tests/native/fuzz_files $(ARGS)
+
+fuzz-programs: dev $(STAMPS)/test  ## 10,000 random programs of each kind: compiled, traced, scripted, loaded, native; PROGRAMS=100000
+	@RUSHLIGHT_RANDOM_PROGRAMS=$(or $(PROGRAMS),10000) $(PY) -m pytest tests/jit/test_random_programs.py \
+		tests/jit/test_script_random.py $(ARGS)
 
 sanitize: $(STAMPS)/test  ## build with the address and undefined-behaviour sanitizers and run all tests under them
 	@tools/sanitize $(VENV) $(BUILD) $(ARGS)

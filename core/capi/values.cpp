@@ -181,6 +181,17 @@ Json number_at(const Tensor& wide, int64_t i) {
     return out;
 }
 
+// Without elements, sizes say anything: 2^50 lists that are empty.
+void expect_writable(const Tensor& t) {
+    constexpr int64_t most = 1 << 24;
+    int64_t lists = 1;
+    for (int64_t s : t.sizes()) {
+        if (s == 0 || t.numel()) return;
+        expect(!__builtin_mul_overflow(lists, s, &lists) && lists <= most, "rl_to_json: the tensor of shape ",
+               t.sizes(), " takes more than ", most, " empty lists");
+    }
+}
+
 Json nested(const Tensor& wide, int depth, int64_t& at) {
     if (depth == wide.rank()) return number_at(wide, at++);
     Json out;
@@ -196,6 +207,7 @@ Json json_of(const rl_value& v) {
     if (v.kind == RL_TENSOR) {
         DType type = v.tensor.dtype();
         expect(!is_complex(type), "rl_to_json: JSON has no complex numbers; expected another dtype");
+        expect_writable(v.tensor);
         bool real = is_floating(type) || type == DType::uint64;
         DType wide = type == DType::boolean ? type : real ? DType::float64 : DType::int64;
         int64_t at = 0;

@@ -20,7 +20,7 @@ struct Bytes {
 
 // Maps the file, private and read-only. Raises an io error that names the path.
 Bytes map_file(const std::string& path);
-// Writes it beside the path first, so that a file of that name is replaced whole or not at all.
+// A file of that name is replaced whole or not at all, whoever else writes it and whenever the process dies.
 void write_file(const std::string& path, std::string_view contents);
 // A read-only tensor over bytes that lie as they should; a copy where they have no owner, or are not aligned.
 Tensor tensor_over(const Bytes& bytes, DType dtype, const Dims& sizes);

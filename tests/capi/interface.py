@@ -45,7 +45,7 @@ HELD = {}                                                 # handles of the test 
 
 def error():
     """What the thread's last call complained of."""
-    return LIB.rl_last_error().decode()
+    return LIB.rl_last_error().decode(errors="replace")
 
 
 class Failed(Exception):

@@ -321,6 +321,16 @@ def test_lists_within_lists():
     assert LIB.rl_item(value, SIZE(1)) is None and "index=1; expected less than 1" in error()
 
 
+def test_a_bomb_of_empty_lists(folder):
+    np.save(folder / "empty.npy", np.zeros((0, 2)))
+    path = folder / "empty.npy"
+    path.write_bytes(path.read_bytes().replace(b"(0, 2), }" + b" " * 20, b"(1125899906842624, 0), }".ljust(29)))
+    value = made(LIB.rl_value_load, str(path).encode())
+    assert LIB.rl_tensor_sizes(value)[:2] == [2**50, 0]
+    with pytest.raises(Failed, match=r"tensor of shape \(1125899906842624, 0\) takes more than 16777216 empty"):
+        made(LIB.rl_to_json, value)
+
+
 def test_a_zip_bomb(folder):
     with zipfile.ZipFile(folder / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as z:
         for name in "abc":

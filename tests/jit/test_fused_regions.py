@@ -4,6 +4,7 @@ import threading
 
 import numpy as np
 import pytest
+from jit.programs import bits
 from ops.samples import RECORDS, Maker, evaluate, expressions
 
 import rushlight as rl
@@ -101,15 +102,6 @@ def program_of(seed):
             except REFUSALS:
                 lines.pop()
     return run, sets
-
-
-def bits(t):
-    """All that there is to compare; which NaN an addition of two NaN gives is the compiler's choice."""
-    values = np.array((t.float() if t.dtype == rl.bfloat16 else t).detach().numpy(), order="C")
-    if values.dtype.kind in "fc":
-        parts = values.reshape(-1).view(values.real.dtype)
-        parts[np.isnan(parts)] = np.nan
-    return t.dtype, t.shape, t.stride(), values.tobytes()
 
 
 def copies(tensors):
