@@ -9,7 +9,7 @@ from rushlight.nn.parameter import Buffer, Parameter, UninitializedBuffer, Unini
 
 
 def __getattr__(name):
-    if name in ("intrinsic", "quantized"):           # most programs never need them
+    if name in ("intrinsic", "qat", "quantized"):           # most programs never need them
         value = globals()[name] = import_module("rushlight.nn." + name)
         return value
     raise AttributeError(f"module 'rushlight.nn' has no attribute '{name}'")

@@ -4,9 +4,8 @@ import copy
 from rushlight import nn
 from rushlight.autograd import no_grad
 from rushlight.functional._core import core
-from rushlight.nn import intrinsic, quantized
+from rushlight.nn import intrinsic, qat, quantized
 from rushlight.nn.quantized import dynamic
-from rushlight.nn.utils.fusion import fuse_conv_bn_eval
 from rushlight.quantization.qconfig import (
     bfloat16_dynamic_qconfig,
     default_dynamic_qconfig,
@@ -22,16 +21,12 @@ _STATIC = {
     QuantStub: quantized.Quantize, DeQuantStub: quantized.DeQuantize, quantized.FloatFunctional: quantized.QFunctional,
 }
 _FUSED = {
-    intrinsic.LinearReLU: quantized.LinearReLU, intrinsic.ConvReLU1d: quantized.ConvReLU1d,
-    intrinsic.ConvReLU2d: quantized.ConvReLU2d, intrinsic.ConvReLU3d: quantized.ConvReLU3d,
+    intrinsic.LinearReLU: intrinsic.quantized.LinearReLU, intrinsic.ConvReLU1d: intrinsic.quantized.ConvReLU1d,
+    intrinsic.ConvReLU2d: intrinsic.quantized.ConvReLU2d, intrinsic.ConvReLU3d: intrinsic.quantized.ConvReLU3d,
 }
-_TRAINED = {
-    nn.Linear: (False,), nn.Conv1d: (False,), nn.Conv2d: (False,), nn.Conv3d: (False,),
-    intrinsic.LinearReLU: (True,), intrinsic.ConvReLU1d: (True,), intrinsic.ConvReLU2d: (True,),
-    intrinsic.ConvReLU3d: (True,), intrinsic.ConvBn1d: (False,), intrinsic.ConvBn2d: (False,),
-    intrinsic.ConvBn3d: (False,), intrinsic.ConvBnReLU1d: (True,), intrinsic.ConvBnReLU2d: (True,),
-    intrinsic.ConvBnReLU3d: (True,),
-}
+_TRAINED = {kind._float: kind for kind in (
+    qat.Linear, qat.Conv1d, qat.Conv2d, qat.Conv3d,
+    *(kind for kind in vars(intrinsic.qat).values() if isinstance(kind, type) and issubclass(kind, qat.Rounded)))}
 _DYNAMIC = {
     nn.Linear: dynamic.Linear, nn.LSTM: dynamic.LSTM, nn.GRU: dynamic.GRU, nn.RNN: dynamic.RNN,
     nn.LSTMCell: dynamic.LSTMCell, nn.GRUCell: dynamic.GRUCell, nn.RNNCell: dynamic.RNNCell,
@@ -114,7 +109,8 @@ def prepare_qat(model, mapping=None, inplace=False):
 
     Args:
         model (Module): in training mode, with `qconfig` set; fused by `fuse_modules_qat` where batch norms are.
-        mapping (dict, optional): from types of modules to a callable that makes their trained form.
+        mapping (dict, optional): from types of modules to classes with `from_float`, instead of those of `nn.qat` and
+            `nn.intrinsic.qat`.
         inplace (bool): change the model itself. Default: False.
 
     Returns:
@@ -136,24 +132,11 @@ def prepare_qat(model, mapping=None, inplace=False):
         raise AssertionError("prepare_qat: the model is in evaluation mode; expected model.train()")
     model = model if inplace else copy.deepcopy(model)
     propagate_qconfig_(model)
-    _swap(model, lambda module: _trained(module, mapping or {}))
-    _add_observers(model, {intrinsic.TrainedLinear, intrinsic.TrainedConv, QuantStub, quantized.FloatFunctional})
+    mapping = _TRAINED if mapping is None else mapping
+    _swap(model, lambda module: None if getattr(module, "qconfig", None) is None or type(module) not in mapping else
+          mapping[type(module)].from_float(module))
+    _add_observers(model, {*mapping.values(), QuantStub, quantized.FloatFunctional})
     return model
-
-
-def _trained(module, mapping):
-    if getattr(module, "qconfig", None) is None:
-        return None
-    if type(module) in mapping:
-        return mapping[type(module)](module)
-    if type(module) not in _TRAINED:
-        return None
-    layers = list(module) if isinstance(module, nn.Sequential) else [module]
-    relu, qconfig = _TRAINED[type(module)][0], module.qconfig
-    if isinstance(layers[0], nn.Linear):
-        return intrinsic.TrainedLinear(layers[0], relu, qconfig)
-    norms = [layer for layer in layers[1:] if not isinstance(layer, nn.ReLU)]
-    return intrinsic.TrainedConv(layers[0], norms[0] if norms else None, relu, qconfig)
 
 
 def _swap(module, change, path=""):
@@ -206,25 +189,13 @@ def _converted(module, mapping):
         return quantized.DeQuantize()
     if not hasattr(module, "activation_post_process") or getattr(module, "qconfig", None) is None:
         return None
-    if isinstance(module, (intrinsic.TrainedLinear, intrinsic.TrainedConv)):
-        return _of_trained(module)
-    if type(module) in _FUSED:
-        layer = module[0]
+    plain = module.to_float() if isinstance(module, qat.Rounded) else module
+    layer = plain[0] if type(plain) in _FUSED else plain
+    if layer is not module:
         layer.qconfig, layer.activation_post_process = module.qconfig, module.activation_post_process
-        return _FUSED[type(module)].from_float(layer)
-    return _STATIC[type(module)].from_float(module) if type(module) in _STATIC else None
-
-
-def _of_trained(module):
-    layer, observer = module.layer, module.weight_fake_quant
-    if isinstance(module, intrinsic.TrainedConv) and module.norm is not None:
-        layer = fuse_conv_bn_eval(layer.eval(), module.norm.eval())
-    layer.qconfig, layer.activation_post_process = module.qconfig, module.activation_post_process
-    layer.weight_fake_quant = observer
-    kind = type(module.layer)
-    fused = {nn.Linear: quantized.LinearReLU, nn.Conv1d: quantized.ConvReLU1d, nn.Conv2d: quantized.ConvReLU2d,
-             nn.Conv3d: quantized.ConvReLU3d}
-    return (fused if module.relu else _STATIC)[kind].from_float(layer)
+        layer.weight_fake_quant = getattr(module, "weight_fake_quant", None)
+    made = {**_STATIC, **_FUSED}.get(type(plain))
+    return made and made.from_float(layer)
 
 
 def quantize(model, run_fn, run_args, mapping=None, inplace=False):

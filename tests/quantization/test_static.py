@@ -1,5 +1,6 @@
 """Calibrated and trained models of integers: what convert makes, how near it is, capture and files, a real data set."""
 import json
+import operator
 import subprocess
 
 import numpy as np
@@ -238,7 +239,7 @@ def test_quantization_aware_training():
         optimizer.step()
         losses.append(float(loss))
     assert losses[-1] < losses[0] - 0.05
-    assert trained.conv1.layer.weight.grad is not None
+    assert trained.conv1.weight.grad is not None and type(trained.conv1) is nn.intrinsic.qat.ConvBnReLU2d
     trained.eval().apply(Q.disable_observer)
     with rl.no_grad():
         want = trained(x)
@@ -248,6 +249,52 @@ def test_quantization_aware_training():
     assert noise(got, want) > 20
     with pytest.raises(AssertionError, match=r"expected model\.train\(\)"):
         Q.prepare_qat(Residual().eval())
+
+
+LAYERS = [("qat", "Linear", (3, 4), (5, 3)), ("intrinsic.qat", "LinearReLU", (3, 4), (5, 3))]
+LAYERS += [("qat", f"Conv{n}d", (2, 4, 3), (3, 2, *[5] * n)) for n in (1, 2, 3)]
+LAYERS += [("intrinsic.qat", f"Conv{kind}{n}d", (2, 4, 3, 1, 1), (3, 2, *[5] * n))
+           for n in (1, 2, 3) for kind in ("ReLU", "Bn", "BnReLU")]
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("place, name, sizes, shape", LAYERS, ids=lambda value: value if isinstance(value, str) else "")
+def test_trained_layers_beside_pytorch(place, name, sizes, shape, bias):
+    """The same names, first values, state, results and gradients; and what they are folded to."""
+    torch = pytest.importorskip("torch")
+    found = {}
+    for library in (rl, torch):
+        library.manual_seed(4)
+        config = library.ao.quantization.default_qat_qconfig
+        kind = getattr(operator.attrgetter(f"ao.nn.{place}")(library), name)
+        layer = kind(*sizes, bias=bias, qconfig=config)
+        x = library.tensor(np.random.default_rng(1).normal(size=shape).astype("float32"))
+        y = [layer(x) for _ in range(3)][-1]
+        (y * library.arange(y.numel()).reshape(y.shape)).sum().backward()
+        layer.eval()
+        plain = layer.to_float()
+        gradients = library.cat([p.grad.flatten() for p in layer.parameters()])
+        numbers = [t.detach().numpy() for t in (*layer.parameters(), y, layer(x), plain(x), gradients)]
+        keys = [key for key in layer.state_dict() if "fake_quant" not in key]
+        found[library] = (keys, [type(m).__name__ for m in plain.modules()]), numbers
+    (names, ours), (expected, theirs) = found[rl], found[torch]
+    assert names == expected and "weight" in names[0]
+    for got, want in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-4, atol=2e-4 * np.abs(want).max())
+
+
+def test_frozen_norms_stay_frozen():
+    model = nn.Sequential(nn.intrinsic.qat.ConvBn2d(2, 3, 1, qconfig=Q.default_qat_qconfig))
+    model.apply(nn.intrinsic.qat.freeze_bn_stats).train()
+    before = model[0].bn.running_mean.clone()
+    model(rl.randn(4, 2, 3, 3))
+    assert not model[0].bn.training and model.training and model[0].bn.running_mean.equal(before)
+    model.apply(nn.intrinsic.qat.update_bn_stats)(rl.randn(4, 2, 3, 3))
+    assert not model[0].bn.running_mean.equal(before)
+    with pytest.raises(AssertionError, match="ConvBn2d: qconfig=None; expected a QConfig"):
+        nn.intrinsic.qat.ConvBn2d(2, 3, 1)
+    with pytest.raises(AssertionError, match=r"Linear\.from_float: mod is a Conv1d; expected Linear"):
+        nn.qat.Linear.from_float(nn.Conv1d(1, 1, 1))
 
 
 def test_digits_within_a_percent():

@@ -5,19 +5,15 @@ from rushlight.nn.quantized._modules import (
     Conv1d,
     Conv2d,
     Conv3d,
-    ConvReLU1d,
-    ConvReLU2d,
-    ConvReLU3d,
     DeQuantize,
     Embedding,
     EmbeddingBag,
     Linear,
-    LinearReLU,
     Quantize,
     weight_scales,
 )
 from rushlight.nn.quantized._tensor import QuantizedTensor, integer_dtype, quantize_per_tensor, quantize_weight
 
-__all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvReLU1d", "ConvReLU2d", "ConvReLU3d", "DeQuantize", "Embedding",
-           "EmbeddingBag", "FloatFunctional", "Linear", "LinearReLU", "QFunctional", "Quantize", "QuantizedTensor",
-           "dynamic", "integer_dtype", "quantize_per_tensor", "quantize_weight", "weight_scales"]
+__all__ = ["Conv1d", "Conv2d", "Conv3d", "DeQuantize", "Embedding", "EmbeddingBag", "FloatFunctional", "Linear",
+           "QFunctional", "Quantize", "QuantizedTensor", "dynamic", "integer_dtype", "quantize_per_tensor",
+           "quantize_weight", "weight_scales"]

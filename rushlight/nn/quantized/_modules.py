@@ -197,22 +197,6 @@ class Linear(_Weighted):
         return f"in_features={self.in_features}, out_features={self.out_features}, {super().extra_repr()}"
 
 
-class LinearReLU(Linear):
-    """`Linear` and `nn.ReLU` in one.
-
-    Args:
-        in_features, out_features, bias_, dtype: see `Linear`.
-
-    Example:
-        >>> import rushlight as rl
-        >>> q = rl.nn.quantized.quantize_per_tensor(rl.ones(2, 3), 0.1, 0, rl.quint8)
-        >>> rl.nn.quantized.LinearReLU(3, 4)(q).shape
-        rushlight.Size([2, 4])
-    """
-
-    _relu = True
-
-
 class _Conv(_Weighted):
     # Subclasses set _tuple.
 
@@ -253,8 +237,8 @@ class _Conv(_Weighted):
                 f"padding={self.padding}, groups={self.groups}, {super().extra_repr()}")
 
 
-def _convolution(rank, numbers, relu):
-    name = f"Conv{'ReLU' * relu}{rank}d"
+def convolution(rank, relu):
+    name, place = f"Conv{'ReLU' * relu}{rank}d", "nn.intrinsic.quantized" if relu else "nn.quantized"
     text = f"""`nn.Conv{rank}d`{" and `nn.ReLU`" * relu} of 8-bit integers.
 
     Args:
@@ -269,15 +253,15 @@ def _convolution(rank, numbers, relu):
     Example:
         >>> import rushlight as rl
         >>> q = rl.nn.quantized.quantize_per_tensor(rl.ones(1, 2{", 4" * rank}), 0.1, 0, rl.quint8)
-        >>> rl.nn.quantized.{name}(2, 3, 3)(q).shape
+        >>> rl.{place}.{name}(2, 3, 3)(q).shape
         rushlight.Size([1, 3{", 2" * rank}])
     """
+    numbers = (_single, _pair, _triple)[rank - 1]
     return type(name, (_Conv,), {"_tuple": staticmethod(numbers), "_relu": relu, "__doc__": text,
-                                 "__module__": __name__})
+                                 "__module__": f"rushlight.{place}" if relu else __name__})
 
 
-Conv1d, Conv2d, Conv3d = (_convolution(i + 1, f, False) for i, f in enumerate((_single, _pair, _triple)))
-ConvReLU1d, ConvReLU2d, ConvReLU3d = (_convolution(i + 1, f, True) for i, f in enumerate((_single, _pair, _triple)))
+Conv1d, Conv2d, Conv3d = (convolution(rank, False) for rank in (1, 2, 3))
 
 
 class Embedding(Module):
