@@ -204,7 +204,7 @@ void add_programs(nb::module_& g) {
             new (self) Program(bound(std::move(graph), constants), std::move(functions));
         }, nb::arg("graph"), nb::arg("constants"), nb::arg("functions") = std::vector<Graph>())
         .def_prop_ro("graph", &Program::graph, nb::rv_policy::copy)
-        .def_prop_ro("fusion", &Program::fusion)
+        .def_prop_ro("report", &Program::report)
         .def_prop_ro("planned_bytes", &Program::planned_bytes)
         .def_prop_ro("planned", [](const Program& self) {
             auto [direct, funnel] = self.planned();

@@ -92,8 +92,28 @@ ValueId Planner::taken_over(size_t i, const ResultPlan& r, const Lives& lives) c
     return no_value;
 }
 
+// Large outputs whose holder lets them go before the next run (gradients) lie in the arena too, to the end of the run.
+void Planner::lend_outputs(Lives& lives, const std::vector<bool>& entangled) const {
+    constexpr int64_t least = 1 << 16;                   // bytes
+    lives.lent.assign(g_.values.size(), false);
+    std::vector<int> outputs(g_.values.size());          // by memory
+    for (ValueId v : g_.outputs) ++outputs[size_t(lives.memory[size_t(v)])];
+    std::vector<bool> outlives = graph::outlives_the_run(g_, lives.memory);
+    for (size_t i = 0; i < given_up_.size(); ++i) {
+        const graph::ValueInfo& v = g_[g_.outputs[i]];
+        size_t m = size_t(lives.memory[size_t(g_.outputs[i])]);
+        int64_t bytes = size_of(v.dtype);
+        for (int64_t n : v.sizes) bytes *= n;
+        bool large = bytes >= least;
+        if (!given_up_[i] || !large || outputs[m] != 1 || outlives[m] || entangled[m]) continue;
+        lives.kept[m] = false;
+        lives.lent[m] = true;
+        lives.last[m] = g_.nodes.size();
+    }
+}
+
 Planner::Lives Planner::find_lives(const std::vector<size_t>& last_use) {
-    Lives lives{graph::memory_of(g_), {}, std::vector<size_t>(g_.values.size()),
+    Lives lives{graph::memory_of(g_), {}, {}, std::vector<size_t>(g_.values.size()),
                 std::vector<int>(g_.values.size(), fresh_memory), {}};
     lives.kept = graph::outlives_the_run(g_, lives.memory);
     for (ValueId v : g_.outputs) lives.kept[size_t(lives.memory[size_t(v)])] = true;
@@ -103,6 +123,7 @@ Planner::Lives Planner::find_lives(const std::vector<size_t>& last_use) {
         if (last_use[v] != never) lives.last[m] = std::max(lives.last[m], last_use[v]);
         if (entangled_[v]) entangled[m] = true;
     }
+    lend_outputs(lives, entangled);
     for (size_t i = 0; i < g_.nodes.size(); ++i) {
         for (ResultPlan& r : plan_->steps[i].results) {
             Way way = plan_->steps[i].way;
@@ -111,11 +132,13 @@ Planner::Lives Planner::find_lives(const std::vector<size_t>& last_use) {
             r.takes = taken_over(i, r, lives);
             if (r.takes == no_value) {
                 r.slot = int(lives.pieces.size());
-                bool apart = entangled[size_t(lives.memory[size_t(r.value)])];
-                lives.pieces.push_back({r.bytes, i, std::max(i, lives.end(r.value)), apart});
+                size_t m = size_t(lives.memory[size_t(r.value)]);
+                lives.pieces.push_back({r.bytes, i, std::max(i, lives.end(r.value)), entangled[m], lives.lent[m]});
             } else {
                 r.slot = lives.piece_of[size_t(r.takes)];
-                lives.pieces[size_t(r.slot)].end = lives.end(r.value);
+                Piece& piece = lives.pieces[size_t(r.slot)];
+                piece.end = lives.end(r.value);
+                piece.lent = lives.lent[size_t(lives.memory[size_t(r.value)])];
             }
             lives.piece_of[size_t(r.value)] = r.slot;
         }
@@ -146,7 +169,8 @@ void Planner::place_in_arena(std::vector<Piece>& pieces) {
                                    [&](size_t value, size_t p) { return value < pieces[p].offset; });
         placed.insert(at, i);
         piece.slot = int(plan_->slots.size());
-        plan_->slots.push_back({piece.bytes, offset});
+        if (piece.lent) plan_->lent.push_back(piece.slot);
+        plan_->slots.push_back({piece.bytes, offset, piece.lent});
     }
 }
 
@@ -172,6 +196,26 @@ void Planner::place_apart(std::vector<Piece>& pieces) {
     }
 }
 
+// How much of the arena is in use at once, and what the report says of it.
+void Planner::measure(const std::vector<Piece>& pieces) {
+    std::vector<int64_t> change(g_.nodes.size() + 2);
+    for (const Piece& piece : pieces) {
+        if (piece.apart) continue;
+        change[piece.begin] += int64_t(piece.bytes);
+        change[piece.end + 1] -= int64_t(piece.bytes);
+        if (piece.lent) plan_->lent_bytes += piece.bytes;
+    }
+    int64_t live = 0;
+    for (int64_t c : change) {
+        live += c;
+        plan_->live_bytes = std::max(plan_->live_bytes, size_t(live));
+    }
+    auto text = [](size_t bytes) { return std::to_string(bytes); };
+    plan_->report.push_back("memory: " + text(plan_->arena_bytes + plan_->apart_bytes) + " bytes planned, " +
+                            text(plan_->live_bytes) + " of " + text(plan_->arena_bytes) + " in use at once, " +
+                            text(plan_->lent_bytes) + " of them gradients; " + text(plan_->apart_bytes) + " apart");
+}
+
 // Memory that is certainly a node's own, and dies within the run, is shared.
 void Planner::share_memory(const std::vector<size_t>& last_use) {
     Plan& plan = *plan_;
@@ -182,22 +226,20 @@ void Planner::share_memory(const std::vector<size_t>& last_use) {
         for (ResultPlan& r : step.results)
             if (r.slot != fresh_memory) r.slot = lives.pieces[size_t(r.slot)].slot;
     for (size_t v = 0; v < g_.values.size(); ++v) {
-        if (lives.kept[size_t(lives.memory[v])]) plan.leave.push_back(ValueId(v));
+        if (lives.kept[size_t(lives.memory[v])] || lives.lent[size_t(lives.memory[v])])
+            plan.leave.push_back(ValueId(v));
         else plan.steps[lives.end(ValueId(v))].dies.push_back(ValueId(v));
     }
-    if (logging(Channel::graph))
-        log_line(Channel::graph, g_.name + ": planned " + std::to_string(g_.nodes.size()) + " nodes; " +
-                 std::to_string(plan.arena_bytes) + " bytes in one block, " + std::to_string(plan.apart_bytes) +
-                 " apart");
+    measure(lives.pieces);
 }
 
 std::shared_ptr<const Plan> Planner::finish(std::vector<size_t> last_use) {
     for (const graph::Constant& c : g_.constants) plan_->generations.push_back(c.tensor->generation);
     fuser_.fuse(*plan_, last_use);
-    plan_->fusion = fuser_.report();
-    for (const std::string& line : plan_->fusion)
-        if (logging(Channel::graph)) log_line(Channel::graph, g_.name + ": " + line);
     share_memory(last_use);
+    for (std::string& line : fuser_.report()) plan_->report.push_back(std::move(line));
+    for (const std::string& line : plan_->report)
+        if (logging(Channel::graph)) log_line(Channel::graph, g_.name + ": " + line);
     return plan_;
 }
 

@@ -46,15 +46,19 @@ struct PlannedNode {
 // Memory that one value after another uses, exactly as large as they are: a part of the arena or a block of its own.
 struct Slot {
     size_t bytes = 0, offset = 0;              // into the arena; `apart` of a block of its own
+    bool lent = false;                         // holds an output: the caller has it until the next run
 };
 
 struct Plan {
     std::vector<PlannedNode> steps;
     std::vector<Slot> slots;
     size_t arena_bytes = 0, apart_bytes = 0;
+    size_t live_bytes = 0;                     // the most of the arena that is in use at once: no plan needs less
+    size_t lent_bytes = 0;
+    std::vector<int> lent;                     // slots of outputs that lie in the arena
     std::vector<ValueId> leave;                // values that may be an output's memory: let go when the run ends
     std::vector<uint32_t> generations;         // of the constants' tensors when the plan was made
-    std::vector<std::string> fusion;           // what was fused, and why something was not
+    std::vector<std::string> report;           // memory, what was fused, and why something was not
 };
 
 // Of each value: the node after which nobody reads it; `never` of inputs, constants and outputs.
@@ -62,7 +66,9 @@ std::vector<size_t> last_uses(const graph::Graph& g);
 
 class Planner {
 public:
-    explicit Planner(const graph::Graph& g) : g_(g), plan_(std::make_shared<Plan>()), fuser_(g) {
+    // `given_up` tells of each output whether its holder lets it go before the next run; empty where none is.
+    Planner(const graph::Graph& g, std::vector<bool> given_up)
+        : g_(g), plan_(std::make_shared<Plan>()), fuser_(g), given_up_(std::move(given_up)) {
         plan_->steps.resize(g.nodes.size());
         entangled_.resize(g.values.size());
     }
@@ -74,13 +80,13 @@ private:
     void note_step(size_t i, const Call& call, std::span<const Tensor> values);
     struct Piece {                             // memory that is needed from one node to another, both included
         size_t bytes, begin, end;
-        bool apart;
+        bool apart, lent;
         size_t offset = 0;
         int slot = fresh_memory;
     };
     struct Lives {
         std::vector<ValueId> memory;           // of each value, by representative
-        std::vector<bool> kept;                // by memory: somebody may have it when the run ends
+        std::vector<bool> kept, lent;          // by memory: somebody may have it when the run ends, or until the next
         std::vector<size_t> last;              // by memory: the node after which nobody reads it
         std::vector<int> piece_of;             // of each value
         std::vector<Piece> pieces;
@@ -88,6 +94,8 @@ private:
     };
 
     void share_memory(const std::vector<size_t>& last_use);
+    void lend_outputs(Lives& lives, const std::vector<bool>& entangled) const;
+    void measure(const std::vector<Piece>& pieces);
     Lives find_lives(const std::vector<size_t>& last_use);
     ValueId taken_over(size_t i, const ResultPlan& r, const Lives& lives) const;
     void place_in_arena(std::vector<Piece>& pieces);
@@ -97,6 +105,7 @@ private:
     std::shared_ptr<Plan> plan_;
     Fuser fuser_;
     std::vector<bool> entangled_;              // of each value: work on its bytes was put off, or reads them
+    std::vector<bool> given_up_;
 };
 
 }  // namespace rushlight::runtime

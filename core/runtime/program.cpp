@@ -49,10 +49,18 @@ struct State {
 
     void lay_out();
     const Ref<Storage>& take(int slot);
+    // Has somebody an output of the last run that lies in the arena?
+    bool is_held() const {
+        return std::any_of(plan->lent.begin(), plan->lent.end(), [&](int s) {
+            return slots[size_t(s)] && slots[size_t(s)]->use_count() != 1;
+        });
+    }
 };
 
 void State::lay_out() {
     slots.resize(plan->slots.size());
+    constexpr size_t large = size_t(1) << 26;
+    if (plan->arena_bytes >= large) release_cached_memory();     // what runs without a plan left
     if (plan->arena_bytes) arena = Storage::make(plan->arena_bytes);
 }
 
@@ -60,11 +68,11 @@ void State::lay_out() {
 const Ref<Storage>& State::take(int which) {
     Ref<Storage>& storage = slots[size_t(which)];
     bool held = storage && (storage->use_count() != 1 || storage->entangled());
-    if (storage && !held && storage->arrangement() == Arrangement::plain) {
+    const Slot& slot = plan->slots[size_t(which)];
+    if (storage && !held && !slot.lent && storage->arrangement() == Arrangement::plain) {
         storage->forget_derived();
         return storage;
     }
-    const Slot& slot = plan->slots[size_t(which)];
     if (held || slot.offset == apart || !arena) return storage = Storage::make(slot.bytes);
     auto release = [](void* owner) { delete static_cast<Ref<Storage>*>(owner); };
     return storage = Storage::wrap(static_cast<char*>(arena->data()) + slot.offset, slot.bytes, release,
@@ -163,9 +171,9 @@ std::array<int, 2> Program::planned() const {
     return out;
 }
 
-std::vector<std::string> Program::fusion() const {
+std::vector<std::string> Program::report() const {
     std::lock_guard guard(lock_);
-    return plan_ ? plan_->fusion : std::vector<std::string>();
+    return plan_ ? plan_->report : std::vector<std::string>();
 }
 
 // ---- the first run, and recorded runs -------------------------------------------------------------------------------
@@ -176,7 +184,10 @@ std::vector<Tensor> Program::run_through_funnel(const std::vector<Tensor>& input
     for (size_t i = 0; i < inputs.size(); ++i) tensors[size_t(tensor_inputs_[i])] = inputs[i];
     for (const graph::Constant& c : g_.constants) tensors[size_t(c.value)] = c.tensor;
     std::optional<Planner> planner;
-    if (plan) planner.emplace(g_);
+    if (plan) {
+        std::lock_guard guard(lock_);
+        planner.emplace(g_, given_up_);
+    }
     for (size_t i = 0; i < g_.nodes.size(); ++i) {
         const Node& node = g_.nodes[i];
         GradMode recording(mode.grad && node.recorded);
@@ -205,7 +216,10 @@ std::unique_ptr<State> Program::take_state() {
     if (!idle_.empty()) {
         auto state = std::move(idle_.back());
         idle_.pop_back();
-        return state;
+        if (!state->is_held()) return state;
+        given_up_.clear();
+        plan_ = nullptr;
+        return nullptr;
     }
     auto state = std::make_unique<State>(plan_, g_.values.size());
     guard.unlock();

@@ -39,9 +39,13 @@ public:
     bool tensors_only() const { return !script_ && tensor_inputs_.size() == g_.inputs.size(); }
     // How many nodes call their kernel directly in a planned run, and how many go through the funnel.
     std::array<int, 2> planned() const;
-    // What was fused, and for each element-wise node that was not the reason: a line each.
-    std::vector<std::string> fusion() const;
-    // The memory in which all values of a planned run lie that are neither inputs, constants nor outputs.
+    // Of the plan: its memory, what was fused, and for each element-wise node that was not the reason: a line each.
+    std::vector<std::string> report() const;
+    // Tells of each output whether its holder lets it go before the next run: such may lie in the program's own memory.
+    // Where one is held on to after all, that ends.
+    void give_up(std::vector<bool> outputs) { given_up_ = std::move(outputs); }
+    // The memory in which all values of a planned run lie that are neither inputs, constants nor outputs of the
+    // caller's.
     size_t planned_bytes() const;
 
 private:
@@ -59,6 +63,7 @@ private:
     std::vector<ValueId> tensor_inputs_;
     std::vector<bool> written_input_;          // of the tensors
     std::vector<int> number_;                  // of each value: which of the numbers it is, or -1
+    std::vector<bool> given_up_;               // of each output; changed before the first run, and with the lock
     mutable std::mutex lock_;                  // of what follows
     std::shared_ptr<const Plan> plan_;
     std::vector<std::unique_ptr<State>> idle_;

@@ -17,11 +17,23 @@ Step::Step(graph::Graph g, const graph::Capture& capture)
     results_ = program_.graph().outputs.size();
     for (const GradientSlot& slot : slots_)
         if (slot.after == GradientSlot::After::output) results_ = std::min(results_, size_t(slot.output));
+    give_up_gradients();
 }
 
 Step::Step(graph::Graph g, const Step& other)
     : program_(std::move(g)), slots_(other.slots_), walks_(other.walks_), constants_(other.constants_),
-      versions_(other.versions_), hooks_(other.hooks_), results_(other.results_) {}
+      versions_(other.versions_), hooks_(other.hooks_), results_(other.results_) {
+    give_up_gradients();
+}
+
+// Those that the next call replaces without a look.
+void Step::give_up_gradients() {
+    std::vector<bool> given_up(program_.graph().outputs.size());
+    for (const GradientSlot& slot : slots_)
+        if (slot.before == GradientSlot::Before::any && slot.after == GradientSlot::After::output)
+            given_up[size_t(slot.output)] = true;
+    program_.give_up(std::move(given_up));
+}
 
 Step Step::at(graph::Graph g) const {
     for (graph::Constant& c : g.constants)

@@ -33,6 +33,7 @@ private:
     };
 
     Step(graph::Graph g, const Step& other);
+    void give_up_gradients();
 
     TensorImpl& leaf_of(const graph::GradientSlot& slot, std::span<const Tensor> inputs) const {
         return slot.input < 0 ? *slot.leaf.impl() : *inputs[size_t(slot.input)].impl();

@@ -206,7 +206,7 @@ class CompiledFunction(_C.graph.CompiledCall):
                 how = ("recorded on the tape" if found.recorded else f"planned: {direct} direct, {funnel} dispatched"
                        if direct or funnel else "not planned: no call has come again")
                 lines.append(f"({shapes}): {len(found.graph.nodes)} nodes; {how}")
-                lines += [f"    {line}" for line in found.program.fusion]
+                lines += [f"    {line}" for line in found.program.report]
         return "\n".join(lines)
 
     @property
