@@ -353,6 +353,7 @@ _GRADIENT = "a gradient: held against finite differences of its forward operator
 ELSEWHERE = {
     **dict.fromkeys(["fft_c2c", "fft_r2c", "fft_c2r"], "tests/ops/test_fft.py and tests/native"),
     **dict.fromkeys(["convolution_fused", "linear_fused"], "tests/jit/test_freeze.py"),
+    "batch_norm_fused": "tests/jit/test_prepared.py",
     **dict.fromkeys([f"{name}_update" for name in (
         "adadelta", "adafactor", "adagrad", "adam", "adamax", "asgd", "nadam", "radam", "rmsprop", "rprop", "sgd")],
         "tests/optim and tests/native"),

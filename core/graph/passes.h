@@ -1,6 +1,8 @@
 // What makes a graph smaller without changing what it gives. Each pass takes a valid graph and leaves one.
 #pragma once
 
+#include <optional>
+
 #include "graph/graph.h"
 
 namespace rushlight::graph {
@@ -43,5 +45,17 @@ void fuse_epilogues(Graph& g);
 Graph freeze(Graph g, bool numerics = true);
 // The last one.
 Graph optimize_for_inference(Graph g);
+
+// ---- for planned runs: the same bits, and no derivatives ------------------------------------------------------------
+
+// An addition and relu that alone read what batch norm gives join it. Gives how many did.
+int64_t fuse_batch_norm(Graph& g);
+
+// What a walk backwards reads long after the forward pass did, and what is cheap to work out from what is there anyway,
+// is worked out again instead of kept. Gives how many bytes that are, 0 where it would save little.
+int64_t recompute(Graph& g);
+
+// Both; nothing where they change nothing. `notes` tell what they did.
+std::optional<Graph> prepare(const Graph& g, std::vector<std::string>& notes);
 
 }  // namespace rushlight::graph

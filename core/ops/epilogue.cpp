@@ -16,9 +16,9 @@ Follows activation_of(const Call& c) {
 
 void check_addend(const Call& c, int param) {
     for (int i = 0; mode.grad && i <= param; ++i)
-        require(!c.has(i) || !c.tensor(i).tracked(), ErrorKind::runtime, c.name(), ": ", rules::param_name(c, i),
-                " wants a gradient, and programs of jit.optimize_for_inference have none; expected no_grad(), or the "
-                "program of jit.freeze");
+        require(!c[i].is_tensor() || !c.tensor(i).tracked(), ErrorKind::runtime, c.name(), ": ",
+                rules::param_name(c, i), " wants a gradient, and programs of jit.optimize_for_inference have none; "
+                "expected no_grad(), or the program of jit.freeze");
     if (!c.has(param)) return;
     rules::require_same_dtype(c, 0, param);
     require(c.tensor(param).sizes == c.geometry[0].sizes, ErrorKind::runtime, c.name(), ": addend has shape ",

@@ -5,6 +5,7 @@
 
 #include "ops/activation.h"
 #include "ops/algebra.h"
+#include "ops/epilogue.h"
 #include "ops/put_off.h"
 #include "registry/rules.h"
 #include "registry/vjp.h"
@@ -100,15 +101,11 @@ void clear(std::initializer_list<Tensor> results) {
         if (t.numel() > 0) std::memset(t.data(), 0, size_t(t.numel() * size_of(t.dtype())));
 }
 
-void run_batch_norm(Call& c) {
-    Tensor x(&c.tensor(0)), y = c.out[0];
+// The statistics and the running ones; then either all of the result, written to `out`, or what its last pass is.
+void normalize(Call& c, const Activation& in, void* out, kernels::ChannelAffine* put_off) {
+    Tensor x(&c.tensor(0));
     DType s = statistics_dtype(x.dtype()), param = parameter_dtype(c, 1, 2);
     Tensor weight = optional_tensor(c, 1), bias = optional_tensor(c, 2);
-    if (x.numel() == 0) return clear({c.out[1], c.out[2]});
-    Activation in(x);
-    bool later = in.channels_last() && may_be_put_off(y, x);
-    kernels::ChannelAffine affine, *put_off = later ? &affine : nullptr;
-    void* out = later ? nullptr : result_memory(y, in.layout());
     ChannelShape shape = channel_shape(x.sizes(), in.layout());
     Running mean(c, 3, s), var(c, 4, s);
     if (c[5].to_bool()) {
@@ -121,7 +118,48 @@ void run_batch_norm(Call& c) {
         kernels::batch_norm_inference(in.data(), x.dtype(), out, shape, data_or_null(weight), data_or_null(bias), param,
                                       mean.work.data(), var.work.data(), c[7].to_double(), false, put_off);
     }
-    if (later) put_off_affine(y, x, shape, std::move(affine));
+}
+
+void run_batch_norm(Call& c) {
+    Tensor x(&c.tensor(0)), y = c.out[0];
+    if (x.numel() == 0) return clear({c.out[1], c.out[2]});
+    Activation in(x);
+    if (!in.channels_last() || !may_be_put_off(y, x)) return normalize(c, in, result_memory(y, in.layout()), nullptr);
+    kernels::ChannelAffine affine;
+    normalize(c, in, nullptr, &affine);
+    put_off_affine(y, x, channel_shape(x.sizes(), in.layout()), std::move(affine));
+}
+
+// Arguments: as above, then 8 addend, 9 activation.
+void infer_fused_batch_norm(Call& c) {
+    Follows follows = activation_of(c);
+    require(follows != Follows::gelu, ErrorKind::value, c.name(), ": activation='gelu'; expected 'none' or 'relu'");
+    infer_batch_norm(c);
+    check_addend(c, 8);
+}
+
+// The same bits as batch norm, addition and relu one by one.
+void run_fused_batch_norm(Call& c) {
+    Tensor x(&c.tensor(0)), y = c.out[0];
+    if (x.numel() == 0) return clear({c.out[1], c.out[2]});
+    Tensor addend = c.has(8) ? Tensor(&c.tensor(8)) : Tensor();
+    bool relu = activation_of(c) == Follows::relu;
+    Activation in(x);
+    if (in.channels_last() && x.dtype() == DType::float32) {
+        kernels::ChannelAffine affine;
+        normalize(c, in, nullptr, &affine);
+        std::optional<Activation> added;
+        if (addend.defined()) added.emplace(addend, in.layout());
+        kernels::apply_affine(static_cast<const float*>(in.data()),
+                              static_cast<const float*>(added ? added->data() : nullptr),
+                              static_cast<float*>(result_memory(y, in.layout())),
+                              channel_shape(x.sizes(), in.layout()), affine, relu);
+        return;
+    }
+    normalize(c, in, result_memory(y, in.layout()), nullptr);
+    GradMode off(false);
+    if (addend.defined()) invoke_in_place(required_op("add"), detach(y), addend);
+    if (relu) invoke_in_place(required_op("relu"), detach(y));
 }
 
 // Differentiable again: everything in terms of x, the statistics included.
@@ -229,6 +267,22 @@ OP(batch_norm_forward) = {
                          "batch_norm_forward(T(4, 3), T(3), T(3), full((3,), 0.3, dtype=float64), "
                          "full((3,), 0.7, dtype=float64), False, 0.1, 1e-5)[0]"},
     .doc = "Batch normalisation with what its gradient needs; updates the running statistics when training."};
+
+OP(batch_norm_fused) = {
+    .signature = "batch_norm_fused(input: Tensor, weight: Tensor | None, bias: Tensor | None, "
+                 "running_mean: Tensor | None, running_var: Tensor | None, training: bool, momentum: float, "
+                 "eps: float, addend: Tensor | None, activation: str) -> "
+                 "(output: Tensor, mean: Tensor, invstd: Tensor)",
+    .names = "_ops.batch_norm_fused",
+    .dtypes = "floating",
+    .infer = infer_fused_batch_norm,
+    .kernel = {"generic", run_fused_batch_norm},
+    .derivative = fused_for_inference,
+    .onnx = no_onnx("BatchNormalization, Add and Relu; only plans of captured programs have it"),
+    .samples = {.calls = "batch_norm_fused(T(4, 3, 2, 2), T(3), T(3), None, None, True, 0.1, 1e-5, None, 'relu')[0]; "
+                         "batch_norm_fused(T(4, 3), T(3), None, full((3,), 0.3, dtype=float64), "
+                         "full((3,), 0.7, dtype=float64), False, 0.1, 1e-5, T(4, 3), 'none')[0]"},
+    .doc = "activation(batch_norm_forward + addend), of 'none' and 'relu', in one pass; the same bits as one by one."};
 
 OP(batch_norm_grad) = {
     .signature = "batch_norm_grad(grad: Tensor, input: Tensor, weight: Tensor | None, mean: Tensor, spread: Tensor, "

@@ -597,12 +597,13 @@ void require_type(const Item& x, const Type& type, const std::string& who) {
 // ---- programs of any kind -------------------------------------------------------------------------------------------
 
 std::vector<Item> Program::run(std::vector<Item> inputs) {
-    require(inputs.size() == g_.inputs.size(), ErrorKind::type, g_.name, ": got ", inputs.size(), " inputs; expected ",
-            g_.inputs.size());
+    const graph::Graph& g = graph();
+    require(inputs.size() == g.inputs.size(), ErrorKind::type, g.name, ": got ", inputs.size(), " inputs; expected ",
+            g.inputs.size());
     for (size_t i = 0; i < inputs.size(); ++i) {
-        const graph::ValueInfo& v = g_[g_.inputs[i]];
+        const graph::ValueInfo& v = g[g.inputs[i]];
         if (v.type.is(TypeKind::real) && inputs[i].is(TypeKind::integer)) inputs[i] = Item(inputs[i].as_real());
-        require_type(inputs[i], v.type, g_.name + ": input " + v.name);
+        require_type(inputs[i], v.type, g.name + ": input " + v.name);
     }
     if (script_) {
         WithoutInterpreter unlocked(true);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <numeric>
 
 #include "base/log.h"
 
@@ -41,12 +42,6 @@ void Planner::note_step(size_t i, const Call& call, std::span<const Tensor> valu
     const Node& node = g_.nodes[i];
     PlannedNode& step = plan_->steps[i];
     step.compute = call.compute;
-    auto look = [&](ValueId v) {
-        const Tensor& t = values[size_t(v)];
-        if (t.defined() && t->storage->entangled()) entangled_[size_t(v)] = true;
-    };
-    graph::each_operand(node, look);
-    graph::each_definition(node, look);
     bool simple = !node.op->compose && !call.passes_view && !node.op->parsed.returns_list;
     if (simple && plain_write(node, call, values)) {
         step.way = Way::write;
@@ -93,7 +88,7 @@ ValueId Planner::taken_over(size_t i, const ResultPlan& r, const Lives& lives) c
 }
 
 // Large outputs whose holder lets them go before the next run (gradients) lie in the arena too, to the end of the run.
-void Planner::lend_outputs(Lives& lives, const std::vector<bool>& entangled) const {
+void Planner::lend_outputs(Lives& lives) const {
     constexpr int64_t least = 1 << 16;                   // bytes
     lives.lent.assign(g_.values.size(), false);
     std::vector<int> outputs(g_.values.size());          // by memory
@@ -105,7 +100,7 @@ void Planner::lend_outputs(Lives& lives, const std::vector<bool>& entangled) con
         int64_t bytes = size_of(v.dtype);
         for (int64_t n : v.sizes) bytes *= n;
         bool large = bytes >= least;
-        if (!given_up_[i] || !large || outputs[m] != 1 || outlives[m] || entangled[m]) continue;
+        if (!given_up_[i] || !large || outputs[m] != 1 || outlives[m]) continue;
         lives.kept[m] = false;
         lives.lent[m] = true;
         lives.last[m] = g_.nodes.size();
@@ -117,13 +112,11 @@ Planner::Lives Planner::find_lives(const std::vector<size_t>& last_use) {
                 std::vector<int>(g_.values.size(), fresh_memory), {}};
     lives.kept = graph::outlives_the_run(g_, lives.memory);
     for (ValueId v : g_.outputs) lives.kept[size_t(lives.memory[size_t(v)])] = true;
-    std::vector<bool> entangled(g_.values.size());
     for (size_t v = 0; v < g_.values.size(); ++v) {
         size_t m = size_t(lives.memory[v]);
         if (last_use[v] != never) lives.last[m] = std::max(lives.last[m], last_use[v]);
-        if (entangled_[v]) entangled[m] = true;
     }
-    lend_outputs(lives, entangled);
+    lend_outputs(lives);
     for (size_t i = 0; i < g_.nodes.size(); ++i) {
         for (ResultPlan& r : plan_->steps[i].results) {
             Way way = plan_->steps[i].way;
@@ -133,7 +126,7 @@ Planner::Lives Planner::find_lives(const std::vector<size_t>& last_use) {
             if (r.takes == no_value) {
                 r.slot = int(lives.pieces.size());
                 size_t m = size_t(lives.memory[size_t(r.value)]);
-                lives.pieces.push_back({r.bytes, i, std::max(i, lives.end(r.value)), entangled[m], lives.lent[m]});
+                lives.pieces.push_back({r.bytes, i, std::max(i, lives.end(r.value)), lives.lent[m]});
             } else {
                 r.slot = lives.piece_of[size_t(r.takes)];
                 Piece& piece = lives.pieces[size_t(r.slot)];
@@ -148,9 +141,8 @@ Planner::Lives Planner::find_lives(const std::vector<size_t>& last_use) {
 
 // Large ones first, each at the lowest place that is free for as long as it lives.
 void Planner::place_in_arena(std::vector<Piece>& pieces) {
-    std::vector<size_t> order, placed;
-    for (size_t i = 0; i < pieces.size(); ++i)
-        if (!pieces[i].apart) order.push_back(i);
+    std::vector<size_t> order(pieces.size()), placed;
+    std::iota(order.begin(), order.end(), size_t(0));
     std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return pieces[a].bytes > pieces[b].bytes; });
     constexpr size_t alignment = 64;
     for (size_t i : order) {
@@ -174,33 +166,10 @@ void Planner::place_in_arena(std::vector<Piece>& pieces) {
     }
 }
 
-// Those that kernels put work off on need storages that may change hands: equal sizes take turns.
-void Planner::place_apart(std::vector<Piece>& pieces) {
-    std::vector<size_t> used_until;                      // of each slot of its own; by slot
-    for (Piece& piece : pieces) {
-        if (!piece.apart) continue;
-        used_until.resize(plan_->slots.size(), never);
-        auto fits = [&](size_t s) {
-            return plan_->slots[s].offset == apart && plan_->slots[s].bytes == piece.bytes &&
-                   used_until[s] < piece.begin;
-        };
-        size_t s = 0;
-        while (s < plan_->slots.size() && !fits(s)) ++s;
-        if (s == plan_->slots.size()) {
-            plan_->slots.push_back({piece.bytes, apart});
-            plan_->apart_bytes += piece.bytes;
-            used_until.push_back(0);
-        }
-        used_until[s] = piece.end;
-        piece.slot = int(s);
-    }
-}
-
 // How much of the arena is in use at once, and what the report says of it.
 void Planner::measure(const std::vector<Piece>& pieces) {
     std::vector<int64_t> change(g_.nodes.size() + 2);
     for (const Piece& piece : pieces) {
-        if (piece.apart) continue;
         change[piece.begin] += int64_t(piece.bytes);
         change[piece.end + 1] -= int64_t(piece.bytes);
         if (piece.lent) plan_->lent_bytes += piece.bytes;
@@ -211,9 +180,10 @@ void Planner::measure(const std::vector<Piece>& pieces) {
         plan_->live_bytes = std::max(plan_->live_bytes, size_t(live));
     }
     auto text = [](size_t bytes) { return std::to_string(bytes); };
-    plan_->report.push_back("memory: " + text(plan_->arena_bytes + plan_->apart_bytes) + " bytes planned, " +
-                            text(plan_->live_bytes) + " of " + text(plan_->arena_bytes) + " in use at once, " +
-                            text(plan_->lent_bytes) + " of them gradients; " + text(plan_->apart_bytes) + " apart");
+    std::string line = "memory: " + text(plan_->arena_bytes) + " bytes planned, of which " + text(plan_->live_bytes) +
+                       " are in use at once";
+    if (plan_->lent_bytes) line += "; " + text(plan_->lent_bytes) + " hold gradients until the next call";
+    plan_->report.push_back(line);
 }
 
 // Memory that is certainly a node's own, and dies within the run, is shared.
@@ -221,7 +191,6 @@ void Planner::share_memory(const std::vector<size_t>& last_use) {
     Plan& plan = *plan_;
     Lives lives = find_lives(last_use);
     place_in_arena(lives.pieces);
-    place_apart(lives.pieces);
     for (PlannedNode& step : plan.steps)
         for (ResultPlan& r : step.results)
             if (r.slot != fresh_memory) r.slot = lives.pieces[size_t(r.slot)].slot;

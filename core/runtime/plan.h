@@ -20,7 +20,6 @@ using graph::ValueId;
 using graph::no_value;
 
 constexpr size_t never = SIZE_MAX;
-constexpr size_t apart = SIZE_MAX;
 constexpr int fresh_memory = -1;               // a slot: memory of its own in each run
 
 // How a node runs once the plan is made.
@@ -43,16 +42,16 @@ struct PlannedNode {
     std::shared_ptr<const Region> region;      // of a fused node: what runs in its place; null of all but one
 };
 
-// Memory that one value after another uses, exactly as large as they are: a part of the arena or a block of its own.
+// Memory that one value after another uses, exactly as large as they are: a part of the arena.
 struct Slot {
-    size_t bytes = 0, offset = 0;              // into the arena; `apart` of a block of its own
+    size_t bytes = 0, offset = 0;              // into the arena
     bool lent = false;                         // holds an output: the caller has it until the next run
 };
 
 struct Plan {
     std::vector<PlannedNode> steps;
     std::vector<Slot> slots;
-    size_t arena_bytes = 0, apart_bytes = 0;
+    size_t arena_bytes = 0;
     size_t live_bytes = 0;                     // the most of the arena that is in use at once: no plan needs less
     size_t lent_bytes = 0;
     std::vector<int> lent;                     // slots of outputs that lie in the arena
@@ -70,7 +69,6 @@ public:
     Planner(const graph::Graph& g, std::vector<bool> given_up)
         : g_(g), plan_(std::make_shared<Plan>()), fuser_(g), given_up_(std::move(given_up)) {
         plan_->steps.resize(g.nodes.size());
-        entangled_.resize(g.values.size());
     }
     // Notes what the call of node `i` came to; `values` are the tensors of all values so far.
     void note(size_t i, const Call& call, std::span<const Tensor> values);
@@ -80,7 +78,7 @@ private:
     void note_step(size_t i, const Call& call, std::span<const Tensor> values);
     struct Piece {                             // memory that is needed from one node to another, both included
         size_t bytes, begin, end;
-        bool apart, lent;
+        bool lent;
         size_t offset = 0;
         int slot = fresh_memory;
     };
@@ -94,17 +92,15 @@ private:
     };
 
     void share_memory(const std::vector<size_t>& last_use);
-    void lend_outputs(Lives& lives, const std::vector<bool>& entangled) const;
+    void lend_outputs(Lives& lives) const;
     void measure(const std::vector<Piece>& pieces);
     Lives find_lives(const std::vector<size_t>& last_use);
     ValueId taken_over(size_t i, const ResultPlan& r, const Lives& lives) const;
     void place_in_arena(std::vector<Piece>& pieces);
-    void place_apart(std::vector<Piece>& pieces);
 
     const graph::Graph& g_;
     std::shared_ptr<Plan> plan_;
     Fuser fuser_;
-    std::vector<bool> entangled_;              // of each value: work on its bytes was put off, or reads them
     std::vector<bool> given_up_;
 };
 

@@ -5,6 +5,7 @@
 
 #include "base/interpreter.h"
 #include "graph/node_call.h"
+#include "graph/passes.h"
 #include "registry/invoke.h"
 #include "registry/mode.h"
 #include "registry/ready.h"
@@ -73,56 +74,58 @@ const Ref<Storage>& State::take(int which) {
         storage->forget_derived();
         return storage;
     }
-    if (held || slot.offset == apart || !arena) return storage = Storage::make(slot.bytes);
+    if (held || !arena) return storage = Storage::make(slot.bytes);
     auto release = [](void* owner) { delete static_cast<Ref<Storage>*>(owner); };
     return storage = Storage::wrap(static_cast<char*>(arena->data()) + slot.offset, slot.bytes, release,
                                    new Ref<Storage>(arena), false);
 }
 
-Program::Program(graph::Graph g, std::vector<graph::Graph> functions) : g_(std::move(g)) {
-    if (!graph::is_straight(g_)) {
-        functions.insert(functions.begin(), g_);
+Program::Form::Form(graph::Graph g) : graph(std::move(g)), number(graph.values.size(), -1) {
+    int numbers = 0;
+    for (ValueId v : graph.inputs) {
+        if (graph[v].is_tensor()) tensor_inputs.push_back(v);
+        else number[size_t(v)] = numbers++;
+    }
+    if (graph::is_straight(graph)) last_use = last_uses(graph);
+}
+
+Program::Program(graph::Graph g, std::vector<graph::Graph> functions) : captured_(std::move(g)) {
+    const graph::Graph& captured = captured_.graph;
+    if (!graph::is_straight(captured)) {
+        functions.insert(functions.begin(), captured);
         script_ = std::make_unique<Script>(std::move(functions));
         return;
     }
-    graph::verify(g_);
-    for (const graph::Constant& c : g_.constants) {
-        const graph::ValueInfo& v = g_[c.value];
-        require(c.tensor.defined(), ErrorKind::value, "graph ", g_.name, ": constant '", c.key, "' has no tensor");
-        require(c.tensor.sizes() == v.sizes && c.tensor.dtype() == v.dtype, ErrorKind::value, "graph ", g_.name,
+    graph::verify(captured);
+    for (const graph::Constant& c : captured.constants) {
+        const graph::ValueInfo& v = captured[c.value];
+        require(c.tensor.defined(), ErrorKind::value, "graph ", captured.name, ": constant '", c.key,
+                "' has no tensor");
+        require(c.tensor.sizes() == v.sizes && c.tensor.dtype() == v.dtype, ErrorKind::value, "graph ", captured.name,
                 ": constant '", c.key, "' is ", name_of(c.tensor.dtype()), " of shape ", c.tensor.sizes(),
                 "; expected ", name_of(v.dtype), " of shape ", v.sizes);
     }
-    std::vector<bool> written = graph::written_inputs(g_);
-    number_.assign(g_.values.size(), -1);
-    int numbers = 0;
-    for (size_t i = 0; i < g_.inputs.size(); ++i) {
-        ValueId v = g_.inputs[i];
-        if (!g_[v].is_tensor()) {
-            number_[size_t(v)] = numbers++;
-            continue;
-        }
-        tensor_inputs_.push_back(v);
-        written_input_.push_back(written[i]);
-    }
-    last_use_ = last_uses(g_);
+    std::vector<bool> written = graph::written_inputs(captured);
+    for (size_t i = 0; i < captured.inputs.size(); ++i)
+        if (captured[captured.inputs[i]].is_tensor()) written_input_.push_back(written[i]);
+    if (auto prepared = graph::prepare(captured, prepared_notes_)) prepared_.emplace(std::move(*prepared));
 }
 
 Program::~Program() = default;
 
 // The inputs as the program was captured with them: another arrangement of strides takes a copy.
 std::vector<Tensor> Program::checked(const std::vector<Tensor>& inputs) const {
-    require(inputs.size() == tensor_inputs_.size(), ErrorKind::type, g_.name, ": got ", inputs.size(),
-            " tensors; expected ", tensor_inputs_.size());
+    require(inputs.size() == captured_.tensor_inputs.size(), ErrorKind::type, graph().name, ": got ", inputs.size(),
+            " tensors; expected ", captured_.tensor_inputs.size());
     std::vector<Tensor> out = inputs;
     for (size_t i = 0; i < inputs.size(); ++i) {
-        const graph::ValueInfo& v = g_[tensor_inputs_[i]];
+        const graph::ValueInfo& v = graph()[captured_.tensor_inputs[i]];
         Tensor& t = out[i];
-        require(t.defined() && t.sizes() == v.sizes && t.dtype() == v.dtype, ErrorKind::value, g_.name, ": input ",
+        require(t.defined() && t.sizes() == v.sizes && t.dtype() == v.dtype, ErrorKind::value, graph().name, ": input ",
                 v.name, " is ", name_of(t.dtype()), " of shape ", t.sizes(), "; expected ", name_of(v.dtype),
                 " of shape ", v.sizes);
         if (v.strides.empty() ? t.contiguous() : t.strides() == v.strides) continue;
-        require(!written_input_[i], ErrorKind::runtime, g_.name, ": input ", v.name, " has strides ", t.strides(),
+        require(!written_input_[i], ErrorKind::runtime, graph().name, ": input ", v.name, " has strides ", t.strides(),
                 " and is written; expected ", v.strides.empty() ? contiguous_strides(v.sizes) : v.strides);
         Tensor as_captured = v.strides.empty() ? empty_tensor(v.sizes, v.dtype)
                                                : empty_strided_tensor(v.sizes, v.strides, v.dtype);
@@ -133,26 +136,26 @@ std::vector<Tensor> Program::checked(const std::vector<Tensor>& inputs) const {
 }
 
 bool Program::constants_are_as(const Plan& plan) const {
-    for (size_t i = 0; i < g_.constants.size(); ++i)
-        if (g_.constants[i].tensor->generation != plan.generations[i]) return false;
+    for (size_t i = 0; i < graph().constants.size(); ++i)
+        if (graph().constants[i].tensor->generation != plan.generations[i]) return false;
     return true;
 }
 
 std::vector<Tensor> Program::run(const std::vector<Tensor>& given, bool recorded,
                                  std::span<const double> numbers) {
     GradMode recording(mode.grad && recorded);
-    require(!script_, ErrorKind::type, g_.name, ": takes or gives other values than tensors");
+    require(!script_, ErrorKind::type, graph().name, ": takes or gives other values than tensors");
     std::vector<Tensor> inputs = checked(given);
     bool tracked = false;
     for (const Tensor& t : given) tracked = tracked || t->tracked();
-    for (const graph::Constant& c : g_.constants) tracked = tracked || c.tensor->tracked();
+    for (const graph::Constant& c : graph().constants) tracked = tracked || c.tensor->tracked();
     if (watched(watch_capture) || watched(watch_calls) || (mode.grad && tracked))
-        return run_through_funnel(mode.grad && tracked ? given : inputs, numbers, false);
+        return run_through_funnel(captured_, mode.grad && tracked ? given : inputs, numbers, false);
     GradMode off(false);
     WithoutAutocast within;
     WithoutInterpreter unlocked(true);
     std::unique_ptr<State> state = take_state();
-    if (!state) return run_through_funnel(inputs, numbers, true);
+    if (!state) return run_through_funnel(planned_form(), inputs, numbers, true);
     std::vector<Tensor> out = run_planned(*state, inputs, numbers);
     std::lock_guard guard(lock_);
     if (state->plan == plan_) idle_.push_back(std::move(state));
@@ -161,7 +164,7 @@ std::vector<Tensor> Program::run(const std::vector<Tensor>& given, bool recorded
 
 size_t Program::planned_bytes() const {
     std::lock_guard guard(lock_);
-    return plan_ ? plan_->arena_bytes + plan_->apart_bytes : 0;
+    return plan_ ? plan_->arena_bytes : 0;
 }
 
 std::array<int, 2> Program::planned() const {
@@ -173,40 +176,44 @@ std::array<int, 2> Program::planned() const {
 
 std::vector<std::string> Program::report() const {
     std::lock_guard guard(lock_);
-    return plan_ ? plan_->report : std::vector<std::string>();
+    if (!plan_) return {};
+    std::vector<std::string> out = plan_->report;
+    out.insert(out.begin() + 1, prepared_notes_.begin(), prepared_notes_.end());
+    return out;
 }
 
 // ---- the first run, and recorded runs -------------------------------------------------------------------------------
 
-std::vector<Tensor> Program::run_through_funnel(const std::vector<Tensor>& inputs, std::span<const double> numbers,
-                                                bool plan) {
-    std::vector<Tensor> tensors(g_.values.size());
-    for (size_t i = 0; i < inputs.size(); ++i) tensors[size_t(tensor_inputs_[i])] = inputs[i];
-    for (const graph::Constant& c : g_.constants) tensors[size_t(c.value)] = c.tensor;
+std::vector<Tensor> Program::run_through_funnel(const Form& form, const std::vector<Tensor>& inputs,
+                                                std::span<const double> numbers, bool plan) {
+    const graph::Graph& g = form.graph;
+    std::vector<Tensor> tensors(g.values.size());
+    for (size_t i = 0; i < inputs.size(); ++i) tensors[size_t(form.tensor_inputs[i])] = inputs[i];
+    for (const graph::Constant& c : g.constants) tensors[size_t(c.value)] = c.tensor;
     std::optional<Planner> planner;
     if (plan) {
         std::lock_guard guard(lock_);
-        planner.emplace(g_, given_up_);
+        planner.emplace(g, given_up_);
     }
-    for (size_t i = 0; i < g_.nodes.size(); ++i) {
-        const Node& node = g_.nodes[i];
+    for (size_t i = 0; i < g.nodes.size(); ++i) {
+        const Node& node = g.nodes[i];
         GradMode recording(mode.grad && node.recorded);
-        Arguments arguments(node, number_);
+        Arguments arguments(node, form.number);
         Call call(*node.op, arguments.bind(tensors, numbers));
         if (!read_again(node, tensors)) call_node(node, call, tensors);
         if (planner) planner->note(i, call, tensors);
-        auto drop = [&](ValueId v) { if (last_use_[size_t(v)] == i) tensors[size_t(v)] = Tensor(); };
+        auto drop = [&](ValueId v) { if (form.last_use[size_t(v)] == i) tensors[size_t(v)] = Tensor(); };
         graph::each_operand(node, drop);
         graph::each_definition(node, drop);
     }
     if (planner) {
-        std::shared_ptr<const Plan> made = planner->finish(last_use_);
+        std::shared_ptr<const Plan> made = planner->finish(form.last_use);
         std::lock_guard guard(lock_);
         idle_.clear();
         plan_ = std::move(made);
     }
     std::vector<Tensor> out;
-    for (ValueId v : g_.outputs) out.push_back(tensors[size_t(v)]);
+    for (ValueId v : g.outputs) out.push_back(tensors[size_t(v)]);
     return out;
 }
 
@@ -221,17 +228,19 @@ std::unique_ptr<State> Program::take_state() {
         plan_ = nullptr;
         return nullptr;
     }
-    auto state = std::make_unique<State>(plan_, g_.values.size());
+    const Form& form = planned_form();
+    const graph::Graph& g = form.graph;
+    auto state = std::make_unique<State>(plan_, g.values.size());
     guard.unlock();
     const Plan& plan = *state->plan;
-    for (const graph::Constant& c : g_.constants) state->tensors[size_t(c.value)] = c.tensor;
+    for (const graph::Constant& c : g.constants) state->tensors[size_t(c.value)] = c.tensor;
     state->lay_out();
-    state->calls.resize(g_.nodes.size());
-    for (size_t i = 0; i < g_.nodes.size(); ++i) {
-        state->arguments.emplace_back(g_.nodes[i], number_);
+    state->calls.resize(g.nodes.size());
+    for (size_t i = 0; i < g.nodes.size(); ++i) {
+        state->arguments.emplace_back(g.nodes[i], form.number);
         const PlannedNode& step = plan.steps[i];
         if (step.way != Way::kernel && step.way != Way::write) continue;
-        auto call = std::make_unique<Call>(*g_.nodes[i].op, nullptr);
+        auto call = std::make_unique<Call>(*g.nodes[i].op, nullptr);
         call->compute = step.compute;
         call->results = int(step.results.size());
         for (size_t r = 0; r < step.results.size(); ++r) call->geometry[r] = step.results[r].geometry;
@@ -329,13 +338,14 @@ void let_go(const PlannedNode& step, std::vector<Tensor>& tensors) {
 
 std::vector<Tensor> Program::run_planned(State& state, const std::vector<Tensor>& inputs,
                                          std::span<const double> numbers) const {
+    const graph::Graph& g = planned_form().graph;
     std::vector<Tensor>& tensors = state.tensors;
-    for (size_t i = 0; i < inputs.size(); ++i) tensors[size_t(tensor_inputs_[i])] = inputs[i];
-    for (size_t i = 0; i < g_.nodes.size(); ++i) {
-        const Node& node = g_.nodes[i];
+    for (size_t i = 0; i < inputs.size(); ++i) tensors[size_t(planned_form().tensor_inputs[i])] = inputs[i];
+    for (size_t i = 0; i < g.nodes.size(); ++i) {
+        const Node& node = g.nodes[i];
         const PlannedNode& step = state.plan->steps[i];
         if (step.way == Way::fused) {
-            run_region(g_, step, state);
+            run_region(g, step, state);
             let_go(step, tensors);
             continue;
         }
@@ -357,9 +367,9 @@ std::vector<Tensor> Program::run_planned(State& state, const std::vector<Tensor>
         let_go(step, tensors);
     }
     std::vector<Tensor> out;
-    for (ValueId v : g_.outputs) out.push_back(tensors[size_t(v)]);
+    for (ValueId v : g.outputs) out.push_back(tensors[size_t(v)]);
     for (ValueId v : state.plan->leave) tensors[size_t(v)] = Tensor();
-    for (const graph::Constant& c : g_.constants) tensors[size_t(c.value)] = c.tensor;
+    for (const graph::Constant& c : g.constants) tensors[size_t(c.value)] = c.tensor;
     return out;
 }
 

@@ -8,6 +8,7 @@
 #include <array>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include "graph/graph.h"
 #include "graph/item.h"
@@ -27,7 +28,7 @@ public:
     explicit Program(graph::Graph g, std::vector<graph::Graph> functions = {});
     ~Program();
 
-    const graph::Graph& graph() const { return g_; }
+    const graph::Graph& graph() const { return captured_.graph; }
     // Runs it. Inputs must have the shapes and dtypes of the graph's inputs. Where gradients are wanted of an
     // input or a constant, every call goes through the funnel, and the tape sees it.
     // Where not `recorded`, what it does stays off the tape: it has its own walks backwards.
@@ -36,10 +37,11 @@ public:
                             std::span<const double> numbers = {});
     // The same with inputs and results that are no tensors, and of graphs that are not straight: these are interpreted.
     std::vector<graph::Item> run(std::vector<graph::Item> inputs);
-    bool tensors_only() const { return !script_ && tensor_inputs_.size() == g_.inputs.size(); }
+    bool tensors_only() const { return !script_ && captured_.tensor_inputs.size() == graph().inputs.size(); }
     // How many nodes call their kernel directly in a planned run, and how many go through the funnel.
     std::array<int, 2> planned() const;
-    // Of the plan: its memory, what was fused, and for each element-wise node that was not the reason: a line each.
+    // Of the plan: its memory, what passes did for it, what was fused, and for each element-wise node that was not the
+    // reason: a line each.
     std::vector<std::string> report() const;
     // Tells of each output whether its holder lets it go before the next run: such may lie in the program's own memory.
     // Where one is held on to after all, that ends.
@@ -50,19 +52,28 @@ public:
 
 private:
     std::vector<Tensor> checked(const std::vector<Tensor>& inputs) const;
-    std::vector<Tensor> run_through_funnel(const std::vector<Tensor>& inputs, std::span<const double> numbers,
-                                           bool plan);
+    // A graph and what runs of it need to know.
+    struct Form {
+        explicit Form(graph::Graph g);
+        graph::Graph graph;
+        std::vector<size_t> last_use;          // of each value: the node after which nobody reads it
+        std::vector<ValueId> tensor_inputs;
+        std::vector<int> number;               // of each value: which of the numbers it is, or -1
+    };
+
+    const Form& planned_form() const { return prepared_ ? *prepared_ : captured_; }
+    std::vector<Tensor> run_through_funnel(const Form& form, const std::vector<Tensor>& inputs,
+                                           std::span<const double> numbers, bool plan);
     std::vector<Tensor> run_planned(State& state, const std::vector<Tensor>& inputs,
                                     std::span<const double> numbers) const;
     std::unique_ptr<State> take_state();
     bool constants_are_as(const Plan& plan) const;
 
-    graph::Graph g_;
+    Form captured_;
+    std::optional<Form> prepared_;             // what is planned, where passes found something; it has no derivatives
+    std::vector<std::string> prepared_notes_;
     std::unique_ptr<const Script> script_;     // of a graph that is not straight
-    std::vector<size_t> last_use_;             // of each value: the node after which nobody reads it
-    std::vector<ValueId> tensor_inputs_;
     std::vector<bool> written_input_;          // of the tensors
-    std::vector<int> number_;                  // of each value: which of the numbers it is, or -1
     std::vector<bool> given_up_;               // of each output; changed before the first run, and with the lock
     mutable std::mutex lock_;                  // of what follows
     std::shared_ptr<const Plan> plan_;

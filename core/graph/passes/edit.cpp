@@ -65,6 +65,19 @@ Graph simplify(Graph g) {
     return g;
 }
 
+std::optional<Graph> prepare(const Graph& g, std::vector<std::string>& notes) {
+    Graph out = g;
+    if (int64_t joined = fuse_batch_norm(out))
+        notes.push_back("joined: batch norm and " + std::to_string(joined) + " additions and activations after it");
+    if (int64_t bytes = recompute(out))
+        notes.push_back("worked out again instead of kept: " + std::to_string(bytes) + " bytes");
+    if (notes.empty()) return std::nullopt;
+    renumber(out);
+    verify(out);
+    show("prepared", out);
+    return out;
+}
+
 Graph freeze(Graph g, bool numerics) {
     require(is_straight(g), ErrorKind::not_implemented, "freeze: ", g.name, " has control flow");
     show("to freeze", g);

@@ -12,9 +12,10 @@ Argument text_argument(const char* text) {
 }
 
 // The operator that does what `op` does, and what follows, in one pass; null where there is none. Transposed
-// convolutions have none: relu after them is faster as a pass of its own.
-const Op* fused_form(const Op& op) {
+// convolutions have none: relu after them is faster as a pass of its own. Only batch norm gives the same bits.
+const Op* fused_form(const Op& op, bool exact) {
     std::string_view id = op.id;
+    if (exact) return id == "batch_norm_forward" ? find_op("batch_norm_fused") : nullptr;
     return id == "convolution" || id == "linear" ? find_op(std::string(id) + "_fused") : nullptr;
 }
 
@@ -30,24 +31,28 @@ Node fused(const Node& layer, const Op& form) {
 
 class Fusion {
 public:
-    explicit Fusion(Graph& g) : g_(g), values_(g), gone_(g.nodes.size()), reader_(g.values.size(), -1) {
+    Fusion(Graph& g, bool exact)
+        : g_(g), exact_(exact), values_(g), gone_(g.nodes.size()), reader_(g.values.size(), -1) {
         for (size_t i = 0; i < g.nodes.size(); ++i)
             each_operand(g.nodes[i], [&](ValueId v) { reader_[size_t(v)] = int(i); });
     }
 
-    void run() {
+    // Gives how many nodes joined.
+    int64_t run() {
         for (size_t i = 0; i < g_.nodes.size(); ++i)
-            if (!gone_[i] && fused_form(*g_.nodes[i].op)) extend(i);
+            if (!gone_[i] && fused_form(*g_.nodes[i].op, exact_)) extend(i);
+        int64_t joined = std::count(gone_.begin(), gone_.end(), true);
         std::vector<Node> nodes;
         for (size_t i = 0; i < g_.nodes.size(); ++i)
             if (!gone_[i]) nodes.push_back(std::move(g_.nodes[i]));
         g_.nodes = std::move(nodes);
+        return joined;
     }
 
 private:
     // Takes in one reader after another, for as long as there is just one and it can join.
     void extend(size_t at) {
-        Node node = fused(g_.nodes[at], *fused_form(*g_.nodes[at].op));
+        Node node = fused(g_.nodes[at], *fused_form(*g_.nodes[at].op, exact_));
         size_t end = at;
         while (node.args.back().text == "none") {
             ValueId v = node.results[0];
@@ -56,8 +61,8 @@ private:
             const Node& reader = g_.nodes[size_t(next)];
             bool of_its_own = reader.into == v || reader.into == no_value;
             if (!of_its_own || !same_geometry(v, reader) || overwritten_between(node, end, size_t(next))) break;
-            if (!join(node, reader, v)) break;
-            node.results = {reader.results[0]};
+            if (read_between(node, end, size_t(next)) || !join(node, reader, v)) break;
+            node.results[0] = reader.results[0];
             gone_[end] = true;
             end = size_t(next);
         }
@@ -67,7 +72,8 @@ private:
     bool same_geometry(ValueId v, const Node& reader) const {
         if (reader.results.size() != 1 || reader.results[0] == no_value) return false;
         const ValueInfo &a = g_[v], &b = g_[reader.results[0]];
-        return a.dtype == b.dtype && a.sizes == b.sizes && is_floating(a.dtype);
+        bool fits = exact_ ? a.dtype == DType::float32 && a.sizes.size() > 2 : is_floating(a.dtype);
+        return fits && a.dtype == b.dtype && a.sizes == b.sizes;
     }
 
     bool join(Node& node, const Node& reader, ValueId v) const {
@@ -99,6 +105,21 @@ private:
         return found;
     }
 
+    // Does anybody read what it gives besides its first result before its last part has run?
+    bool read_between(const Node& node, size_t from, size_t to) const {
+        bool found = false;
+        each_definition(node, [&](ValueId v) {
+            if (v == node.results[0]) return;
+            auto look = [&](ValueId o) { found = found || o == v; };
+            for (size_t i = from + 1; i < to; ++i) {
+                if (gone_[i]) continue;
+                each_operand(g_.nodes[i], look);
+                for (const Change& c : g_.nodes[i].changes) look(c.old_value);
+            }
+        });
+        return found;
+    }
+
     bool writes(const Node& node, ValueId v) const {
         ValueId m = values_.memory[size_t(v)];
         bool found = node.into != no_value && values_.memory[size_t(node.into)] == m;
@@ -107,6 +128,7 @@ private:
     }
 
     Graph& g_;
+    bool exact_;                               // only what gives the same bits
     Values values_;
     std::vector<bool> gone_;
     std::vector<int> reader_;                  // of each value one node that reads it
@@ -115,7 +137,11 @@ private:
 }  // namespace
 
 void fuse_epilogues(Graph& g) {
-    Fusion(g).run();
+    Fusion(g, false).run();
+}
+
+int64_t fuse_batch_norm(Graph& g) {
+    return Fusion(g, true).run();
 }
 
 }  // namespace rushlight::graph
