@@ -237,6 +237,8 @@ std::string bomb(uint64_t copies) {
 template <class T>
 void put(std::string& out, T number) { out.append(reinterpret_cast<const char*>(&number), sizeof number); }
 
+uint32_t checksum(const std::string& s) { return files::crc32({reinterpret_cast<const uint8_t*>(s.data()), s.size()}); }
+
 // A zip file whose sizes may lie.
 std::string foreign_zip(const Members& members) {
     std::string out, directory;
@@ -247,7 +249,7 @@ std::string foreign_zip(const Members& members) {
         if (chance(5)) change_bytes(data);
         std::string plain = deflated ? std::string(1 + 258 * copies, '\0') : data;
         uint32_t size = uint32_t(chance(10) ? uint64_t(any(wholes)) : plain.size());
-        uint32_t crc = files::crc32({reinterpret_cast<const uint8_t*>(plain.data()), plain.size()});
+        uint32_t crc = checksum(plain);
         uint32_t offset = uint32_t(chance(3) ? uint64_t(any(wholes)) : out.size());
         std::string common;
         for (uint16_t n : {20, 0, deflated ? 8 : 0, 0, 0x21}) put(common, n);
@@ -263,6 +265,33 @@ std::string foreign_zip(const Members& members) {
     for (uint16_t n : {members.size(), members.size()}) put(out, n);
     for (uint32_t n : {uint32_t(directory.size()), start}) put(out, n);
     return out + std::string(2, '\0');
+}
+
+// As it is, in blocks.
+std::string deflated(const std::string& data) {
+    std::string out;
+    for (size_t at = 0;; at += 0xFFFF) {
+        std::string block = data.substr(at, 0xFFFF);
+        bool last = at + block.size() == data.size();
+        out += char(last);
+        put(out, uint16_t(block.size()));
+        put(out, uint16_t(~block.size()));
+        out += block;
+        if (last) return out;
+    }
+}
+
+// What jit.save(compress=True) makes of a program; lies about the size, and streams that do not inflate.
+std::string compressed(const std::string& program) {
+    std::string data = chance(80) ? deflated(program) : bomb(chance(1) ? below(1 << 21) : below(1 << 8));
+    if (chance(40)) change_bytes(data);
+    std::string out("\x1f\x8b\x08\x04\0\0\0\0\0\xff\x08\0RL\x04\0", 16);
+    if (chance(5)) change_bytes(out);
+    put(out, checksum(data));
+    out += data;
+    put(out, checksum(program));
+    put(out, chance(10) ? uint32_t(any(wholes)) : uint32_t(program.size()));
+    return out;
 }
 
 std::string changed(const std::string& original, const Members& parts) {
@@ -297,7 +326,7 @@ std::string changed(const std::string& original, const Members& parts) {
     if (chance(8)) change_members(members);
     std::string out = chance(3) ? foreign_zip(members) : files::zip_of(members);
     if (chance(5)) change_bytes(out);
-    return out;
+    return chance(4) ? compressed(out) : out;
 }
 
 // ---- what is done with them -----------------------------------------------------------------------------------------
