@@ -145,6 +145,9 @@ void check_recorded_write(TensorImpl& t, const char* op) {
     require(!(base.requires_grad && is_leaf(base)), ErrorKind::runtime, op, ": a view of a leaf tensor of "
             "shape ", base.sizes, " that requires grad can't be changed in place; do it under no_grad(), or "
             "on a clone()");
+    // What it is a view of may be a view itself, of memory that requires none.
+    require(leaf || !is_leaf(base), ErrorKind::runtime, op, ": the tensor of shape ", t.sizes, " is a view of a leaf "
+            "that requires grad, and can't be changed in place; do it under no_grad(), or on a clone()");
 }
 
 void rebase(TensorImpl& t, const Ref<Node>& node, uint32_t slot) {

@@ -108,6 +108,8 @@ Tensor made_tensor(rl_dtype dtype, int32_t rank, const int64_t* sizes, const voi
     Dims dims(std::span<const int64_t>(sizes, size_t(rank)));
     for (int64_t s : dims) expect(s >= 0, who, ": sizes are ", dims, "; expected none below 0");
     int64_t bytes = checked_mul(checked_numel(dims, who), size_of(type), who);
+    std::span<const uint8_t> given(static_cast<const uint8_t*>(data), data ? size_t(bytes) : 0);
+    expect(type != DType::boolean || files::are_bools(given), who, ": data of bools holds other bytes than 0 and 1");
     if (view && bytes) {
         expect(data != nullptr, who, ": data is NULL; expected ", bytes, " bytes");
         expect(reinterpret_cast<uintptr_t>(data) % std::min<size_t>(size_t(size_of(type)), 8) == 0, who,
@@ -170,7 +172,7 @@ Json number_at(const Tensor& wide, int64_t i) {
     Json out;
     if (wide.dtype() == DType::boolean) {
         out.kind = Json::boolean;
-        out.truth = wide.data_as<bool>()[i];
+        out.truth = wide.data_as<uint8_t>()[i] != 0;
     } else if (wide.dtype() == DType::int64) {
         out.kind = Json::integer;
         out.whole = wide.data_as<int64_t>()[i];

@@ -111,7 +111,9 @@ Tensor read_npy(const Bytes& bytes, const std::string& where) {
            " does not fit ", there, " bytes");
     Dims sizes = header.sizes;
     if (header.by_columns) std::reverse(sizes.begin(), sizes.end());
-    Tensor t = tensor_over(bytes.part(begin + length, there), dtype, sizes);
+    Bytes part = bytes.part(begin + length, there);
+    expect(dtype != DType::boolean || are_bools(part.data), where, "an array of bools holds other bytes than 0 and 1");
+    Tensor t = tensor_over(part, dtype, sizes);
     if (!header.by_columns) return t;
     Dims strides = t.strides();
     std::reverse(strides.begin(), strides.end());

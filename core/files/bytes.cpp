@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -131,6 +132,10 @@ void write_file(const std::string& path, std::string_view contents) {
     if (there && fchmod(file.descriptor(), about.st_mode & 07777) != 0) fail_at(path, "can't be written");
     write_all(file.descriptor(), path, contents);
     file.replace();
+}
+
+bool are_bools(std::span<const uint8_t> bytes) {
+    return std::all_of(bytes.begin(), bytes.end(), [](uint8_t b) { return b <= 1; });
 }
 
 Tensor tensor_over(const Bytes& bytes, DType dtype, const Dims& sizes) {

@@ -22,6 +22,8 @@ struct Bytes {
 Bytes map_file(const std::string& path);
 // A file of that name is replaced whole or not at all, whoever else writes it and whenever the process dies.
 void write_file(const std::string& path, std::string_view contents);
+// Whether bytes are bools as everything else expects them.
+bool are_bools(std::span<const uint8_t> bytes);
 // A read-only tensor over bytes that lie as they should; a copy where they have no owner, or are not aligned.
 Tensor tensor_over(const Bytes& bytes, DType dtype, const Dims& sizes);
 

@@ -179,6 +179,8 @@ private:
                begin, " to ", end);
         places.emplace_back(begin, end);
         Bytes part = body.part(size_t(begin), size_t(bytes));
+        expect(dtype != DType::boolean || are_bools(part.data), weights_where_, "tensor '", name,
+               "' of bools holds other bytes than 0 and 1");
         if (copy_) part.owner = nullptr;
         index_.emplace(name, out_.tensors.size());
         out_.tensors.emplace_back(name, tensor_over(part, dtype, sizes));

@@ -225,9 +225,9 @@ Item element(const TensorImpl& t, const char* who) {
     const void* p = t.data();
     return visit_dtype(t.dtype, [&](auto zero) -> Item {
         using T = decltype(zero);
+        if constexpr (std::is_same_v<T, bool>) return Item(*static_cast<const uint8_t*>(p) != 0);    // memory may say 2
         T x = *static_cast<const T*>(p);
-        if constexpr (std::is_same_v<T, bool>) return Item(x);
-        else if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) return Item(double(float(x)));
+        if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) return Item(double(float(x)));
         else if constexpr (std::is_same_v<T, uint64_t>) {
             require(x <= uint64_t(INT64_MAX), ErrorKind::overflow, who, ": ", x, " does not fit in 64 bits");
             return Item(int64_t(x));

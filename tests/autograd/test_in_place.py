@@ -110,6 +110,21 @@ def test_a_base_follows_a_view_that_changed():
     assert x.grad.tolist() == [5, 1, 6, 1] and w.grad.tolist() == [1, 3]
 
 
+@pytest.mark.parametrize("make", [lambda: rl.zeros(4, 4), lambda: rl.zeros(4, 8)[:, ::2], lambda: rl.zeros(4, 4).t()])
+def test_views_of_leaves_are_not_written(make):
+    """Leaves that are views themselves included."""
+    x = make().requires_grad_()
+    with pytest.raises(RuntimeError, match="leaf"):
+        x[0].add_(1)
+    with pytest.raises(RuntimeError, match="leaf"):
+        x[..., 0] = 7
+    with rl.no_grad():
+        x[0] = 2
+    assert x.is_leaf and x.sum() == 8
+    x.sum().backward()
+    assert x.grad.tolist() == rl.ones(4, 4).tolist()
+
+
 def test_views_made_without_recording():
     x = leaf(1.0, 2.0)
     b = x * 1

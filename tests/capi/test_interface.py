@@ -149,6 +149,8 @@ def test_wrong_handles_and_arguments(pair, model, folder):
         (LIB.rl_tensor_copy(6, 1, None, None, ctypes.byref(out)), "sizes is NULL"),
         (LIB.rl_tensor_copy(6, 1, sizes, None, ctypes.byref(out)), "expected none below 0"),
         (LIB.rl_tensor_view(6, 0, None, None, ctypes.byref(out)), "data is NULL"),
+        (LIB.rl_tensor_view(10, 0, None, b"\2", ctypes.byref(out)), "other bytes than 0 and 1"),
+        (LIB.rl_tensor_copy(10, 0, None, b"\xff", ctypes.byref(out)), "other bytes than 0 and 1"),
         (LIB.rl_set_threads(0), "threads=0"),
         (LIB.rl_get_int(one, ctypes.byref(out)), "the value is a tensor; expected a int"),
         (LIB.rl_value_load(b"x.txt", ctypes.byref(out)), None),
@@ -350,7 +352,8 @@ def test_json_that_is_none(text):
 
 @pytest.mark.parametrize("damage", [
     lambda b: b[:40], lambda b: b.replace(b"<f8", b">f8"), lambda b: b.replace(b"(2, 3)", b"(2, 9)"),
-    lambda b: b.replace(b"(2, 3)", b"(2,-3)"), lambda b: b.replace(b"'shape'", b"'shade'"), lambda b: b + b"x"])
+    lambda b: b.replace(b"(2, 3)", b"(2,-3)"), lambda b: b.replace(b"<f8", b"|b1").replace(b"(2, 3)", b"(48,)"),
+    lambda b: b.replace(b"'shape'", b"'shade'"), lambda b: b + b"x"])
 def test_arrays_that_are_none(folder, damage):
     np.save(folder / "n.npy", np.ones((2, 3)))
     (folder / "n.npy").write_bytes(damage((folder / "n.npy").read_bytes()))

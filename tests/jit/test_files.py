@@ -181,6 +181,15 @@ def test_tensors_lie_without_gaps(places, words, monkeypatch):
         rl.jit.load(io.BytesIO(data))
 
 
+def test_bools_that_are_none_are_refused(monkeypatch):
+    mask = rl.tensor([True, False])
+    real = graph_files._safetensors
+    monkeypatch.setattr(graph_files, "_safetensors", lambda tensors: real(tensors)[:-1] + b"\2")
+    data = written(rl.jit.trace(lambda x: x * mask, rl.ones(2)))
+    with pytest.raises(CorruptFileError, match="of bools holds other bytes than 0 and 1"):
+        rl.jit.load(io.BytesIO(data))
+
+
 def test_other_zip_files_are_refused():
 
     file = io.BytesIO()
