@@ -89,6 +89,8 @@ def test_links_modes_and_devices(tmp_path):
     assert link.is_symlink() and is_whole(path) and stat.S_IMODE(path.stat().st_mode) == 0o640
     (tmp_path / "null.npy").symlink_to("/dev/null")
     assert save(tmp_path / "null.npy", ARRAYS[0]) == 0 and stat.S_ISCHR(os.stat("/dev/null").st_mode)
+    (tmp_path / "full.npy").symlink_to("/dev/full")
+    assert save(tmp_path / "full.npy", ARRAYS[0]) == FILE and "No space left" in error()
     (tmp_path / "folder.npy").mkdir()
     assert save(tmp_path / "folder.npy", ARRAYS[0]) == FILE and "directory" in error()
     assert save(tmp_path / "none" / "a.npy", ARRAYS[0]) == FILE and "No such file" in error()
