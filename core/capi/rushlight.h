@@ -7,8 +7,8 @@
  * the calling thread. Where a function fails it leaves its results untouched. Handles are opaque; each is given back
  * with its own function, which takes NULL too. Texts and arrays that belong to a handle live as long as it does.
  *
- * Threads: a model may be run by many threads at once, and a value may be read by many threads at once. A handle is given
- * back when no other thread uses it any more. */
+ * Threads: a model may be run by many threads at once, and a value may be read by many threads at once. A handle is
+ * given back when no other thread uses it any more. */
 #ifndef RUSHLIGHT_H
 #define RUSHLIGHT_H
 
