@@ -50,16 +50,13 @@ def process_rows(options: argparse.Namespace, peers: list[str]) -> list[dict]:
     parts = {
         "import memory process": lambda: process.imports(peers, 3 if options.quick else 7),
         "installed size process": lambda: process.sizes(peers),
-        "resnet-50 step peak memory process": lambda: process.step_memory([p for p in peers if p in MODULES]),
+        "captured resnet-50 step peak memory process": lambda: process.step_memory(peers),
     }
     wanted = (options.only or "").lower()
     names = [name for name in parts if wanted in name and not options.busy]
     if options.quick:
         names = [name for name in names if "resnet" not in name]
     return [row for name in names for row in parts[name]()]
-
-
-MODULES = ("rushlight", "torch")  # the peers with nn and optim
 
 
 def progress(text: str) -> None:

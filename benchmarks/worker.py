@@ -29,6 +29,11 @@ def loop(number, {names}):
 """
 
 
+def namespace(peer: Peer, case: Case):
+    """What the case is built over."""
+    return peer.networks if case.networks and peer.networks else peer.xp
+
+
 def made(program, peer: Peer):
     """What the peer makes of networks."""
     training = isinstance(program, Training)
@@ -80,7 +85,7 @@ class Worker:
         self.loop = None
         gc.enable()
         gc.collect()
-        xp = self.peer.networks if case.networks and self.peer.networks else self.peer.xp
+        xp = namespace(self.peer, case)
         comparable = self.peer.comparable or xp is self.peer.networks
         if comparable:
             xp.manual_seed(SEED)

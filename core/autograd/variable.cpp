@@ -276,7 +276,7 @@ bool owns_memory(const Tensor& t) {
 // The values of `t` in memory of its own that lies as `like` does.
 static Tensor copy_lying_as(const Tensor& like, const Tensor& t) {
     Tensor out = empty_like_geometry(like, t.dtype());
-    copy_values(*out.impl(), *t.impl());
+    copy_into_new(*out.impl(), *t.impl());
     if (watched(watch_capture)) capture_observer.copied(*t.impl(), *out.impl());
     return out;
 }

@@ -587,8 +587,20 @@ void Capture::note_copy(TensorImpl& from, TensorImpl& to) {
     if (depth_ > 1 || (depth_ == 1 && !knows(Tensor(&from)))) return;
     static const Op& empty = *find_op("empty_strided");
     static const Op& copy = *find_op("copy_");
+    static const Op& clone = *find_op("clone");
     try {
         ValueId given = value_of(from, "a copy");
+        if (from.contiguous && to.contiguous && from.sizes == to.sizes && from.dtype == to.dtype) {
+            Node node;
+            node.op = &clone;
+            node.recorded = false;
+            node.source = where_();
+            node.args = {tensor_argument(given)};
+            ValueId made = new_value(to, true);
+            node.results = {made};
+            g_.nodes.push_back(std::move(node));
+            return remember(to, made, true);
+        }
         Node memory;
         memory.op = &empty;
         memory.recorded = false;

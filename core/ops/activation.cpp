@@ -7,12 +7,6 @@ namespace rushlight {
 
 namespace {
 
-int64_t spatial_of(const TensorImpl& t) {
-    int64_t n = 1;
-    for (int i = 2; i < t.rank(); ++i) n *= t.sizes[i];
-    return n;
-}
-
 // (batch, channels, spatial...) with the channels innermost, as a plain tensor of its own.
 Tensor moved_channels(const Tensor& t) {
     Dims sizes = t.sizes(), strides = t.strides();
@@ -24,15 +18,6 @@ Tensor moved_channels(const Tensor& t) {
 }
 
 }  // namespace
-
-bool is_whole_storage(const TensorImpl& t) {
-    return t.contiguous && t.offset == 0 && size_t(t.numel * size_of(t.dtype)) == t.storage->bytes();
-}
-
-bool keeps_channels_last(const TensorImpl& t) {
-    return t.storage->arrangement() == Arrangement::channels_last && t.rank() >= 3 && is_whole_storage(t) &&
-           t.storage->arranged_as(t.sizes[0], t.sizes[1], spatial_of(t));
-}
 
 std::optional<ActivationPart> activation_part(const Dims& sizes, const Dims& strides, int64_t offset, int64_t items,
                                               int64_t channels, int64_t positions) {
@@ -61,16 +46,24 @@ std::optional<ActivationPart> part_of_channels_last(const TensorImpl& t) {
     return activation_part(t.sizes, t.strides, t.offset, items, channels, positions);
 }
 
-bool Activation::take_part(const Tensor& t) {
+bool copy_part(const Tensor& t, void* to) {
     auto part = part_of_channels_last(*t.impl());
     if (!part) return false;
     auto* from = static_cast<char*>(t->storage->hold_arranged());
     if (!from) return false;
-    int64_t sizes[] = {t.size(0), spatial_of(*t.impl()), t.size(1)};
-    tensor_ = empty_tensor({sizes[0], sizes[1], sizes[2]}, t.dtype());
-    Operand to = {tensor_.data(), t.dtype(), tensor_.strides().data()};
-    copy_strided(3, sizes, to, {from + part->offset() * size_of(t.dtype()), t.dtype(), part->strides().data()});
+    int64_t positions = spatial_of(*t.impl()), channels = t.size(1);
+    int64_t sizes[] = {t.size(0), positions, channels}, strides[] = {positions * channels, channels, 1};
+    copy_strided(3, sizes, {to, t.dtype(), strides},
+                 {from + part->offset() * size_of(t.dtype()), t.dtype(), part->strides().data()});
     t->storage->release_arranged();
+    return true;
+}
+
+bool Activation::take_part(const Tensor& t) {
+    if (!part_of_channels_last(*t.impl())) return false;
+    Tensor apart = empty_tensor({t.size(0), spatial_of(*t.impl()), t.size(1)}, t.dtype());
+    if (!copy_part(t, apart.data())) return false;
+    tensor_ = apart;
     data_ = tensor_.data();
     layout_ = compute::Layout::channels_last;
     return true;

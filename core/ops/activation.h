@@ -6,15 +6,9 @@
 #include <optional>
 
 #include "kernels/compute/problem.h"
-#include "tensor/tensor.h"
+#include "tensor/arranged.h"
 
 namespace rushlight {
-
-// Does `t` hold all of its storage's bytes, in row-major order?
-bool is_whole_storage(const TensorImpl& t);
-
-// Is `t` exactly the tensor that its storage keeps with channels last?
-bool keeps_channels_last(const TensorImpl& t);
 
 // The place of some channels at a run of positions within a (batch, channels, spatial...) tensor.
 struct ActivationPart {
@@ -32,6 +26,9 @@ std::optional<ActivationPart> activation_part(const Dims& sizes, const Dims& str
 
 // Is `t` the tensor, or such a part of it, that its storage keeps with channels last?
 std::optional<ActivationPart> part_of_channels_last(const TensorImpl& t);
+
+// Copies such a part to memory of its own, channels last; false where `t` is none.
+bool copy_part(const Tensor& t, void* to);
 
 // A tensor held for reading during one kernel. A part is read as a copy of its own, with its channels last.
 class Activation {

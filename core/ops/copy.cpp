@@ -110,6 +110,14 @@ void copy_values(TensorImpl& to, TensorImpl& from) {
     copy_raw(to.data(), to.dtype, to.strides.data(), from.data(), from.dtype, strides.data(), to.sizes);
 }
 
+void copy_into_new(TensorImpl& to, TensorImpl& from) {
+    bool alike = to.sizes == from.sizes && to.dtype == from.dtype && keeps_channels_last(from) && is_whole_storage(to);
+    void* values = alike ? from.storage->hold_arranged() : nullptr;
+    if (!values) return copy_values(to, from);
+    copy_same_layout(result_memory(Tensor(&to), compute::Layout::channels_last), values, to.numel * size_of(to.dtype));
+    from.storage->release_arranged();
+}
+
 namespace {
 
 void require_fits(const Call& c, const Dims& from, const Dims& to, const char* param) {
@@ -213,7 +221,7 @@ void infer_to_dtype(Call& c) {
 }
 
 void run_clone(Call& c) {
-    if (!c.passes_view) copy_values(*c.out[0].impl(), c.tensor(0));
+    if (!c.passes_view) copy_into_new(*c.out[0].impl(), c.tensor(0));
 }
 
 void vjp_clone(Vjp& d) { d.to(0, d.grad()); }

@@ -37,6 +37,8 @@ ResultMemory::ResultMemory(const Tensor& result, const Tensor& addend, compute::
         data_ = const_cast<void*>(in_place_->data());
         return;
     }
+    bool is_part = !shared && layout == compute::Layout::channels_last && part_of_channels_last(*addend.impl());
+    if (is_part && copy_part(addend, data_ = result_memory(result, layout))) return;
     Activation values(addend, layout);
     data_ = result_memory(result, layout);
     if (data_ != values.data()) std::memcpy(data_, values.data(), size_t(result.numel() * size_of(result.dtype())));

@@ -67,5 +67,6 @@ Tensor view_of(TensorImpl& source, const Dims& sizes, const Dims& strides, int64
 Tensor contiguous(const Tensor& t);
 Tensor cast(const Tensor& t, DType dtype);       // values in another dtype; itself when it has it already; contiguous
 void copy_values(TensorImpl& to, TensorImpl& from);      // broadcasts and casts; no observers; `to` may overlap `from`
+void copy_into_new(TensorImpl& to, TensorImpl& from);    // the same into memory of its own, which may be arranged
 
 }  // namespace rushlight

@@ -6,6 +6,7 @@
 
 #include "registry/watch.h"
 #include "runtime/plan.h"
+#include "tensor/arranged.h"
 
 namespace rushlight::runtime {
 
@@ -46,6 +47,7 @@ struct Shape {
 struct Element {                                  // an element-wise node or a reduction, as the run found it
     Does does = Does::other;
     bool fusable = false;
+    bool kept = false;                            // its result and operands are kept with the channels last
     const char* why = nullptr;                    // it can't be fused; null of other nodes
     TileCall tile;
     Reduction reduction = Reduction::sum;
@@ -61,6 +63,33 @@ bool known(const graph::ValueInfo& v) { return v.is_tensor() && v.sized && !v.si
 bool plain(const TensorImpl& t) {
     return t.storage->arrangement() == Arrangement::plain && !t.storage->entangled();
 }
+
+bool lies_as(const TensorImpl& t, bool kept) {
+    return kept && t.numel != 1 ? keeps_channels_last(t) && !t.storage->entangled() : plain(t);
+}
+
+// Memories kept with the channels last, which stay so as long as this lives.
+class Held {
+public:
+    ~Held() { for (int i = 0; i < count_; ++i) all_[i]->release_arranged(); }
+    // Null where they are kept so no more.
+    void* read(TensorImpl& t) {
+        if (t.numel == 1) return t.data();
+        void* data = t.storage->hold_arranged();
+        if (data) all_[count_++] = t.storage.get();
+        return data;
+    }
+    void* write(TensorImpl& t) {
+        if (keeps_channels_last(t)) return read(t);
+        void* data = t.data();
+        t.storage->set_channels_last(t.sizes[0], t.sizes[1], spatial_of(t), int(size_of(t.dtype)));
+        return data;
+    }
+
+private:
+    Storage* all_[TileProgram::max_memories];
+    int count_ = 0;
+};
 
 // Strides that walk a tensor as one of shape `sizes`, and `more` dimensions after those as one element.
 Dims broadcast_strides(const Dims& own, const Dims& strides, const Dims& sizes, int more) {
@@ -98,12 +127,12 @@ int trailing(const Value& dim, int rank) {
 bool Region::fits(std::span<const Tensor> tensors) const {
     for (const Read& r : reads) {
         const TensorImpl& t = *tensors[size_t(r.value)].impl();
-        if (!plain(t) || !(t.strides == r.strides)) return false;
+        if (!lies_as(t, kept) || !(t.strides == r.strides)) return false;
     }
     for (const Write& w : writes) {
         if (w.into == no_value) continue;
         const TensorImpl& to = *tensors[size_t(w.into)].impl();
-        if (!plain(to) || to.storage->read_only() || to.inference) return false;
+        if (!lies_as(to, kept) || to.storage->read_only() || to.inference) return false;
         for (const Read& r : reads) {
             const TensorImpl& t = *tensors[size_t(r.value)].impl();
             if (r.value != w.into && may_share_memory(t, to)) return false;
@@ -116,19 +145,28 @@ bool Region::fits(std::span<const Tensor> tensors) const {
     return true;
 }
 
-void Region::run(std::span<const Tensor> tensors) const {
+bool Region::run(std::span<const Tensor> tensors) const {
     void* memory[TileProgram::max_memories];
+    Held held;
     int n = 0;
-    for (const Read& r : reads) memory[n++] = tensors[size_t(r.value)]->data();
+    for (const Read& r : reads) {
+        TensorImpl& t = *tensors[size_t(r.value)].impl();
+        memory[n] = kept ? held.read(t) : t.data();
+        if (!memory[n++]) return false;
+    }
     for (const Write& w : writes) {
-        memory[n++] = tensors[size_t(w.value)]->data();
+        TensorImpl& t = *tensors[size_t(w.value)].impl();
+        memory[n] = kept ? held.write(t) : t.data();
+        if (!memory[n++]) return false;
         if (w.into != no_value) tensors[size_t(w.into)]->storage->bump();
     }
     if (watched(watch_events)) [[unlikely]] {
         events::Span span(events::intern(name), events::Kind::op);
-        return program.run(memory);
+        program.run(memory);
+        return true;
     }
     program.run(memory);
+    return true;
 }
 
 bool Region::writes_value(graph::ValueId v) const {
@@ -227,7 +265,8 @@ const char* Fuser::Parts::refuse(size_t i, const Call& call, bool planned, std::
         if (a.tag == graph::tag_value || a.tag == graph::tag_mixed) return "an argument is known only when it runs";
     if (node.into == no_value && !planned) return "its result is not certainly in memory of its own";
     if (!known(g[node.results[0]])) return "its shape is known only when it runs";
-    if (!plain(result)) return "it keeps channels last";
+    e.kept = e.does != Does::reduce && result.numel > 1 && lies_as(result, true);
+    if (!e.kept && !plain(result)) return "it keeps channels last";
     e.sizes = result.sizes;
     e.strides = result.strides;
     e.dtype = result.dtype;
@@ -240,7 +279,8 @@ const char* Fuser::Parts::take_operand(size_t i, const Call& call, int argument)
     ValueId v = g.nodes[i].args[size_t(argument)].values[0];
     elements[i].operands.push_back({v, t.sizes, t.strides});
     if (!known(g[v])) return "an operand's shape is known only when it runs";
-    return plain(t) ? nullptr : "an operand keeps channels last";
+    if (elements[i].kept && t.numel != 1 && !(t.sizes == elements[i].sizes)) return "an operand has another shape";
+    return lies_as(t, elements[i].kept) ? nullptr : "some of its tensors keep channels last, others do not";
 }
 
 const char* Fuser::Parts::refuse_call(size_t i, const Call& call, const TensorImpl& result) {
@@ -320,6 +360,7 @@ bool Fuser::Parts::has_neighbour(size_t i) const {
 // Does node `i` work on what the region works on? The first reduction says what a row is.
 bool Fuser::Parts::takes(Shape& shape, const std::vector<size_t>& nodes, size_t i, bool reductions) const {
     const Element& e = elements[i];
+    if (e.kept != elements[nodes[0]].kept) return false;
     if (e.does == Does::reduce) {
         if (!reductions || !(e.shape.sizes == shape.sizes)) return false;
         if (shape.reduced && shape.reduced != e.shape.reduced) return false;
@@ -499,7 +540,7 @@ private:
 
 // The region as a program; null where it would be too large.
 std::shared_ptr<Region> Fuser::Parts::build(const std::vector<size_t>& nodes, const Shape& shape) const {
-    auto region = std::make_shared<Region>(shape.sizes, shape.reduced);
+    auto region = std::make_shared<Region>(shape.sizes, shape.reduced, elements[nodes[0]].kept);
     region->nodes = nodes;
     Builder builder(*this, *region, shape);
     for (size_t i : nodes) {

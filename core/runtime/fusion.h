@@ -17,12 +17,12 @@ struct Plan;
 // Nodes that run as one, in the place of one of them.
 class Region {
 public:
-    Region(const Dims& sizes, int reduced) : program(sizes, reduced) {}
+    Region(const Dims& sizes, int reduced, bool kept) : program(sizes, reduced), kept(kept) {}
 
     // May it run on these tensors, as it was planned? If not, its nodes are to be called one by one.
     bool fits(std::span<const Tensor> tensors) const;
-    // Results have their memory.
-    void run(std::span<const Tensor> tensors) const;
+    // Results have their memory. False where it did not run, as another thread had channels put last no more.
+    bool run(std::span<const Tensor> tensors) const;
     bool writes_value(graph::ValueId v) const;
 
     struct Read {
@@ -33,6 +33,7 @@ public:
         graph::ValueId value, into;      // into: the value whose memory is overwritten; no_value of fresh memory
     };
     TileProgram program;                 // its memories: reads, then writes
+    bool kept;                           // are they kept with the channels last, all that have several elements?
     std::string name;                    // as the profiler shows it
     std::vector<size_t> nodes;           // in the order of the graph
     std::vector<Read> reads;

@@ -292,7 +292,7 @@ void run_region(const graph::Graph& g, const PlannedNode& step, State& state) {
     if (!step.region) return;
     const Region& region = *step.region;
     std::vector<Tensor>& tensors = state.tensors;
-    if (!region.fits(tensors)) {
+    auto call_each = [&] {
         for (size_t n : region.nodes) {
             Call call(*g.nodes[n].op, state.arguments[n].bind(tensors, {}));
             call_node(g.nodes[n], call, tensors);
@@ -301,8 +301,8 @@ void run_region(const graph::Graph& g, const PlannedNode& step, State& state) {
             ValueId v = g.nodes[n].results[0];
             if (!region.writes_value(v)) tensors[size_t(v)] = Tensor();
         }
-        return;
-    }
+    };
+    if (!region.fits(tensors)) return call_each();
     for (const ResultPlan& r : step.results) {
         Tensor& t = tensors[size_t(r.value)];
         if (t.defined() && !(t.strides() == r.geometry.strides)) t = Tensor();
@@ -310,7 +310,7 @@ void run_region(const graph::Graph& g, const PlannedNode& step, State& state) {
     }
     for (const Region::Write& w : region.writes)
         if (w.into != no_value) tensors[size_t(w.value)] = tensors[size_t(w.into)];
-    region.run(tensors);
+    if (!region.run(tensors)) call_each();
 }
 
 void run_view_step(const PlannedNode& step, const Value* args, State& state) {

@@ -174,6 +174,8 @@ CASES = [
     Case(2, 1, 1, (6, 6), 3, padding=1),
     Case(3, 4, 8, (20,), 3, padding=1),
     Case(2, 16, 16, (50,), 2, padding=8, dilation=8),
+    Case(2, 16, 20, (50,), 2, dilation=8),                          # gradients longer than what comes in
+    Case(3, 5, 7, (40,), 4, padding=1, dilation=3),
     Case(2, 6, 6, (31,), 5, stride=2, groups=2),
     Case(2, 3, 8, (5, 6, 7), 3, padding=1),
     Case(1, 8, 4, (6, 6, 6), 2, stride=2),

@@ -275,3 +275,40 @@ def test_channels_last_inside():
         for n in (1, 8, 1, 8, 8):
             x = rl.randn(n, 3, 40, 40)
             assert bits(compiled(x)[0]) == bits(after(x)[0])
+
+
+def test_results_of_convolutions_are_fused_where_they_lie():
+    rl.manual_seed(2)
+    nn, function = rl.nn, rl.nn.functional
+    first, second, last = nn.Conv1d(4, 8, 2), nn.Conv1d(4, 8, 2), nn.Conv1d(8, 6, 1)
+
+    def gated(x, scale):
+        a, b = first(x), second(x)
+        y = a.tanh() * b.sigmoid() * scale
+        return last(y), y, last(function.relu(y).add_(a))
+
+    compiled = rl.compile(gated, fullgraph=True)
+    with rl.no_grad():
+        for n in (2, 2, 2, 5, 2):
+            x, scale = rl.randn(n, 4, 70), rl.randn(1)
+            for got, want in zip(compiled(x, scale), gated(x, scale), strict=True):
+                assert bits(got) == bits(want)
+        lines = compiled.report()
+    assert "tanh" in lines.split("fused: ")[1] and "keeps channels last" not in lines
+
+
+def test_constants_of_fused_regions_may_change_their_layout():
+    """A run finds a tensor that the plan found with its channels last, and that somebody asked to be plain since."""
+    kept = rl.nn.Conv2d(3, 8, 3)(rl.randn(2, 3, 20, 20)).detach()
+    layer = rl.nn.Conv2d(3, 8, 3)
+
+    def after(x):
+        return (rl.tanh(layer(x)) * kept + kept,)
+
+    x = rl.randn(2, 3, 20, 20)
+    with rl.no_grad():
+        compiled = rl.compile(after, fullgraph=True)
+        for turn in range(4):
+            if turn == 2:
+                kept.numpy()
+            assert bits(compiled(x)[0]) == bits(after(x)[0])

@@ -36,7 +36,7 @@ class Noting(Maker):
 
 
 #: What the gradients' test may be refused, so that any other refusal fails.
-FOR_INFERENCE = {"convolution_fused", "linear_fused"}
+FOR_INFERENCE = {"batch_norm_fused", "convolution_fused", "linear_fused"}
 SIZED_BY_VALUES = re.compile(r"masked_scatter|masked_select|index_put\(T\(3\)|repeat_interleave.*tensor")
 COMPOSED_OF_INDICES = {"bucketize"}
 CASES = [(op, text) for op, record in RECORDS.items() for text in expressions(record)]

@@ -13,7 +13,7 @@ from benchmarks.case import CASES
 from benchmarks.cases.products import resnet50_convolutions
 from benchmarks.coordinator import layouts, ready_rows, rounds_for, selected
 from benchmarks.peers import PEERS, Peer
-from benchmarks.worker import made, summary, timed_loop
+from benchmarks.worker import made, namespace, summary, timed_loop
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -73,7 +73,7 @@ def test_jitted_steps_are_the_same_steps(name):
     pytest.importorskip("jax")
     case, losses = CASES[name], []
     for peer in (PEERS["rushlight"](), PEERS["jax"]()):
-        xp = peer.networks or peer.xp
+        xp = namespace(peer, case)
         xp.manual_seed(3)
         _, once = timed_loop(case.build(xp), peer)
         losses.append([summary(once()) for _ in range(4)])
