@@ -8,7 +8,6 @@
 #include "autograd/engine.h"
 #include "bindings/convert.h"
 #include "bindings/items.h"
-#include "files/program_file.h"
 #include "graph/capture.h"
 #include "graph/passes.h"
 #include "graph/symbolic.h"
@@ -89,56 +88,6 @@ nb::list nodes_of(const Graph& g) {
     graph::each_node(g.nodes, [&](const graph::Node& n) {
         out.append(nb::make_tuple(graph::name_of(n), n.op ? name_of(n.op->kind) : "control", n.source, n.writes()));
     });
-    return out;
-}
-
-nb::object python_of(const files::Json& json) {
-    using files::Json;
-    switch (json.kind) {
-        case Json::null: return nb::none();
-        case Json::boolean: return nb::bool_(json.truth);
-        case Json::integer: return nb::int_(json.whole);
-        case Json::real: return nb::float_(json.number);
-        case Json::text: return nb::str(json.string.c_str(), json.string.size());
-        default: break;
-    }
-    nb::list items;
-    for (const Json& item : json.items) items.append(python_of(item));
-    if (json.kind == Json::list) return items;
-    nb::dict out;
-    for (size_t i = 0; i < json.keys.size(); ++i)
-        out[nb::str(json.keys[i].c_str(), json.keys[i].size())] = items[i];
-    return out;
-}
-
-// The contents of a `.rush` file, given as its path or its bytes.
-nb::dict read_file(const nb::object& source, const std::string& where, bool copy) {
-    files::Bytes bytes;
-    if (nb::isinstance<nb::bytes>(source)) {
-        auto given = nb::borrow<nb::bytes>(source);
-        bytes.data = {static_cast<const uint8_t*>(given.data()), given.size()};
-    } else {
-        bytes = files::map_file(nb::cast<std::string>(source));
-    }
-    files::ProgramFile file = files::read_program(bytes, where, copy);
-    nb::dict out, tensors, extra;
-    nb::list signatures;
-    for (const auto& [name, t] : file.tensors) tensors[name.c_str()] = t;
-    for (const auto& [name, data] : file.extra) extra[name.c_str()] = nb::bytes(data.data.data(), data.data.size());
-    for (files::Signature& s : file.signatures)
-        signatures.append(nb::make_tuple(s.name, std::move(s.graph), python_of(s.takes), python_of(s.gives), s.text,
-                                         s.least, std::move(s.called)));
-    out["name"] = file.name;
-    out["original_name"] = file.original_name;
-    out["module"] = file.module;
-    out["parameters"] = file.parameters;
-    out["buffers"] = file.buffers;
-    out["requires_grad"] = file.requires_grad;
-    out["tensors"] = tensors;
-    out["signatures"] = signatures;
-    out["metadata"] = python_of(file.metadata);
-    out["script"] = python_of(file.script);
-    out["extra"] = extra;
     return out;
 }
 
@@ -244,7 +193,6 @@ void add_graph(nb::module_& m) {
         for (const graph::Primitive& p : graph::all_primitives()) out[p.name] = p.signature;
         return out;
     });
-    g.def("read_file", &read_file, nb::arg("source"), nb::arg("where"), nb::arg("copy"));
     g.def("simplify", [](Graph self) { return graph::simplify(std::move(self)); }, nb::arg("graph"));
     g.def("instantiate", [](const std::string& text, const std::map<std::string, int64_t>& sizes) {
         return graph::instantiate(text, graph::Sizes(sizes.begin(), sizes.end()));

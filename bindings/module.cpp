@@ -108,6 +108,7 @@ void add_device(nb::module_& m);
 void add_about(nb::module_& m);
 void add_autograd(nb::module_& m);
 void add_watching(nb::module_& m);
+void add_files(nb::module_& m);
 void add_graph(nb::module_& m);
 void add_guards(nb::module_& m);
 void add_compiled_call(nb::module_& m);
@@ -135,6 +136,7 @@ NB_MODULE(_C, m) {
     add_autograd(m);
     add_watching(m);
     add_graph(m);
+    add_files(m);
     add_guards(m);
     add_compiled_call(m);
     m.attr("version") = RUSHLIGHT_VERSION;

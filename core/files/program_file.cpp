@@ -23,30 +23,12 @@ std::string_view text(const Bytes& bytes) {
 }
 
 bool dtype_of(std::string_view name, DType* out) {
-    static constexpr std::string_view names[dtype_count] = {"U8", "I8", "I16", "I32", "I64", "F16", "F32", "F64", "C64",
-                                                            "C128", "BOOL", "BF16", "U16", "U32", "U64"};
-    auto found = std::find(std::begin(names), std::end(names), name);
-    *out = DType(found - std::begin(names));
-    return found != std::end(names);
+    auto found = std::find(std::begin(dtype_names), std::end(dtype_names), name);
+    *out = DType(found - std::begin(dtype_names));
+    return found != std::end(dtype_names);
 }
 
 std::string start_of(const Json& json) { return write_json(json).substr(0, 100); }
-
-// Whether elements at these strides have places of their own, with few gaps between them.
-bool is_storable(const Dims& sizes, const Dims& strides, int64_t numel) {
-    if (strides.size() != sizes.size()) return false;
-    std::vector<std::pair<int64_t, int64_t>> order;
-    for (int i = 0; i < sizes.size(); ++i) order.emplace_back(strides[i], sizes[i]);
-    std::sort(order.begin(), order.end());
-    int64_t reach = 1;
-    for (auto [stride, size] : order) {
-        if (stride < 1 || (size > 1 && stride < reach)) return false;
-        int64_t more;
-        if (__builtin_mul_overflow(std::max<int64_t>(size, 1) - 1, stride, &more) ||
-            __builtin_add_overflow(reach, more, &reach)) return false;
-    }
-    return numel <= (INT64_MAX - 1024) / 4 && reach <= 4 * numel + 1024;
-}
 
 // Reads the members of one file; complaints name the member and the field.
 class FileReader {
@@ -205,7 +187,7 @@ private:
                 whole = whole && s.kind == Json::integer;
                 if (whole) strides.push_back(s.whole);
             }
-            expect(whole && is_storable(t.sizes(), strides, t.numel()), json_where_, "tensor '", strided.keys[i],
+            expect(whole && is_storable(t.sizes(), strides), json_where_, "tensor '", strided.keys[i],
                    "' of shape ", t.sizes(), " has strides ", start_of(strided.items[i]),
                    "; expected elements with places of their own");
             Tensor arranged = empty_strided_tensor(t.sizes(), strides, t.dtype());
@@ -356,6 +338,22 @@ void add_names(const Json& form, const std::string& path, std::vector<std::strin
 }
 
 }  // namespace
+
+bool is_storable(const Dims& sizes, const Dims& strides) {
+    int64_t numel = checked_numel(sizes, "strides");
+    if (strides.size() != sizes.size()) return false;
+    std::vector<std::pair<int64_t, int64_t>> order;
+    for (int i = 0; i < sizes.size(); ++i) order.emplace_back(strides[i], sizes[i]);
+    std::sort(order.begin(), order.end());
+    int64_t reach = 1;
+    for (auto [stride, size] : order) {
+        if (stride < 1 || (size > 1 && stride < reach)) return false;
+        int64_t more;
+        if (__builtin_mul_overflow(std::max<int64_t>(size, 1) - 1, stride, &more) ||
+            __builtin_add_overflow(reach, more, &reach)) return false;
+    }
+    return numel <= (INT64_MAX - 1024) / 4 && reach <= 4 * numel + 1024;
+}
 
 bool writes(const graph::Graph& g) {
     bool found = false;

@@ -41,6 +41,11 @@ struct ProgramFile {
 // writes; `copy` gives all of them memory of their own. Raises Corrupt; `where` begins the message.
 ProgramFile read_program(const Bytes& bytes, const std::string& where, bool copy);
 
+// The names of dtypes in safetensors' header, in the order of DType; C128 is ours.
+inline constexpr std::string_view dtype_names[dtype_count] = {"U8", "I8", "I16", "I32", "I64", "F16", "F32", "F64",
+                                                              "C64", "C128", "BOOL", "BF16", "U16", "U32", "U64"};
+// Whether elements at these strides have places of their own, with few gaps between them.
+bool is_storable(const Dims& sizes, const Dims& strides);
 // Does any node write memory that was there before?
 bool writes(const graph::Graph& g);
 // How many tensors and other values a structure stands for. Raises a value error where it is none.

@@ -7,7 +7,6 @@
 
 #include "files/corrupt.h"
 #include "files/crc32.h"
-#include "files/inflate.h"
 #include "files/json.h"
 
 namespace rushlight::files {
@@ -48,32 +47,13 @@ public:
     void put_text(std::string_view s) { out_ += s; }
     void put_zeros(size_t n) { out_.append(n, '\0'); }
     size_t size() const { return out_.size(); }
-    bool is(View bytes) const { return text(bytes) == out_; }
-    const std::string& bytes() const { return out_; }
+    std::string bytes() && { return std::move(out_); }
 
 private:
     std::string out_;
 };
 
 uint32_t narrow(uint64_t n) { return n >= big32 ? big32 : uint32_t(n); }
-
-Record own_header(const Member& m) {
-    bool wide = m.size >= big32;
-    size_t extra = wide ? 20 : 0;
-    size_t padding = size_t(-(m.offset + local_bytes + m.name.size() + extra)) % 64;
-    if (padding) padding += padding < 4 ? 64 : 0;
-    Record r;
-    r.put_text("PK\3\4");
-    r.put(uint16_t(wide ? 45 : 20), utf8, uint16_t(0), uint16_t(0), date, m.crc, narrow(m.size), narrow(m.size),
-          uint16_t(m.name.size()), uint16_t(extra + padding));
-    r.put_text(m.name);
-    if (wide) r.put(uint16_t(1), uint16_t(16), m.size, m.size);
-    if (padding) {
-        r.put(uint16_t(0x4246), uint16_t(padding - 4));
-        r.put_zeros(padding - 4);
-    }
-    return r;
-}
 
 void put_own_entry(Record& r, const Member& m) {
     uint16_t wide = uint16_t((m.size >= big32 ? 16 : 0) + (m.offset >= big32 ? 8 : 0));
@@ -89,7 +69,27 @@ void put_own_entry(Record& r, const Member& m) {
     if (m.offset >= big32) r.put(m.offset);
 }
 
-Record own_directory(const std::vector<Member>& members, uint64_t offset) {
+}  // namespace
+
+std::string header_of(const Member& m) {
+    bool wide = m.size >= big32;
+    size_t extra = wide ? 20 : 0;
+    size_t padding = size_t(-(m.offset + local_bytes + m.name.size() + extra)) % 64;
+    if (padding) padding += padding < 4 ? 64 : 0;
+    Record r;
+    r.put_text("PK\3\4");
+    r.put(uint16_t(wide ? 45 : 20), utf8, uint16_t(0), uint16_t(0), date, m.crc, narrow(m.size), narrow(m.size),
+          uint16_t(m.name.size()), uint16_t(extra + padding));
+    r.put_text(m.name);
+    if (wide) r.put(uint16_t(1), uint16_t(16), m.size, m.size);
+    if (padding) {
+        r.put(uint16_t(0x4246), uint16_t(padding - 4));
+        r.put_zeros(padding - 4);
+    }
+    return std::move(r).bytes();
+}
+
+std::string directory_of(const std::vector<Member>& members, uint64_t offset) {
     Record r;
     for (const Member& m : members) put_own_entry(r, m);
     uint64_t count = members.size(), length = r.size();
@@ -105,40 +105,40 @@ Record own_directory(const std::vector<Member>& members, uint64_t offset) {
     r.put(uint16_t(0), uint16_t(0), shown, shown, wide ? big32 : uint32_t(length), wide ? big32 : uint32_t(offset),
           uint16_t(own_comment.size()));
     r.put_text(own_comment);
-    return r;
+    return std::move(r).bytes();
 }
 
-}  // namespace
+Zip::Zip(Bytes bytes, std::string where)
+    : Zip(bytes.data.size(), [bytes](uint64_t begin, uint64_t count) { return bytes.part(begin, count); },
+          std::move(where)) {}
 
-Zip::Zip(Bytes bytes, std::string where) : bytes_(std::move(bytes)), where_(std::move(where)) {
+Zip::Zip(uint64_t size, Source source, std::string where)
+    : size_(size), source_(std::move(source)), where_(std::move(where)) {
     End end = read_end();
     parse_directory(end);
     check_headers(end.start);
     auto is_marker = [](const Member& m) {
         return m.name == marker || m.name.ends_with("/" + std::string(marker));
     };
-    ours_ = text(bytes_.data.subspan(end.comment)) == own_comment ||
+    ours_ = text(bytes(end.comment, size_ - end.comment).data) == own_comment ||
             std::any_of(members_.begin(), members_.end(), is_marker);
     if (ours_) check_own_bytes(end);
+    checked_ = std::any_of(members_.begin(), members_.end(), [](const Member& m) { return m.crc != 0; });
 }
 
 void Zip::complain(const std::string& text) const { corrupt(where_, text); }
 
-const Member* Zip::find(std::string_view name) const {
-    for (const Member& m : members_)
-        if (m.name == name) return &m;
-    return nullptr;
-}
+bool Zip::fits(const Member& m, View data) const { return !checked_ || crc32(data) == m.crc; }
 
 Zip::End Zip::read_end() const {
-    View data = bytes_.data;
-    uint64_t size = data.size();
-    for (uint64_t back = end_bytes; back <= std::min<uint64_t>(size, end_bytes + 0xFFFF); ++back) {
-        uint64_t at = size - back;
-        if (!starts_with(data, at, "PK\5\6") || number<uint16_t>(data, at + 20) != back - end_bytes) continue;
-        End end{number<uint16_t>(data, at + 10), number<uint32_t>(data, at + 12), number<uint32_t>(data, at + 16), at,
-                at + end_bytes};
-        bool whole = number<uint32_t>(data, at + 4) == 0 && number<uint16_t>(data, at + 8) == end.count;
+    uint64_t longest = std::min<uint64_t>(size_, end_bytes + 0xFFFF);
+    Bytes tail = bytes(size_ - longest, longest);
+    for (uint64_t back = end_bytes; back <= longest; ++back) {
+        View data = tail.data.subspan(longest - back);
+        if (!starts_with(data, 0, "PK\5\6") || number<uint16_t>(data, 20) != back - end_bytes) continue;
+        uint64_t at = size_ - back;
+        End end{number<uint16_t>(data, 10), number<uint32_t>(data, 12), number<uint32_t>(data, 16), at, at + end_bytes};
+        bool whole = number<uint32_t>(data, 4) == 0 && number<uint16_t>(data, 8) == end.count;
         if (!widen_end(end, at) && !whole) complain("the end record is damaged, or the archive has several parts");
         if (end.start > end.records || end.length != end.records - end.start)
             complain("the directory does not end where the end record begins");
@@ -152,23 +152,25 @@ Zip::End Zip::read_end() const {
 
 // The counts of a large archive stand before the end record; false where there are none.
 bool Zip::widen_end(End& end, uint64_t at) const {
-    View data = bytes_.data;
-    if (at < locator_bytes + end64_bytes || !starts_with(data, at - locator_bytes, "PK\6\7")) return false;
+    if (at < locator_bytes + end64_bytes) return false;
     uint64_t wide = at - locator_bytes - end64_bytes;
-    if (number<uint64_t>(data, at - locator_bytes + 8) != wide)
-        complain("the zip64 end record is not where the file says");
-    if (!starts_with(data, wide, "PK\6\6")) complain("the zip64 end record is damaged");
-    end.count = number<uint64_t>(data, wide + 32);
-    if (number<uint64_t>(data, wide + 16) != 0 || number<uint64_t>(data, wide + 24) != end.count)
+    Bytes both = bytes(wide, end64_bytes + locator_bytes);
+    View data = both.data, locator = data.subspan(end64_bytes);
+    if (!starts_with(locator, 0, "PK\6\7")) return false;
+    if (number<uint64_t>(locator, 8) != wide) complain("the zip64 end record is not where the file says");
+    if (!starts_with(data, 0, "PK\6\6")) complain("the zip64 end record is damaged");
+    end.count = number<uint64_t>(data, 32);
+    if (number<uint64_t>(data, 16) != 0 || number<uint64_t>(data, 24) != end.count)
         complain("the end record is damaged, or the archive has several parts");
-    end.length = number<uint64_t>(data, wide + 40);
-    end.start = number<uint64_t>(data, wide + 48);
+    end.length = number<uint64_t>(data, 40);
+    end.start = number<uint64_t>(data, 48);
     end.records = wide;
     return true;
 }
 
 void Zip::parse_directory(const End& end) {
-    View directory = bytes_.data.subspan(end.start, end.length);
+    Bytes held = bytes(end.start, end.length);
+    View directory = held.data;
     std::unordered_set<std::string> names;
     uint64_t at = 0;
     for (uint64_t i = 0; i < end.count; ++i) {
@@ -221,7 +223,6 @@ void Zip::widen(Member& m, View extra) const {
 
 // Each member's own header must agree with the directory, and members must follow each other.
 void Zip::check_headers(uint64_t start) {
-    View data = bytes_.data;
     std::vector<Member*> ordered;
     for (Member& m : members_) ordered.push_back(&m);
     std::sort(ordered.begin(), ordered.end(), [](Member* a, Member* b) { return a->offset < b->offset; });
@@ -232,7 +233,8 @@ void Zip::check_headers(uint64_t start) {
         if (m.offset != expected)
             complain("member '" + m.name + "' begins at byte " + std::to_string(m.offset) + "; expected " +
                      std::to_string(expected));
-        View header = data.subspan(m.offset);          // parse_directory saw that it has the bytes
+        Bytes held = bytes(m.offset, local_bytes);     // parse_directory saw that it has them
+        View header = held.data;
         uint64_t name = number<uint16_t>(header, 26), extra = number<uint16_t>(header, 28);
         m.data = m.offset + local_bytes + name + extra;
         bool later = m.flags & has_descriptor;         // sizes and checksum follow the data
@@ -242,7 +244,7 @@ void Zip::check_headers(uint64_t start) {
         };
         bool agrees = starts_with(header, 0, "PK\3\4") && number<uint16_t>(header, 6) == m.flags &&
                       number<uint16_t>(header, 8) == m.method && m.data <= following &&
-                      text(header.subspan(local_bytes, name)) == m.name && m.stored <= following - m.data &&
+                      text(bytes(m.offset + local_bytes, name).data) == m.name && m.stored <= following - m.data &&
                       following - m.data - m.stored <= (later ? 24u : 0u) &&
                       (later || (number<uint32_t>(header, 14) == m.crc && size_agrees(18, m.stored) &&
                                  size_agrees(22, m.size)));
@@ -253,26 +255,24 @@ void Zip::check_headers(uint64_t start) {
 }
 
 void Zip::check_own_bytes(const End& end) const {
-    if (!own_directory(members_, end.start).is(bytes_.data.subspan(end.start))) complain("the directory is damaged");
-    for (const Member& m : members_) {
-        Record header = own_header(m);
-        if (m.data - m.offset != header.size() || !header.is(bytes_.data.subspan(m.offset, header.size())))
+    if (directory_of(members_, end.start) != text(bytes(end.start, size_ - end.start).data))
+        complain("the directory is damaged");
+    for (const Member& m : members_)
+        if (header_of(m) != text(bytes(m.offset, m.data - m.offset).data))
             complain("the header of member '" + m.name + "' is damaged");
-    }
 }
 
-Bytes Zip::read(const Member& m) {
-    Bytes out = bytes_.part(m.data, m.stored);
+Bytes Zip::read(const Member& m, uint64_t most) {
+    Bytes out = bytes(m.data, m.stored);
     if (m.method == 8) {
-        uint64_t limit = most_inflated(bytes_.data.size());
-        if (m.size > limit || (inflated_ += m.size) > limit)
-            complain(m.name + ": the file inflates to more than " + std::to_string(limit) + " bytes");
+        if (m.size > most || (inflated_ += m.size) > most)
+            complain(m.name + ": the file inflates to more than " + std::to_string(most) + " bytes");
         auto inflated = std::make_shared<std::vector<uint8_t>>(m.size);
         if (!inflate(out.data, *inflated))
             complain(m.name + ": does not inflate to the " + std::to_string(m.size) + " bytes that the directory says");
         out = {*inflated, inflated};
     }
-    if (crc32(out.data) != m.crc) complain(m.name + ": checksum mismatch");
+    if (!fits(m, out.data)) complain(m.name + ": checksum mismatch");
     return out;
 }
 
@@ -285,11 +285,11 @@ std::string zip_of(const std::vector<std::pair<std::string, std::string>>& membe
         m.offset = out.size();
         m.size = m.stored = data.size();
         m.crc = crc32({reinterpret_cast<const uint8_t*>(data.data()), data.size()});
-        out += own_header(m).bytes();
+        out += header_of(m);
         out += data;
         written.push_back(std::move(m));
     }
-    out += own_directory(written, out.size()).bytes();
+    out += directory_of(written, out.size());
     return out;
 }
 

@@ -4,26 +4,7 @@ from rushlight import _C
 from rushlight._C import Size, Tensor, UntypedStorage, device, dtype  # noqa: F401
 from rushlight.nn import Parameter  # noqa: F401
 
-DTYPES = {
-    name: getattr(_C, name)
-    for name in (
-        "bool",
-        "uint8",
-        "int8",
-        "int16",
-        "int32",
-        "int64",
-        "float16",
-        "bfloat16",
-        "float32",
-        "float64",
-        "complex64",
-        "complex128",
-        "uint16",
-        "uint32",
-        "uint64",
-    )
-}
+DTYPES = {str(value).rpartition(".")[2]: value for value in _C.files.dtype_names}
 
 # The storage classes by which PyTorch's files name dtypes; the others stand beside storages of plain bytes.
 STORAGE_NAMES = {

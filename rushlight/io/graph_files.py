@@ -23,16 +23,6 @@ from rushlight.nn.parameter import Parameter
 FORMAT = "rushlight graph"
 FOLDER = "program"
 
-#: The names of dtypes in safetensors' header; C128 is ours.
-_NAMES = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16", "int64": "I64", "int32": "I32",
-          "int16": "I16", "int8": "I8", "uint8": "U8", "uint16": "U16", "uint32": "U32", "uint64": "U64",
-          "bool": "BOOL", "complex64": "C64", "complex128": "C128"}
-
-
-def _name_of(dtype):
-    return _NAMES[str(dtype).removeprefix("rushlight.")]
-
-
 def _plain(tensor):
     """The tensor's values, row-major, as a flat array of bytes."""
     flat = tensor.detach().contiguous().reshape(-1)
@@ -45,7 +35,8 @@ def _safetensors(tensors):
     header, at = {}, 0
     for name in order:
         t = tensors[name]
-        header[name] = {"dtype": _name_of(t.dtype), "shape": list(t.shape), "data_offsets": [at, at + t.nbytes]}
+        header[name] = {"dtype": _C.files.dtype_names[t.dtype], "shape": list(t.shape),
+                        "data_offsets": [at, at + t.nbytes]}
         at += t.nbytes
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-(8 + len(text)) % 64)
@@ -67,18 +58,6 @@ class _Pool:
             known = self._names[id(tensor)] = name
             self.tensors[name] = tensor
         return known
-
-
-def _is_storable(t, strides):
-    """Whether the elements have places of their own, with few gaps between them."""
-    if len(strides) != t.ndim or any(stride < 1 for stride in strides):
-        return False
-    reach = 1
-    for stride, size in sorted(zip(strides, t.shape, strict=True)):
-        if size > 1 and stride < reach:
-            return False
-        reach += (size - 1) * stride if size else 0
-    return reach <= 4 * t.numel() + 1024
 
 
 def save(m, f, _extra_files=None, *, metadata=None, compress=False):
@@ -135,7 +114,7 @@ def save(m, f, _extra_files=None, *, metadata=None, compress=False):
         signatures += _signatures(name, program, pool, "" if program is m else f"{name}.")
     strided = {name: list(t.stride()) for name, t in pool.tensors.items() if not t.is_contiguous()}
     for name in strided:
-        if not _is_storable(pool.tensors[name], strided[name]):
+        if not _C.files.is_storable(pool.tensors[name].shape, strided[name]):
             raise ValueError(f"save: tensor {name!r} of shape {tuple(pool.tensors[name].shape)} has strides "
                              f"{strided[name]}; expected elements with places of their own: contiguous() it first")
     varying = any("least" in one for one in signatures)
@@ -222,7 +201,7 @@ def load(f, map_location=None, _extra_files=None, *, mmap=False):
         where = f"load: {source!r}"
         os.stat(source)                              # FileNotFoundError and the like are Python's
     try:
-        content = _C.graph.read_file(source, where, not mmap)
+        content = _C.files.read_program(source, where, not mmap)
     except OSError:
         raise
     except RuntimeError as error:

@@ -223,7 +223,7 @@ class _Archive:
         if mapped:
             self._mapping = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
         small = {
-            name: self._zip.read(entry, f"member {name!r}")
+            name: self._zip.read(entry)
             for name, entry in self._zip.entries.items()
             if not name.startswith(f"{self._folder}/data/")
         }
@@ -244,12 +244,8 @@ class _Archive:
             name = _tensor_name(self._pickle, error.key, encoding)
             raise CorruptFileError(f"{self._where}: {name}: {error.text}") from None
         for name, entry in self._zip.entries.items():
-            if (
-                name.startswith(f"{self._folder}/data/")
-                and name not in self._loaded
-                and not self._zip.verify(entry)
-            ):
-                raise CorruptFileError(f"{self._where}: member {name!r}: checksum mismatch")
+            if name.startswith(f"{self._folder}/data/") and name not in self._loaded:
+                self._zip.read(entry)                        # verifies it
         return value
 
     def _storage(self, kind, key, location, count, view):
@@ -268,11 +264,11 @@ class _Archive:
         entry = self._zip.entries.get(name)
         if entry is None:
             raise RecordError(key, f"the record {name!r} is missing")
-        if entry.method != 0:
+        if not entry.stored:
             raise RecordError(key, "the record is compressed; expected a stored one")
         if self._mapping is not None and entry.data_offset % 16 == 0:
             view = self._mapping[entry.data_offset : entry.data_offset + entry.size]
-            if not self._zip.verify_view(entry, view):
+            if not self._zip.fits(entry, view):
                 raise RecordError(key, "checksum mismatch")
             return entry.size, _tensors.memory_over(view)
         memory, view = _tensors.new_memory(entry.size)
