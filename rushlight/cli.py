@@ -108,6 +108,12 @@ def main(arguments=None):
 
     Returns:
         int: the exit status.
+
+    Example:
+        >>> from rushlight.cli import main
+        >>> main(["--include-dir"]) == 0
+        /...
+        True
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     known = {"--include-dir": "include", "--library-dir": "lib", "--bin-dir": "bin"}

@@ -11,7 +11,14 @@ from rushlight.autograd.grad_mode import enable_grad, no_grad
 
 
 class GradientEdge(tuple):
-    """Where the gradient of a tensor enters the graph: a pair of a node, and which of its results."""
+    """Where the gradient of a tensor enters the graph: a pair of a node, and which of its results.
+
+    Example:
+        >>> y = rushlight.ones(2, requires_grad=True) * 2
+        >>> node, number = rushlight.autograd.graph.get_gradient_edge(y)
+        >>> node is y.grad_fn, number
+        (True, 0)
+    """
 
     __slots__ = ()
 
@@ -37,6 +44,11 @@ def get_gradient_edge(tensor):
 
     Raises:
         RuntimeError: when it does not.
+
+    Example:
+        >>> x = rushlight.ones(2, requires_grad=True)
+        >>> rushlight.autograd.graph.get_gradient_edge(x * 3).node.name()
+        'MulBackward0'
     """
     if not tensor.requires_grad:
         raise RuntimeError(
@@ -201,6 +213,12 @@ class save_on_cpu(saved_tensors_hooks):
 
     Args:
         pin_memory: accepted and without effect.
+
+    Example:
+        >>> x = rushlight.ones(2, requires_grad=True)
+        >>> with rushlight.autograd.graph.save_on_cpu():
+        ...     y = x.exp()
+        >>> y.sum().backward()
     """
 
     def __init__(self, pin_memory=False, device_type="cpu"):

@@ -343,6 +343,13 @@ def functionalize(func, *, remove="mutations"):
 
     Raises:
         NotImplementedError: always.
+
+    Example:
+        >>> try:
+        ...     rushlight.func.functionalize(lambda x: x.add_(1))
+        ... except NotImplementedError as error:
+        ...     print(error)
+        functionalize: changes in place need no removal here; call func itself
     """
     raise NotImplementedError("functionalize: changes in place need no removal here; call func itself")
 

@@ -120,6 +120,14 @@ class Node:
         shape: sizes, None where only the feeds tell; None of what is no tensor.
         dtype: of tensors; None of others.
         graph (Graph): where it belongs.
+
+    Example:
+        >>> from rushlight import graph
+        >>> with graph.Graph().as_default():
+        ...     x = graph.placeholder(rushlight.float32, [None, 3], name="x")
+        ...     y = (x * 2).sum(1)
+        ...     y.kind, y.shape, y.dtype
+        ('sum', (None,), rushlight.float32)
     """
 
     __array_priority__ = 1000            # NumPy's arrays leave operators to us
@@ -338,6 +346,14 @@ class Variable(Node):
     Attributes:
         trainable (bool): whether `minimize` changes it where it is given no variables.
         initializer (Node): running it gives the variable its first value.
+
+    Example:
+        >>> from rushlight import graph
+        >>> with graph.Graph().as_default(), graph.Session() as session:
+        ...     count = graph.variable(1.0)
+        ...     session.run(count.initializer)
+        ...     session.run(graph.assign(count, count + 1))
+        tensor(2.)
     """
 
     def __init__(self, initial_value, trainable=True, name=None, dtype=None):

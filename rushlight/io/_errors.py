@@ -4,7 +4,16 @@ from pickle import UnpicklingError
 
 
 class CorruptFileError(RuntimeError):
-    """A file is truncated, damaged or not what it says it is; the message names the file and the place."""
+    """A file is truncated, damaged or not what it says it is; the message names the file and the place.
+
+    Example:
+        >>> import io
+        >>> try:
+        ...     rushlight.load(io.BytesIO(b"no archive"))
+        ... except rushlight.io.CorruptFileError as error:
+        ...     print(error)
+        load: the BytesIO: begins with b'no a'; expected a zip file as rushlight.save and torch.save write it
+    """
 
 
 class RecordError(CorruptFileError):

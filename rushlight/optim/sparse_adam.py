@@ -12,6 +12,13 @@ class SparseAdam(Optimizer):
 
     Raises:
         NotImplementedError: always.
+
+    Example:
+        >>> try:
+        ...     rushlight.optim.SparseAdam([rushlight.nn.Parameter(rushlight.ones(2))])
+        ... except NotImplementedError:
+        ...     print("dense gradients go to Adam")
+        dense gradients go to Adam
     """
 
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, maximize=False):

@@ -228,7 +228,14 @@ def assert_close(
 
 
 def assert_allclose(actual, expected, rtol=None, atol=None, equal_nan=True, msg=""):
-    """The older name of `assert_close`: dtypes may differ, NaN are equal, lists become tensors."""
+    """The older name of `assert_close`: dtypes may differ, NaN are equal, lists become tensors.
+
+    Args:
+        actual, expected, rtol, atol, equal_nan, msg: see `assert_close`.
+
+    Example:
+        >>> rushlight.testing.assert_allclose(rushlight.ones(2), [1, 1])
+    """
     actual = actual if isinstance(actual, _C.Tensor) else _C.tensor(actual)
     expected = expected if isinstance(expected, _C.Tensor) else _C.tensor(expected, dtype=actual.dtype)
     assert_close(

@@ -27,7 +27,19 @@ __all__ = [
 
 
 class CheckpointError(RuntimeError):
-    """What was computed again is not what was computed first."""
+    """What was computed again is not what was computed first.
+
+    Example:
+        >>> from rushlight.utils.checkpoint import CheckpointError, checkpoint
+        >>> kept = iter([slice(2), slice(1)])
+        >>> x = rushlight.ones(2, requires_grad=True)
+        >>> y = checkpoint(lambda t: t[next(kept)].exp(), x, use_reentrant=False)
+        >>> try:
+        ...     y.sum().backward()
+        ... except CheckpointError:
+        ...     print("another program")
+        another program
+    """
 
 
 class _StopRecomputation(Exception):
@@ -76,6 +88,11 @@ def set_checkpoint_debug_enabled(enabled):
 
     Args:
         enabled (bool or None): overrides the argument of `checkpoint`; None leaves it as it is.
+
+    Example:
+        >>> from rushlight.utils.checkpoint import set_checkpoint_debug_enabled
+        >>> with set_checkpoint_debug_enabled(True):
+        ...     pass
     """
     return _overridden("debug", enabled)
 
@@ -269,6 +286,11 @@ class CheckpointPolicy(enum.Enum):
     Attributes:
         MUST_SAVE, PREFER_SAVE: it is kept.
         MUST_RECOMPUTE, PREFER_RECOMPUTE: it is computed again.
+
+    Example:
+        >>> from rushlight.utils.checkpoint import CheckpointPolicy
+        >>> [policy.name for policy in CheckpointPolicy]
+        ['MUST_SAVE', 'PREFER_SAVE', 'MUST_RECOMPUTE', 'PREFER_RECOMPUTE']
     """
 
     MUST_SAVE = 0

@@ -569,6 +569,12 @@ class Container(Module):
     Args:
         kwargs: the children by name.
 
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.Container(first=rl.nn.ReLU())
+        Container(
+          (first): ReLU()
+        )
     """
 
     def __init__(self, **kwargs):

@@ -168,6 +168,11 @@ class NLLLoss2d(NLLLoss):
 
     Args:
         weight, size_average, ignore_index, reduce, reduction: the same.
+
+    Example:
+        >>> import rushlight as rl
+        >>> rl.nn.NLLLoss2d()(rl.zeros(1, 3, 2, 2), rl.zeros(1, 2, 2, dtype=rl.long))
+        tensor(0.)
     """
 
     def __init__(self, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean"):

@@ -104,6 +104,13 @@ def clip_grad_norm(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False
 
     Args:
         parameters, max_norm, norm_type, error_if_nonfinite, foreach: the same.
+
+    Example:
+        >>> import rushlight as rl
+        >>> w = rl.nn.Parameter(rl.ones(2))
+        >>> (3 * w).sum().backward()
+        >>> rl.nn.utils.clip_grad_norm([w], 1.0)
+        tensor(4.2426)
     """
     warnings.warn("`nn.utils.clip_grad_norm` is now deprecated in favor of `nn.utils.clip_grad_norm_`.",
                   FutureWarning, stacklevel=2)

@@ -178,6 +178,16 @@ class ChainDataset(IterableDataset):
 
     Args:
         datasets (iterable of IterableDataset): the streams.
+
+    Example:
+        >>> from rushlight.utils.data import ChainDataset, IterableDataset
+        >>> class Upto(IterableDataset):
+        ...     def __init__(self, n):
+        ...         self.n = n
+        ...     def __iter__(self):
+        ...         return iter(range(self.n))
+        >>> list(ChainDataset([Upto(2), Upto(3)]))
+        [0, 1, 0, 1, 2]
     """
 
     def __init__(self, datasets):
