@@ -28,6 +28,19 @@ rl_value value_of(Tensor t) {
     return out;
 }
 
+// Puts a part among a container's items or keys, and notes how deep the container is then.
+static void put(rl_value& container, std::vector<rl_value>& parts, rl_value part) {
+    container.depth = std::max(container.depth, part.depth + 1);
+    parts.push_back(std::move(part));
+}
+
+static rl_value named(std::string text) {
+    rl_value out;
+    out.kind = RL_STRING;
+    out.text = std::move(text);
+    return out;
+}
+
 rl_value value_of(const Json& json) {
     static constexpr rl_kind kinds[] = {RL_NONE, RL_BOOL, RL_INT, RL_FLOAT, RL_STRING, RL_LIST, RL_DICT};
     rl_value out;
@@ -35,16 +48,8 @@ rl_value value_of(const Json& json) {
     out.integer = json.kind == Json::boolean ? json.truth : json.whole;
     out.real = json.number;
     out.text = json.string;
-    for (const Json& item : json.items) {
-        out.items.push_back(value_of(item));
-        out.depth = std::max(out.depth, out.items.back().depth + 1);
-    }
-    for (const std::string& key : json.keys) {
-        rl_value name;
-        name.kind = RL_STRING;
-        name.text = key;
-        out.keys.push_back(std::move(name));
-    }
+    for (const Json& item : json.items) put(out, out.items, value_of(item));
+    for (const std::string& key : json.keys) put(out, out.keys, named(key));
     return out;
 }
 
@@ -60,13 +65,13 @@ rl_value value_of(const graph::Item& item) {
         case TypeKind::dtype: out.kind = RL_STRING; out.text = name_of(item.dtype()); return out;
         case TypeKind::list: case TypeKind::tuple:
             out.kind = item.is(TypeKind::list) ? RL_LIST : RL_TUPLE;
-            for (const graph::Item& part : item.items()) out.items.push_back(value_of(part));
+            for (const graph::Item& part : item.items()) put(out, out.items, value_of(part));
             return out;
         case TypeKind::dict:
             out.kind = RL_DICT;
             for (const auto& [key, part] : item.dict().entries) {
-                out.keys.push_back(value_of(key));
-                out.items.push_back(value_of(part));
+                put(out, out.keys, value_of(key));
+                put(out, out.items, value_of(part));
             }
             return out;
         default: return out;
@@ -231,9 +236,8 @@ Json json_of(const rl_value& v) {
 // Puts a copy of `part` into a container, which may be nested as deep as JSON.
 void add_part(std::vector<rl_value>& parts, const rl_value* part, rl_value& container, const char* who) {
     const rl_value& v = checked(part, who);
-    container.depth = std::max(container.depth, v.depth + 1);
-    expect(container.depth <= Json::deepest, who, ": the items are nested deeper than ", Json::deepest);
-    parts.push_back(v);
+    expect(v.depth < Json::deepest, who, ": the items are nested deeper than ", Json::deepest);
+    put(container, parts, v);
 }
 
 rl_value simple(rl_kind kind, int64_t integer, double real) {
@@ -262,11 +266,8 @@ rl_value loaded_value(const std::string& path) {
     if (path.ends_with(".npz")) {
         rl_value out = simple(RL_DICT, 0, 0);
         for (auto& [name, t] : files::read_npz(bytes, where)) {
-            rl_value key;
-            key.kind = RL_STRING;
-            key.text = name;
-            out.keys.push_back(std::move(key));
-            out.items.push_back(value_of(t));
+            put(out, out.keys, named(name));
+            put(out, out.items, value_of(t));
         }
         return out;
     }
@@ -321,9 +322,7 @@ rl_status rl_float(double number, rl_value** value) {
 rl_status rl_string(const char* text, size_t bytes, rl_value** value) {
     return guarded([&] {
         expect(text || !bytes, "rl_string: text is NULL; expected ", bytes, " bytes");
-        rl_value v = simple(RL_STRING, 0, 0);
-        if (bytes) v.text.assign(text, bytes);
-        give(value, std::move(v));
+        give(value, named(bytes ? std::string(text, bytes) : std::string()));
     });
 }
 
@@ -440,9 +439,7 @@ rl_status rl_from_json(const char* text, size_t bytes, rl_value** value) {
 }
 rl_status rl_to_json(const rl_value* value, rl_value** text) {
     return guarded([&] {
-        rl_value out = simple(RL_STRING, 0, 0);
-        out.text = files::write_json(json_of(checked(value, "rl_to_json")));
-        give(text, std::move(out));
+        give(text, named(files::write_json(json_of(checked(value, "rl_to_json")))));
     });
 }
 rl_status rl_value_load(const char* path, rl_value** value) {

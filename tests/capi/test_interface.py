@@ -286,6 +286,11 @@ def test_scripts(folder):
         for i, number in enumerate(numbers):
             assert LIB.rl_get_int(P(LIB.rl_item(listed, SIZE(i))), ctypes.byref(number)) == 0
         assert [number.value for number in numbers] == told
+    value = P(out[0])                            # a list in a tuple: what a program gives counts as it is nested
+    for _ in range(62):
+        value = made(LIB.rl_list, LIST, (P * 1)(value.value), SIZE(1))
+    with pytest.raises(Failed, match="deeper than 64"):
+        made(LIB.rl_list, LIST, (P * 1)(value.value), SIZE(1))
 
 
 def test_arrays_and_json(folder):
