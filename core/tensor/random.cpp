@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <memory>
 #include <mutex>
 #include <numbers>
 #include <numeric>
@@ -371,22 +372,41 @@ void bernoulli(Generator& g, void* data, int64_t n, DType t, double p, const cha
     });
 }
 
+namespace {
+
+template <class P, class T>
+void draw_truths(Generator& g, T* out, int64_t n, const P* p) {
+    using W = Wide<P>;
+    std::lock_guard lock(g.mutex());
+    each_unit<W>(g, n, [=](int64_t i, W u) { out[i] = narrow<T>(u < W(p[i])); });
+}
+
+void put_truths(const uint8_t* truths, void* data, int64_t n, DType t, const char* op) {
+    visit_real(t, op, [&](auto tag) {
+        using T = decltype(tag);
+        T* out = static_cast<T*>(data);
+        for (int64_t i = 0; i < n; ++i) out[i] = narrow<T>(truths[i] != 0);
+    });
+}
+
+}  // namespace
+
 void bernoulli(Generator& g, void* data, int64_t n, DType t, const void* p, DType p_dtype, const char* op) {
+    put_truths(nullptr, nullptr, 0, t, op);                // refuses before anything is drawn
     visit_floating(p_dtype, op, [&](auto p_tag) {
         using P = decltype(p_tag);
-        using W = Wide<P>;
         const P* probabilities = static_cast<const P*>(p);
         for (int64_t i = 0; i < n; ++i) {
-            W value = W(probabilities[i]);
+            auto value = Wide<P>(probabilities[i]);
             require(value >= 0 && value <= 1, ErrorKind::runtime, op, ": p holds ", value, " at position ", i,
                     "; expected 0 <= p <= 1");
         }
-        visit_real(t, op, [&](auto tag) {
-            using T = decltype(tag);
-            T* out = static_cast<T*>(data);
-            std::lock_guard lock(g.mutex());
-            each_unit<W>(g, n, [=](int64_t i, W u) { out[i] = narrow<T>(u < W(probabilities[i])); });
-        });
+        // The loop that draws is large: one for each dtype of p, and not one for each pair of dtypes.
+        if (t == p_dtype) return draw_truths(g, static_cast<P*>(data), n, probabilities);
+        if (size_of(t) == 1) return draw_truths(g, static_cast<uint8_t*>(data), n, probabilities);
+        std::unique_ptr<uint8_t[]> truths(new uint8_t[size_t(n)]);
+        draw_truths(g, truths.get(), n, probabilities);
+        put_truths(truths.get(), data, n, t, op);
     });
 }
 
