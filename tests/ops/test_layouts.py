@@ -445,3 +445,29 @@ def test_layers_after_a_part(part):
     for y in out:
         y.square().sum().backward()
     assert rl.allclose(*out, rtol=1e-5, atol=1e-6) and rl.allclose(a.grad, b.grad, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("change", [rl.clone, lambda t: t.clone().mul_(1), lambda t: t.to(rl.float64)])
+def test_copies_of_convolutions_results_are_their_own(change):
+    rl.manual_seed(0)
+    layer, x = rl.nn.Conv2d(3, 16, 3), rl.randn(2, 3, 9, 9)
+    with rl.no_grad():
+        kept, values = layer(x), layer(x).numpy().copy()
+        copy = change(kept)
+        assert copy.stride() == (784, 49, 7, 1)
+        kept.fill_(7)
+        np.testing.assert_array_equal(copy.numpy(), values.astype(copy.numpy().dtype))
+        copy.zero_()
+        assert (kept == 7).all()
+
+
+def test_gradients_through_changes_in_place_of_convolutions_results():
+    """The old values that the tape keeps are those before the change."""
+    rl.manual_seed(0)
+    layer, x = rl.nn.Conv2d(3, 16, 3), rl.randn(2, 3, 9, 9)
+    found = []
+    for in_place in (True, False):
+        layer.zero_grad()
+        rl.nn.functional.leaky_relu(layer(x), 0.2, inplace=in_place).square().sum().backward()
+        found.append(layer.weight.grad.numpy().copy())
+    np.testing.assert_array_equal(*found)
