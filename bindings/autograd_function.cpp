@@ -180,6 +180,7 @@ nb::object link(nb::object context, const char* name, nb::tuple inputs, nb::tupl
                 bool materialize) {
     for (nb::handle o : dirty)
         if (is_tensor(o.ptr())) check_recorded_write(*impl_of(o.ptr()), name);
+    note_function(name);
     Ref<FunctionNode> node(make_node<FunctionNode>(context.ptr(), name));
     for (nb::handle o : inputs) node->add_input(o.ptr());
     for (nb::handle o : results) node->add_result(is_tensor(o.ptr()) ? tensor_of(o.ptr()) : Tensor());

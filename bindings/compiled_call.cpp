@@ -2,6 +2,9 @@
 // Python. Where none is found, the class's `_call` decides.
 #include <nanobind/stl/string.h>
 
+#include <algorithm>
+#include <memory>
+
 #include "autograd/anomaly.h"
 #include "bindings/convert.h"
 #include "bindings/guards.h"
@@ -110,39 +113,44 @@ public:
         e.gives = gives == "tensor" ? Gives::tensor : gives == "tuple" ? Gives::tuple : gives == "list" ? Gives::list
                                                                                                     : Gives::other;
         e.finish = finish;
-        entries_.push_back(std::move(e));
+        entries_.push_back(std::make_shared<const Entry>(std::move(e)));
     }
 
     void forget() { entries_.clear(); }
+
+    // The captured calls of a step that is let go.
+    void drop(nb::handle step) {
+        std::erase_if(entries_, [&](const std::shared_ptr<const Entry>& e) { return e->owner.is(step); });
+    }
 
     // Null without an error: no captured call does.
     PyObject* call(PyObject* args) {
         if (watched(watch_capture) || autograd::anomaly.enabled || entries_.empty()) return nullptr;
         Modes now;
         for (size_t i = entries_.size(); i-- > 0;) {
-            if (!entries_[i].accepts(args, now)) continue;
-            nb::object owner = entries_[i].owner, finish = entries_[i].finish;       // a run lets other threads in
-            Gives gives = entries_[i].gives;
+            if (!entries_[i]->accepts(args, now)) continue;
+            std::shared_ptr<const Entry> e = entries_[i];            // a run lets other threads in
             std::vector<Tensor> inputs;
-            for (const Expected& e : entries_[i].arguments)
-                if (!e.value.is_valid())
-                    inputs.push_back(tensor_of(PyTuple_GET_ITEM(args, &e - entries_[i].arguments.data())));
-            std::vector<double> numbers(entries_[i].numbers.size());
+            for (size_t a = 0; a < e->arguments.size(); ++a)
+                if (!e->arguments[a].value.is_valid())
+                    inputs.push_back(tensor_of(PyTuple_GET_ITEM(args, Py_ssize_t(a))));
+            std::vector<double> numbers(e->numbers.size());
             bool read = true;
-            for (size_t n = 0; read && n < numbers.size(); ++n) read = entries_[i].numbers[n].read(&numbers[n]);
-            if (!read || !entries_[i].step->fits(inputs)) continue;
-            return result(entries_[i].step->run(std::move(inputs), entries_[i].recorded, numbers), gives, finish);
+            for (size_t n = 0; read && n < numbers.size(); ++n) read = e->numbers[n].read(&numbers[n]);
+            if (!read || !e->step->fits(inputs)) continue;
+            std::rotate(entries_.begin() + std::ptrdiff_t(i), entries_.begin() + std::ptrdiff_t(i) + 1, entries_.end());
+            return result(e->step->run(std::move(inputs), e->recorded, numbers), e->gives, e->finish);
         }
         return nullptr;
     }
 
     int traverse(visitproc visit, void* arg) const {
-        for (const Entry& e : entries_) {
-            for (const Expected& a : e.arguments) Py_VISIT(a.value.ptr());
-            Py_VISIT(e.owner.ptr());
-            Py_VISIT(e.places_owner.ptr());
-            Py_VISIT(e.finish.ptr());
-            for (const Number& n : e.numbers) Py_VISIT(n.container.ptr());
+        for (const auto& e : entries_) {
+            for (const Expected& a : e->arguments) Py_VISIT(a.value.ptr());
+            Py_VISIT(e->owner.ptr());
+            Py_VISIT(e->places_owner.ptr());
+            Py_VISIT(e->finish.ptr());
+            for (const Number& n : e->numbers) Py_VISIT(n.container.ptr());
         }
         return 0;
     }
@@ -161,7 +169,7 @@ private:
         return PyObject_CallOneArg(finish.ptr(), all.ptr());
     }
 
-    std::vector<Entry> entries_;
+    std::vector<std::shared_ptr<const Entry>> entries_;      // the latest used last
 };
 
 PyObject* call_compiled(PyObject* self, PyObject* args, PyObject* keywords) {
@@ -202,7 +210,8 @@ void add_compiled_call(nb::module_& m) {
     nb::class_<CompiledCall>(g, "CompiledCall", nb::type_slots(compiled_slots))
         .def(nb::init<>())
         .def("_add", &CompiledCall::add, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(),
-             nb::arg().none());
+             nb::arg().none())
+        .def("_drop", &CompiledCall::drop);
 }
 
 }  // namespace rushlight::python

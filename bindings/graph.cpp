@@ -162,6 +162,23 @@ void add_programs(nb::module_& g) {
         .def("run", &run_any);
 }
 
+void add_steps(nb::module_& g) {
+    nb::class_<Step>(g, "Step")
+        .def("__init__", [](Step* self, Graph graph, const Capture& capture) {
+            new (self) Step(std::move(graph), capture);
+        })
+        .def("at", [](const Step& self, const Graph& graph) { return new Step(self.at(graph)); },
+             nb::rv_policy::take_ownership)
+        .def_prop_ro("program", &Step::program, nb::rv_policy::reference_internal)
+        .def_prop_ro("walks", &Step::walks)
+        .def_prop_ro("runs", &Step::runs)
+        .def_prop_ro("last_run", &Step::last_run)
+        .def("fits", [](Step& self, nb::args args) { return self.fits(tensors_of(args, self.program().graph().name)); })
+        .def("run", [](Step& self, bool recorded, const std::vector<double>& numbers, nb::args args) {
+            return tuple_of(self.run(tensors_of(args, self.program().graph().name), recorded, numbers));
+        });
+}
+
 }  // namespace
 
 void note_escape(const TensorImpl& t, const char* how) {
@@ -170,6 +187,10 @@ void note_escape(const TensorImpl& t, const char* how) {
 
 void note_shape(const TensorImpl& t) {
     if (watched(watch_capture)) Capture::note_shape(t);
+}
+
+void note_function(const std::string& name) {
+    if (watched(watch_capture)) Capture::note_function(name);
 }
 
 void add_graph(nb::module_& m) {
@@ -210,9 +231,14 @@ void add_graph(nb::module_& m) {
     g.def("optimize_for_inference", [](Graph self) { return graph::optimize_for_inference(std::move(self)); },
           nb::arg("graph"));
     nb::class_<Capture>(g, "Capture")
-        .def("__init__", [](Capture* self, Named inputs, Named known) {
-            new (self) Capture(std::move(inputs), std::move(known), program_line);
-        })
+        .def("__init__", [](Capture* self, Named inputs, Named known, nb::object where) {
+            auto asked = [where] {
+                Interpreter lock;
+                return nb::cast<std::string>(where());
+            };
+            new (self) Capture(std::move(inputs), std::move(known), where.is_none() ? program_line
+                                                                                    : Capture::Where(asked));
+        }, nb::arg(), nb::arg(), nb::arg("where") = nb::none())
         .def("finish", &Capture::finish)
         .def("close", [](Capture& self) {
             self.close();
@@ -220,8 +246,10 @@ void add_graph(nb::module_& m) {
         })
         .def_prop_ro("numbers", &numbers_of)
         .def("held", &held_by)
+        .def("made", [](const Capture& self, const Tensor& t) { return self.made(*t.impl()); })
         .def_prop_ro("walks", &Capture::walks)
         .def_prop_ro("loses_history", &Capture::loses_history)
+        .def_prop_ro("functions", &Capture::functions)
         .def_prop_ro("uses_gradients", [](const Capture& self) { return !self.gradients().empty(); })
         .def_prop_ro("escapes", [](const Capture& self) {
             nb::list out;
@@ -229,17 +257,7 @@ void add_graph(nb::module_& m) {
             return out;
         });
     add_programs(g);
-    nb::class_<Step>(g, "Step")
-        .def("__init__", [](Step* self, Graph graph, const Capture& capture) {
-            new (self) Step(std::move(graph), capture);
-        })
-        .def("at", [](const Step& self, const Graph& graph) { return new Step(self.at(graph)); },
-             nb::rv_policy::take_ownership)
-        .def_prop_ro("program", &Step::program, nb::rv_policy::reference_internal)
-        .def("fits", [](Step& self, nb::args args) { return self.fits(tensors_of(args, self.program().graph().name)); })
-        .def("run", [](Step& self, bool recorded, const std::vector<double>& numbers, nb::args args) {
-            return tuple_of(self.run(tensors_of(args, self.program().graph().name), recorded, numbers));
-        });
+    add_steps(g);
     g.def("_mark", &mark_number);
     g.def("_unmark", [] {
         if (Capture::current()) Capture::current()->unmark();

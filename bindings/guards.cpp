@@ -1,7 +1,10 @@
 // What compiled functions take for granted of Python, checked before each call.
 #include "bindings/guards.h"
 
+#include <structmember.h>
+
 #include <bit>
+#include <cstring>
 
 #include "bindings/convert.h"
 
@@ -19,6 +22,60 @@ bool is_number_or_text(PyObject* o) {
 
 // 0.0 and -0.0 are equal, and results of programs differ by them.
 bool same_bits(double a, double b) { return std::bit_cast<uint64_t>(a) == std::bit_cast<uint64_t>(b); }
+
+// Items of a list as those of a tuple, or of two dicts, in their order.
+bool same_items(PyObject* now, PyObject* before) {
+    if (PyList_Check(now)) {
+        Py_ssize_t n = PyTuple_GET_SIZE(before);
+        bool same = PyList_GET_SIZE(now) == n;
+        for (Py_ssize_t i = 0; same && i < n && i < PyList_GET_SIZE(now); ++i)
+            same = equal_or_same(PyTuple_GET_ITEM(before, i), PyList_GET_ITEM(now, i));
+        return same;
+    }
+    Py_ssize_t at = 0, at_before = 0;
+    PyObject *key, *value, *key_before, *value_before;
+    bool same = PyDict_GET_SIZE(now) == PyDict_GET_SIZE(before);
+    while (same && PyDict_Next(before, &at_before, &key_before, &value_before))
+        same = PyDict_Next(now, &at, &key, &value) && equal_or_same(key_before, key) &&
+               equal_or_same(value_before, value);
+    return same;
+}
+
+class Contents {                                 // of an array
+public:
+    explicit Contents(PyObject* o) { fine_ = PyObject_GetBuffer(o, &view_, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT) == 0; }
+    ~Contents() {
+        if (fine_) PyBuffer_Release(&view_);
+        else PyErr_Clear();
+    }
+    bool operator==(const Contents& other) const {
+        const Py_buffer &a = view_, &b = other.view_;
+        return fine_ && other.fine_ && a.ndim == b.ndim && a.len == b.len &&
+               std::equal(a.shape, a.shape + a.ndim, b.shape) && std::strcmp(a.format, b.format) == 0 &&
+               std::memcmp(a.buf, b.buf, size_t(a.len)) == 0;
+    }
+
+private:
+    Py_buffer view_;
+    bool fine_;
+};
+
+bool same_elements(PyObject* now, PyObject* before) {
+    if (!PyAnySet_Check(now)) return Contents(now) == Contents(before);
+    int same = PyObject_RichCompareBool(now, before, Py_EQ);
+    if (same < 0) PyErr_Clear();
+    return same > 0;
+}
+
+// Zero where the class has changed and nothing was looked up since.
+Py_ssize_t version_of(PyObject* type) { return Py_ssize_t(reinterpret_cast<PyTypeObject*>(type)->tp_version_tag); }
+
+bool as_defined(PyObject* function, PyObject* parts) {
+    auto* f = reinterpret_cast<PyFunctionObject*>(function);
+    auto part = [&](Py_ssize_t i) { return PyTuple_GET_ITEM(parts, i); };
+    auto or_none = [](PyObject* o) { return o ? o : Py_None; };
+    return f->func_code == part(0) && or_none(f->func_defaults) == part(1) && or_none(f->func_kwdefaults) == part(2);
+}
 
 }  // namespace
 
@@ -40,16 +97,44 @@ Places::Places(nb::list places) {
         nb::tuple t = nb::cast<nb::tuple>(h);
         nb::object container = t[0], key = t[1], value = t[2];
         Kind kind = kind_of(container, key);
-        Py_ssize_t index = kind == Kind::length         ? nb::cast<Py_ssize_t>(value)
-                           : kind == Kind::item_of_list ? nb::cast<Py_ssize_t>(key) : 0;
-        places_.push_back({kind, container, key, value, index});
+        places_.push_back({kind, container, key, value, index_of(kind, container, key, value)});
     }
 }
 
-bool Places::hold() const {
+Py_ssize_t Places::index_of(Kind kind, const nb::object& container, const nb::object& key, const nb::object& value) {
+    switch (kind) {
+        case Kind::length: return nb::cast<Py_ssize_t>(value);
+        case Kind::item_of_list: return nb::cast<Py_ssize_t>(key);
+        case Kind::type:
+            PyObject_HasAttrString(container.ptr(), "_no_such_name");      // looking something up gives it a version
+            return version_of(container.ptr());
+        case Kind::slot: {
+            nb::object slot = nb::steal(PyObject_GetAttr(reinterpret_cast<PyObject*>(Py_TYPE(container.ptr())),
+                                                         key.ptr()));
+            require(slot.is_valid() && Py_IS_TYPE(slot.ptr(), &PyMemberDescr_Type), ErrorKind::type,
+                    "Places: an object has no such slot");
+            return reinterpret_cast<PyMemberDescrObject*>(slot.ptr())->d_member->offset;
+        }
+        default: return 0;
+    }
+}
+
+bool Places::holds(const Place& p) {
+    PyObject* c = p.container.ptr();
+    switch (p.kind) {
+        case Kind::length: return length(p) == p.index;
+        case Kind::items: return same_items(c, p.value.ptr());
+        case Kind::elements: return same_elements(c, p.value.ptr());
+        case Kind::function: return as_defined(c, p.value.ptr());
+        case Kind::type: return p.index != 0 && version_of(c) == p.index;
+        default: return equal_or_same(p.value.ptr(), now(p));
+    }
+}
+
+int Places::changed() const {
     for (const Place& p : places_)
-        if (p.kind == Kind::length ? length(p) != p.index : !equal_or_same(p.value.ptr(), now(p))) return false;
-    return true;
+        if (!holds(p)) return int(&p - places_.data());
+    return -1;
 }
 
 void Places::release(nb::handle container, nb::handle key) {
@@ -68,11 +153,15 @@ int Places::traverse(visitproc visit, void* arg) const {
 }
 
 Places::Kind Places::kind_of(const nb::object& container, const nb::object& key) {
-    if (PyCell_Check(container.ptr())) return Kind::cell;
-    require(PyDict_Check(container.ptr()) || PyList_Check(container.ptr()), ErrorKind::type, "Places: a place is in a ",
-            Py_TYPE(container.ptr())->tp_name, "; expected a cell, dict or list");
+    PyObject* c = container.ptr();
+    bool dict = PyDict_Check(c), list = PyList_Check(c);
+    if (PyCell_Check(c)) return Kind::cell;
+    if (PyFunction_Check(c)) return Kind::function;
+    if (PyType_Check(c)) return Kind::type;
+    if (key.is(nb::ellipsis())) return dict || list ? Kind::items : Kind::elements;
+    if (!dict && !list) return Kind::slot;
     if (key.is_none()) return Kind::length;
-    return PyDict_Check(container.ptr()) ? Kind::item_of_dict : Kind::item_of_list;
+    return dict ? Kind::item_of_dict : Kind::item_of_list;
 }
 
 Py_ssize_t Places::length(const Place& p) {
@@ -84,6 +173,7 @@ Py_ssize_t Places::length(const Place& p) {
 PyObject* Places::now(const Place& p) {
     PyObject* c = p.container.ptr();
     if (p.kind == Kind::cell) return PyCell_GET(c);
+    if (p.kind == Kind::slot) return *reinterpret_cast<PyObject**>(reinterpret_cast<char*>(c) + p.index);
     if (p.kind == Kind::item_of_list) return p.index < PyList_GET_SIZE(c) ? PyList_GET_ITEM(c, p.index) : nullptr;
     PyObject* found = PyDict_GetItemWithError(c, p.key.ptr());
     if (!found) PyErr_Clear();
@@ -115,6 +205,7 @@ void add_guards(nb::module_& m) {
     nb::class_<Places>(g, "Places", nb::type_slots(places_slots))
         .def(nb::init<nb::list>())
         .def("hold", &Places::hold)
+        .def("changed", &Places::changed)
         .def("release", &Places::release)
         .def_rw("epoch", &Places::epoch);
 }

@@ -111,10 +111,15 @@ struct CaptureHooks {
     static void flagged(TensorImpl& leaf) {
         if (open_capture) open_capture->flags_.try_emplace(&leaf, leaf.requires_grad);
     }
+    // Other threads may read what was set when the first capture opened: it is never set again.
     static void open() {
         static const LifeWatcher lives = {tensor_made, tensor_gone, storage_made, storage_gone};
-        capture_observer = {walk, gradient, copied, flagged};
-        life_watcher = &lives;
+        static const bool set = [] {
+            capture_observer = {walk, gradient, copied, flagged};
+            call_capturer = Capture::observe;
+            return true;
+        }();
+        if (set) life_watcher = &lives;
     }
     static inline std::atomic<bool> several{false};
 };
@@ -135,7 +140,6 @@ Capture::Capture(std::vector<std::pair<std::string, Tensor>> inputs,
         outer_tape_ = outer_tape_ || has_history(*t.impl());
     }
     open_capture = this;
-    call_capturer = observe;
     std::lock_guard guard(captures_lock);
     open_captures.push_back(this);
     CaptureHooks::several = open_captures.size() > 1;
@@ -242,6 +246,10 @@ void Capture::note_shape(const TensorImpl& t) {
     if (!self || self->depth_ > 0) return;
     auto found = self->seen_.find(&t);
     if (found != self->seen_.end() && self->unsized_[size_t(found->second.value)]) note_escape(t, "shape");
+}
+
+void Capture::note_function(const std::string& name) {
+    if (open_capture) open_capture->functions_.push_back(name);
 }
 
 void Capture::observe(Call& c, void (*go)(Call&)) {

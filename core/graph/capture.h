@@ -64,6 +64,8 @@ public:
     int walks() const { return walks_; }             // backwards, within the program
     // A tensor on the tape was read after a detached one changed its memory: the graph knows the values only.
     bool loses_history() const { return loses_history_; }
+    // Functions on the tape whose derivative is the program's own: a walk through the graph's calls would not ask them.
+    const std::vector<std::string>& functions() const { return functions_; }
     // Constants whose values left to Python: the program holds as long as they stay.
     const std::vector<Tensor>& read_constants() const { return read_constants_; }
     // Whether the call made the tensor.
@@ -76,6 +78,7 @@ public:
     // A tensor's values are handed to the program. Nothing happens unless they come from the captured program.
     static void note_escape(const TensorImpl& t, const char* how);
     static void note_shape(const TensorImpl& t);         // the same of a shape, which matters where values decide it
+    static void note_function(const std::string& name);
 
 private:
     struct Seen {                        // what a tensor was when it was last a value
@@ -173,6 +176,7 @@ private:
     bool outer_tape_ = false;            // something came into the program with a history
     std::vector<bool> unsized_;          // values whose shape only the run can tell
     std::vector<Escape> escapes_;
+    std::vector<std::string> functions_;
     Where where_;
     Composite* composite_ = nullptr;
     bool grad_ = false;                  // whether gradients were recorded when the capture began

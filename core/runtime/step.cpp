@@ -63,6 +63,9 @@ bool Step::fits(std::span<const Tensor> inputs) const {
 }
 
 std::vector<Tensor> Step::run(std::vector<Tensor> inputs, bool recorded, std::span<const double> numbers) {
+    static std::atomic<uint64_t> runs_of_all = 0;
+    last_run_.store(++runs_of_all, std::memory_order_relaxed);
+    runs_.fetch_add(1, std::memory_order_relaxed);
     for (const GradientSlot& slot : slots_) {
         TensorImpl& leaf = leaf_of(slot, inputs);
         if (slot.before == GradientSlot::Before::given) inputs.push_back(gradients.get(leaf));

@@ -1,6 +1,8 @@
 // A captured call with what it does besides giving results: gradients that it finds with leaves, and leaves there.
 #pragma once
 
+#include <atomic>
+
 #include "graph/capture.h"
 #include "runtime/program.h"
 
@@ -15,6 +17,10 @@ public:
     Step at(graph::Graph g) const;
 
     Program& program() { return program_; }
+    bool walks() const { return walks_; }
+    // How often it ran, and when last, counted in runs of all steps.
+    uint64_t runs() const { return runs_; }
+    uint64_t last_run() const { return last_run_; }
     // Whether what the call takes for granted of tensors and gradients is so; shapes and dtypes aside.
     bool fits(std::span<const Tensor> inputs) const;
     // Runs it and hands the gradients over. `recorded` leads the calls through the tape as eager mode does.
@@ -45,6 +51,7 @@ private:
     std::vector<Constant> constants_;
     std::vector<Version> versions_;
     uint32_t hooks_;                             // leaf_hook_changes, when it was captured
+    std::atomic<uint64_t> runs_ = 0, last_run_ = 0;
     size_t results_ = 0;                         // of the graph's outputs; gradients come behind them
 };
 

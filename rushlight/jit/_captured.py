@@ -2,6 +2,8 @@
 import copy
 import gc
 import os
+import sys
+from collections import Counter
 
 from rushlight import _C
 from rushlight.jit._structure import flatten, rebuild
@@ -31,7 +33,11 @@ class Captured:
         program: the native program.
         takes, gives: descriptions as `flatten` makes them.
         escapes: (how, file:line) of values that left to Python.
+        functions: names of custom functions that went onto the tape.
+        loses_history (bool): a tensor with a gradient was read after a detached one changed its memory.
     """
+
+    functions, loses_history = (), False
 
     def __init__(self, program, takes, gives, escapes=()):
         self.program = program
@@ -105,40 +111,77 @@ class CapturedStep(Captured):
         return self.step.fits(*tensors)
 
 
-def capture_step(function, args, kwargs, known, what):
-    """Runs `function` once and keeps what it did, walks backwards included.
+def _record(function, args, kwargs, known, what, values, finish, where=None):
+    """Runs `function` once while what it does is noted.
 
     Args:
-        function, args, kwargs, known, what: as for `capture`; values other than tensors stay as they are.
+        function, args, kwargs, known, what: as for `capture`.
+        values (bool): arguments and results may be other values than tensors.
+        finish (callable): makes the captured call of the recording, the graph, what the program takes and gives,
+            the resulting tensors, and those that it was given and wrote.
+        where (callable, optional): gives the program's "file:line".
 
     Returns:
-        (CapturedStep, what the function gave). Where the program can't be captured, a CaptureError in place of it.
+        (what `finish` gives, what the function gave). Where the program can't be captured, a CaptureError in place of
+        the former.
     """
-    tensors, takes = flatten([list(args), dict(kwargs)], f"{what}: the arguments", True)
+    tensors, takes = flatten([list(args), dict(kwargs)], f"{what}: the arguments", values)
     inputs = list(zip(names_of(tensors), tensors, strict=True))
+    versions = [t._version for t in tensors]
     try:
-        recording = _C.graph.Capture(inputs, known)
+        recording = _C.graph.Capture(inputs, known, where)
     except RuntimeError as error:
         return CaptureError(str(error)), function(*args, **kwargs)
     try:
         result = function(*args, **kwargs)
-        outputs, gives = flatten(result, f"{what}: the result", True)
+        outputs, gives = flatten(result, f"{what}: the result", values)
         try:
             graph = _C.graph.simplify(recording.finish(outputs))
         except (RuntimeError, ValueError) as error:
             return CaptureError(str(error)), result
-        escapes, held, numbers = recording.escapes, recording.held(outputs), recording.numbers
-        if held:
-            gc.collect()
-            held = recording.held(outputs)
+        written = [t for t, version in zip(tensors, versions, strict=True) if t._version != version]
+        written += [graph.constants[key] for key in graph.states]
+        return finish(recording, graph, takes, gives, outputs, written), result
     finally:
         recording.close()
-    recorded = any(t.requires_grad and (not recording.walks or _C.graph.can_walk(t)) for t in outputs)
+
+
+def capture_step(function, args, kwargs, known, what, where=None):
+    """Runs `function` once and keeps what it did, walks backwards included.
+
+    Args:
+        function, args, kwargs, known, what: as for `capture`; values other than tensors stay as they are.
+        where (callable, optional): gives the program's "file:line".
+
+    Returns:
+        (CapturedStep, what the function gave). Where the program can't be captured, a CaptureError in place of it.
+    """
+    return _record(function, args, kwargs, known, what, True, _step_of, where)
+
+
+def _step_of(recording, graph, takes, gives, outputs, written):
+    held = recording.held(outputs)
+    if held:
+        gc.collect()
+        held = recording.held(outputs)
+    held += [(t.shape, "") for t in _kept(recording, outputs)]
+    changed = [t for t in written if t.grad_fn is not None]
+    recorded = any(t.requires_grad and (not recording.walks or _C.graph.can_walk(t)) for t in (*outputs, *changed))
     if recorded and recording.loses_history:
-        return CaptureError("it reads a tensor with a gradient after a detached one changed its memory"), result
-    found = CapturedStep(_C.graph.Step(graph, recording), takes, gives, recorded, escapes)
-    found.held, found.numbers = held, numbers
-    return found, result
+        return CaptureError("it reads a tensor with a gradient after a detached one changed its memory")
+    if recorded and recording.functions:
+        return CaptureError(f"its result has a gradient through {recording.functions[0]}, whose backward a walk "
+                            "outside of the call would not ask")
+    found = CapturedStep(_C.graph.Step(graph, recording), takes, gives, recorded, recording.escapes)
+    found.held, found.numbers = held, recording.numbers
+    return found
+
+
+def _kept(recording, outputs):
+    """Tensors that the call made and gives, and that Python keeps elsewhere too."""
+    times = Counter(map(id, outputs))
+    # Each result is in the structure and in `outputs`; `t` and the argument of `getrefcount` come to that.
+    return [t for t in outputs if recording.made(t) and sys.getrefcount(t) > 2 * times[id(t)] + 2]
 
 
 def capture(function, args, kwargs, known, what):
@@ -153,23 +196,11 @@ def capture(function, args, kwargs, known, what):
     Returns:
         (Captured, what the function gave). Where the program can't be captured, a CaptureError in place of Captured.
     """
-    tensors, takes = flatten([list(args), dict(kwargs)], f"{what}: the arguments")
-    inputs = list(zip(names_of(tensors), tensors, strict=True))
-    try:
-        recording = _C.graph.Capture(inputs, known)
-    except RuntimeError as error:
-        return CaptureError(str(error)), function(*args, **kwargs)
-    try:
-        result = function(*args, **kwargs)
-        escapes = recording.escapes
-        outputs, gives = flatten(result, f"{what}: the result")
-        try:
-            graph = _C.graph.simplify(recording.finish(outputs))
-        except RuntimeError as error:
-            return CaptureError(str(error)), result
+    def program_of(recording, graph, takes, gives, outputs, written):
         if recording.uses_gradients:
             return CaptureError(f"{what}: the program uses the gradients that tensors keep, which a file can't hold; "
-                                "expected autograd.grad(), or compile()"), result
-    finally:
-        recording.close()
-    return Captured(_C.graph.Program(graph), takes, gives, escapes), result
+                                "expected autograd.grad(), or compile()")
+        found = Captured(_C.graph.Program(graph), takes, gives, recording.escapes)
+        found.functions, found.loses_history = list(dict.fromkeys(recording.functions)), recording.loses_history
+        return found
+    return _record(function, args, kwargs, known, what, False, program_of)

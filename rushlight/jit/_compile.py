@@ -7,13 +7,18 @@ from rushlight._C import Tensor
 from rushlight.functional._warning import warn
 from rushlight.jit._captured import CaptureError, capture_step
 from rushlight.jit._guards import Surroundings
+from rushlight.jit._split import Split
 from rushlight.jit._structure import flatten
 from rushlight.jit._symbolic import CallsBySize
 from rushlight.nn.modules.module import Module
 
-_RECAPTURES = 64
+_MOST_GRAPHS = 64                                    # that are kept; the one that ran longest ago is let go
+_MOST_OF_PARTS = 4                                   # after which those of a part must have been worth it
+_WORTH = 8                                           # runs that a further capture is worth
+_MOST_OBJECTS = 8                                    # that come as one argument, one after the other
+_MOST_KEPT = 256                                     # of what is noted of calls that were not captured
 _WARM_UPS = 3                                        # calls after which nothing new is expected to stay in Python
-_MOST_SIZES = 64                                     # of the calls that were derived from others
+_ON_BREAK = ("eager", "split", "raise")
 _ONE_TENSOR = "one tensor"
 
 
@@ -34,6 +39,8 @@ class _Entry:
     def __init__(self, found, surroundings):
         self.found = found
         self.surroundings = surroundings
+        modules = surroundings.modules if surroundings is not None else ()
+        self.training = {m.training for _, module in modules for m in module.modules()}
 
     def holds(self, tensors):
         if self.surroundings is not None and not self.surroundings.hold():
@@ -41,41 +48,60 @@ class _Entry:
         return isinstance(self.found, _Refusal) or self.found.fits(tensors)
 
 
+class _Same:
+    """An argument that is told from others by being another object."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __eq__(self, other):
+        return isinstance(other, _Same) and self.value is other.value
+
+    def __hash__(self):
+        return id(self.value)
+
+
 class CompiledFunction(_C.graph.CompiledCall):
     """A compiled function: call it as the function.
 
     Attributes:
         captured: by shapes, dtypes and values of the arguments and by modes, the captured calls, the latest first.
+        parts: the compiled parts of a function that was split.
     """
 
-    def __init__(self, function, module, fullgraph, dynamic=None):
+    def __init__(self, function, module, on_break="eager", dynamic=None, listener=None):
         super().__init__()
         functools.update_wrapper(self, function)
         self.function = function
         self.module = module
-        self.fullgraph = fullgraph
+        self.on_break = on_break
         self.captured = {}
         self.name = getattr(function, "__name__", type(function).__name__)
+        self._split = Split(function, self._compiled) if on_break == "split" else None
+        self._listener = listener or self._split     # is told where it breaks
         self._dynamic = dynamic
         self._sizes = {}                             # by what is the same of the arguments: surroundings, CallsBySize
-        self._derived = 0
-        self._count = 0
-        self._warm_ups, self._literals = {}, {}
+        self._count = self._runs = 0                 # of captures; of runs of the captured calls that were let go
+        self._warm_ups, self._literals, self._objects, self._told = {}, {}, {}, set()
 
     def _guard(self, tensors, form):
-        """What must be the same of the arguments; None where something can't be compared."""
-        text = form if form == _ONE_TENSOR else repr(form) if _is_plain(form) else None
-        if text is None:
-            return None
+        """What must be the same of the arguments, and those of them that are told by identity."""
+        objects = []
+        text = form if form == _ONE_TENSOR else repr(_without_objects(form, objects))
         guard = [text, _C.get_default_dtype(), _C._autocast() and _C._autocast_dtype(), _C.is_grad_enabled(),
-                 _C.is_inference_mode_enabled()]
+                 _C.is_inference_mode_enabled(), *map(_Same, objects)]
         for t in tensors:
             guard += (t.dtype, t.shape, t.stride(), t.requires_grad)
-        return tuple(guard)
+        return tuple(guard), objects
+
+    def _compiled(self, function, listener):
+        """A part, where there is a listener, or a function that a part calls."""
+        owner = function if listener is None and isinstance(function, Module) else None
+        return CompiledFunction(function, owner, "part" if listener else "split", self._dynamic, listener)
 
     def __reduce__(self):
         """Copies and pickles hold the function; it is captured again."""
-        return type(self), (self.function, self.module, self.fullgraph, self._dynamic)
+        return type(self), (self.function, self.module, self.on_break, self._dynamic)
 
     def __get__(self, owner, kind=None):
         return self if owner is None else types.MethodType(self, owner)
@@ -88,67 +114,98 @@ class CompiledFunction(_C.graph.CompiledCall):
             tensors, form = flatten([list(args), dict(kwargs)], self.name, values=True)
         if _C.graph._is_capturing() or _C.is_anomaly_enabled():
             return self.function(*args, **kwargs)
-        guard = self._guard(tensors, form)
+        if self._split is not None and self._split.active:
+            return self._split(*args, **kwargs)
+        guard, objects = self._guard(tensors, form)
         for entry in self.captured.get(guard, ()):
             if entry.holds(tensors):
                 found = entry.found
-                return self.function(*args, **kwargs) if isinstance(found, _Refusal) else found(list(tensors))
+                return self._as_written(args, kwargs) if isinstance(found, _Refusal) else found(list(tensors))
         found = self._at_this_size(guard, args, kwargs)
-        return self._capture(guard, args, kwargs) if found is None else found(list(tensors))
+        return self._capture(guard, objects, args, kwargs) if found is None else found(list(tensors))
+
+    def _as_written(self, args, kwargs):
+        """Runs the function, or its parts."""
+        return (self._split or self.function)(*args, **kwargs)
 
     def _any_size(self, guard):
-        """The guard without the size of the first dimension, and this size; None where that does not vary."""
-        sizes = [part[0] for part in guard or () if isinstance(part, _C.Size) and part]
-        if self._dynamic is False or not sizes or sizes[0] < 2:
-            return None, None
-        return tuple(("N", *part[1:]) if isinstance(part, _C.Size) and part and part[0] == sizes[0] else part
-                     for part in guard), sizes[0]
+        """The guard without sizes, and these; strides stay where they do not follow from the sizes."""
+        if self._dynamic is False:
+            return None, ()
+        parts = list(guard)
+        sizes = ()
+        for i, part in enumerate(guard):
+            if isinstance(part, _C.Size):
+                sizes += part
+                parts[i] = len(part)
+                if guard[i + 1] == _contiguous(part):
+                    parts[i + 1] = None
+        return tuple(parts), sizes
 
     def _at_this_size(self, guard, args, kwargs):
         """A call that was derived from those captured at other sizes; None where there is none."""
-        key, size = self._any_size(guard)
+        key, sizes = self._any_size(guard)
         surroundings, calls = self._sizes.get(key, (None, None))
         if calls is None or not surroundings.hold():
             return None
-        found = calls.at(size, self._dynamic)
-        if found is not None and self._derived < _MOST_SIZES:
-            self._derived += 1
-            self.captured.setdefault(guard, []).insert(0, _Entry(found, surroundings))
+        found = calls.at(sizes, self._dynamic)
+        if found is not None:
+            self._keep(guard, surroundings, found)
             self._shorten(args, kwargs, surroundings, found)
         return found
 
     def _note_size(self, guard, surroundings, found):
-        key, size = self._any_size(guard)
-        if key is None:
+        key, sizes = self._any_size(guard)
+        if not sizes:
             return
         known, calls = self._sizes.get(key, (None, None))
         if calls is None or not known.hold():
             calls = CallsBySize()
-        calls.add(size, found)
-        self._sizes[key] = surroundings, calls
+        calls.add(sizes, found)
+        _put(self._sizes, key, (surroundings, calls))
 
-    def _surroundings(self):
-        return Surroundings(self.function if self.module is None else self.module)
+    def _surroundings(self, objects):
+        return Surroundings(self.function if self.module is None else self.module, objects)
 
-    def _capture(self, guard, args, kwargs):
-        if guard is None or self._count >= _RECAPTURES:
-            self._refuse(guard, None, "an argument can't be told from the next call's" if guard is None else
-                         f"it was captured {_RECAPTURES} times for different arguments or surroundings")
-            return self.function(*args, **kwargs)
-        before = self._surroundings()
-        found, result = capture_step(self.function, args, kwargs, before.tensors(), self.name)
-        after = self._surroundings()
+    def _why_not(self, guard, objects):
+        """Why a call is not captured at all, as a sentence; None where it is."""
+        if objects:
+            _put(self._objects, guard[0], self._objects.get(guard[0], 0) + 1)
+            if self._objects[guard[0]] > _MOST_OBJECTS:
+                return f"an argument is another {type(objects[0]).__name__} at each of {_MOST_OBJECTS} calls"
+        if self._count >= (_MOST_GRAPHS if self.on_break != "part" else _MOST_OF_PARTS) and (
+                self._runs + sum(found.step.runs for found in self.calls) < _WORTH * self._count):
+            return f"it was captured {self._count} times, and hardly any of these graphs ran again"
+        return None
+
+    def _capture(self, guard, objects, args, kwargs):
+        why = self._why_not(guard, objects)
+        if why is not None:
+            self._tell(why)
+            return self._as_written(args, kwargs)
+        before = self._surroundings(objects)
+        where = self._listener.watch() if self._listener else None
+        found, result = capture_step(self.function, args, kwargs, before.tensors(), self.name, where)
+        after = self._surroundings(objects)
+        why, culprit = None, ""
         if isinstance(found, CaptureError):
-            self._refuse(guard, after, str(found))
+            why = str(found)
         elif found.escapes:
             how, where = found.escapes[0]
-            self._refuse(guard, after, f"at {where} a tensor's value leaves to Python by {how}()")
-        elif after.unsteady:
-            self._refuse(guard, after, f"it takes what {after.unsteady} gives, which may be something else each time")
-        elif why := _what_stays(found, before.difference(after)) or self._what_varies(guard, after, found):
-            self._warm_up(guard, why)
+            why = f"at {where} a tensor's value leaves to Python by {how}()"
+        elif after.unseen:
+            why, culprit = after.unseen, after.culprit
+        else:
+            why = _what_is_shared(found, args, kwargs, result, after)
+        if why is not None:
+            self._refuse(guard, after, why, found, culprit)
+        elif changed := before.difference(after):
+            self._warm_up(guard, f"it changes {changed}, which it reads", found, changed)
+        elif why := _what_stays(found) or self._what_varies(guard, after, found):
+            self._warm_up(guard, why, found)
         else:
             self._warm_ups.pop(guard, None)
+            self._count += 1
             self._keep(guard, after, found)
             self._shorten(args, kwargs, after, found)
             self._note_size(guard, after, found)
@@ -167,47 +224,73 @@ class CompiledFunction(_C.graph.CompiledCall):
                   found.finish)
 
     def _keep(self, guard, surroundings, found):
-        self._count += 1
+        """Keeps an entry, and lets go the graph that ran longest ago where there are many, or an old refusal."""
         self.captured.setdefault(guard, []).insert(0, _Entry(found, surroundings))
+        graphs = [(e.found.step.last_run, key, e) for key, entries in self.captured.items() for e in entries[:]
+                  if not isinstance(e.found, _Refusal)]
+        refusals = [(0, key, e) for key, entries in self.captured.items() for e in entries
+                    if isinstance(e.found, _Refusal)]
+        for kind in (graphs, refusals):
+            if len(kind) > _MOST_GRAPHS:
+                self._let_go(*min((one for one in kind if one[2].found is not found), key=lambda one: one[0])[1:])
+
+    def _let_go(self, guard, entry):
+        self.captured[guard].remove(entry)
+        if not self.captured[guard]:
+            del self.captured[guard]
+        if not isinstance(entry.found, _Refusal):
+            self._runs += entry.found.step.runs
+            self._drop(entry.found.step)
 
     def _what_varies(self, guard, surroundings, found):
         """Tensors of unknown origin may be literals, or what an iterator gave: they must be equal at two calls."""
         now = surroundings.unknown(found.graph.constants)
-        before, self._literals[guard] = self._literals.get(guard), now
+        before = self._literals.get(guard)
+        _put(self._literals, guard, now)
         same = not now or (before is not None and len(before) == len(now) and all(map(_equal, before, now)))
         return None if same else (f"it reads a tensor of shape {tuple(now[0].shape)} that is no argument and in no "
                                   "variable that it names, and had other values at the call before")
 
-    def _warm_up(self, guard, why):
+    def _warm_up(self, guard, why, found, culprit=""):
         """What a first call creates is there at the next one."""
-        self._warm_ups[guard] = self._warm_ups.get(guard, 0) + 1
+        _put(self._warm_ups, guard, self._warm_ups.get(guard, 0) + 1)
         if self._warm_ups[guard] >= _WARM_UPS:
-            self._refuse(guard, None, why)
+            self._refuse(guard, None, why, found, culprit)
 
-    def _refuse(self, guard, surroundings, why):
-        if self.fullgraph:
-            raise RuntimeError(f"compile: {self.name} is no single graph: {why}")
+    def _refuse(self, guard, surroundings, why, found, culprit=""):
         self._keep(guard, surroundings, _Refusal(why))
-        warn(f"compile: {self.name} runs as it is written: {why}", CompileWarning)
+        if self._listener:
+            self._listener.learn(found, culprit)
+        self._tell(why)
+
+    def _tell(self, why):
+        if self.on_break == "raise":
+            raise RuntimeError(f"compile: {self.name} is no single graph: {why}")
+        if self.on_break == "split":
+            why = None if self._split.active else f"{why}; {self._split.why}"
+        if why and why not in self._told and self.on_break != "part":
+            self._told.add(why)
+            warn(f"compile: {self.name} runs as it is written: {why}", CompileWarning)
 
     def _found(self):
         return [entry.found for entries in self.captured.values() for entry in reversed(entries)]
 
     def report(self):
-        """For each captured call how many nodes it has, how many call their kernels directly, which were fused and why
-        an element-wise one was not; or why there is no graph."""
+        """For each captured call its arguments and modes, how many nodes it has, how many call their kernels directly,
+        the memory that it takes, which nodes were fused and why an element-wise one was not; or why there is no graph.
+        RUSHLIGHT_LOG=graph shows the same as it is planned."""
         lines = []
-        for found in self._found():
-            if isinstance(found, _Refusal):
-                lines.append(f"runs as it is written: {found.why}")
-            else:
-                direct, funnel = found.program.planned
-                shapes = ", ".join(f"{dtype} {tuple(sizes)}" for _, dtype, sizes in found.graph.inputs)
-                how = ("recorded on the tape" if found.recorded else f"planned: {direct} direct, {funnel} dispatched"
-                       if direct or funnel else "not planned: no call has come again")
-                lines.append(f"({shapes}): {len(found.graph.nodes)} nodes; {how}")
-                lines += [f"    {line}" for line in found.program.report]
+        for guard, entries in self.captured.items():
+            for entry in reversed(entries):
+                lines += [f"runs {'in parts' if self.parts else 'as it is written'}: {entry.found.why}"] if isinstance(
+                    entry.found, _Refusal) else _described(guard, entry)
+        for part in self.parts:
+            lines += [f"part {part.name}:", *(f"    {line}" for line in part.report().splitlines())]
         return "\n".join(lines)
+
+    @property
+    def parts(self):
+        return self._split.parts if self._split else []
 
     @property
     def calls(self):
@@ -216,14 +299,44 @@ class CompiledFunction(_C.graph.CompiledCall):
 
     @property
     def graphs(self):
-        """The captured graphs; printing one shows its text."""
-        return [found.graph for found in self.calls]
+        """The captured graphs, those of parts included; printing one shows its text."""
+        return [found.graph for found in self.calls] + [graph for part in self.parts for graph in part.graphs]
 
 
-def _what_stays(found, changed):
+def _described(guard, entry):
+    """What a captured call is for, and what was made of it: lines."""
+    found, program = entry.found, entry.found.program
+    shapes = ", ".join(f"{dtype} {tuple(sizes)}" for _, dtype, sizes in found.graph.inputs)
+    direct, funnel = program.planned
+    how = ("recorded on the tape" if found.recorded else f"planned: {direct} direct, {funnel} dispatched"
+           if direct or funnel else "not planned: no call has come again")
+    modes = [mode for mode, on in (("no gradients", not guard[3]), (f"autocast to {guard[2]}", guard[2]),
+                                   ("walks backwards", found.step.walks)) if on]
+    modes += {(True,): ["training"], (False,): ["evaluation"], (False, True): ["training and evaluation"]}.get(
+        tuple(sorted(entry.training)), [])
+    constants = sum(t.numel() * t.element_size() for t in found.constants.values())
+    memory = f"{program.planned_bytes:,} bytes planned, {constants:,} of constants"
+    lines = [f"({shapes}){' in ' + ', '.join(modes) if modes else ''}: {len(found.graph.nodes)} nodes; {how}; {memory}"]
+    return lines + [f"    {line}" for line in program.report]
+
+
+def _contiguous(sizes):
+    """The strides of a tensor without gaps."""
+    strides = [1] * len(sizes)
+    for i in range(len(sizes) - 1, 0, -1):
+        strides[i - 1] = strides[i] * max(sizes[i], 1)
+    return tuple(strides)
+
+
+def _put(table, key, value):
+    """Keeps the latest items of a dict only."""
+    table[key] = value
+    if len(table) > _MOST_KEPT:
+        del table[next(iter(table))]
+
+
+def _what_stays(found):
     """What a call leaves in Python that a replay would not, as a sentence; None where there is nothing."""
-    if changed is not None:
-        return f"it changes {changed}, which it reads"
     if not found.held:
         return None
     shape, where = found.held[0]
@@ -231,33 +344,86 @@ def _what_stays(found, changed):
     return f"Python keeps a tensor of shape {tuple(shape)} that the call made{at}"
 
 
+def _what_is_shared(found, args, kwargs, result, surroundings):
+    """Why the result, or what was done to arguments, can't be done again, as a sentence; None where it can."""
+    _, now = flatten([list(args), dict(kwargs)], "", values=True)
+    if not _alike(found.takes, now):
+        return "it changes an argument"
+    known = set(surroundings.known)
+    _containers([list(args), dict(kwargs)], known, known.add)
+    twice, others = [], []
+    _containers(result, known, lambda i: twice.append(i) if i in known else known.add(i), others)
+    if twice:
+        return "its result holds a list or dict that is somewhere else too"
+    made = next((value for value in others if id(value) not in known), None)
+    return None if made is None else f"its result holds a {type(made).__name__} that it made"
+
+
+def _containers(tree, known, note, others=None):
+    """Tells the identities of lists and dicts, and collects values that are neither plain nor containers."""
+    if isinstance(tree, list | dict):
+        note(id(tree))
+    if type(tree) in (list, tuple, dict):
+        for part in tree.values() if type(tree) is dict else tree:
+            _containers(part, known, note, others)
+    elif others is None:
+        known.add(id(tree))
+    elif not isinstance(tree, (*_PLAIN, Tensor, types.NoneType, _C.Size, type, types.FunctionType, Module)):
+        others.append(tree)
+
+
 def _equal(a, b):
     return a is b or (a.dtype == b.dtype and a.shape == b.shape and bool((a == b).all()))
 
 
-def _is_plain(form):
-    """Whether every value in a description is one whose text tells it from others."""
-    if form in ("tensor", "none"):
-        return True
+def _alike(a, b):
+    """Whether two descriptions are the same; values that are not plain by identity."""
+    if isinstance(a, str) or isinstance(b, str):
+        return a == b
+    (kind, parts), (other, others) = a, b
+    if kind != other:
+        return False
+    if kind == "value":
+        return parts is others or (type(parts) is type(others) and isinstance(parts, _PLAIN) and
+                                   repr(parts) == repr(others))
+    if len(parts) != len(others):
+        return False
+    if kind == "dict":
+        return all(_alike(p, q) and (m is n or m == n) for (m, p), (n, q) in zip(parts, others, strict=True))
+    return all(map(_alike, parts, others))
+
+
+_PLAIN = (int, float, complex, str, bytes, _C.dtype, type(...), slice, range)
+
+
+def _without_objects(form, objects):
+    """The description with marks in place of values that are no numbers or texts; these are collected."""
+    if isinstance(form, str):
+        return form
     kind, parts = form
     if kind == "value":
-        return isinstance(parts, int | float | complex | str | bytes | _C.dtype) or parts is ...
-    return all(_is_plain(part) for part in ([p for _, p in parts] if kind == "dict" else parts))
+        if isinstance(parts, _PLAIN):
+            return form
+        objects.append(parts)
+        return ["object", type(parts).__name__]
+    if kind == "dict":
+        return [kind, [(key, _without_objects(part, objects)) for key, part in parts]]
+    return [kind, [_without_objects(part, objects) for part in parts]]
 
 
 class OptimizedModule(Module):
     """A compiled module: called, it runs captured graphs; everything else is the module's own (`_orig_mod`)."""
 
-    def __init__(self, module, fullgraph, dynamic=None):
+    def __init__(self, module, on_break="eager", dynamic=None):
         super().__init__()
         self._orig_mod = module
         self.training = module.training
-        object.__setattr__(self, "_compiled", CompiledFunction(module, module, fullgraph, dynamic))
+        object.__setattr__(self, "_compiled", CompiledFunction(module, module, on_break, dynamic))
 
     def __reduce__(self):
         """Copies and pickles hold the module; it is captured again."""
         compiled = self._compiled
-        return type(self), (self._orig_mod, compiled.fullgraph, compiled._dynamic)
+        return type(self), (self._orig_mod, compiled.on_break, compiled._dynamic)
 
     def forward(self, *args, **kwargs):
         return self._compiled(*args, **kwargs)
@@ -280,8 +446,8 @@ class OptimizedModule(Module):
         return self._compiled.report()
 
 
-def compile(model=None, *, fullgraph=False, dynamic=None, backend=None, mode=None, options=None, name=None,
-            disable=False, recompile_limit=None, isolate_recompiles=False, shapes_spec=None):
+def compile(model=None, *, fullgraph=False, on_break="eager", dynamic=None, backend=None, mode=None, options=None,
+            name=None, disable=False, recompile_limit=None, isolate_recompiles=False, shapes_spec=None):
     """A function or module whose calls are captured as graphs and then run without Python.
 
     A call is captured when it comes first, and again where something changed that it took for granted: shapes,
@@ -290,16 +456,22 @@ def compile(model=None, *, fullgraph=False, dynamic=None, backend=None, mode=Non
     whole training step; a call in which Python came to hold new tensors, as the first step of an optimizer, only warms
     up. Learning rates, momentum and betas may change without a new capture.
 
-    Programs that no graph can hold run as they are written: a CompileWarning says once why, with file and line.
-    Printing and other effects in Python happen when a call is captured, and not when it is replayed. Changes that no
-    guard sees: attributes set past `setattr`, items of lists and dicts of more than 16, Python's state outside of what
-    the function and the functions that it names read.
+    Programs that no graph can hold run as they are written: a CompileWarning says once why, with file and line. With
+    `on_break="split"` only the statements do so that need a tensor's value in Python, or do something else that can't
+    be replayed; the statements between them are graphs of their own, and so are the functions and modules that the
+    former call. That needs the function's source; a function that can't be taken apart runs as it is written.
+
+    Printing and other effects in Python happen when a call is captured, and not when it is replayed; so do errors of
+    calls whose results nobody reads. Changes that no guard sees: `__dict__` of an object replaced as a whole, state of
+    Python's own (a file, a context variable), what extension modules keep. Of the graphs the 64 that ran last are kept.
 
     Args:
         model (callable, optional): what to compile; without it, a decorator is returned.
-        fullgraph (bool): raise where the program can't be captured. Default: False.
+        fullgraph (bool): `on_break="raise"`. Default: False.
+        on_break (str): what happens where the program can't be captured: "eager" runs it as it is written, "split"
+            runs it in parts, "raise" raises. Default: "eager".
         disable (bool): gives back what it is given. Default: False.
-        dynamic (bool, optional): whether calls that differ in the size of their first dimension share a graph: False
+        dynamic (bool, optional): whether calls that differ in one size, wherever it stands, share a graph: False
             captures each; True shares one as soon as three sizes were captured and agree. Default: None, shares it for
             sizes between those.
         backend, mode, options, name, recompile_limit, isolate_recompiles, shapes_spec: without effect.
@@ -309,6 +481,8 @@ def compile(model=None, *, fullgraph=False, dynamic=None, backend=None, mode=Non
 
     Raises:
         TypeError: `model` is not callable.
+        ValueError: `on_break` is none of the three.
+        RuntimeError: the program can't be captured, and `on_break` is "raise"; raised by the call.
 
     Example:
         >>> import rushlight as rl
@@ -336,13 +510,16 @@ def compile(model=None, *, fullgraph=False, dynamic=None, backend=None, mode=Non
         >>> losses[-1] < losses[0] and len(step.graphs) == 1
         True
     """
+    if on_break not in _ON_BREAK:
+        raise ValueError(f"compile: on_break={on_break!r}; expected 'eager', 'split' or 'raise'")
+    on_break = "raise" if fullgraph else on_break
     if model is None:
-        return functools.partial(compile, fullgraph=fullgraph, dynamic=dynamic, disable=disable)
+        return functools.partial(compile, on_break=on_break, dynamic=dynamic, disable=disable)
     if not callable(model):
         raise TypeError(f"compile: model={model!r} is a {type(model).__name__}; expected a function or a module")
     if disable:
         return model
     if isinstance(model, Module):
-        return OptimizedModule(model, fullgraph, dynamic)
+        return OptimizedModule(model, on_break, dynamic)
     owner = getattr(model, "__self__", None)
-    return CompiledFunction(model, owner if isinstance(owner, Module) else None, fullgraph, dynamic)
+    return CompiledFunction(model, owner if isinstance(owner, Module) else None, on_break, dynamic)

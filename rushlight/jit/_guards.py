@@ -1,5 +1,7 @@
 """What a compiled function finds around it: the variables that it reads, and the modules and optimizers among them."""
+import collections
 import functools
+import re
 import sys
 import sysconfig
 import types
@@ -9,8 +11,10 @@ from rushlight._C import Tensor
 from rushlight.jit._captured import own_folder
 from rushlight.nn.modules.module import Module
 
-_MOST_ITEMS = 16                                     # of a list or dict that is looked into
-_DEEPEST = 4                                         # attributes of attributes, functions that functions name
+_MOST_ITEMS = 16                                     # of a list or dict whose items are places of their own
+_MOST_PLACES = 2048                                  # that are worth comparing before each call
+_MOST_BYTES = 1 << 16                                # of an array
+_DEEPEST = 24                                        # attributes of attributes, functions that functions name
 _OWN_CLASSES = ("builtins", "typing", "abc")
 _CALLED_UNNAMED = frozenset(f"__{name}__" for name in (
     "call enter exit getattr getattribute getitem len iter contains bool int float index add radd sub rsub mul "
@@ -18,8 +22,13 @@ _CALLED_UNNAMED = frozenset(f"__{name}__" for name in (
 _OF_FUNCTIONS = ("forward", "backward", "setup_context")
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 _STANDARD = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
-_RANDOM = ("random", "numpy.random")                # where types of generators come from
-_UNSTEADY = ("random", "secrets", "time", "datetime", "numpy.random")
+_RANDOM = ("random", "numpy.random")                 # where types of generators come from
+_UNSTEADY = ("random", "secrets", "time", "datetime", "uuid", "numpy.random")
+_UNSTEADY_NAMES = {"numpy": ("random",), "os": ("environ", "getenv", "urandom")}
+_READS_ANYTHING = ("eval", "exec", "globals", "locals")
+_BY_TEXT = frozenset(("getattr", "hasattr", "vars", "__dict__", "attrgetter"))
+_PLAIN = (int, float, complex, str, bytes, Tensor, types.NoneType, type(...), range, slice, re.Pattern, _C.dtype)
+_UNSEEN = (collections.deque, bytearray, memoryview)
 
 
 def _is_optimizer(value):
@@ -30,37 +39,62 @@ def _is_of_the_user(file):
     return file is not None and not file.startswith((own_folder, *_STANDARD, "<frozen"))
 
 
-#: What is looked into in another way, or not at all.
-_KNOWN = (Module, Tensor, int, float, complex, str, bytes, list, tuple, dict, type, types.FunctionType,
-          types.BuiltinFunctionType, types.MethodType, types.ModuleType, types.NoneType, _C.graph.CompiledCall)
+def _is_users_class(kind):
+    return _is_of_the_user(getattr(sys.modules.get(kind.__module__), "__file__", None)) or kind.__module__ == "__main__"
+
+
+class _Everything:
+    """The names of a program that makes up names."""
+
+    def __contains__(self, name):
+        return True
 
 
 class Surroundings:
     """The places that a function reads besides its arguments, with what is there now.
 
-    Places are variables of functions, global names, attributes of objects, items of short lists and dicts, options and
-    state of optimizers: those are compared before each call. What modules are made of is compared after something was
-    set in some module.
+    Places are variables of functions, their code and defaults, global names, attributes of objects, classes, items of
+    lists and dicts, options and state of optimizers: those are compared before each call. Of objects, all attributes
+    are places that any of the functions names. What modules are made of is compared after something was set in some
+    module.
+
+    Args:
+        function (callable): what is looked at, and all functions of the user's that it names.
+        objects (sequence): arguments that are no tensors, containers or plain values.
 
     Attributes:
         modules: (name, module) of the modules found, without their children.
         reads_options (bool): the program itself reads options of optimizers.
-        unsteady (str): a name of something that answers differently each time: an iterator, a clock, Python's or
-            NumPy's random numbers; None where there is none.
+        unseen (str): why changes would not be seen, as a sentence: it takes what an iterator, a clock or Python's
+            random numbers give, or there is too much; None where there is nothing like that.
+        culprit (str): the name of that.
     """
 
-    def __init__(self, function):
-        self.modules = []
-        self.reads_options = False
-        self.unsteady = None
-        self._places, self._names, self._seen = [], [], set()
-        self._visit(function, "", 0)
-        for module in self._all_modules():
-            self._visit_module(module)
+    def __init__(self, function, objects=()):
+        self.names, found = frozenset(), None
+        while found is None or not (isinstance(self.names, _Everything) or found <= self.names):
+            self.names = _Everything() if found and found & _BY_TEXT else frozenset(found or ())
+            self._begin()
+            self._visit(function, "", 0)
+            for value in objects:
+                self._visit(value, "an argument", 1)
+            for module in self._all_modules():
+                self._visit_module(module)
+            found = self._found
         self._trees = self._all_modules()
+        if len(self._places) > _MOST_PLACES:
+            self._tell("", f"it reads more of Python's state than is compared before each call: {len(self._places)} "
+                       "variables, attributes and items")
+            del self._places[_MOST_PLACES:]
         self.places = _C.graph.Places(self._places)
         self.places.epoch = _C.graph._touched()
         self._members = self._members_now()
+
+    def _begin(self):
+        self.modules = []
+        self.reads_options = False
+        self.unseen = self.culprit = None
+        self._places, self._names, self._seen, self._found = [], [], {}, set()
 
     def hold(self):
         """Whether everything is as it was."""
@@ -82,17 +116,25 @@ class Surroundings:
     def unknown(self, constants):
         """Those of a graph's constants that no place and no module holds."""
         held = [*(value for _, _, value in self._places), *self._members]
+        held += [item for value in held if type(value) is tuple for item in value]
         known = {id(value) for value in held if isinstance(value, Tensor)}
         return [t for key, t in constants.items() if id(t) not in known and not key.startswith("literal.")]
 
     def difference(self, later):
-        """A name of something that differs between this and later surroundings, or None."""
-        ours = dict(zip(self._names, self._places, strict=True))
-        theirs = dict(zip(later._names, later._places, strict=True))
-        for name in {**ours, **theirs}:
-            if name not in ours or name not in theirs or not _same([ours[name][2]], [theirs[name][2]]):
+        """A name of something that differs between this, looked at again, and later surroundings; or None."""
+        changed = self.places.changed()
+        if changed >= 0:
+            return self._names[changed]
+        ours, theirs = set(self._names), set(later._names)
+        for name in (*self._names, *later._names):
+            if name not in ours or name not in theirs:
                 return name
         return None if _same(self._members, later._members) else "an attribute of a module"
+
+    @property
+    def known(self):
+        """The identities of all that was found."""
+        return {*map(id, self._seen.values()), *(id(value) for _, _, value in self._places)}
 
     def _modules_hold(self):
         epoch = _C.graph._touched()
@@ -119,132 +161,164 @@ class Surroundings:
         self._names.append(name)
         self._places.append((container, key, value))
 
+    def _tell(self, culprit, why):
+        if self.unseen is None:
+            self.unseen, self.culprit = why, culprit
+
+    def _tell_unsteady(self, name):
+        self._tell(name, f"it takes what {name} gives, which may be something else each time")
+
+    def _tell_unseen(self, name, value, what=""):
+        self._tell(name, f"it reads {name}, a {type(value).__name__}{what} whose changes can't be seen")
+
     def _visit(self, value, name, depth):
-        if value is None or isinstance(value, int | float | str | bytes | complex | Tensor | type) or depth > _DEEPEST:
+        """Finds the places of a value, whatever it is."""
+        if isinstance(value, _PLAIN) or id(value) in self._seen:
             return
-        if id(value) in self._seen:
-            return
-        self._seen.add(id(value))
-        if hasattr(type(value), "__next__") or str(type(value).__module__).startswith(_RANDOM):
-            self.unsteady = name
+        self._seen[id(value)] = value
+        if depth > _DEEPEST:
+            self._tell(name, f"it reads {name}, which lies too deep")
+        elif isinstance(value, type):
+            if _is_users_class(value):
+                self._visit_class(value, name, depth)
+        elif hasattr(type(value), "__next__") or str(type(value).__module__).startswith(_RANDOM):
+            self._tell_unsteady(name)
         elif isinstance(value, types.ModuleType):
-            if value.__name__ in _UNSTEADY:
-                self.unsteady = name
+            self._visit_python_module(value, name, depth)
         elif isinstance(value, Module):
             self.modules.append((name, value))
-        elif isinstance(value, types.MethodType):
-            self._visit_object(value.__self__, value.__func__, depth)
-            self._visit(value.__func__, name, depth)
         elif isinstance(value, types.FunctionType):
             if depth == 0 or _is_of_the_user(value.__code__.co_filename):
                 self._visit_function(value, depth)
+        elif isinstance(value, types.MethodType | types.BuiltinFunctionType):
+            self._visit(value.__self__, name, depth)
+            self._visit(getattr(value, "__func__", None), name, depth)
         elif isinstance(value, functools.partial):
-            for part in (value.func, value.args, value.keywords, *value.args, *value.keywords.values()):
+            for part in (value.func, value.args, value.keywords):
                 self._visit(part, name, depth + 1)
+        elif isinstance(value, _C.graph.CompiledCall):
+            self._visit(value.function, name, depth)
         elif _is_optimizer(value):
             self._visit_optimizer(value, name)
-        elif type(value) in (list, tuple, dict) and len(value) <= _MOST_ITEMS:
+        else:
+            self._visit_object(value, name, depth)
+
+    def _visit_object(self, value, name, depth):
+        """Items, attributes and slots of an object of any class."""
+        if isinstance(value, list | tuple | dict):
             self._visit_items(value, name, depth)
-        elif hasattr(value, "__wrapped__") and callable(value):
+        elif isinstance(value, set | frozenset):
+            self._visit_set(value, name)
+        elif isinstance(value, _UNSEEN):
+            self._tell_unseen(name, value)
+        elif type(value).__module__ == "numpy":
+            self._visit_array(value, name)
+        if callable(getattr(value, "__wrapped__", None)):
             self._visit(value.__wrapped__, name, depth)
+        self._visit_attributes(value, name, depth)
+        self._visit_class(type(value), name, depth)
+        for kind in type(value).__mro__:
+            for slot in vars(kind).values():
+                if isinstance(slot, types.MemberDescriptorType) and slot.__name__ in self.names and (
+                        _is_users_class(kind)) and hasattr(value, slot.__name__):
+                    found = getattr(value, slot.__name__)
+                    self._place(f"{name}.{slot.__name__}", value, slot.__name__, found)
+                    self._visit(found, f"{name}.{slot.__name__}", depth + 1)
 
     def _all_modules(self):
         return [m for _, module in self.modules for m in module.modules()]
 
+    def _visit_python_module(self, module, name, depth):
+        if module.__name__ in _UNSTEADY:
+            self._tell_unsteady(name)
+        for part in _UNSTEADY_NAMES.get(module.__name__, ()):
+            if part in self._found:
+                self._tell_unsteady(f"{name}.{part}")
+        if _is_of_the_user(getattr(module, "__file__", None)):
+            self._visit_named(vars(module), name, depth)
+
     def _visit_module(self, module):
         """What its forward, the methods that this names, and its hooks read."""
-        members, kind = vars(module), type(module)
+        members = vars(module)
         for hook in (h for name in _HOOKS for h in members.get(name, {}).values()):
             self._visit(hook, "a hook", 1)
-        names = {"forward": None}
-        for name in (pending := list(names)):
-            function = getattr(kind, name, None)
-            function = getattr(function, "fget", function)
-            if isinstance(function, types.FunctionType) and _is_of_the_user(function.__code__.co_filename):
-                self._visit(function, name, 1)
-                found = [n for n in _names_in(function.__code__) if n not in names]
-                names.update(dict.fromkeys(found))
-                pending += found
-        for name in names:
-            if name in members and not name.startswith("__"):
-                self._visit(members[name], name, 1)
-                self._visit_objects(members[name], names, name, 1)
+        if _is_users_class(type(module)):
+            self._visit_class(type(module), "", 1)
+            for name, value in list(members.items()):
+                if name in self.names and not name.startswith("_"):
+                    self._place(name, members, name, value)
+                    self._visit(value, name, 1)
+        elif "forward" in members:
+            self._visit(members["forward"], "forward", 1)
+
+    def _names_in(self, function):
+        names = _names_in(function.__code__)
+        self._found.update(names)
+        return names
 
     def _visit_function(self, function, depth):
-        names = _names_in(function.__code__)
+        names = self._names_in(function)
         self.reads_options = self.reads_options or "param_groups" in names
-        found = []
+        self._place(f"{function.__name__}()", function, None,
+                    (function.__code__, function.__defaults__, function.__kwdefaults__))
+        variables = function.__globals__
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             try:
-                found.append((name, cell, None, cell.cell_contents))
+                value = cell.cell_contents
             except ValueError:                       # not assigned yet
                 continue
-        variables = function.__globals__
-        found += [(name, variables, name, variables[name]) for name in names if name in variables]
-        for name, container, key, value in found:
-            self._place(name, container, key, value)
+            self._place(name, cell, None, value)
             self._visit(value, name, depth + 1)
-            if isinstance(value, types.ModuleType):
-                if value.__name__ == "numpy" and "random" in names:
-                    self.unsteady = f"{name}.random"
-                if _is_of_the_user(getattr(value, "__file__", None)):
-                    self._visit_attributes(value, names, name, depth)
-            else:
-                self._visit_objects(value, names, name, depth)
+        for name in names:
+            if name in variables:
+                self._place(name, variables, name, variables[name])
+                self._visit(variables[name], name, depth + 1)
+            elif name in _READS_ANYTHING:
+                self._tell_unsteady(f"{name}()")
         for value in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
             self._visit(value, function.__name__, depth + 1)
-            self._visit_objects(value, names, function.__name__, depth)
         for key, value in (function.__kwdefaults__ or {}).items():
             self._place(f"{function.__name__}.{key}", function.__kwdefaults__, key, value)
 
-    def _visit_objects(self, value, names, path, depth):
-        """The attributes of an object, and of objects in a short list, tuple or dict."""
-        if type(value) in (list, tuple, dict):
-            if len(value) <= _MOST_ITEMS and depth < _DEEPEST:
-                for key, item in value.items() if type(value) is dict else enumerate(value):
-                    self._visit_objects(item, names, f"{path}[{key!r}]", depth + 1)
-        elif isinstance(value, type):
-            if _is_of_the_user(getattr(sys.modules.get(value.__module__), "__file__", None)):
-                self._visit_class(value, names, path, depth)
-        elif not isinstance(value, _KNOWN) and not _is_optimizer(value):
-            self._visit_attributes(value, names, path, depth)
-
-    def _visit_object(self, owner, function, depth):
-        if isinstance(owner, Module):
-            self._visit(owner, "", depth)
-        else:
-            self._visit_attributes(owner, _names_in(function.__code__), "", depth)
-
-    def _visit_attributes(self, owner, names, path, depth):
-        """Of all that is named, what the object has."""
+    def _visit_attributes(self, owner, path, depth):
+        """Of all that is named, what the object has; and how many attributes, since new ones hide its class's."""
         attributes = getattr(owner, "__dict__", None)
-        if not isinstance(attributes, dict) or depth > _DEEPEST:
-            return
-        for name in names:
-            full = f"{path}.{name}" if path else name
-            if name in attributes:
-                self._place(full, attributes, name, attributes[name])
-                self._visit(attributes[name], full, depth + 1)
-                self._visit_objects(attributes[name], names, full, depth + 1)
-        if not isinstance(owner, types.ModuleType):
-            self._visit_class(owner, names, path, depth)
+        if isinstance(attributes, dict):
+            self._place(f"vars({path})", attributes, None, len(attributes))
+            self._visit_named(attributes, path, depth)
 
-    def _visit_class(self, owner, names, path, depth):
-        """Methods and properties of an object that are named, or that operators and statements call."""
-        for kind in (owner if isinstance(owner, type) else type(owner)).__mro__:
-            members = {} if kind.__module__ in _OWN_CLASSES else vars(kind)
+    def _visit_named(self, attributes, path, depth):
+        for name, value in list(attributes.items()):
+            if name in self.names and not (isinstance(self.names, _Everything) and str(name).startswith("__")):
+                full = f"{path}.{name}" if path else name
+                self._place(full, attributes, name, value)
+                self._visit(value, full, depth + 1)
+
+    def _visit_class(self, kind, path, depth):
+        """The class, and what the methods, properties and values of it read that are named, or that operators and
+        statements call."""
+        if ("class", id(kind)) in self._seen:
+            return
+        self._seen["class", id(kind)] = kind
+        if _is_users_class(kind):
+            self._place(kind.__qualname__, kind, None, None)
+        for base in kind.__mro__:
+            members = {} if base.__module__ in _OWN_CLASSES else vars(base)
             for name, member in list(members.items()):
+                if not (name in self.names or name in _CALLED_UNNAMED or (
+                        name in _OF_FUNCTIONS and (issubclass(kind, Module) or "apply" in self.names))):
+                    continue
                 function = getattr(member, "fget", getattr(member, "__func__", member))
-                if isinstance(function, types.FunctionType) and (
-                        name in names or name in _CALLED_UNNAMED or (name in _OF_FUNCTIONS and "apply" in names)):
-                    self._visit_method(owner, function, f"{path}.{name}" if path else name, depth)
+                if isinstance(function, types.FunctionType):
+                    self._visit_method(function, f"{path}.{name}" if path else name, depth)
+                elif _is_users_class(base) and not name.startswith("__"):
+                    self._visit(member, f"{kind.__qualname__}.{name}", depth + 1)
 
-    def _visit_method(self, owner, function, name, depth):
-        if (id(owner), id(function)) in self._seen:
-            return
-        self._seen.add((id(owner), id(function)))
-        self._visit_object(owner, function, depth + 1)
-        self._visit(function, name, depth + 1)
+    def _visit_method(self, function, name, depth):
+        if _is_of_the_user(function.__code__.co_filename):
+            self._visit(function, name, depth + 1)
+        else:
+            self._names_in(function)
 
     def _visit_optimizer(self, optimizer, name):
         for part in ("param_groups", "state"):
@@ -261,22 +335,43 @@ class Surroundings:
                 self._place(f"{name}.state[{number}][{key!r}]", values, key, value)
 
     def _visit_items(self, items, name, depth):
-        if type(items) is not tuple:
+        """Items of a short list or dict are places of their own; those of a long one are compared together."""
+        keyed = isinstance(items, dict)
+        if not isinstance(items, tuple):
             self._place(f"len({name})", items, None, len(items))
-        for key, value in items.items() if type(items) is dict else enumerate(items):
-            if type(items) is not tuple:
-                self._place(f"{name}[{key!r}]", items, key, value)
-            self._visit(value, name, depth + 1)
+            if len(items) > _MOST_ITEMS or (keyed and (None in items or ... in items)):
+                self._place(name, items, ..., dict(items) if keyed else tuple(items))
+            else:
+                for key, value in items.items() if keyed else enumerate(items):
+                    self._place(f"{name}[{key!r}]", items, key, value)
+        for key, value in items.items() if keyed else enumerate(items):
+            self._visit(value, f"{name}[{key!r}]" if isinstance(key, int | str) else name, depth + 1)
+
+    def _visit_set(self, items, name):
+        plain = all(isinstance(item, int | float | str | bytes | types.NoneType) for item in items)
+        if not plain:
+            self._tell_unseen(name, items, " of objects")
+        elif isinstance(items, set):
+            self._place(name, items, ..., frozenset(items))
+
+    def _visit_array(self, array, name):
+        if not hasattr(array, "nbytes") or not hasattr(array, "setflags"):
+            return                                   # one of its numbers, or a dtype
+        if array.nbytes > _MOST_BYTES or array.dtype.hasobject or not array.flags.c_contiguous:
+            self._tell_unseen(name, array, f" of {array.size} elements")
+        else:
+            self._place(name, array, ..., array.copy())
 
 
+@functools.lru_cache(maxsize=4096)
 def _names_in(code):
     names = dict.fromkeys(code.co_names)
-    if "getattr" in names:
+    if not _BY_TEXT.isdisjoint(names):
         names.update(dict.fromkeys(c for c in code.co_consts if isinstance(c, str)))
     for inner in code.co_consts:
         if isinstance(inner, types.CodeType):
             names.update(dict.fromkeys(_names_in(inner)))
-    return names
+    return tuple(names)
 
 
 def _same(before, now):

@@ -10,6 +10,7 @@ from rushlight.jit._structure import flatten, rebuild
 #: Sizes at which a program is captured to see what follows from them. 1 is apart: programs may treat it differently.
 POINTS = (2, 3)
 CHECK = 5
+_MOST_CALLS = 16                     # captured at other sizes, that are compared
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|%[\w.]+|[A-Za-z_][\w.]*|-?\d+(?:\.\d+)?(?:e[+-]?\d+)?|.', re.DOTALL)
 _INTEGER = re.compile(r"-?\d+")
@@ -218,39 +219,75 @@ def _same_constants(a, b):
 
 
 class CallsBySize:
-    """Captured calls that differ only in the size of the first dimension, and their common text, if there is one."""
+    """Captured calls that differ in sizes only; those of which one size differs, wherever it stands, have a common
+    text, if there is one."""
 
     def __init__(self):
-        self._calls = {}
-        self._text = None                            # False where the calls have no text in common
+        self._calls = {}                             # the latest, by the sizes of all dimensions
+        self._texts = {}                             # by the other sizes: text, a call, smallest and largest size
 
-    def add(self, size, found):
-        """Takes note of a call that was captured at this size."""
-        self._calls[size] = found
-        self._text = None
+    def add(self, sizes, found):
+        """Takes note of a call that was captured with these sizes of all dimensions of all tensors."""
+        self._calls.pop(sizes, None)
+        self._calls[sizes] = found
+        if len(self._calls) > _MOST_CALLS:
+            del self._calls[next(iter(self._calls))]
+        for pattern, calls in self._patterns(sizes).items():
+            calls[next(sizes[i] for i, size in enumerate(pattern) if size is None)] = found
+            self._learn(pattern, calls)
 
-    def at(self, size, anywhere):
-        """The call for another size; None where three captured ones have no text in common.
+    def at(self, sizes, anywhere):
+        """The call for other sizes; None where none follows from those that were captured.
 
         Args:
-            size (int): of the first dimension, 2 or more.
-            anywhere (bool): the size may lie outside of those that were captured.
+            sizes (tuple of int): of all dimensions.
+            anywhere (bool): the size that differs may lie outside of those that were captured.
         """
-        if len(self._calls) < 3 or not (anywhere or min(self._calls) < size < max(self._calls)):
-            return None
-        if self._text is None:
-            self._text = self._common_text() or False
-        return self._calls[max(self._calls)].at(graph.instantiate(self._text, {"N": size})) if self._text else None
+        for pattern, (text, found, low, high) in self._texts.items():
+            size = _size_in(pattern, sizes)
+            if size is not None and (anywhere or low < size < high):
+                return found.at(graph.instantiate(text, {"N": size}))
+        return None
 
-    def _common_text(self):
-        points = min(self._calls), max(self._calls)
-        texts = {size: found.text for size, found in self._calls.items()}
-        text = generalize(["N"], {(size,): texts[size] for size in points}, points)
-        first = self._calls[points[0]]
-        alike = text is not None and all(
-            graph.instantiate(text, {"N": size}) == texts[size] and found.gives == first.gives
-            and _same_constants(found.graph, first.graph) for size, found in self._calls.items())
-        return text if alike else None
+    def _patterns(self, sizes):
+        """The calls that differ from these sizes in one, by what stays; None stands for the size that differs."""
+        out = {}
+        for other, found in self._calls.items():
+            if other != sizes:
+                pattern = tuple(None if a != b else a for a, b in zip(sizes, other, strict=True))
+                size = _size_in(pattern, other)
+                if size is not None and _size_in(pattern, sizes) is not None:
+                    out.setdefault(pattern, {})[size] = found
+        return out
+
+    def _learn(self, pattern, calls):
+        text, found, low, high = self._texts.get(pattern, (None, None, 0, 0))
+        if text is None:
+            text = _common_text(calls) if len(calls) >= 3 else None
+        elif not all(graph.instantiate(text, {"N": size}) == one.text for size, one in calls.items()):
+            return                                   # beyond some size it does something else
+        if text is not None:
+            self._texts[pattern] = text, found or next(iter(calls.values())), min(low or min(calls), *calls), max(
+                high, *calls)
+            if len(self._texts) > _MOST_CALLS:
+                del self._texts[next(iter(self._texts))]
+
+
+def _size_in(pattern, sizes):
+    """The one size that stands where the pattern has None, 2 or more; None where the sizes do not fit it."""
+    free = {size for size, fixed in zip(sizes, pattern, strict=True) if fixed is None}
+    fits = all(fixed is None or fixed == size for size, fixed in zip(sizes, pattern, strict=True))
+    return next(iter(free)) if fits and len(free) == 1 and min(free) > 1 else None
+
+
+def _common_text(calls):
+    points = min(calls), max(calls)
+    text = generalize(["N"], {(size,): calls[size].text for size in points}, points)
+    first = calls[points[0]]
+    alike = text is not None and all(
+        graph.instantiate(text, {"N": size}) == found.text and found.gives == first.gives
+        and _same_constants(found.graph, first.graph) for size, found in calls.items())
+    return text if alike else None
 
 
 class Family:

@@ -326,6 +326,12 @@ def trace(func=None, example_inputs=None, optimize=None, check_trace=True, check
     for how, where in dict.fromkeys(found.escapes):
         warnings.warn(f"trace: {where}: a tensor's value left to Python by {how}(); what the program decides by it "
                       "stays as it is for the example inputs", TracerWarning, stacklevel=2)
+    if found.loses_history:
+        warnings.warn("trace: the program reads a tensor with a gradient after a detached one changed its memory; "
+                      "gradients of the trace do not pass there", TracerWarning, stacklevel=2)
+    for name in found.functions:
+        warnings.warn(f"trace: gradients of the trace are those of the operators in the forward of {name}, not of its "
+                      "backward", TracerWarning, stacklevel=2)
     if check_trace:
         for one in check_inputs if check_inputs is not None else [args]:
             one = (one,) if isinstance(one, Tensor) else tuple(one)

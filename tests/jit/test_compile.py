@@ -179,6 +179,58 @@ def test_memory_that_a_detached_tensor_changes_keeps_its_gradient():
     compiled(x).backward()
     assert x.grad.tolist() == [2, 2]
     assert rl.compile(scaled, fullgraph=True)(rl.ones(2)).item() == 12
+    with pytest.warns(rl.jit.TracerWarning, match="gradients of the trace do not pass there"):
+        rl.jit.trace(scaled, rl.ones(2, requires_grad=True))
+
+
+def test_changes_of_arguments_are_recorded():
+    def doubled(y):
+        y.mul_(2)
+
+    compiled = rl.compile(doubled, fullgraph=True)
+    for _ in range(3):
+        x = rl.ones(2, requires_grad=True)
+        y = x * 3
+        compiled(y)
+        y.sum().backward()
+        assert x.grad.tolist() == [6, 6]
+
+
+def test_the_backward_of_a_custom_function_is_asked():
+    class Clipped(rl.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.clamp(-1, 1)
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad * 10
+
+    def outside(x):
+        return Clipped.apply(x * 2).sum()
+
+    def inside(x):
+        outside(x).backward()
+        return x + 0
+
+    compiled = rl.compile(outside)
+    with pytest.warns(CompileWarning, match="a gradient through Clipped.*, whose backward a walk outside"):
+        compiled(rl.ones(2, requires_grad=True))
+    for _ in range(3):
+        x = rl.ones(2, requires_grad=True)
+        compiled(x).backward()
+        assert x.grad.tolist() == [20, 20]
+    with rl.no_grad():
+        assert rl.compile(outside, fullgraph=True)(rl.ones(2)).item() == 2
+    walks = rl.compile(inside)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CompileWarning)
+        for _ in range(4):
+            x = rl.ones(2, requires_grad=True)
+            walks(x)
+            assert x.grad.tolist() == [20, 20]
+    with pytest.warns(rl.jit.TracerWarning, match="not of its backward"):
+        rl.jit.trace(outside, rl.ones(2, requires_grad=True))
 
 
 def test_out_that_is_resized_is_refused():

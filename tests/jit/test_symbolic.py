@@ -1,5 +1,6 @@
 """Graphs whose sizes may vary: against eager mode at sizes that the program was not captured with."""
 
+import contextvars
 import io
 
 import pytest
@@ -186,12 +187,12 @@ def training(seed=3):
     return model, rl.optim.Adam(model.parameters(), lr=1e-2)
 
 
-RUNS = [0] * 100                                     # too long to be looked into: what changes there is no guard
+RUNS = contextvars.ContextVar("RUNS", default=0)     # what it holds no guard sees
 
 
 def stepper(model, optimizer):
     def step(x, y):
-        RUNS[0] += 1
+        RUNS.set(RUNS.get() + 1)
         optimizer.zero_grad()
         loss = rl.nn.functional.cross_entropy(model(x), y)
         loss.backward()
@@ -212,9 +213,9 @@ def test_training_steps_of_other_batch_sizes_are_derived(dynamic, runs):
         rl.manual_seed(i)
         expected = eager(x, y)
         rl.manual_seed(i)
-        before = RUNS[0]
+        before = RUNS.get()
         assert compiled(x, y).equal(expected)
-        ran.append(RUNS[0] - before)
+        ran.append(RUNS.get() - before)
         for a, b in zip(ours[0].parameters(), theirs[0].parameters(), strict=True):
             assert a.equal(b) and a.grad.equal(b.grad)
         assert ours[0][1].running_var.equal(theirs[0][1].running_var)

@@ -148,6 +148,16 @@ class Module(Stateful):
             name_place(self, error)
             raise
 
+    def _call_by(self, forward, args, kwargs):
+        # With another function in the place of forward: hooks run, and errors name the place.
+        try:
+            if self._hooked or GLOBAL.any:
+                return self._call_hooked(forward, args, kwargs)
+            return forward(*args, **kwargs)
+        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            name_place(self, error)
+            raise
+
     def compile(self, *args, **kwargs):
         """Compiles this module's calls in place: from now on they are captured as graphs, hooks included.
 
@@ -175,6 +185,9 @@ class Module(Stateful):
         return [number for name in _CALL_TABLES for number in self.__dict__.get(name, ())]
 
     def _call_impl(self, *args, **kwargs):
+        return self._call_hooked(self.forward, args, kwargs)
+
+    def _call_hooked(self, forward, args, kwargs):
         args, kwargs = self._run_pre_hooks(args, kwargs)
         backward = [*GLOBAL.backward.values(), *self._backward_hooks.values()]
         backward_pre = [*GLOBAL.backward_pre.values(), *self._backward_pre_hooks.values()]
@@ -183,7 +196,7 @@ class Module(Stateful):
         try:
             if watch:
                 args = watch.watch_inputs(args)
-            output = self._run_forward_hooks(args, kwargs, self.forward(*args, **kwargs), pending)
+            output = self._run_forward_hooks(args, kwargs, forward(*args, **kwargs), pending)
             return watch.watch_output(output) if watch else output
         except Exception:
             self._run_pending_hooks(args, kwargs, pending)
