@@ -6,6 +6,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "autograd/engine.h"
+#include "base/log.h"
 #include "bindings/convert.h"
 #include "bindings/items.h"
 #include "graph/capture.h"
@@ -197,6 +198,9 @@ void add_graph(nb::module_& m) {
     nb::module_ g = m.def_submodule("graph", "Captured programs.");
     g.def("_set_own_folder", [](std::string folder) { own_folder() = std::move(folder); });
     g.def("_note_escape", [](const Tensor& t, const char* how) { note_escape(*t.impl(), how); });
+    g.def("_log", [](const std::string& text) {
+        if (logging(Channel::graph)) log_line(Channel::graph, text);
+    });
     g.def("_is_capturing", [] { return Capture::current() != nullptr; });
     nb::class_<Graph>(g, "Graph")
         .def("__str__", [](const Graph& self) { return graph::print(self, true); })

@@ -1,5 +1,6 @@
 """`compile`: calls captured as graphs, guarded by what the capture took for granted."""
 import functools
+import threading
 import types
 
 from rushlight import _C
@@ -83,6 +84,7 @@ class CompiledFunction(_C.graph.CompiledCall):
         self._sizes = {}                             # by what is the same of the arguments: surroundings, CallsBySize
         self._count = self._runs = 0                 # of captures; of runs of the captured calls that were let go
         self._warm_ups, self._literals, self._objects, self._told = {}, {}, {}, set()
+        self._lock = threading.Lock()                # of what `captured` holds
 
     def _guard(self, tensors, form):
         """What must be the same of the arguments, and those of them that are told by identity."""
@@ -225,14 +227,15 @@ class CompiledFunction(_C.graph.CompiledCall):
 
     def _keep(self, guard, surroundings, found):
         """Keeps an entry, and lets go the graph that ran longest ago where there are many, or an old refusal."""
-        self.captured.setdefault(guard, []).insert(0, _Entry(found, surroundings))
-        graphs = [(e.found.step.last_run, key, e) for key, entries in self.captured.items() for e in entries[:]
-                  if not isinstance(e.found, _Refusal)]
-        refusals = [(0, key, e) for key, entries in self.captured.items() for e in entries
-                    if isinstance(e.found, _Refusal)]
-        for kind in (graphs, refusals):
-            if len(kind) > _MOST_GRAPHS:
-                self._let_go(*min((one for one in kind if one[2].found is not found), key=lambda one: one[0])[1:])
+        entry = _Entry(found, surroundings)
+        _C.graph._log(f"{self.name}: {self._told_of(guard, entry)[0]}")
+        with self._lock:
+            self.captured.setdefault(guard, []).insert(0, entry)
+            alike = [(0 if isinstance(found, _Refusal) else e.found.step.last_run, key, e)
+                     for key, entries in self.captured.items() for e in entries
+                     if e is not entry and isinstance(e.found, _Refusal) == isinstance(found, _Refusal)]
+            if len(alike) >= _MOST_GRAPHS:
+                self._let_go(*min(alike, key=lambda one: one[0])[1:])
 
     def _let_go(self, guard, entry):
         self.captured[guard].remove(entry)
@@ -273,20 +276,24 @@ class CompiledFunction(_C.graph.CompiledCall):
             warn(f"compile: {self.name} runs as it is written: {why}", CompileWarning)
 
     def _found(self):
-        return [entry.found for entries in self.captured.values() for entry in reversed(entries)]
+        return [entry.found for entries in list(self.captured.values()) for entry in entries[::-1]]
 
     def report(self):
         """For each captured call its arguments and modes, how many nodes it has, how many call their kernels directly,
         the memory that it takes, which nodes were fused and why an element-wise one was not; or why there is no graph.
-        RUSHLIGHT_LOG=graph shows the same as it is planned."""
+        RUSHLIGHT_LOG=graph shows the same as it comes to be."""
         lines = []
-        for guard, entries in self.captured.items():
-            for entry in reversed(entries):
-                lines += [f"runs {'in parts' if self.parts else 'as it is written'}: {entry.found.why}"] if isinstance(
-                    entry.found, _Refusal) else _described(guard, entry)
+        for guard, entries in list(self.captured.items()):
+            for entry in entries[::-1]:
+                lines += self._told_of(guard, entry)
         for part in self.parts:
             lines += [f"part {part.name}:", *(f"    {line}" for line in part.report().splitlines())]
         return "\n".join(lines)
+
+    def _told_of(self, guard, entry):
+        if isinstance(entry.found, _Refusal):
+            return [f"runs {'in parts' if self.parts else 'as it is written'}: {entry.found.why}"]
+        return _described(guard, entry)
 
     @property
     def parts(self):
@@ -308,15 +315,16 @@ def _described(guard, entry):
     found, program = entry.found, entry.found.program
     shapes = ", ".join(f"{dtype} {tuple(sizes)}" for _, dtype, sizes in found.graph.inputs)
     direct, funnel = program.planned
-    how = ("recorded on the tape" if found.recorded else f"planned: {direct} direct, {funnel} dispatched"
-           if direct or funnel else "not planned: no call has come again")
+    how = ("recorded on the tape, which keeps what a walk needs" if found.recorded else
+           f"planned: {direct} direct, {funnel} dispatched" if direct or funnel else
+           "not planned: no call has come again")
     modes = [mode for mode, on in (("no gradients", not guard[3]), (f"autocast to {guard[2]}", guard[2]),
                                    ("walks backwards", found.step.walks)) if on]
     modes += {(True,): ["training"], (False,): ["evaluation"], (False, True): ["training and evaluation"]}.get(
         tuple(sorted(entry.training)), [])
     constants = sum(t.numel() * t.element_size() for t in found.constants.values())
-    memory = f"{program.planned_bytes:,} bytes planned, {constants:,} of constants"
-    lines = [f"({shapes}){' in ' + ', '.join(modes) if modes else ''}: {len(found.graph.nodes)} nodes; {how}; {memory}"]
+    lines = [f"({shapes}){' in ' + ', '.join(modes) if modes else ''}: {len(found.graph.nodes)} nodes; {how}; "
+             f"{constants} bytes of constants"]
     return lines + [f"    {line}" for line in program.report]
 
 
@@ -331,8 +339,8 @@ def _contiguous(sizes):
 def _put(table, key, value):
     """Keeps the latest items of a dict only."""
     table[key] = value
-    if len(table) > _MOST_KEPT:
-        del table[next(iter(table))]
+    for old in list(table)[:-_MOST_KEPT]:
+        table.pop(old, None)
 
 
 def _what_stays(found):

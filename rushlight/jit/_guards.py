@@ -211,7 +211,7 @@ class Surroundings:
             self._visit_set(value, name)
         elif isinstance(value, _UNSEEN):
             self._tell_unseen(name, value)
-        elif type(value).__module__ == "numpy":
+        elif str(type(value).__module__).startswith("numpy"):
             self._visit_array(value, name)
         if callable(getattr(value, "__wrapped__", None)):
             self._visit(value.__wrapped__, name, depth)

@@ -141,6 +141,8 @@ class Split:
         return (function if child is None else child)(*args, **kwargs)
 
     def _child(self, function):
+        if getattr(function, "__func__", None) is Module._call_impl:         # of a module that is compiled in place
+            function = function.__self__
         plain = isinstance(function, types.FunctionType | types.MethodType) and isinstance(
             getattr(function, "__func__", function), types.FunctionType) and not (
             function.__code__.co_filename.startswith((own_folder, sys.prefix, sys.base_prefix)))

@@ -1,6 +1,7 @@
 """Graphs whose sizes may vary: found by capturing a program at several sizes and comparing the texts."""
 import itertools
 import re
+import threading
 from fractions import Fraction
 
 from rushlight import _C
@@ -225,16 +226,18 @@ class CallsBySize:
     def __init__(self):
         self._calls = {}                             # the latest, by the sizes of all dimensions
         self._texts = {}                             # by the other sizes: text, a call, smallest and largest size
+        self._lock = threading.Lock()
 
     def add(self, sizes, found):
         """Takes note of a call that was captured with these sizes of all dimensions of all tensors."""
-        self._calls.pop(sizes, None)
-        self._calls[sizes] = found
-        if len(self._calls) > _MOST_CALLS:
-            del self._calls[next(iter(self._calls))]
-        for pattern, calls in self._patterns(sizes).items():
-            calls[next(sizes[i] for i, size in enumerate(pattern) if size is None)] = found
-            self._learn(pattern, calls)
+        with self._lock:
+            self._calls.pop(sizes, None)
+            self._calls[sizes] = found
+            if len(self._calls) > _MOST_CALLS:
+                del self._calls[next(iter(self._calls))]
+            for pattern, calls in self._patterns(sizes).items():
+                calls[next(sizes[i] for i, size in enumerate(pattern) if size is None)] = found
+                self._learn(pattern, calls)
 
     def at(self, sizes, anywhere):
         """The call for other sizes; None where none follows from those that were captured.
@@ -243,7 +246,9 @@ class CallsBySize:
             sizes (tuple of int): of all dimensions.
             anywhere (bool): the size that differs may lie outside of those that were captured.
         """
-        for pattern, (text, found, low, high) in self._texts.items():
+        with self._lock:
+            texts = list(self._texts.items())
+        for pattern, (text, found, low, high) in texts:
             size = _size_in(pattern, sizes)
             if size is not None and (anywhere or low < size < high):
                 return found.at(graph.instantiate(text, {"N": size}))

@@ -245,6 +245,18 @@ def test_parts_of_modules_equal_eager(make, hooked):
     assert gated == [5, 5] and compiled.graphs and (not hooked or len(told) == 10)
 
 
+def test_modules_that_are_compiled_in_place():
+    net, twin = Gated(small()), Gated(small())
+    net.compile(on_break="split")
+    for i in range(4):
+        x = rl.randn(4, 3)
+        rl.manual_seed(i)
+        a = net(x)
+        rl.manual_seed(i)
+        np.testing.assert_array_equal(a.detach().numpy(), twin(x).detach().numpy())
+    assert net.seen == 4 and net._compiled_call_impl.graphs
+
+
 def test_training_steps_in_parts():
     def make():
         net = small()
