@@ -1,5 +1,6 @@
 """One captured call: the program, and what it takes and gives."""
 import copy
+import functools
 import gc
 import os
 import sys
@@ -146,23 +147,24 @@ def _record(function, args, kwargs, known, what, values, finish, where=None):
         recording.close()
 
 
-def capture_step(function, args, kwargs, known, what, where=None):
+def capture_step(function, args, kwargs, known, what, where=None, thorough=True):
     """Runs `function` once and keeps what it did, walks backwards included.
 
     Args:
         function, args, kwargs, known, what: as for `capture`; values other than tensors stay as they are.
         where (callable, optional): gives the program's "file:line".
+        thorough (bool): before a tensor counts as kept by Python, all garbage is collected, and not the latest only.
 
     Returns:
         (CapturedStep, what the function gave). Where the program can't be captured, a CaptureError in place of it.
     """
-    return _record(function, args, kwargs, known, what, True, _step_of, where)
+    return _record(function, args, kwargs, known, what, True, functools.partial(_step_of, thorough), where)
 
 
-def _step_of(recording, graph, takes, gives, outputs, written):
+def _step_of(thorough, recording, graph, takes, gives, outputs, written):
     held = recording.held(outputs)
     if held:
-        gc.collect()
+        gc.collect(2 if thorough else 1)
         held = recording.held(outputs)
     held += [(t.shape, "") for t in _kept(recording, outputs)]
     changed = [t for t in written if t.grad_fn is not None]

@@ -187,7 +187,8 @@ class CompiledFunction(_C.graph.CompiledCall):
             return self._as_written(args, kwargs)
         before = self._surroundings(objects)
         where = self._listener.watch() if self._listener else None
-        found, result = capture_step(self.function, args, kwargs, before.tensors(), self.name, where)
+        last = self._warm_ups.get(guard, 0) == _WARM_UPS - 1
+        found, result = capture_step(self.function, args, kwargs, before.tensors(), self.name, where, last)
         after = self._surroundings(objects)
         why, culprit = None, ""
         if isinstance(found, CaptureError):
