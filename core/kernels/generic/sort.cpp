@@ -289,40 +289,61 @@ int64_t unique(const void* src, DType t, int64_t n, void* values, int64_t* inver
     return found;
 }
 
+namespace {
+
+// Rows of a matrix, by their place. Only these two know the dtype: the sort around them is one for all.
+struct Rows {
+    const void* data;
+    int64_t width;
+    int (*compare)(const Rows&, int64_t, int64_t);         // -1, 0, 1
+    bool (*has_nan)(const Rows&, int64_t);
+};
+
+template <class T>
+int compare_rows(const Rows& rows, int64_t a, int64_t b) {
+    const T* in = static_cast<const T*>(rows.data);
+    for (int64_t j = 0; j < rows.width; ++j) {
+        auto x = order_key(in[a * rows.width + j]), y = order_key(in[b * rows.width + j]);
+        if (x != y) return x < y ? -1 : 1;
+    }
+    return 0;
+}
+
+template <class T>
+bool row_has_nan(const Rows& rows, int64_t a) {
+    const T* in = static_cast<const T*>(rows.data);
+    bool found = false;
+    for (int64_t j = 0; j < rows.width; ++j) found |= is_nan_key<T>(order_key(in[a * rows.width + j]));
+    return found;
+}
+
+}  // namespace
+
 int64_t unique_rows(const void* src, DType t, int64_t rows, int64_t width, bool consecutive, int64_t* first,
                     int64_t* inverse, int64_t* counts) {
-    int64_t found = 0;
+    Rows all{src, width, nullptr, nullptr};
+    visit_real(t, [&](auto zero) {
+        all.compare = compare_rows<decltype(zero)>;
+        all.has_nan = row_has_nan<decltype(zero)>;
+    });
     Scratch order_memory(size_t(rows) * sizeof(int64_t));
     int64_t* order = order_memory.as<int64_t>();
     for (int64_t i = 0; i < rows; ++i) order[i] = i;
-    visit_real(t, [&](auto zero) {
-        using T = decltype(zero);
-        const T* in = static_cast<const T*>(src);
-        auto compare = [&](int64_t a, int64_t b) {           // -1, 0, 1
-            for (int64_t j = 0; j < width; ++j) {
-                auto x = order_key(in[a * width + j]), y = order_key(in[b * width + j]);
-                if (x != y) return x < y ? -1 : 1;
-            }
-            return 0;
-        };
-        if (!consecutive)
-            std::sort(order, order + rows, [&](int64_t a, int64_t b) {
-                int c = compare(a, b);
-                return c ? c < 0 : a < b;
-            });
-        int64_t start = 0;
-        for (int64_t i = 0; i < rows; ++i) {
-            bool has_nan = false;
-            for (int64_t j = 0; j < width; ++j) has_nan |= is_nan_key<T>(order_key(in[order[i] * width + j]));
-            if (i == 0 || has_nan || compare(order[i - 1], order[i]) != 0) {
-                if (i && counts) counts[found - 1] = i - start;
-                start = i;
-                first[found++] = order[i];
-            }
-            if (inverse) inverse[order[i]] = found - 1;
+    if (!consecutive)
+        std::sort(order, order + rows, [&](int64_t a, int64_t b) {
+            int c = all.compare(all, a, b);
+            return c ? c < 0 : a < b;
+        });
+    int64_t found = 0, start = 0;
+    for (int64_t i = 0; i < rows; ++i) {
+        if (i == 0 || all.has_nan(all, order[i]) || all.compare(all, order[i - 1], order[i]) != 0) {
+            if (i && counts) counts[found - 1] = i - start;
+            start = i;
+            first[found++] = order[i];
         }
-        if (rows && counts) counts[found - 1] = rows - start;
-    });
+        if (inverse) inverse[order[i]] = found - 1;
+    }
+    if (rows && counts) counts[found - 1] = rows - start;
     return found;
 }
 
