@@ -2,25 +2,29 @@
 
 namespace rushlight::graph {
 
+Value literal_value(const Argument& a) {
+    switch (a.tag) {
+        case Tag::boolean: return Value(a.integer != 0);
+        case Tag::integer: return Value(a.integer);
+        case Tag::natural: return Value(uint64_t(a.integer));
+        case Tag::real: return Value(a.real);
+        case Tag::complex: return Value(std::complex<double>(a.real, a.imaginary));
+        case Tag::dtype: return Value(a.dtype);
+        case Tag::string: return Value(std::string_view(a.text));
+        case Tag::ints: return Value(std::span<const int64_t>(a.ints));
+        case Tag::reals: return Value(std::span<const double>(a.reals));
+        default: return Value();
+    }
+}
+
 Arguments::Arguments(const Node& node, const std::vector<int>& number)
     : values_(node.op->parsed.params.size()), lists_(values_.size()) {
     for (size_t i = 0; i < node.args.size(); ++i) {
         const Argument& a = node.args[i];
         if (a.tag == tag_value) numbers_.emplace_back(i, number.at(size_t(a.values[0])));
-        else switch (a.tag) {
-            case Tag::boolean: values_[i] = Value(a.integer != 0); break;
-            case Tag::integer: values_[i] = Value(a.integer); break;
-            case Tag::natural: values_[i] = Value(uint64_t(a.integer)); break;
-            case Tag::real: values_[i] = Value(a.real); break;
-            case Tag::complex: values_[i] = Value(std::complex<double>(a.real, a.imaginary)); break;
-            case Tag::dtype: values_[i] = Value(a.dtype); break;
-            case Tag::string: values_[i] = Value(std::string_view(a.text)); break;
-            case Tag::ints: values_[i] = Value(std::span<const int64_t>(a.ints)); break;
-            case Tag::reals: values_[i] = Value(std::span<const double>(a.reals)); break;
-            case Tag::tensor: single_.emplace_back(i, a.values[0]); break;
-            case Tag::tensors: many_.emplace_back(i, &a.values); lists_[i].resize(a.values.size()); break;
-            default: break;
-        }
+        else if (a.tag == Tag::tensor) single_.emplace_back(i, a.values[0]);
+        else if (a.tag == Tag::tensors) many_.emplace_back(i, &a.values), lists_[i].resize(a.values.size());
+        else values_[i] = literal_value(a);
     }
 }
 
@@ -42,15 +46,8 @@ void call_node(const Node& node, Call& call, std::span<Tensor> tensors, void (*h
     how(call);
     for (const Change& change : node.changes)
         tensors[size_t(change.new_value)] = tensors[size_t(change.old_value)];
-    bool list = node.op->parsed.returns_list;
-    require(!list || call.list.size() == node.results.size(), ErrorKind::runtime, node.op->id, ": gave ",
-            call.list.size(), " tensors; the graph was captured with ", node.results.size());
-    for (size_t i = 0; i < node.results.size(); ++i) {
-        if (node.results[i] == no_value) continue;
-        Tensor& result = list ? call.list[i] : call.out[std::min<size_t>(i, 3)];
-        require(result.defined(), ErrorKind::runtime, node.op->id, ": gave no result ", i, ", which the graph names");
-        tensors[size_t(node.results[i])] = std::move(result);
-    }
+    each_result(node, call, [&](ValueId v, Tensor& t) { tensors[size_t(v)] = std::move(t); },
+                [](ValueId, std::vector<Tensor>&) { return false; });
 }
 
 }  // namespace rushlight::graph

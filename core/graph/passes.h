@@ -11,6 +11,10 @@ namespace rushlight::graph {
 // `if`.
 void fold_constants(Graph& g);
 
+// In the first graph, and all that it still calls: what other graphs do stands in the place of their calls, unless they
+// call themselves, or it would be very much. Graphs that nobody calls any more go.
+std::vector<Graph> inline_calls(std::vector<Graph> graphs);
+
 // Values that nothing defines any more go, and the others get the numbers that they have in order.
 void renumber(Graph& g);
 

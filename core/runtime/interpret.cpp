@@ -1,225 +1,31 @@
 #include "runtime/interpret.h"
 
 #include <chrono>
-#include <unordered_map>
 
 #include "base/interpreter.h"
 #include "base/stack.h"
+#include "graph/node_call.h"
+#include "graph/passes.h"
 #include "graph/values.h"
 #include "registry/invoke.h"
 #include "runtime/program.h"
+#include "runtime/script.h"
 
 namespace rushlight::runtime {
 
 using graph::Argument;
-using graph::Block;
 using graph::Form;
 using graph::Graph;
-using graph::Item;
 using graph::Node;
 using graph::no_value;
 using graph::PrimitiveCall;
 using graph::ProgramError;
 using graph::Type;
 using graph::TypeKind;
-using graph::ValueId;
 
 namespace {
 
-// Where an argument comes from.
-struct Source {
-    ValueId value = no_value;
-    Item literal;
-    bool list = false;                   // a literal list: each use gets one of its own
-    std::vector<ValueId> parts;          // of a list with values: no_value where the literal has it
-    TypeKind wanted = TypeKind::any;     // real or integer where the item has to be converted to it
-    bool last = false;                   // of what a body yields: nobody reads the value after this
-};
-
-struct Step;
-
-struct Body {
-    std::vector<ValueId> inputs;
-    std::vector<Step> steps;
-    std::vector<Source> outputs;
-};
-
-struct Step {
-    const Node* node = nullptr;
-    std::vector<Source> args;            // of what is no operator
-    std::vector<Type> types;             // of the results
-    std::vector<Value> values;           // of an operator: its literals
-    std::vector<std::pair<size_t, ValueId>> tensors;     // and where tensors stand
-    std::vector<size_t> others;          // its arguments that are lists or other values
-    const Routine* callee = nullptr;
-    std::vector<Body> bodies;
-    std::vector<ValueId> dies;           // values that nobody reads after this
-};
-
-using Values = std::vector<Item>;
-
-}  // namespace
-
-struct Routine {
-    const Graph* graph = nullptr;
-    Body body;
-    std::vector<Source> outputs;
-};
-
-// ---- making ready ---------------------------------------------------------------------------------------------------
-
-namespace {
-
-template <class T>
-Item list_of(const std::vector<T>& items) {
-    std::vector<Item> out;
-    for (T x : items) out.emplace_back(x);
-    return Item::list(std::move(out));
-}
-
-Item literal_of(const Argument& a) {
-    switch (a.tag) {
-        case Tag::boolean: return Item(a.integer != 0);
-        case Tag::integer: return Item(a.integer);
-        case Tag::real: return Item(a.real);
-        case Tag::dtype: return Item(a.dtype);
-        case Tag::string: return Item(a.text);
-        case Tag::ints: return list_of(a.ints);
-        case Tag::reals: return list_of(a.reals);
-        default: return Item();
-    }
-}
-
-// As a call of an operator takes it; None of what only the run can tell.
-Value literal_value(const Argument& a) {
-    switch (a.tag) {
-        case Tag::boolean: return Value(a.integer != 0);
-        case Tag::integer: return Value(a.integer);
-        case Tag::natural: return Value(uint64_t(a.integer));
-        case Tag::real: return Value(a.real);
-        case Tag::complex: return Value(std::complex<double>(a.real, a.imaginary));
-        case Tag::dtype: return Value(a.dtype);
-        case Tag::string: return Value(std::string_view(a.text));
-        case Tag::ints: return Value(std::span<const int64_t>(a.ints));
-        case Tag::reals: return Value(std::span<const double>(a.reals));
-        default: return Value();
-    }
-}
-
-Source source_of(const Argument& a) {
-    Source out;
-    if (a.tag == Tag::tensor || a.tag == graph::tag_value) {
-        out.value = a.values[0];
-        return out;
-    }
-    out.literal = a.tag == graph::tag_mixed ? list_of(a.ints) : literal_of(a);
-    out.list = out.literal.is(TypeKind::list);
-    if (a.tag == Tag::tensors) {
-        out.list = true;
-        out.parts = a.values;
-        out.literal = Item::list(std::vector<Item>(a.values.size()));
-    }
-    out.parts.resize(a.tag == graph::tag_mixed ? a.ints.size() : out.parts.size(), no_value);
-    for (size_t i = 0; i < a.places.size(); ++i) out.parts[a.places[i]] = a.values[i];
-    return out;
-}
-
-class Preparation {
-public:
-    Preparation(const Graph& g, const std::unordered_map<std::string_view, const Routine*>& routines)
-        : g_(g), routines_(routines), last_use_(g.values.size()) {}
-
-    void prepare(Routine& out) {
-        out.graph = &g_;
-        std::vector<Argument> outputs;
-        for (ValueId v : g_.outputs) {
-            Argument a;
-            a.tag = Tag::tensor;
-            a.values = {v};
-            outputs.push_back(a);
-        }
-        out.body = body(g_.inputs, g_.nodes, outputs, false);
-    }
-
-private:
-    static constexpr size_t never = SIZE_MAX;
-
-    Step step(const Node& node) {
-        Step out;
-        out.node = &node;
-        for (ValueId v : node.results) out.types.push_back(v == no_value ? Type{TypeKind::any} : g_[v].type);
-        if (node.form == Form::op) {
-            prepare_operator(node, out);
-            return out;
-        }
-        for (const Argument& a : node.args) out.args.push_back(source_of(a));
-        if (node.form == Form::primitive) prepare_conversions(node, out);
-        if (node.form == Form::call) out.callee = routines_.at(node.callee);
-        for (const Block& block : node.bodies) {
-            bool shared = node.form == Form::repeat && out.bodies.empty();       // the second body reads them too
-            out.bodies.push_back(body(block.inputs, block.nodes, block.outputs, shared));
-        }
-        return out;
-    }
-
-    void prepare_operator(const Node& node, Step& out) {
-        for (size_t i = 0; i < node.args.size(); ++i) {
-            const Argument& a = node.args[i];
-            bool other = a.tag == graph::tag_value || a.tag == graph::tag_mixed || a.tag == Tag::tensors;
-            if (other) out.others.push_back(i);
-            if (a.tag == Tag::tensor) out.tensors.emplace_back(i, a.values[0]);
-            out.values.push_back(literal_value(a));
-        }
-    }
-
-    void prepare_conversions(const Node& node, Step& out) const {
-        std::vector<Type> types;
-        for (const Argument& a : node.args) types.push_back(graph::type_of(g_, a));
-        const graph::Overload& o = *graph::overload_for(*node.primitive, types, out.types);
-        for (size_t i = 0; i < out.args.size(); ++i) {
-            const Type& wanted = o.param(i);
-            bool converts = (wanted.is(TypeKind::real) || wanted.is(TypeKind::integer)) && types[i] != wanted;
-            if (converts && out.args[i].value == no_value) out.args[i].literal = converted(out.args[i].literal, wanted);
-            else if (converts) out.args[i].wanted = wanted.kind;
-        }
-    }
-
-    Body body(const std::vector<ValueId>& inputs, const std::vector<Node>& nodes, const std::vector<Argument>& outputs,
-              bool inputs_stay) {
-        Body out;
-        out.inputs = inputs;
-        for (const Node& node : nodes) out.steps.push_back(step(node));
-        for (const Argument& a : outputs) out.outputs.push_back(source_of(a));
-        find_deaths(out, nodes, inputs_stay ? std::vector<ValueId>() : inputs);
-        return out;
-    }
-
-    // Values of this body that die within it, and those that it hands on.
-    void find_deaths(Body& out, const std::vector<Node>& nodes, std::vector<ValueId> own) {
-        for (const Node& node : nodes) graph::each_definition(node, [&](ValueId v) { own.push_back(v); });
-        for (ValueId v : own) last_use_[size_t(v)] = never;
-        for (size_t i = 0; i < nodes.size(); ++i) {
-            graph::each_definition(nodes[i], [&](ValueId v) { last_use_[size_t(v)] = i; });
-            graph::each_operand(nodes[i], [&](ValueId v) { last_use_[size_t(v)] = i; });
-            for (const graph::Change& c : nodes[i].changes) last_use_[size_t(c.old_value)] = i;
-        }
-        std::unordered_map<ValueId, Source*> given;
-        for (Source& s : out.outputs)
-            if (s.value != no_value) given[s.value] = &s;
-        for (const Source& s : out.outputs)
-            for (ValueId v : s.parts) given[v] = nullptr;
-        for (ValueId v : own) {
-            auto at = given.find(v);
-            if (at != given.end() && at->second) at->second->last = true;
-            else if (at == given.end() && last_use_[size_t(v)] != never)
-                out.steps[last_use_[size_t(v)]].dies.push_back(v);
-        }
-    }
-
-    const Graph& g_;
-    const std::unordered_map<std::string_view, const Routine*>& routines_;
-    std::vector<size_t> last_use_;       // of each value: the node of its own body that reads it last
-};
+using Values = Stretch::Values;
 
 // ---- running --------------------------------------------------------------------------------------------------------
 
@@ -253,7 +59,9 @@ public:
         for (const graph::Constant& c : routine.graph->constants) values[size_t(c.value)] = Item(c.tensor);
         for (size_t i = 0; i < inputs.size(); ++i) values[size_t(routine.body.inputs[i])] = std::move(inputs[i]);
         std::vector<Item> out;
+        const Graph* before = std::exchange(graph_, routine.graph);
         run(routine.body, values, out);
+        graph_ = before;
         return out;
     }
 
@@ -273,10 +81,13 @@ private:
 
     void run(const Body& body, Values& values, std::vector<Item>& out) {
         Deeper deeper(depth_);
-        for (const Step& s : body.steps) {
-            run_step(s, values);
-            for (ValueId v : s.dies) values[size_t(v)] = Item();
+        size_t at = 0;
+        for (const auto& stretch : body.stretches) {
+            run_steps(body, at, stretch->begin, values);
+            run_stretch(body, *stretch, values);
+            at = stretch->end;
         }
+        run_steps(body, at, body.steps.size(), values);
         out.clear();
         for (const Source& s : body.outputs) {
             if (s.last) out.push_back(std::move(values[size_t(s.value)]));
@@ -284,7 +95,25 @@ private:
         }
     }
 
+    void run_steps(const Body& body, size_t begin, size_t end, Values& values) {
+        for (size_t i = begin; i < end; ++i) {
+            const Step& s = body.steps[i];
+            run_step(s, values);
+            for (ValueId v : s.dies) values[size_t(v)] = Item();
+        }
+    }
+
+    void run_stretch(const Body& body, Stretch& stretch, Values& values) {
+        bool capture = false;
+        if (stretch.run(*graph_, values, capture)) return;
+        auto go = [&] { run_steps(body, stretch.begin, stretch.end, values); };
+        if (!capture) return go();
+        spoils_ = false;
+        stretch.watch(*graph_, values, go, spoils_);
+    }
+
     void run_step(const Step& s, Values& values) {
+        spoils_ = spoils_ || s.spoils;
         try {
             switch (s.node->form) {
                 case Form::op: run_operator(s, values); break;
@@ -392,27 +221,14 @@ private:
         dispatch(call);
         for (const graph::Change& change : node.changes)
             values[size_t(change.new_value)] = values[size_t(change.old_value)];
-        give_results(s, call, values);
-    }
-
-    static void give_results(const Step& s, Call& call, Values& values) {
-        const Node& node = *s.node;
-        bool list = node.op->parsed.returns_list;
-        if (list && s.types.size() == 1 && s.types[0].is(TypeKind::list)) {
-            std::vector<Item> items;
-            for (Tensor& t : call.list) items.emplace_back(std::move(t));
-            values[size_t(node.results[0])] = Item::list(std::move(items));
-            return;
-        }
-        require(!list || call.list.size() == node.results.size(), ErrorKind::runtime, node.op->id, ": gave ",
-                call.list.size(), " tensors; the graph names ", node.results.size());
-        for (size_t i = 0; i < node.results.size(); ++i) {
-            if (node.results[i] == no_value) continue;
-            Tensor& result = list ? call.list[i] : call.out[std::min<size_t>(i, 3)];
-            require(result.defined(), ErrorKind::runtime, node.op->id, ": gave no result ", i,
-                    ", which the graph names");
-            values[size_t(node.results[i])] = Item(std::move(result));
-        }
+        graph::each_result(node, call, [&](ValueId v, Tensor& t) { values[size_t(v)] = Item(std::move(t)); },
+                           [&](ValueId v, std::vector<Tensor>& list) {
+                               if (!s.types[0].is(TypeKind::list)) return false;
+                               std::vector<Item> items;
+                               for (Tensor& t : list) items.emplace_back(std::move(t));
+                               values[size_t(v)] = Item::list(std::move(items));
+                               return true;
+                           });
     }
 
     // ---- values -----------------------------------------------------------------------------------------------------
@@ -543,6 +359,8 @@ private:
     }
 
     Pulse pulse_;
+    const Graph* graph_ = nullptr;       // of the routine that runs
+    bool spoils_ = false;                // what no plan can do has run since this was reset
     int depth_ = 0;
 };
 
@@ -550,10 +368,13 @@ private:
 
 // ---- scripts --------------------------------------------------------------------------------------------------------
 
-Script::Script(std::vector<Graph> graphs) : graphs_(std::move(graphs)) {
-    graph::verify(graphs_);
-    std::unordered_map<std::string_view, const Routine*> named;
-    for (const Graph& g : graphs_) {
+Script::Script(std::vector<Graph> graphs) {
+    graph::verify(graphs);
+    graphs_ = graph::inline_calls(std::move(graphs));
+    Routines named;
+    for (Graph& g : graphs_) {
+        graph::fold_constants(g);
+        gather(g);
         routines_.push_back(std::make_unique<Routine>());
         named[g.name] = routines_.back().get();
         for (const graph::Constant& c : g.constants) {
@@ -565,7 +386,7 @@ Script::Script(std::vector<Graph> graphs) : graphs_(std::move(graphs)) {
                     " of shape ", v.sizes);
         }
     }
-    for (size_t i = 0; i < graphs_.size(); ++i) Preparation(graphs_[i], named).prepare(*routines_[i]);
+    for (size_t i = 0; i < graphs_.size(); ++i) prepare(graphs_[i], named, *routines_[i]);
 }
 
 Script::~Script() = default;
