@@ -76,6 +76,15 @@ nb::dict constants_of(const Graph& g) {
     return out;
 }
 
+// The first of the graphs with what it calls, all frozen but for the constants that are `kept`.
+std::vector<Graph> freeze_script(std::vector<Graph> graphs, const nb::dict& constants,
+                                 const std::vector<std::string>& kept, bool numerics) {
+    for (Graph& g : graphs) g = bound(std::move(g), constants);
+    graphs = graph::inline_calls(std::move(graphs));
+    for (Graph& g : graphs) g = graph::freeze(std::move(g), numerics, kept);
+    return graphs;
+}
+
 nb::list states_of(const Graph& g) {
     nb::list out;
     std::vector<bool> written = graph::written_constants(g);
@@ -232,6 +241,10 @@ void add_graph(nb::module_& m) {
     g.def("symbols", [](const std::string& text) { return graph::symbols_of(text); }, nb::arg("text"));
     g.def("freeze", [](Graph self, bool numerics) { return graph::freeze(std::move(self), numerics); },
           nb::arg("graph"), nb::arg("numerics"));
+    g.def("inline_calls", [](std::vector<Graph> graphs) { return graph::inline_calls(std::move(graphs)); },
+          nb::arg("graphs"));
+    g.def("freeze_script", &freeze_script, nb::arg("graphs"), nb::arg("constants"), nb::arg("kept"),
+          nb::arg("numerics"));
     g.def("optimize_for_inference", [](Graph self) { return graph::optimize_for_inference(std::move(self)); },
           nb::arg("graph"));
     nb::class_<Capture>(g, "Capture")

@@ -62,3 +62,22 @@ for rows in (1, 130, 1300):
         options={"chain": layer_norm, "shapes": ((rows, 768), (768,))})
     add(f"captured LSTM cell {rows}x256", build, group="captured", bar=0.6,
         options={"chain": lstm_cell, "shapes": ((rows, 1024), (rows, 256))})
+
+
+def recurrence(x, h, w, u, b):
+    for i in range(x.shape[0]):
+        h = (x[i] @ w + h @ u + b).tanh()
+    return h
+
+
+def build_loop(xp, batch, size):
+    scripts = getattr(xp, "__name__", "") in ("rushlight", "torch")
+    shapes = {"x": (100, batch, size), "h": (batch, size), "w": (size, size), "u": (size, size), "b": (size,)}
+    function = xp.jit.script(recurrence) if scripts else recurrence
+    return "function(x, h, w, u, b)", {"function": function} | {
+        name: xp.randn(*shape) * 0.1 for name, shape in shapes.items()}
+
+
+for rows, width in ((1, 32), (16, 32), (16, 128)):
+    add(f"scripted recurrent loop 100x{rows}x{width}", build_loop, group="captured", bar=0.6,
+        options={"batch": rows, "size": width})

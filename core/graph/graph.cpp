@@ -3,6 +3,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "graph/node_call.h"
 #include "graph/values.h"
 
 namespace rushlight::graph {
@@ -14,7 +15,7 @@ bool same_bits(double a, double b) { return std::memcmp(&a, &b, sizeof a) == 0; 
 // May a result of this call be an argument, or a view of one?
 bool may_share(const Node& node, bool possibly) {
     if (node.op->kind == Kind::view) return true;
-    if (node.op->compose || !possibly) return possibly;
+    if (node.op->compose || !possibly) return possibly && !gives_new_memory(node);
     std::string_view id = node.op->id;
     return id == "contiguous" || id == "to_dtype";
 }
@@ -39,7 +40,34 @@ void join_all(const Graph& g, const Node& node, bool possibly, Join&& join) {
     }
 }
 
+// Has the node this parameter, and is the argument not certainly False?
+bool may_be_set(const Node& node, const char* param) {
+    int at = node.op->parsed.find(param);
+    return at >= 0 && !(node.args[size_t(at)].tag == Tag::boolean && node.args[size_t(at)].integer == 0);
+}
+
 }  // namespace
+
+bool gives_new_memory(const Node& node) {
+    if (!node.op || node.op->kind == Kind::view || node.writes()) return false;
+    const Signature& s = node.op->parsed;
+    if (!node.op->compose) return !may_share(node, true);
+    if (s.find("weight") >= 0) return true;
+    return s.find("inplace") >= 0 && s.find("training") < 0 && !may_be_set(node, "inplace");
+}
+
+std::vector<ValueId> silent_writes(const Node& node) {
+    std::vector<ValueId> out;
+    if (!node.op || !node.op->compose) return out;
+    auto add = [&](int param) {
+        bool tensor = param >= 0 && node.args[size_t(param)].tag == Tag::tensor;
+        if (tensor) out.push_back(node.args[size_t(param)].values[0]);
+    };
+    if (may_be_set(node, "inplace")) add(0);
+    if (may_be_set(node, "training"))
+        for (const char* statistics : {"running_mean", "running_var"}) add(node.op->parsed.find(statistics));
+    return out;
+}
 
 bool Argument::operator==(const Argument& o) const {
     if (reals.size() != o.reals.size()) return false;
@@ -94,6 +122,7 @@ std::vector<bool> written_values(const Graph& g) {
     each_node(g.nodes, [&](const Node& node) {
         if (node.into != no_value) written[size_t(node.into)] = true;
         for (const Change& change : node.changes) written[size_t(change.old_value)] = true;
+        for (ValueId v : silent_writes(node)) written[size_t(v)] = true;
     });
     std::vector<ValueId> memory = memory_of(g);
     std::vector<bool> reached(g.values.size());

@@ -21,6 +21,11 @@ private:
     std::vector<std::pair<size_t, int>> numbers_;
 };
 
+// Composites that the memory of tensors matters to: of layers (what has a weight) the result is new; where `inplace` is
+// not False the first argument is written, and where `training` is not, running statistics are.
+bool gives_new_memory(const Node& node);
+std::vector<ValueId> silent_writes(const Node& node);
+
 // A literal as a call takes it; None of what only the run can tell. Borrows texts and lists.
 Value literal_value(const Argument& a);
 

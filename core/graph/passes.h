@@ -19,11 +19,11 @@ std::vector<Graph> inline_calls(std::vector<Graph> graphs);
 void renumber(Graph& g);
 
 // Removes nodes whose results nobody reads, unless they write memory that outlives the run or draw random numbers, and
-// constants that nobody reads. Straight graphs only: others stay as they are.
+// constants that nobody reads. Errors that such nodes would have raised go with them.
 void remove_dead_code(Graph& g);
 
 // Of calls with equal arguments, the later ones become the first. Only calls that neither write nor draw random
-// numbers, and only on memory that nothing writes. Straight graphs only.
+// numbers, and only on memory that nothing writes; in bodies also those of values that are no tensors.
 void merge_equal_calls(Graph& g);
 
 // All of them. RUSHLIGHT_LOG=graph shows the graph before and after, as with all that follow.
@@ -31,23 +31,31 @@ Graph simplify(Graph g);
 
 // ---- for inference: constants are taken for what they are now ------------------------------------------------------
 
+// Of graphs that are not straight: attributes (numbers in constants that nobody writes), and what shapes of constants
+// decide, become literals; dropout that drops nothing goes; what is written in place though nobody else sees it is made
+// anew.
+void decide_by_constants(Graph& g, const std::vector<std::string>& kept = {});
+
 // What depends on constants only is worked out here, unless it is an output or large. Bit for bit.
-void fold_constant_tensors(Graph& g);
+void fold_constant_tensors(Graph& g, const std::vector<std::string>& kept = {});
 
 // Batch norm by running statistics joins the convolution or linear layer before it: weights and bias take its factors
 // in, worked out in float64. Results change by rounding.
-void fold_batch_norm(Graph& g);
+void fold_batch_norm(Graph& g, const std::vector<std::string>& kept = {});
 
 // Constants from outside become copies, which nobody else can change.
-void own_constants(Graph& g);
+void own_constants(Graph& g, const std::vector<std::string>& kept = {});
 
 // An addition and an activation that alone read what a convolution or linear layer gives join it. Results change by
 // rounding, and where oneDNN applies relu, a NaN comes out as 0. The operators have no derivatives.
 void fuse_epilogues(Graph& g);
 
-// The first three, or without batch norm.
-Graph freeze(Graph g, bool numerics = true);
-// The last one.
+// The same where a graph that is not straight is run by plans: it says so by the primitive `may_join`.
+void let_plans_join(Graph& g);
+
+// The first four, or without batch norm. Constants of the keys `kept` are read when the program runs, as before.
+Graph freeze(Graph g, bool numerics = true, const std::vector<std::string>& kept = {});
+// The last one of these.
 Graph optimize_for_inference(Graph g);
 
 // ---- for planned runs: the same bits, and no derivatives ------------------------------------------------------------

@@ -52,6 +52,7 @@ void is_floating_point(PrimitiveCall& c) { c.gives(Item(is_floating(c[0].tensor(
 void has_complex_dtype(PrimitiveCall& c) { c.gives(Item(is_complex(c[0].tensor()->dtype))); }
 void is_same(PrimitiveCall& c) { c.gives(Item(c[0].tensor() == c[1].tensor())); }
 void grad_enabled(PrimitiveCall& c) { c.gives(Item(mode.grad)); }
+void may_join(PrimitiveCall&) {}             // it is there for who plans the graph
 void requires_grad(PrimitiveCall& c) { c.gives(Item(c[0].tensor()->tracked())); }
 
 // The numbers of a tensor from dimension `d` on, as nested lists of what `type` says.
@@ -141,6 +142,7 @@ const Primitive table[] = {
     {"tensor_is", "(tensor, tensor) -> bool", is_same, effect},
     {"grad_enabled", "() -> bool", grad_enabled, effect},
     {"tensor_requires_grad", "(tensor) -> bool", requires_grad, effect},
+    {"may_join", "()", may_join, effect},
 };
 
 }  // namespace

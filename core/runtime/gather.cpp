@@ -3,7 +3,9 @@
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
+#include "graph/node_call.h"
 #include "graph/values.h"
 #include "runtime/stretch.h"
 
@@ -20,7 +22,7 @@ using graph::TypeKind;
 
 namespace {
 
-// `planned` nodes come to the same whenever what they read has the same shapes and numbers; `free` ones read values, and
+// `planned` nodes come to the same whenever what they read has the same shapes and numbers; `free` ones read values and
 // change nothing; all others keep their place.
 enum class Way : uint8_t { planned, free, fixed };
 
@@ -67,12 +69,19 @@ public:
             varying_.assign(g.values.size(), false);
             local_.assign(g.values.size(), false);
             steady_.assign(g.values.size(), false);
+            own_.assign(g.values.size(), 0);
             ways_.clear();
             classify(g.nodes);
         } while (find_escapes());
     }
 
     Way operator()(const Node& node) const { return ways_.at(&node); }
+
+    // An attribute of a module, which hardly ever changes.
+    bool reads_flag(const Node& node) const {
+        return node.form == Form::primitive && node.args.size() == 1 && node.args[0].tag == Tag::tensor &&
+               constant_[size_t(node.args[0].values[0])];
+    }
 
 private:
     // Gives whether a plan can do all nodes.
@@ -96,12 +105,6 @@ private:
         return all;
     }
 
-    // An attribute of a module, which hardly ever changes.
-    bool reads_flag(const Node& node) const {
-        return node.form == Form::primitive && node.args.size() == 1 && node.args[0].tag == Tag::tensor &&
-               constant_[size_t(node.args[0].values[0])];
-    }
-
     // Is what the node reads known when the plan is made?
     bool known(const Node& node) const {
         for (const Argument& a : node.args)
@@ -117,17 +120,28 @@ private:
             case Form::branch: return way_of_branch(node);
             default: break;
         }
+        int around = std::exchange(loop_, ++loops_);
         for (const Block& body : node.bodies) {
             for (ValueId v : body.inputs) varying_[size_t(v)] = is_number(g_[v].type);
             classify(body.nodes);
         }
+        loop_ = around;
         return Way::fixed;
     }
 
-    Way way_of_operator(const Node& node) const {
-        if (node.writes() || node.op->kind == Kind::update) return Way::fixed;
-        if (known(node)) return Way::planned;
-        return may_draw(node) ? Way::fixed : Way::free;
+    bool is_own(ValueId v) const { return own_[size_t(v)] == loop_; }
+
+    // A plan writes only into memory that it has made.
+    Way way_of_operator(const Node& node) {
+        bool writes_own = node.into == no_value || is_own(node.into);
+        for (ValueId v : graph::silent_writes(node)) writes_own = writes_own && (constant_[size_t(v)] || is_own(v));
+        if (!writes_own || !node.changes.empty() || node.op->kind == Kind::update) return Way::fixed;
+        if (!known(node)) return may_draw(node) || node.into != no_value ? Way::fixed : Way::free;
+        bool makes = graph::gives_new_memory(node), first = !node.args.empty() && node.args[0].tag == Tag::tensor;
+        bool of_own = (node.into != no_value || node.op->kind == Kind::view) && first && is_own(node.args[0].values[0]);
+        for (ValueId v : node.results)
+            if (v != no_value && g_[v].is_tensor()) own_[size_t(v)] = makes || of_own ? loop_ : 0;
+        return Way::planned;
     }
 
     Way way_of_primitive(const Node& node) const {
@@ -181,6 +195,8 @@ private:
     std::vector<bool> constant_, escaped_;
     std::vector<bool> varying_;          // numbers that may be others at each turn
     std::vector<bool> steady_;           // follows from shapes, or is an attribute
+    std::vector<int> own_;               // tensors in memory that a plan makes: the loop whose turn it is for, or 0
+    int loop_ = 1, loops_ = 1;
     std::vector<bool> local_;            // containers that only planned nodes know
     std::unordered_map<const Node*, Way> ways_;
 };
@@ -211,6 +227,11 @@ public:
     }
 
 private:
+    // What an operator may write before or after.
+    bool reads_memory(const Node& node) const {
+        return node.form == Form::primitive && only_reads(node.primitive->name) && !ways_.reads_flag(node);
+    }
+
     void sort(size_t begin, size_t end) {
         std::unordered_set<ValueId> missing;             // values of nodes that have no place yet
         std::vector<size_t> left;
@@ -223,7 +244,7 @@ private:
                 bool operators = true;                   // all before have their places
                 std::vector<size_t> later;
                 for (size_t i : left) {
-                    bool ready = ways_(nodes_[i]) == way, runs = runs_operators(nodes_[i]);
+                    bool ready = ways_(nodes_[i]) == way, runs = runs_operators(nodes_[i]) || reads_memory(nodes_[i]);
                     graph::each_operand(nodes_[i], [&](ValueId v) { ready = ready && !missing.contains(v); });
                     if (!ready || (runs && !operators)) {
                         operators = operators && !runs;
@@ -261,9 +282,12 @@ struct StretchFinder::Impl {
     const Graph& g;
     Ways ways;
     std::unordered_map<ValueId, size_t> constant;
+    bool joins = false;
 };
 
 StretchFinder::StretchFinder(const Graph& g) : impl_(new Impl{g, Ways(g), {}}) {
+    for (const Node& node : g.nodes)
+        if (node.form == Form::primitive && std::string_view(node.primitive->name) == "may_join") impl_->joins = true;
     for (size_t i = 0; i < g.constants.size(); ++i) impl_->constant[g.constants[i].value] = i;
 }
 
@@ -289,6 +313,7 @@ std::unique_ptr<Stretch> StretchFinder::make(const std::vector<Node>& nodes, con
     auto out = std::make_unique<Stretch>();
     out->begin = begin;
     out->end = end;
+    out->joins = impl_->joins;
     std::unordered_set<ValueId> defined, own, read, given;
     for (size_t i = begin; i < end; ++i) {
         auto note = [&](const Node& node) { graph::each_definition(node, [&](ValueId v) { defined.insert(v); }); };

@@ -84,6 +84,28 @@ void made_here(Tensor& t, const std::vector<Tensor>& inputs) {
     if (std::none_of(inputs.begin(), inputs.end(), same)) t->view_flags &= uint8_t(~view_of_no_grad);
 }
 
+// A plan's views know nothing of what they view: its input, or another result.
+void find_base(Tensor& t, const std::vector<Tensor>& among) {
+    for (const Tensor& other : among) {
+        if (!other.defined() || other->storage != t->storage || other.impl() == t.impl()) continue;
+        t->base = other->base ? other->base : Ref<TensorImpl>(other.impl());
+        t->history = t->base->history;
+        return;
+    }
+}
+
+void find_bases(std::vector<Tensor>& results, const std::vector<Tensor>& inputs) {
+    std::vector<Tensor> whole;
+    for (const Tensor& t : results)
+        if (!t->base) whole.push_back(t);
+    for (Tensor& t : results) {
+        bool given = std::any_of(inputs.begin(), inputs.end(), [&](const Tensor& in) { return in.impl() == t.impl(); });
+        if (!t->base || given) continue;
+        find_base(t, whole);
+        find_base(t, inputs);
+    }
+}
+
 }  // namespace
 
 struct Stretch::Plan {
@@ -151,6 +173,7 @@ bool Stretch::run(const Graph& g, Values& values, bool& capture) {
     } catch (const Error&) {
         return false;                    // the steps themselves say where
     }
+    find_bases(results, inputs);
     for (size_t i = 0; i < results.size(); ++i) {
         made_here(results[i], inputs);
         values[size_t(plan->results[i])] = Item(std::move(results[i]));
@@ -217,7 +240,9 @@ void Stretch::end_watch(Watch& watching, Values& values) {
         for (bool written : graph::written_constants(found)) fixed = fixed && !written;
         if (!fixed) return;
         found.name = "stretch";
-        plan.program = std::make_unique<Program>(graph::simplify(std::move(found)));
+        found = graph::simplify(std::move(found));
+        if (joins) found = graph::optimize_for_inference(std::move(found));
+        plan.program = std::make_unique<Program>(std::move(found));
     } catch (const Error& e) {
         if (logging(Channel::graph)) log_line(Channel::graph, "a stretch is not planned: " + std::string(e.what()));
         return;

@@ -23,6 +23,7 @@ public:
     std::vector<size_t> constants;       // of the graph: those that it reads
     std::vector<ValueId> gives;          // what is read after it
     std::vector<ValueId> dies;           // values from outside that nobody reads after it
+    bool joins = false;                  // additions and activations may join the layers before them
 
     using Values = std::vector<graph::Item>;
 

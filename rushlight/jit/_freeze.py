@@ -47,10 +47,8 @@ class Frozen(Captures):
         return found, result
 
 
-def _require_traced(program, who):
-    if not isinstance(program._captures, Captures):
-        raise RuntimeError(f"{who}: {program.original_name if isinstance(program, ScriptModule) else program.name} was "
-                           "scripted; expected a program that jit.trace gave")
+def _is_scripted(program):
+    return not isinstance(program._captures, Captures)
 
 
 def _changed(program, change, tensors=()):
@@ -63,16 +61,18 @@ def _changed(program, change, tensors=()):
 
 
 def freeze(mod, preserved_attrs=None, optimize_numerics=True):
-    """A traced module whose parameters and buffers are constants of its graph.
+    """A traced or scripted module whose parameters and attributes are constants of its graph.
 
     What depends on constants only is worked out once, and batch norm joins the convolution or linear layer before it.
-    The frozen module has copies: it does not see when the module's weights change. Other shapes than it was traced for
-    are captured when they come, as long as the module's tensors are as they were.
+    Of a scripted module the methods that it calls become part of `forward`, branches on attributes (`self.training`)
+    are decided, and dropout goes. The frozen module has copies: it does not see when the module's weights change. Other
+    shapes than it was traced for are captured when they come, as long as the module's tensors are as they were.
 
     Args:
         mod (ScriptModule): what to freeze, in evaluation mode.
-        preserved_attrs (list of str, optional): parameters and buffers that the result shows under their names, as
-            they are now; it computes without them.
+        preserved_attrs (list of str, optional): parameters and buffers that the result shows under their names; of
+            scripted modules also numbers, and exported methods. A traced module computes without them; a scripted one
+            reads them when it runs.
         optimize_numerics (bool): fold batch norm, with factors worked out in float64; results change by rounding.
             Without it they are those of the module bit for bit. Default: True.
 
@@ -80,8 +80,8 @@ def freeze(mod, preserved_attrs=None, optimize_numerics=True):
         ScriptModule.
 
     Raises:
-        RuntimeError: `mod` is no traced module, or it is in training mode.
-        AttributeError: it has no tensor with a preserved name.
+        RuntimeError: `mod` is no traced or scripted module, or it is in training mode.
+        AttributeError: it has nothing with a preserved name.
 
     Example:
         >>> import rushlight as rl
@@ -91,8 +91,10 @@ def freeze(mod, preserved_attrs=None, optimize_numerics=True):
         (['convolution'], [])
     """
     if not isinstance(mod, ScriptModule):
-        raise RuntimeError(f"freeze: mod is a {type(mod).__name__}; expected a module that jit.trace gave")
-    _require_traced(mod, "freeze")
+        raise RuntimeError(f"freeze: mod is a {type(mod).__name__}; expected a module that jit.trace or "
+                           "jit.script gave")
+    if _is_scripted(mod):
+        return mod._captures.freeze(mod, list(preserved_attrs or ()), optimize_numerics)
     if mod.training:
         raise RuntimeError(f"freeze: {mod.original_name} is in training mode; call eval() before it is traced, or "
                            "where it was loaded")
@@ -108,18 +110,19 @@ def optimize_for_inference(mod, other_methods=None):
     """A frozen module whose operators are joined for speed.
 
     Additions and activations (relu; gelu after linear layers) join the convolution or linear layer before them. Results
-    change by rounding; where relu joins, a NaN may come out as 0. The program has no derivatives, and refuses inputs
-    that want one.
+    change by rounding; where relu joins, a NaN may come out as 0. A traced program has no derivatives then, and refuses
+    inputs that want one. A scripted one joins them in the plans that it makes from the second call with the same shapes
+    on, where no gradient is wanted.
 
     Args:
         mod (ScriptModule or ScriptFunction): what to optimize; a module that has tensors is frozen first.
-        other_methods (list of str, optional): names of tensors that freezing preserves.
+        other_methods (list of str, optional): names of exported methods and tensors that freezing preserves.
 
     Returns:
         ScriptModule or ScriptFunction.
 
     Raises:
-        RuntimeError: `mod` is no traced program.
+        RuntimeError: `mod` is no traced or scripted program.
 
     Example:
         >>> import rushlight as rl
@@ -130,8 +133,11 @@ def optimize_for_inference(mod, other_methods=None):
     """
     if not isinstance(mod, ScriptModule | ScriptFunction):
         raise RuntimeError(f"optimize_for_inference: mod is a {type(mod).__name__}; expected a program that jit.trace "
-                           "gave")
-    _require_traced(mod, "optimize_for_inference")
+                           "or jit.script gave")
+    if _is_scripted(mod):
+        if isinstance(mod, ScriptModule) and not mod._captures.is_frozen:
+            mod = freeze(mod.eval(), preserved_attrs=other_methods)
+        return mod._captures.optimize(mod)
     if isinstance(mod, ScriptModule) and not isinstance(mod._captures, Frozen):
         mod = freeze(mod.eval(), preserved_attrs=other_methods)
     change = getattr(mod._captures, "_change", lambda graph: graph)

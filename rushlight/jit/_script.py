@@ -10,6 +10,8 @@ from rushlight.jit import _script_code
 from rushlight.jit._trace import ScriptFunction, ScriptModule, is_tracing
 from rushlight.nn.modules.module import Module
 
+_CONSTANT = re.compile(r'(  (?:const|state) %[^"]* = ")((?:[^"\\]|\\.)*)(")')
+
 
 class Entry:
     """A graph of a scripted program that is called from Python.
@@ -67,6 +69,7 @@ class Scripted:
         self.graphs = {graph.name: graph for graph in _C.graph.parse_all(text)}
         self.entry = entries[0]
         self.metadata = {}
+        self.is_frozen = False
 
     def rebind(self, tensors):
         """Takes other tensors in place of those of these names."""
@@ -84,6 +87,18 @@ class Scripted:
                     pending.append(other)
         found.pop(name, None)
         return list(found.values())
+
+    def freeze(self, mod, preserved, numerics):
+        """A scripted module with `forward` and the methods among `preserved`, whose other attributes are constants."""
+        return _freeze_module(mod, preserved, numerics)
+
+    def optimize(self, program):
+        """A frozen module or a function of this program, whose plans may join operators."""
+        return _optimize(program)
+
+    def inlined(self, name):
+        """A graph with what others do in the place of their calls, unless they call themselves."""
+        return _C.graph.inline_calls([self.graphs[name], *self.called_by(name)])[0]
 
     def call(self, entry, args, kwargs):
         args = entry.bound(args, kwargs)
@@ -148,6 +163,10 @@ class ScriptedFunction(ScriptFunction):
         return self._captures.graphs[self._captures.entry.name]
 
     @property
+    def inlined_graph(self):
+        return self._captures.inlined(self._captures.entry.name)
+
+    @property
     def schema(self):
         """The arguments and the result with their types."""
         return self._captures.entry.described()
@@ -174,7 +193,8 @@ class RecursiveScriptModule(ScriptModule):
     """A scripted module, or a module in one: its parameters, buffers, attributes, and the methods that were scripted.
 
     Attributes:
-        graph: of `forward`; code (str): the program as Python shows it.
+        graph: of `forward`; inlined_graph: the same with what it calls.
+        code (str): the program as Python shows it.
         original_name (str): the module's class.
     """
 
@@ -185,6 +205,10 @@ class RecursiveScriptModule(ScriptModule):
     @property
     def graph(self):
         return self._captures.graphs[self._name_of("forward")]
+
+    @property
+    def inlined_graph(self):
+        return self._captures.inlined(self._name_of("forward"))
 
     @property
     def code(self):
@@ -269,3 +293,115 @@ def assemble(program, layout):
             outer, _, name = path.rpartition(".")
             modules[outer].add_module(name, made)
     return modules[""]
+
+
+# -- freezing
+
+class _Graphs:
+    """The graphs of several entries in one program, with the tensors that they name."""
+
+    def __init__(self):
+        self.texts, self.tensors = {}, {}
+
+    def add(self, graphs, name):
+        """Adds an entry's graph, under this name, and those that it calls; a key that means another tensor already is
+        another one."""
+        old = graphs[0].name
+        for graph in graphs:
+            renamed = {}
+            for key, tensor in graph.constants.items():
+                free = key
+                while free in self.tensors and not _are_equal(self.tensors[free], tensor):
+                    free += "_"
+                self.tensors.setdefault(free, tensor)
+                renamed[key] = free
+            text = _CONSTANT.sub(lambda m, names=renamed: m[1] + names.get(m[2], m[2]) + m[3], graph.text())
+            for what in ("graph", "call"):
+                text = text.replace(f"{what} {old}(", f"{what} {name}(")
+            self.texts[text.split("(")[0]] = text
+
+    def program(self, name, entries):
+        made = Scripted(name, "\n".join(self.texts.values()), self.tensors, entries)
+        made.is_frozen = True
+        return made
+
+
+def _are_equal(a, b):
+    return a is b or (a.dtype == b.dtype and a.shape == b.shape and a.stride() == b.stride() and bool((a == b).all()))
+
+
+def _graphs_of(program, name):
+    return [program.graphs[name], *program.called_by(name)]
+
+
+def _freeze_module(mod, preserved, numerics):
+    program, path = mod._captures, getattr(mod, "_path", "")
+    prefix, attributes = path + "." if path else "", getattr(mod, "_flags", {})
+    if mod.training:
+        raise RuntimeError(f"freeze: {mod.original_name} is in training mode; call eval() first")
+    methods, tensors, flags = ["forward"], [], []
+    known = dict([*mod.named_parameters(), *mod.named_buffers()])
+    for name in preserved:
+        if name in known:
+            tensors.append(name)
+        elif name in attributes:
+            flags.append(name)
+        elif prefix + name in program.entries:
+            methods += [name] * (name not in methods)
+        elif not hasattr(mod, name):
+            raise AttributeError(f"freeze: preserved_attrs names {name!r}; {mod.original_name} has no such method or "
+                                 "attribute")
+    keys = {id(t): key for key, t in program.tensors.items()}
+    kept = {name: keys[id(known[name])] for name in tensors} | {name: keys[id(attributes[name])] for name in flags}
+    graphs, entries = _Graphs(), []
+    for name in methods:
+        entry = program.entries.get(prefix + name)
+        if entry is None:
+            raise RuntimeError(f"freeze: {mod.original_name} has no {name} of its own; expected the module that was "
+                               "scripted")
+        graphs.add(_C.graph.freeze_script(_graphs_of(program, entry.name), program.tensors, list(kept.values()),
+                                          numerics), name)
+        entries.append(Entry(name, entry.params, entry.gives))
+    for key in kept.values():
+        graphs.tensors.setdefault(key, program.tensors[key])
+    made = assemble(graphs.program(program.name, entries), _layout(mod, kept, tensors, flags))
+    for name in preserved:
+        if name not in kept and name not in methods:
+            object.__setattr__(made, name, getattr(mod, name))
+    return made
+
+
+def _layout(mod, kept, tensors, flags):
+    """The modules that hold the tensors that were kept."""
+    parts = dict(mod.named_modules())
+    found = {"": _record(mod, "")}
+    for name in tensors:
+        *way, last = name.split(".")
+        for depth in range(1, len(way) + 1):
+            inner = ".".join(way[:depth])
+            found.setdefault(inner, _record(parts[inner], inner))
+        owner = parts[".".join(way)]
+        table = "parameters" if last in owner._parameters else "buffers"
+        found[".".join(way)][table][last] = kept[name]
+        if last in owner._non_persistent_buffers_set:
+            found[".".join(way)]["non_persistent"].append(last)
+    found[""]["flags"] = {name: kept[name] for name in flags}
+    return list(found.values())
+
+
+def _record(part, path):
+    return {"path": path, "class": getattr(part, "original_name", type(part).__name__), "training": False,
+            "parameters": {}, "buffers": {}, "non_persistent": [], "flags": {}}
+
+
+def _optimize(program):
+    captures, texts = program._captures, {}
+    for name in captures.entries:
+        for graph in _C.graph.inline_calls(_graphs_of(captures, name)):
+            texts[graph.name] = _C.graph.optimize_for_inference(graph).text()
+    entries = [Entry(e.name, e.params, e.gives, e.public) for e in captures.entries.values()]
+    made = Scripted(captures.name, "\n".join(texts.values()), captures.tensors, entries)
+    made.is_frozen = program._captures.is_frozen
+    if isinstance(program, RecursiveScriptModule):
+        return assemble(made, layout_of(program))
+    return ScriptedFunction(made, program.function)

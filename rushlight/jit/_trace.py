@@ -163,7 +163,7 @@ class ScriptFunction:
     """A traced function: call it as the function.
 
     Attributes:
-        graph: of the first example; printing it shows its text.
+        graph: of the first example; printing it shows its text. inlined_graph: the same with what it calls.
         name (str): the function's.
     """
 
@@ -179,6 +179,11 @@ class ScriptFunction:
     @property
     def graph(self):
         return self._captures.first.graph
+
+    @property
+    def inlined_graph(self):
+        """The graph with what it calls in the place of the calls."""
+        return self.graph
 
     @property
     def code(self):
@@ -214,7 +219,7 @@ class ScriptModule(Module, metaclass=_ScriptMeta):
     What it computes was fixed when it was traced: `train()` and `eval()` change its flag and not its graph.
 
     Attributes:
-        graph: of the first example; printing it shows its text.
+        graph: of the first example; printing it shows its text. inlined_graph: the same with what it calls.
     """
 
     def __init__(self, captures=None, tensors=(), original_name="Module"):
@@ -244,6 +249,11 @@ class ScriptModule(Module, metaclass=_ScriptMeta):
     @property
     def graph(self):
         return self._captures.first.graph
+
+    @property
+    def inlined_graph(self):
+        """The graph with what it calls in the place of the calls."""
+        return self.graph
 
     @property
     def code(self):

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <cstring>
+#include <unordered_map>
 
 #include "base/parallel.h"
 #include "graph/passes/edit.h"
@@ -8,16 +10,11 @@ namespace rushlight::graph {
 
 namespace {
 
-// The weight as (groups, others, channels of a group, others), where the result's channels are groups and the third.
-// Empty where batch norm's channels are none of the layer's.
-Dims weight_by_channels(const Graph& g, const Node& layer) {
-    std::string_view id = layer.op->id;
-    const Dims& w = g[layer.args[1].values[0]].sizes;
-    if (id == "convolution") return {1, 1, w[0], -1};
-    if (id == "linear" && w.size() == 2 && g[layer.results[0]].sizes.size() == 2) return {1, 1, w[0], -1};
-    if (id != "convolution_transpose") return {};
-    int64_t groups = layer.args[size_t(layer.op->parsed.find("groups"))].integer;
-    return {groups, w[0] / groups, w[1], -1};
+// Of the primitive, or of the composite that scripted programs call.
+bool is_layer(const Node& node, const char* primitive, const char* composite) {
+    std::string_view id = node.op ? node.op->id : "";
+    bool numbered = id.size() == std::strlen(composite) + 2 && id.ends_with('d');
+    return id == primitive || (numbered && id.starts_with(composite));
 }
 
 const Tensor& known(const Values& values, const Argument& a) {
@@ -25,23 +22,48 @@ const Tensor& known(const Values& values, const Argument& a) {
     return a.tag == Tag::tensor ? values.constant[size_t(a.values[0])] : none;
 }
 
+// The weight as (groups, others, channels of a group, others), where the result's channels are groups and the third.
+// Empty where batch norm's channels are none of the layer's.
+Dims weight_by_channels(const Graph& g, const Values& values, const Node& layer) {
+    std::string_view id = layer.op->id;
+    const Dims w = known(values, layer.args[1]).sizes();
+    const ValueInfo& given = g[layer.results[0]];
+    if (is_layer(layer, "convolution", "conv")) return {1, 1, w[0], -1};
+    if (id == "linear" && w.size() == 2 && given.sized && given.sizes.size() == 2) return {1, 1, w[0], -1};
+    if (!is_layer(layer, "convolution_transpose", "conv_transpose")) return {};
+    const Argument& groups = layer.args[size_t(layer.op->parsed.find("groups"))];
+    if (groups.tag != Tag::integer) return {};
+    return {groups.integer, w[0] / groups.integer, w[1], -1};
+}
+
 Tensor wide(const Tensor& t) { return compute("to_dtype", t, DType::float64); }
 
-// Batch norm by running statistics of what a layer alone gives it, everything else constant.
-bool folds(const Graph& g, const Values& values, const Node& norm) {
-    if (std::string_view(norm.op->id) != "batch_norm_forward" || norm.args[5].integer) return false;
+// The call as one of batch_norm_forward; without operator if it is no batch norm.
+Node norm_of(const Node& node) {
+    std::string_view id = node.op ? node.op->id : "";
+    Node out;
+    if (id == "batch_norm_forward" || id == "batch_norm") out = node;
+    if (id != "batch_norm") return out;
+    const std::vector<Argument>& a = node.args;          // input, mean, var, weight, bias, training, momentum, eps
+    out.args = {a[0], a[3], a[4], a[1], a[2], a[5], a[6], a[7]};
+    return out;
+}
+
+// Batch norm by running statistics of what the layer alone gives it, everything else constant.
+bool folds(const Graph& g, const Values& values, const std::vector<int>& readers, const Node& norm, const Node* layer) {
+    if (norm.args[5].tag != Tag::boolean || norm.args[5].integer || norm.args[7].tag != Tag::real) return false;
     for (size_t r = 1; r < norm.results.size(); ++r)
-        if (norm.results[r] != no_value && values.readers[size_t(norm.results[r])] > 0) return false;
+        if (norm.results[r] != no_value && readers[size_t(norm.results[r])] > 0) return false;
     for (size_t i = 1; i <= 4; ++i)
-        if (norm.args[i].tag == Tag::tensor && !known(values, norm.args[i]).defined()) return false;
-    ValueId x = norm.args[0].values[0];
-    if (values.maker[size_t(x)] < 0 || values.readers[size_t(x)] != 1) return false;
-    const Node& layer = g.nodes[size_t(values.maker[size_t(x)])];
-    std::string_view id = layer.op->id;
-    if (id != "convolution" && id != "convolution_transpose" && id != "linear") return false;
-    bool constant = known(values, layer.args[1]).defined() &&
-                    (layer.args[2].tag != Tag::tensor || known(values, layer.args[2]).defined());
-    return constant && layer.into == no_value && is_floating(g[x].dtype) && !weight_by_channels(g, layer).empty();
+        if (norm.args[i].tag != Tag::none && !known(values, norm.args[i]).defined()) return false;
+    if (norm.args[3].tag == Tag::none || !layer || readers[size_t(norm.args[0].values[0])] != 1) return false;
+    if (!is_layer(*layer, "convolution", "conv") && !is_layer(*layer, "convolution_transpose", "conv_transpose") &&
+        std::string_view(layer->op->id) != "linear")
+        return false;
+    bool constant = known(values, layer->args[1]).defined() &&
+                    (layer->args[2].tag == Tag::none || known(values, layer->args[2]).defined());
+    return constant && layer->into == no_value && is_floating(known(values, layer->args[1]).dtype()) &&
+           layer->recorded == norm.recorded && !weight_by_channels(g, values, *layer).empty();
 }
 
 // weight * scale, the products in float64; `shape` is that of the weight by channels, each of which has a scale.
@@ -66,7 +88,7 @@ Tensor scaled_weight(const Tensor& weight, const Tensor& scale, const Dims& shap
 }
 
 void fold(Graph& g, const Values& values, Node& layer, const Node& norm) {
-    Dims shape = weight_by_channels(g, layer);
+    Dims shape = weight_by_channels(g, values, layer);
     Tensor weight = known(values, layer.args[1]), bias = known(values, layer.args[2]);
     Tensor gamma = known(values, norm.args[1]), beta = known(values, norm.args[2]);
     Tensor mean = wide(known(values, norm.args[3])), var = wide(known(values, norm.args[4]));
@@ -93,19 +115,29 @@ void fold(Graph& g, const Values& values, Node& layer, const Node& norm) {
 
 }  // namespace
 
-void fold_batch_norm(Graph& g) {
-    Values values(g);
-    std::vector<bool> gone(g.nodes.size());
-    for (size_t i = 0; i < g.nodes.size(); ++i) {
-        if (!folds(g, values, g.nodes[i])) continue;
-        size_t layer = size_t(values.maker[size_t(g.nodes[i].args[0].values[0])]);
-        fold(g, values, g.nodes[layer], g.nodes[i]);
-        gone[i] = true;
+static void fold_in(Graph& g, const Values& values, const std::vector<int>& readers, std::vector<Node>& nodes) {
+    std::unordered_map<ValueId, Node*> maker;
+    std::vector<bool> gone(nodes.size());
+    for (size_t i = 0; i < nodes.size(); ++i) {
+        for (Block& body : nodes[i].bodies) fold_in(g, values, readers, body.nodes);
+        Node norm = norm_of(nodes[i]);
+        ValueId x = norm.op ? norm.args[0].values[0] : no_value;
+        auto layer = maker.find(x);
+        if (norm.op && folds(g, values, readers, norm, layer == maker.end() ? nullptr : layer->second)) {
+            fold(g, values, *layer->second, norm);
+            replace_value(g, x, norm.results[0]);        // in what reads its shape
+            gone[i] = true;
+        }
+        each_definition(nodes[i], [&](ValueId v) { maker[v] = &nodes[i]; });
     }
-    std::vector<Node> nodes;
-    for (size_t i = 0; i < g.nodes.size(); ++i)
-        if (!gone[i]) nodes.push_back(std::move(g.nodes[i]));
-    g.nodes = std::move(nodes);
+    std::vector<Node> left;
+    for (size_t i = 0; i < nodes.size(); ++i)
+        if (!gone[i]) left.push_back(std::move(nodes[i]));
+    nodes = std::move(left);
+}
+
+void fold_batch_norm(Graph& g, const std::vector<std::string>& kept) {
+    fold_in(g, Values(g, kept), readers_of(g), g.nodes);
     remove_dead_code(g);
 }
 

@@ -58,7 +58,7 @@ private:
 void renumber(Graph& g) { Renumbering(g).run(); }
 
 void remove_dead_code(Graph& g) {
-    if (!is_straight(g)) return;
+    if (!is_straight(g)) return remove_unread(g);
     std::vector<ValueId> memory = memory_of(g);
     std::vector<bool> outlives = outlives_the_run(g, memory), written = written_memory(g, memory);
     std::vector<bool> read(g.values.size());
@@ -91,7 +91,7 @@ void remove_dead_code(Graph& g) {
 }
 
 void merge_equal_calls(Graph& g) {
-    if (!is_straight(g)) return;
+    if (!is_straight(g)) return merge_equal_nodes(g);
     std::vector<ValueId> memory = memory_of(g), same(g.values.size());
     std::vector<bool> written = written_memory(g, memory), given(g.values.size());
     for (ValueId v : g.outputs) given[size_t(memory[size_t(v)])] = true;           // outputs keep memory of their own

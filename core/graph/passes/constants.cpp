@@ -20,12 +20,13 @@ std::string key_of(const Graph& g, const Node& node) {
 
 }  // namespace
 
-void fold_constant_tensors(Graph& g) {
-    Values values(g);
+void fold_constant_tensors(Graph& g, const std::vector<std::string>& kept) {
+    Values values(g, kept);
     std::vector<Tensor>& known = values.constant;
     size_t nodes = g.nodes.size();
     for (size_t i = 0; i < nodes; ++i) {
         const Node& node = g.nodes[i];
+        if (!node.op) continue;
         bool folds = !node.op->compose && !node.writes() && !node.op->parsed.returns_list &&
                      node.op->kind != Kind::random && node.op->kind != Kind::update;
         size_t bytes = 0;
@@ -57,8 +58,14 @@ void fold_constant_tensors(Graph& g) {
     remove_dead_code(g);
 }
 
-void own_constants(Graph& g) {
+void own_constants(Graph& g, const std::vector<std::string>& kept) {
+    bool straight = is_straight(g);
     for (Constant& c : g.constants) {
+        if (std::find(kept.begin(), kept.end(), c.key) != kept.end()) continue;
+        if (!straight && !c.tensor.contiguous()) {           // nobody there was promised strides
+            c.tensor = compute("contiguous", c.tensor);
+            g.values[size_t(c.value)].strides = {};
+        }
         if (c.tensor->use_count() == 1 && c.tensor->storage->use_count() == 1) continue;     // made by a pass
         Tensor copy = c.tensor.contiguous()
                           ? empty_tensor(c.tensor.sizes(), c.tensor.dtype())

@@ -3,19 +3,21 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "graph/node_call.h"
 
 namespace rushlight::graph {
 
 std::vector<bool> written_memory(const Graph& g, const std::vector<ValueId>& memory) {
     std::vector<bool> out(g.values.size());
-    for (const Node& node : g.nodes) {
+    each_node(g.nodes, [&](const Node& node) {
         if (node.into != no_value) out[size_t(memory[size_t(node.into)])] = true;
         for (const Change& c : node.changes) out[size_t(memory[size_t(c.old_value)])] = true;
-    }
+        for (ValueId v : silent_writes(node)) out[size_t(memory[size_t(v)])] = true;
+    });
     return out;
 }
 
-Values::Values(const Graph& g)
+Values::Values(const Graph& g, const std::vector<std::string>& kept)
     : maker(g.values.size(), -1), readers(g.values.size()), memory(memory_of(g)), written(written_memory(g, memory)),
       given(g.values.size()), constant(g.values.size()) {
     for (size_t i = 0; i < g.nodes.size(); ++i) {
@@ -33,7 +35,8 @@ Values::Values(const Graph& g)
         given[size_t(memory[size_t(v)])] = true;
     }
     for (const Constant& c : g.constants)
-        if (!is_written(c.value)) constant[size_t(c.value)] = c.tensor;
+        if (!is_written(c.value) && std::find(kept.begin(), kept.end(), c.key) == kept.end())
+            constant[size_t(c.value)] = c.tensor;
 }
 
 ValueId add_constant(Graph& g, const std::string& key, const Tensor& t) {
@@ -43,7 +46,10 @@ ValueId add_constant(Graph& g, const std::string& key, const Tensor& t) {
     std::string name = key;
     for (int n = 1; taken(name, [](const Constant& c) -> const std::string& { return c.key; }); ++n)
         name = key + "." + std::to_string(n);
-    ValueId v = g.add_value("folded_" + std::to_string(g.values.size()), t.dtype(), t.sizes());
+    size_t number = g.values.size();
+    auto named = [&](const ValueInfo& v) { return v.name == "folded_" + std::to_string(number); };
+    while (std::any_of(g.values.begin(), g.values.end(), named)) ++number;
+    ValueId v = g.add_value("folded_" + std::to_string(number), t.dtype(), t.sizes());
     if (!t.contiguous()) g.values.back().strides = t.strides();
     g.constants.push_back({v, name, t});
     return v;
@@ -78,22 +84,22 @@ std::optional<Graph> prepare(const Graph& g, std::vector<std::string>& notes) {
     return out;
 }
 
-Graph freeze(Graph g, bool numerics) {
-    require(is_straight(g), ErrorKind::not_implemented, "freeze: ", g.name, " has control flow");
+Graph freeze(Graph g, bool numerics, const std::vector<std::string>& kept) {
     show("to freeze", g);
-    fold_constant_tensors(g);
-    if (numerics) fold_batch_norm(g);
+    if (!is_straight(g)) decide_by_constants(g, kept);
+    fold_constant_tensors(g, kept);
+    if (numerics) fold_batch_norm(g, kept);
     remove_dead_code(g);
-    own_constants(g);
+    own_constants(g, kept);
     verify(g);
     show("frozen", g);
     return g;
 }
 
 Graph optimize_for_inference(Graph g) {
-    require(is_straight(g), ErrorKind::not_implemented, "optimize_for_inference: ", g.name, " has control flow");
     show("to optimize", g);
-    fuse_epilogues(g);
+    if (is_straight(g)) fuse_epilogues(g);
+    else let_plans_join(g);
     remove_dead_code(g);
     verify(g);
     show("optimized", g);
