@@ -429,6 +429,7 @@ def test_tensors():
         %f: bool = tensor_is_floating_point(%t)
         %z: bool = tensor_is_complex(%t)
         %g: bool = tensor_requires_grad(%t)
+        may_join()
         %on: bool = grad_enabled()
         %n, %s, %k, %d, %m, %l, %type, %values, %c, %f, %z, %g, %on""", t, inputs="%t: tensor") == (
         3, [2, 3], 3, 2, 6, 2, rl.int64, t.tolist(), True, False, False, False, True)

@@ -63,9 +63,11 @@ Graph simplify(Graph g) {
     show("captured", g);
     fold_constants(g);
     renumber(g);
-    remove_dead_code(g);
-    merge_equal_calls(g);
-    remove_dead_code(g);
+    if (is_straight(g)) {                // elsewhere what nobody reads may still raise
+        remove_dead_code(g);
+        merge_equal_calls(g);
+        remove_dead_code(g);
+    }
     verify(g);
     show("simplified", g);
     return g;
