@@ -113,16 +113,21 @@ Tensor made_tensor(rl_dtype dtype, int32_t rank, const int64_t* sizes, const voi
     Dims dims(std::span<const int64_t>(sizes, size_t(rank)));
     for (int64_t s : dims) expect(s >= 0, who, ": sizes are ", dims, "; expected none below 0");
     int64_t bytes = checked_mul(checked_numel(dims, who), size_of(type), who);
-    std::span<const uint8_t> given(static_cast<const uint8_t*>(data), data ? size_t(bytes) : 0);
-    expect(type != DType::boolean || files::are_bools(given), who, ": data of bools holds other bytes than 0 and 1");
+    auto check_bools = [&] {
+        std::span<const uint8_t> given(static_cast<const uint8_t*>(data), data ? size_t(bytes) : 0);
+        bool fine = type != DType::boolean || files::are_bools(given);
+        expect(fine, who, ": data of bools holds other bytes than 0 and 1");
+    };
     if (view && bytes) {
         expect(data != nullptr, who, ": data is NULL; expected ", bytes, " bytes");
         expect(reinterpret_cast<uintptr_t>(data) % std::min<size_t>(size_t(size_of(type)), 8) == 0, who,
                ": data is not aligned to the ", size_of(type), " bytes of ", name_of(type));
+        check_bools();
         static const auto nobody = std::make_shared<int>(0);
         return files::tensor_over({{static_cast<const uint8_t*>(data), size_t(bytes)}, nobody}, type, dims);
     }
-    Tensor t = empty_tensor(dims, type);
+    Tensor t = empty_tensor(dims, type);                  // fails where there can't be so many bytes
+    check_bools();
     if (bytes && data) std::memcpy(t.data(), data, size_t(bytes));
     else if (bytes) std::memset(t.data(), 0, size_t(bytes));
     return t;

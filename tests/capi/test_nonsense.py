@@ -33,6 +33,7 @@ class Caller:
         self.paths = [str(path).encode() for path in sorted(folder.iterdir())] + [str(folder).encode()]
         self.models, self.values, self.outs = [], [], []
         self.data = ctypes.create_string_buffer(ROOM)
+        self.huge = False                                 # the sizes that were drawn last: no data is so long
         self.zeros = ctypes.create_string_buffer(ROOM)
 
     def pick(self, *choices):
@@ -54,7 +55,8 @@ class Caller:
     def sizes(self, rank, bytes_):
         """Few elements, or so many that no machine has them."""
         out = [self.pick(1, 1, 2, 3, 0) for _ in range(max(rank, 1))]
-        if self.random.random() < 0.1:
+        self.huge = self.random.random() < 0.1
+        if self.huge:
             out[0] = self.pick(-1, -(1 << 63), (1 << 63) - 1, 1 << 50, 1 << 62)
         elif np.prod(out, dtype=object) * 16 > bytes_:
             out = [1] * len(out)
@@ -96,7 +98,8 @@ class Caller:
             elif kind == "constint64_t*":
                 yield self.sizes(min(max(rank, 0), 65), ROOM) if self.random.random() < 0.95 else None
             elif kind == "constvoid*":
-                yield self.data if "bytes" in parameters or self.random.random() < 0.9 else None
+                there = "bytes" in parameters or (not self.huge and self.random.random() < 0.9)
+                yield self.data if there else None
             elif kind == "constchar*":
                 yield text
             elif kind.endswith("*"):
