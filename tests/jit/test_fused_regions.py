@@ -223,6 +223,28 @@ def test_the_profiler_sees_regions():
     assert any(event.name == "fused: exp, mul, add, sum" for event in profile.events())
 
 
+def test_the_profiler_shows_lines_of_the_program():
+    def program(x, w):
+        y = x @ w
+        y = rl.exp(y)
+        return (y * 2
+                + x).cumsum(0)
+
+    first = program.__code__.co_firstlineno
+    for captured in (rl.compile(program, fullgraph=True), rl.jit.trace(program, (rl.ones(5, 5), rl.ones(5, 5)))):
+        with rl.no_grad():
+            for _ in range(3):
+                captured(rl.ones(5, 5), rl.ones(5, 5))
+            with rl.profiler.profile() as profile:
+                captured(rl.ones(5, 5), rl.ones(5, 5))
+        lines = {e.name: e for e in profile.events() if e.name.startswith("test_fused_regions.py:")}
+        product, region, _ = (f"test_fused_regions.py:{first + n}" for n in (1, 2, 3))
+        assert [c.name for c in lines[product].cpu_children] == ["matmul"]
+        [fused] = [e for name, e in lines.items() if name.startswith(region)]
+        assert [c.name for c in fused.cpu_children] == ["fused: exp, mul, add"]
+        assert any("cumsum" in [c.name for c in e.cpu_children] for e in lines.values())
+
+
 def test_a_region_waits_for_its_operands_and_runs_before_its_readers():
     def crossing(a, b):
         early = a * 2
