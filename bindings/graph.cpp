@@ -145,9 +145,11 @@ nb::object run_any(Program& program, const nb::args& args) {
     const Graph& g = program.graph();
     if (program.tensors_only()) return tuple_of(program.run(tensors_of(args, g.name)));
     std::vector<graph::Item> inputs;
-    for (size_t i = 0; i < args.size(); ++i)
-        inputs.push_back(to_item(args[i].ptr(), i < g.inputs.size() ? g[g.inputs[i]].type : graph::Type{},
-                                 g.name + ": an input"));
+    for (size_t i = 0; i < args.size(); ++i) {
+        bool known = i < g.inputs.size();
+        inputs.push_back(to_item(args[i].ptr(), known ? g[g.inputs[i]].type : graph::Type{},
+                                 g.name + ": input '" + (known ? g[g.inputs[i]].name : std::to_string(i)) + "'"));
+    }
     try {
         return nb::steal(from_item(graph::Item::tuple(program.run(std::move(inputs)))));
     } catch (const graph::ProgramError& e) {

@@ -41,7 +41,7 @@ std::vector<Item> to_items(PyObject* o, const Type& type, const std::string& who
             " items; expected ", to_text(type));
     std::vector<Item> out;
     for (Py_ssize_t i = 0; i < items.size(); ++i)
-        out.push_back(to_item(items[i], type.items[tuple ? size_t(i) : 0], "an item of " + who));
+        out.push_back(to_item(items[i], type.items[tuple ? size_t(i) : 0], who + ": an item"));
     return out;
 }
 
@@ -50,8 +50,8 @@ Item to_dict(PyObject* o, const Type& type, const std::string& who) {
     Item out(Ref<graph::Dict>(new graph::Dict));
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(pairs.get()); ++i) {
         PyObject* pair = PyList_GET_ITEM(pairs.get(), i);
-        Item key = to_item(PyTuple_GET_ITEM(pair, 0), type.items[0], "a key of " + who);
-        out.dict().set(key, to_item(PyTuple_GET_ITEM(pair, 1), type.items[1], "a value of " + who));
+        Item key = to_item(PyTuple_GET_ITEM(pair, 0), type.items[0], who + ": a key");
+        out.dict().set(key, to_item(PyTuple_GET_ITEM(pair, 1), type.items[1], who + ": a value"));
     }
     return out;
 }

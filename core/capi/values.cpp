@@ -145,8 +145,9 @@ void collect(const rl_value& v, const Dims& sizes, int depth, std::vector<double
     bool list = v.kind == RL_LIST || v.kind == RL_TUPLE;
     bool number = v.kind == RL_BOOL || v.kind == RL_INT || v.kind == RL_FLOAT;
     bool fits = depth < sizes.size() ? list && int64_t(v.items.size()) == sizes[depth] : number;
-    expect(fits, "rl_as_tensor: found a ", kind_name(v.kind), " of ", v.items.size(),
-            " items at depth ", depth, " of lists of shape ", sizes, "; expected numbers in lists of equal lengths");
+    std::string count = list ? " of " + std::to_string(v.items.size()) + " items" : std::string();
+    expect(fits, "rl_as_tensor: there is a ", kind_name(v.kind), count, " at depth ", depth,
+           " of lists whose first items have shape ", sizes, "; expected numbers in lists of equal lengths");
     if (!list) {
         ints.push_back(v.integer);
         reals.push_back(v.kind == RL_FLOAT ? v.real : double(v.integer));

@@ -402,16 +402,16 @@ void require_type(const Item& x, const Type& type, const std::string& who) {
     }
     require(right, ErrorKind::type, who, " is ", graph::name_of(x.kind()), "; expected ", graph::to_text(type));
     if (type.is(TypeKind::list))
-        for (const Item& item : x.items()) require_type(item, type.items[0], "an item of " + who);
+        for (const Item& item : x.items()) require_type(item, type.items[0], who + ": an item");
     if (type.is(TypeKind::tuple)) {
         require(x.items().size() == type.items.size(), ErrorKind::type, who, " has ", x.items().size(),
                 " items; expected ", graph::to_text(type));
-        for (size_t i = 0; i < type.items.size(); ++i) require_type(x.items()[i], type.items[i], "an item of " + who);
+        for (size_t i = 0; i < type.items.size(); ++i) require_type(x.items()[i], type.items[i], who + ": an item");
     }
     if (type.is(TypeKind::dict))
         for (const auto& [key, value] : x.dict().entries) {
-            require_type(key, type.items[0], "a key of " + who);
-            require_type(value, type.items[1], "a value of " + who);
+            require_type(key, type.items[0], who + ": a key");
+            require_type(value, type.items[1], who + ": a value");
         }
 }
 

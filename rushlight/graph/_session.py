@@ -110,6 +110,9 @@ class Session:
             ValueError: a placeholder is not fed, what is fed does not fit, or a node is of another graph.
             RuntimeError: a variable has no value yet.
         """
+        if not isinstance(feed_dict, dict | None):
+            raise TypeError(f"run: feed_dict is a {type(feed_dict).__name__}; expected a dict of what is fed by node or "
+                            "name")
         feeds = {self._node(key, "feed_dict"): value for key, value in (feed_dict or {}).items()}
         feeds = {node: _fitting(node, value) for node, value in feeds.items()}
         wanted = self._resolved(fetches)
@@ -190,7 +193,10 @@ def _fitting(node, value):
     """What is fed, as a tensor of the node's dtype."""
     if isinstance(value, Node):
         raise TypeError(f"run: {node} is fed with {value}; expected a tensor, array, list or number")
-    tensor = rushlight.as_tensor(value)
+    try:
+        tensor = rushlight.as_tensor(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise type(error)(f"run: {node} is fed with a {type(value).__name__} that makes no tensor: {error}") from None
     if node.dtype is None:
         raise TypeError(f"run: {node} is no tensor; it can't be fed")
     if not rushlight.can_cast(tensor.dtype, node.dtype):

@@ -28,6 +28,23 @@ def flatten(tree, what, values=False):
     raise TypeError(f"{what} holds {type(tree).__name__}; expected tensors, or lists, tuples and dicts of tensors")
 
 
+def told(form):
+    """A description as people write structures: (Tensor, None)."""
+    if form in ("tensor", "none"):
+        return "Tensor" if form == "tensor" else "None"
+    kind, parts = form
+    if kind == "dict":
+        return "{" + ", ".join(f"{name!r}: {told(part)}" for name, part in parts) + "}"
+    inner = ", ".join(map(told, parts))
+    return f"[{inner}]" if kind == "list" else f"({inner}{',' * (len(parts) == 1)})"
+
+
+def call_told(form):
+    """The description of a call's arguments: (Tensor, mask=Tensor)."""
+    (_, given), (_, named) = form[1]
+    return f"({', '.join([*map(told, given), *(f'{name}={told(part)}' for name, part in named)])})"
+
+
 def rebuild(form, tensors):
     """The structure that `flatten` described, of the tensors that an iterator gives."""
     if form == "tensor":

@@ -7,7 +7,7 @@ from importlib import import_module
 from rushlight import _C
 from rushlight._C import Tensor
 from rushlight.jit._captured import Captured, CaptureError, arguments_of, capture, signature_of
-from rushlight.jit._structure import flatten, rebuild
+from rushlight.jit._structure import call_told, flatten, rebuild
 from rushlight.jit._symbolic import Example
 from rushlight.nn.modules.module import Module
 from rushlight.nn.parameter import Parameter
@@ -128,17 +128,19 @@ class Captures:
             found = self._of_family(tensors, form)
         if found is None:
             if self.function is None:
-                raise ValueError(self._unknown(tensors))
+                raise ValueError(self._unknown(tensors, form))
             with _flags_as(self._flags):
                 found, _ = self.trace(*_fresh(args, kwargs))
         return found(tensors)
 
-    def _unknown(self, tensors):
+    def _unknown(self, tensors, form):
         given = ", ".join(f"{t.dtype} of shape {tuple(t.shape)}" for t in tensors)
         apart = [", ".join(f"{name}: {dtype} of shape {tuple(sizes)}" for name, dtype, sizes in found.graph.inputs)
                  for found in self.captured]
         known = "; ".join(apart + [family.describe() for family in self.families])
-        return f"{self.name}: got {given or 'no tensors'}; the program was saved for {known}"
+        takes = [found.takes for found in (*self.captured, *self.families)]
+        called = "" if form in takes else f"; it was called with {call_told(form)}, expected {call_told(takes[0])}"
+        return f"{self.name}: got {given or 'no tensors'}; the program was saved for {known}{called}"
 
     @property
     def first(self):

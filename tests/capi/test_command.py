@@ -32,7 +32,8 @@ def test_runs_on_files_and_json(saved):
     np.save(folder / "x.npy", x)
     np.savez(folder / "x.npz", input=x)
     (folder / "x.json").write_text(json.dumps({"input": x.tolist()}))
-    for given in ("x.npy", "x.npz", "x.json", "input=" + str(folder / "x.npy")):
+    (folder / "list.json").write_text(json.dumps(x.tolist()))
+    for given in ("x.npy", "x.npz", "x.json", "list.json", "input=" + str(folder / "x.npy")):
         done = command(folder / "m.rush", "--input", given if "=" in given else folder / given,
                        "--output", folder / "y.npz")
         assert done.returncode == 0, done.stderr
@@ -58,6 +59,10 @@ def test_inspect(saved):
 
 
 @pytest.mark.parametrize(("arguments", "status", "words"), [
+    (["MODEL", "--json", '{"input": [[1, 2], [3]]}'], 1,
+     "input 'input': rl_as_tensor: there is a list of 1 items at depth 1 of lists whose first items have shape (2, 2); "
+     "expected numbers in lists of equal lengths; the signature takes float32[?, 3]"),
+    (["MODEL", "--json", '{"input": null}'], 1, "input 'input': rl_as_tensor: there is a None at depth 0"),
     ([], 2, "MODEL.rush"), (["--no"], 2, "unknown option"), (["nothing.rush"], 1, "No such file"),
     (["MODEL", "x.npy"], 2, "inputs come after --input"),
     (["MODEL"], 1, "got nothing; expected input: float32[?, 3]"), (["MODEL", "--json"], 2, "expected something after"),

@@ -266,7 +266,7 @@ def test_values_that_are_no_tensors(folder):
     wrong = made(LIB.rl_from_json, b'{"a": ["b"]}', SIZE(12))
     given[2] = wrong.value
     assert LIB.rl_run(model, None, given, SIZE(3), out, SIZE(3)) == SIGNATURE
-    assert error() == "an item of a value of rl_run: input 'names' is str; expected int"
+    assert error() == "rl_run: input 'names': a value: an item is str; expected int"
 
 
 def test_scripts(folder):

@@ -217,6 +217,18 @@ def test_golden_files_of_each_version_are_there():
     assert [sum(name.startswith(f"version{v}_") for name in names) for v in (1, 2, 3)] == [6, 6, 2]
 
 
+def test_calls_that_are_arranged_otherwise_say_so():
+    loaded = rl.jit.load(io.BytesIO(written(rl.jit.trace(lambda a, b: a + b, (rl.ones(2), rl.ones(2))))))
+    x = rl.ones(2)
+    for call, words in ((lambda: loaded([x, x]), r"called with ([Tensor, Tensor]), expected (Tensor, Tensor)"),
+                        (lambda: loaded(x, b=x), r"called with (Tensor, b=Tensor), expected (Tensor, Tensor)"),
+                        (lambda: loaded({"a": (x,)}, None), r"called with ({'a': (Tensor,)}, None), expected")):
+        with pytest.raises(ValueError, match=re.escape("it was " + words)):
+            call()
+    with pytest.raises(ValueError, match=r"saved for input.0: float32\[N\], input.1: float32\[N\]$"):
+        loaded(x, rl.ones(2, 3))
+
+
 def test_compression_for_transport(tmp_path):
     module = rl.nn.Linear(64, 64).eval()
     with rl.no_grad():

@@ -54,7 +54,7 @@ void add_file(Options& o, const std::string& text) {
     bool named = equals != text.npos && text.find('/') > equals;
     rl::Value value = rl::Value::load(named ? text.substr(equals + 1) : text);
     if (named) o.inputs.emplace_back(text.substr(0, equals), value);
-    else if (value.kind() == RL_TENSOR) o.inputs.emplace_back("", value);
+    else if (value.kind() == RL_TENSOR || value.kind() == RL_LIST) o.inputs.emplace_back("", value);
     else add_named(o, value);
 }
 
@@ -120,6 +120,15 @@ void inspect(const rl::Model& m, bool graphs) {
         std::printf("%sextra file %s\n", i ? "" : "\n", rl_extra_name(m.handle(), i));
 }
 
+rl::Value as_input(const rl::Value& value, const rl_spec& spec) {
+    try {
+        return value.as_tensor(spec.dtype);
+    } catch (const rl::Error& error) {
+        throw std::runtime_error(std::string("input '") + spec.name + "': " + error.what() + "; the signature takes " +
+                                 spec.type);
+    }
+}
+
 // Lists and numbers become tensors where the signature wants some, and a single array without a name gets the name.
 void fit(Options& o, const rl::Model& m) {
     std::size_t number = 0;
@@ -130,7 +139,7 @@ void fit(Options& o, const rl::Model& m) {
         if (name.empty() && i < specs.size()) name = specs[i]->name;
         for (const rl_spec* s : specs) {
             bool wanted = name == s->name && s->kind == RL_TENSOR;
-            if (wanted && (value.kind() != RL_TENSOR || o.cast)) value = value.as_tensor(s->dtype);
+            if (wanted && (value.kind() != RL_TENSOR || o.cast)) value = as_input(value, *s);
             if (wanted && s->dtype != RL_UNKNOWN_DTYPE && value.dtype() != s->dtype)
                 o.hint = "; --cast converts " + name + " to " + rl_dtype_name(s->dtype);
         }
