@@ -111,8 +111,8 @@ class Session:
             RuntimeError: a variable has no value yet.
         """
         if not isinstance(feed_dict, dict | None):
-            raise TypeError(f"run: feed_dict is a {type(feed_dict).__name__}; expected a dict of what is fed by node or "
-                            "name")
+            raise TypeError(f"run: feed_dict is a {type(feed_dict).__name__}; expected a dict from nodes or names to "
+                            "what they are fed")
         feeds = {self._node(key, "feed_dict"): value for key, value in (feed_dict or {}).items()}
         feeds = {node: _fitting(node, value) for node, value in feeds.items()}
         wanted = self._resolved(fetches)

@@ -1,8 +1,11 @@
 """What the documentation shows is true: examples run, links lead somewhere, files that are named exist."""
 
+import contextlib
 import doctest
 import importlib
 import inspect
+import io
+import os
 import pkgutil
 import re
 import subprocess
@@ -87,3 +90,69 @@ def test_named_files_exist(page):
     folders = "core|rushlight|tools|tests|bindings|benchmarks|docs"
     for named in re.findall(rf"`((?:{folders})/[\w./-]+\.(?:cpp|h|py|md|txt))`", page.read_text()):
         assert (ROOT / named).exists(), f"{page.name} names {named}, which does not exist"
+
+
+def run_python(code, names, number):
+    """What a block of Python prints; its first line may name the file that it is."""
+    named = re.match(r"# (\w+\.py)\n", code)
+    path = Path(named[1] if named else f"block{number}.py")
+    path.write_text(code)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(code, str(path), "exec"), names)
+    return printed.getvalue()
+
+
+def run_commands(code):
+    """What a block of commands prints, on either stream."""
+    code = re.sub(r"^(\S+=\S+ )?(rushlight|python) ", lambda m: (m[1] or "") + f"'{sys.executable}' " + (
+        "-m rushlight " if m[2] == "rushlight" else ""), code, flags=re.MULTILINE)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    done = subprocess.run(["sh", "-ec", code], capture_output=True, text=True, timeout=120, env=environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+#: What the programs of a page take for granted.
+GIVEN = {
+    "graphs.md": "",
+    "quantization.md": """
+import rushlight as rl
+from rushlight import nn
+model = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 3))
+inputs, targets = rl.randn(20, 8), rl.randint(0, 3, (20,))
+calibration = [rl.randn(2, 16, 8, 8) for _ in range(3)]
+""",
+    "without-python.md": """
+import rushlight
+from rushlight import nn
+model = nn.Sequential(nn.Conv2d(3, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+encoder = decoder = rushlight.jit.trace(nn.Linear(2, 2), rushlight.ones(1, 2))
+""",
+}
+
+
+def own_paths(text):
+    return re.sub(r"[\w./-]*/(\w+\.py)\b", r"\1", text)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("page", GIVEN)
+def test_programs_of_a_page_run_and_print_what_it_shows(page, tmp_path, monkeypatch):
+    """Programs run one after the other; each line of a `text` block is among what the last one printed."""
+    monkeypatch.chdir(tmp_path)
+    rushlight.manual_seed(0)
+    names = {"__name__": "__main__"}
+    exec(GIVEN[page], names)
+    printed = ""
+    text = (ROOT / "docs" / page).read_text()
+    blocks = re.findall(r"^```(python|sh|text)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    for number, (language, block) in enumerate(blocks):
+        if language == "python":
+            printed = run_python(block, names, number)
+        elif language == "sh" and page == "graphs.md":
+            printed = run_commands(block)
+        elif language == "text":
+            lines = {line.strip() for line in own_paths(printed).splitlines()}
+            missing = [line for line in block.splitlines() if line.strip() not in lines | {"", "..."}]
+            assert not missing, f"{page} shows {missing}; the program before prints\n{printed}"
