@@ -388,7 +388,8 @@ def test_threads_share_a_program():
 @pytest.mark.parametrize("kind, value, complaint", [
     ("int", 1.5, "input 'x' is float; expected int"), ("int", True, "input 'x' is bool; expected int"),
     ("float", "x", "input 'x' is str; expected float"), ("list[int]", [1, "x"], "f: input 'x': an item is str"),
-    ("tuple[int, int]", (1,), "has 1 items; expected tuple[int, int]"), ("dict[str, int]", {1: 2}, "input 'x': a key is int"),
+    ("tuple[int, int]", (1,), "has 1 items; expected tuple[int, int]"),
+    ("dict[str, int]", {1: 2}, "input 'x': a key is int"),
     ("str", None, "input 'x' is NoneType; expected str"), ("tensor", 3, "input 'x' is int; expected Tensor"),
     ("dtype", "float32", "expected dtype"), ("none", 3, "expected none"), ("bool", 1, "expected bool")])
 def test_inputs_of_another_type_are_refused(kind, value, complaint):
