@@ -1,6 +1,8 @@
 """What a compiled function finds around it: the variables that it reads, and the modules and optimizers among them."""
 import collections
+import dis
 import functools
+import itertools
 import re
 import sys
 import sysconfig
@@ -12,6 +14,7 @@ from rushlight.jit._captured import own_folder
 from rushlight.nn.modules.module import Module
 
 _MOST_ITEMS = 16                                     # of a list or dict whose items are places of their own
+_MOST_ROWS = 256                                     # of a table whose rows are looked into, not only compared
 _MOST_PLACES = 2048                                  # that are worth comparing before each call
 _MOST_BYTES = 1 << 16                                # of an array
 _DEEPEST = 24                                        # attributes of attributes, functions that functions name
@@ -25,7 +28,7 @@ _STANDARD = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib
 _RANDOM = ("random", "numpy.random")                 # where types of generators come from
 _UNSTEADY = ("random", "secrets", "time", "datetime", "uuid", "numpy.random")
 _UNSTEADY_NAMES = {"numpy": ("random",), "os": ("environ", "getenv", "urandom")}
-_READS_ANYTHING = ("eval", "exec", "globals", "locals")
+_READS_ANYTHING = ("globals",)
 _BY_TEXT = frozenset(("getattr", "hasattr", "vars", "__dict__", "attrgetter"))
 _PLAIN = (int, float, complex, str, bytes, Tensor, types.NoneType, type(...), range, slice, re.Pattern, _C.dtype)
 _UNSEEN = (collections.deque, bytearray, memoryview)
@@ -231,9 +234,6 @@ class Surroundings:
     def _visit_python_module(self, module, name, depth):
         if module.__name__ in _UNSTEADY:
             self._tell_unsteady(name)
-        for part in _UNSTEADY_NAMES.get(module.__name__, ()):
-            if part in self._found:
-                self._tell_unsteady(f"{name}.{part}")
         if _is_of_the_user(getattr(module, "__file__", None)):
             self._visit_named(vars(module), name, depth)
 
@@ -273,7 +273,10 @@ class Surroundings:
             if name in variables:
                 self._place(name, variables, name, variables[name])
                 self._visit(variables[name], name, depth + 1)
-            elif name in _READS_ANYTHING:
+                for part in _UNSTEADY_NAMES.get(getattr(variables[name], "__name__", ""), ()):
+                    if part in names and _reads_attribute(function.__code__, name, part):
+                        self._tell_unsteady(f"{name}.{part}")
+            elif name in _READS_ANYTHING and _names_variable(function.__code__, name):
                 self._tell_unsteady(f"{name}()")
         for value in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
             self._visit(value, function.__name__, depth + 1)
@@ -305,7 +308,7 @@ class Surroundings:
         for base in kind.__mro__:
             members = {} if base.__module__ in _OWN_CLASSES else vars(base)
             for name, member in list(members.items()):
-                if not (name in self.names or name in _CALLED_UNNAMED or (
+                if name == "__init__" or not (name in self.names or name in _CALLED_UNNAMED or (
                         name in _OF_FUNCTIONS and (issubclass(kind, Module) or "apply" in self.names))):
                     continue
                 function = getattr(member, "fget", getattr(member, "__func__", member))
@@ -344,7 +347,10 @@ class Surroundings:
             else:
                 for key, value in items.items() if keyed else enumerate(items):
                     self._place(f"{name}[{key!r}]", items, key, value)
+        table = len(items) > _MOST_ROWS
         for key, value in items.items() if keyed else enumerate(items):
+            if table and isinstance(value, list | tuple | dict):
+                continue
             self._visit(value, f"{name}[{key!r}]" if isinstance(key, int | str) else name, depth + 1)
 
     def _visit_set(self, items, name):
@@ -371,7 +377,25 @@ def _names_in(code):
     for inner in code.co_consts:
         if isinstance(inner, types.CodeType):
             names.update(dict.fromkeys(_names_in(inner)))
+        elif isinstance(inner, str) and ("eval" in names or "exec" in names):
+            names.update(dict.fromkeys(re.findall(r"[A-Za-z_]\w*", inner)))
     return tuple(names)
+
+
+def _names_variable(code, name):
+    """Whether a name is a variable's, and not only an attribute's: `globals()`, not `state.globals()`."""
+    inner = (const for const in code.co_consts if isinstance(const, types.CodeType))
+    return any(i.argval == name and i.opname in ("LOAD_GLOBAL", "LOAD_NAME") for i in dis.get_instructions(code)) or (
+        any(_names_variable(const, name) for const in inner))
+
+
+def _reads_attribute(code, name, attribute):
+    """Whether `name.attribute` stands somewhere, where the name is a global variable's."""
+    steps = list(dis.get_instructions(code))
+    inner = (const for const in code.co_consts if isinstance(const, types.CodeType))
+    return any(a.argval == name and b.argval == attribute and a.opname in ("LOAD_GLOBAL", "LOAD_NAME") and (
+        b.opname.startswith("LOAD_")) for a, b in itertools.pairwise(steps)) or any(
+        _reads_attribute(const, name, attribute) for const in inner)
 
 
 def _same(before, now):

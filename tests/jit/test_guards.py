@@ -306,10 +306,24 @@ def test_what_can_not_be_seen_is_refused(make, sentence):
     assert compiled(rl.ones(2)).equal(first) and not compiled.graphs
 
 
-def test_programs_that_read_variables_by_text_are_refused():
-    for function in (lambda x: x * eval("2"), lambda x: x * globals().get("missing", 2)):
-        with pytest.raises(RuntimeError, match=r"it takes what (eval|globals)\(\) gives"):
-            rl.compile(function, fullgraph=True)(rl.ones(2))
+FACTOR = 2.0
+
+
+def test_variables_that_are_read_by_text():
+    global FACTOR
+    evaluated = rl.compile(lambda x: x * eval("FACTOR"), fullgraph=True)
+    for FACTOR in (2.0, 2.0, 3.0):
+        assert evaluated(rl.ones(1)).item() == FACTOR
+    with pytest.raises(RuntimeError, match=r"it takes what globals\(\) gives"):
+        rl.compile(lambda x: x * globals().get("missing", 2), fullgraph=True)(rl.ones(2))
+
+
+def test_methods_of_these_names_are_none_of_them():
+    layer = rl.nn.Dropout(0.5)
+    space = types.SimpleNamespace(globals=lambda: 2)
+    compiled = rl.compile(lambda x: layer.eval()(x) * space.globals(), fullgraph=True)
+    for _ in range(5):
+        assert compiled(rl.ones(2)).tolist() == [2, 2]
 
 
 def test_objects_are_arguments():
