@@ -12,27 +12,32 @@ def dtype_of(record):
     return rl.int64 if record["dtypes"].startswith("integral") else rl.float64
 
 
-class Given(Maker):
-    """A Maker whose T() gives tensors that were made before, in order."""
+class Given:
+    """A Maker whose T() and I() give tensors that were made before, in order."""
 
-    def __init__(self, record, tensors):
-        super().__init__(record, dtype_of(record))
-        self.tensors = iter(tensors)
+    def __init__(self, tensors, fixed):
+        self.tensors, self.fixed = list(tensors), list(fixed)
 
     def T(self, *shape):
-        super().T(*shape)                            # keeps the stream for I()
-        return next(self.tensors)
+        return self.tensors.pop(0)
+
+    def I(self, *shape, high):  # noqa: E743
+        return self.fixed.pop(0)
 
 
 class Noting(Maker):
     def __init__(self, record, seed):
         super().__init__(record, dtype_of(record))
         self.random = np.random.default_rng(seed)
-        self.made = []
+        self.made, self.fixed = [], []
 
     def T(self, *shape):
         self.made.append(super().T(*shape))
         return self.made[-1]
+
+    def I(self, *shape, high):  # noqa: E743
+        self.fixed.append(super().I(*shape, high=high))
+        return self.fixed[-1]
 
 
 #: What the gradients' test may be refused, so that any other refusal fails.
@@ -43,22 +48,24 @@ CASES = [(op, text) for op, record in RECORDS.items() for text in expressions(re
 
 
 def samples(record, text):
-    """The tensors of a sample, three times with other values."""
-    sets = []
+    """The sample as a function of a Maker's T and I, its tensors three times with other values, and its indices."""
+    sets, first = [], Noting(record, 7)
+    evaluate(text, first)
     for seed in (7, 8, 9):
         noting = Noting(record, seed)
         evaluate(text, noting)
         sets.append([t.clone() for t in noting.made])
-    return sets
+    return evaluate(f"lambda T, I: {text}", first), sets, first.fixed
 
 
 @pytest.mark.parametrize("op, text", CASES, ids=[f"{op}:{i}" for i, (op, _) in enumerate(CASES)])
 def test_captured_equals_eager(op, text):
     record = RECORDS[op]
-    sets = samples(record, text)
+    sample, sets, fixed = samples(record, text)
 
     def call(*tensors):
-        return tuple(tensors_of(evaluate(text, Given(record, tensors))))
+        given = Given(tensors, fixed)
+        return tuple(tensors_of(sample(given.T, given.I)))
 
     def run(function, tensors):
         rl.manual_seed(3)
@@ -80,7 +87,7 @@ def test_captured_equals_eager(op, text):
 def test_captured_gradients_equal_eager(op, text):
     """First and second derivatives, walked within the captured call."""
     record = RECORDS[op]
-    sets = samples(record, text)
+    sample, sets, fixed = samples(record, text)
 
     def weighted(tensors):
         parts = [(t.abs() if t.is_complex() else t).sin() for t in tensors if t.requires_grad]
@@ -89,7 +96,8 @@ def test_captured_gradients_equal_eager(op, text):
     def call(*tensors):
         tensors = [t.detach().requires_grad_(t.is_floating_point() or t.is_complex()) for t in tensors]
         leaves = [t for t in tensors if t.requires_grad]
-        loss = weighted(tensors_of(evaluate(text, Given(record, [t * 1 for t in tensors]))))
+        given = Given([t * 1 for t in tensors], fixed)
+        loss = weighted(tensors_of(sample(given.T, given.I)))
         if loss is None or not leaves:
             return ()
         first = rl.autograd.grad(loss, leaves, create_graph=True, allow_unused=True)
