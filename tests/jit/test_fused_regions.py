@@ -17,11 +17,10 @@ DTYPES = [rl.float32] * 6 + [rl.float64, rl.float16, rl.bfloat16, rl.int32, rl.i
 REFUSALS = (RuntimeError, TypeError, ValueError, ZeroDivisionError, IndexError, NotImplementedError)
 
 
-class Drawn(Maker):
+class Drawn:
     """T() gives operands that were chosen before, whatever shape it asks for."""
 
-    def __init__(self, record, operands):
-        super().__init__(record)
+    def __init__(self, operands):
         self.operands = operands
         self.taken = 0
 
@@ -41,7 +40,8 @@ def step_of(random):
 
     if kind == "op":
         op, text = ELEMENT_WISE[at[0] % len(ELEMENT_WISE)]
-        return lambda values: evaluate(text, Drawn(RECORDS[op], [pick(values, k) for k in range(3)]))
+        sample = evaluate(f"lambda T: {text}", Maker(RECORDS[op]))
+        return lambda values: sample(Drawn([pick(values, k) for k in range(3)]).T)
     if kind == "arithmetic":
         function = [rl.add, rl.mul, rl.sub, rl.maximum, rl.minimum][at[2] % 5]
         return lambda values: function(pick(values), pick(values, 1))
