@@ -157,6 +157,13 @@ nb::object run_any(Program& program, const nb::args& args) {
     }
 }
 
+// What is planned of a graph, and what was done for that.
+nb::tuple prepared(const Graph& g) {
+    std::vector<std::string> notes;
+    std::optional<Graph> out = graph::prepare(g, notes);
+    return nb::make_tuple(out ? *out : g, notes);
+}
+
 void add_programs(nb::module_& g) {
     nb::class_<Program>(g, "Program")
         .def(nb::init<Graph>())
@@ -229,6 +236,7 @@ void add_graph(nb::module_& m) {
         for (const graph::Primitive& p : graph::all_primitives()) out[p.name] = p.signature;
         return out;
     });
+    g.def("prepare", &prepared, nb::arg("graph"));
     g.def("simplify", [](Graph self) { return graph::simplify(std::move(self)); }, nb::arg("graph"));
     g.def("instantiate", [](const std::string& text, const std::map<std::string, int64_t>& sizes) {
         return graph::instantiate(text, graph::Sizes(sizes.begin(), sizes.end()));

@@ -60,6 +60,10 @@ Graph optimize_for_inference(Graph g);
 
 // ---- for planned runs: the same bits, and no derivatives ------------------------------------------------------------
 
+// Calls that give what they were given (x * 1, x - 0, -(-x), a cast to the own dtype, a view that shows all of it as it
+// is) go, and a view of a view becomes a view of what that one shows. Gives how many calls changed.
+int64_t drop_neutral_calls(Graph& g);
+
 // An addition and relu that alone read what batch norm gives join it. Gives how many did.
 int64_t fuse_batch_norm(Graph& g);
 
@@ -67,7 +71,7 @@ int64_t fuse_batch_norm(Graph& g);
 // is worked out again instead of kept. Gives how many bytes that are, 0 where it would save little.
 int64_t recompute(Graph& g);
 
-// Both; nothing where they change nothing. `notes` tell what they did.
+// All of them; nothing where they change nothing. `notes` tell what they did.
 std::optional<Graph> prepare(const Graph& g, std::vector<std::string>& notes);
 
 }  // namespace rushlight::graph

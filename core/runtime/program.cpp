@@ -164,8 +164,9 @@ std::vector<Tensor> Program::checked(const std::vector<Tensor>& inputs) const {
 }
 
 bool Program::constants_are_as(const Plan& plan) const {
-    for (size_t i = 0; i < graph().constants.size(); ++i)
-        if (graph().constants[i].tensor->generation != plan.generations[i]) return false;
+    const std::vector<graph::Constant>& constants = planned_form().graph.constants;
+    for (size_t i = 0; i < constants.size(); ++i)
+        if (constants[i].tensor->generation != plan.generations[i]) return false;
     return true;
 }
 

@@ -91,6 +91,23 @@ def test_batch_norm_that_does_not_fold():
     assert "batch_norm_forward" in operators(rl.jit.freeze(rl.jit.trace(over_words, rl.randn(2, 6, 4))))
 
 
+@pytest.mark.parametrize("norms", [2, 3, 5])
+def test_batch_norms_in_a_row_fold_all(norms):
+    module = settled(nn.Sequential(nn.Conv2d(3, 4, 3), *(nn.BatchNorm2d(4) for _ in range(norms)), nn.ReLU()))
+    x = rl.randn(2, 3, 8, 8)
+    with rl.no_grad():
+        traced = rl.jit.trace(module, x)
+        frozen = rl.jit.freeze(traced)
+        file = io.BytesIO()
+        rl.jit.save(traced, file)
+        file.seek(0)
+        again = rl.jit.freeze(rl.jit.freeze(rl.jit.load(file).eval()))
+        assert operators(frozen) == operators(again) == ["convolution", "relu"]
+        assert len(frozen.graph.constants) == 2
+        np.testing.assert_array_equal(frozen(x).numpy(), again(x).numpy())
+        np.testing.assert_allclose(frozen(x).numpy(), module(x).numpy(), rtol=1e-4, atol=1e-5)
+
+
 def test_constants_fold():
     class Scaled(nn.Module):
         def __init__(self):

@@ -115,18 +115,20 @@ void fold(Graph& g, const Values& values, Node& layer, const Node& norm) {
 
 }  // namespace
 
-static void fold_in(Graph& g, const Values& values, const std::vector<int>& readers, std::vector<Node>& nodes) {
+// Of each layer the batch norm that follows it. Gives whether there was one.
+static bool fold_in(Graph& g, const Values& values, const std::vector<int>& readers, std::vector<Node>& nodes) {
     std::unordered_map<ValueId, Node*> maker;
     std::vector<bool> gone(nodes.size());
+    bool folded = false;
     for (size_t i = 0; i < nodes.size(); ++i) {
-        for (Block& body : nodes[i].bodies) fold_in(g, values, readers, body.nodes);
+        for (Block& body : nodes[i].bodies) folded = fold_in(g, values, readers, body.nodes) || folded;
         Node norm = norm_of(nodes[i]);
         ValueId x = norm.op ? norm.args[0].values[0] : no_value;
         auto layer = maker.find(x);
         if (norm.op && folds(g, values, readers, norm, layer == maker.end() ? nullptr : layer->second)) {
             fold(g, values, *layer->second, norm);
             replace_value(g, x, norm.results[0]);        // in what reads its shape
-            gone[i] = true;
+            gone[i] = folded = true;
         }
         each_definition(nodes[i], [&](ValueId v) { maker[v] = &nodes[i]; });
     }
@@ -134,10 +136,12 @@ static void fold_in(Graph& g, const Values& values, const std::vector<int>& read
     for (size_t i = 0; i < nodes.size(); ++i)
         if (!gone[i]) left.push_back(std::move(nodes[i]));
     nodes = std::move(left);
+    return folded;
 }
 
+// Until none is left, so that folding the result again changes nothing.
 void fold_batch_norm(Graph& g, const std::vector<std::string>& kept) {
-    fold_in(g, Values(g, kept), readers_of(g), g.nodes);
+    while (fold_in(g, Values(g, kept), readers_of(g), g.nodes)) remove_dead_code(g);
     remove_dead_code(g);
 }
 

@@ -63,26 +63,36 @@ Graph simplify(Graph g) {
     show("captured", g);
     fold_constants(g);
     renumber(g);
+    show("simplified: constants folded", g);
     if (is_straight(g)) {                // elsewhere what nobody reads may still raise
         remove_dead_code(g);
+        show("simplified: dead calls dropped", g);
         merge_equal_calls(g);
         remove_dead_code(g);
     }
     verify(g);
-    show("simplified", g);
+    show("simplified: equal calls merged", g);
     return g;
 }
 
 std::optional<Graph> prepare(const Graph& g, std::vector<std::string>& notes) {
     Graph out = g;
-    if (int64_t joined = fuse_batch_norm(out))
+    auto shown = [&](const char* pass) { show((std::string("prepared: ") + pass).c_str(), out); };
+    if (int64_t changed = drop_neutral_calls(out)) {
+        notes.push_back("dropped or joined: " + std::to_string(changed) + " calls that change nothing");
+        shown("calls that change nothing dropped");
+    }
+    if (int64_t joined = fuse_batch_norm(out)) {
         notes.push_back("joined: batch norm and " + std::to_string(joined) + " additions and activations after it");
-    if (int64_t bytes = recompute(out))
+        shown("batch norm joined");
+    }
+    if (int64_t bytes = recompute(out)) {
         notes.push_back("worked out again instead of kept: " + std::to_string(bytes) + " bytes");
+        shown("values worked out again");
+    }
     if (notes.empty()) return std::nullopt;
     renumber(out);
     verify(out);
-    show("prepared", out);
     return out;
 }
 
@@ -90,11 +100,12 @@ Graph freeze(Graph g, bool numerics, const std::vector<std::string>& kept) {
     show("to freeze", g);
     if (!is_straight(g)) decide_by_constants(g, kept);
     fold_constant_tensors(g, kept);
+    show("frozen: constants folded", g);
     if (numerics) fold_batch_norm(g, kept);
     remove_dead_code(g);
     own_constants(g, kept);
     verify(g);
-    show("frozen", g);
+    show("frozen: batch norm folded", g);
     return g;
 }
 
