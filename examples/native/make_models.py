@@ -1,4 +1,4 @@
-"""Makes the two models that the programs of this folder run: python make_models.py FOLDER."""
+"""Makes the models that the programs of this folder run: python make_models.py FOLDER."""
 import sys
 from pathlib import Path
 
@@ -30,8 +30,20 @@ class Step(nn.Module):
         return self.score(state), state
 
 
+def save_fizbuz(folder):
+    """Writes fizbuz.rush: the network of examples/fizbuz.py, trained."""
+    sys.path.append(str(Path(__file__).resolve().parents[1]))
+    import fizbuz
+
+    rl.manual_seed(0)
+    model = fizbuz.FizBuzNet()
+    fizbuz.train(model, 600)
+    words = ["number", *fizbuz.WORDS[1:]]
+    rl.jit.trace(model.eval(), rl.tensor([fizbuz.encode(14)])).save(folder / "fizbuz.rush", metadata={"words": words})
+
+
 def main(folder):
-    """Writes classifier.rush, generator.rush and image.npy."""
+    """Writes classifier.rush, generator.rush, random.rush, fizbuz.rush and image.npy."""
     folder = Path(folder)
     image = rl.rand(1, 1, 8, 8, generator=rl.Generator().manual_seed(1))
     np.save(folder / "image.npy", image.numpy())
@@ -40,6 +52,8 @@ def main(folder):
     begin = rl.jit.trace(lambda: rl.zeros(1, 32), ())
     step = rl.jit.trace(Step().eval(), (rl.tensor([3]), rl.zeros(1, 32)))
     rl.jit.save({"begin": begin, "step": step}, folder / "generator.rush")
+    rl.jit.trace(lambda: rl.rand(2), (), check_trace=False).save(folder / "random.rush")
+    save_fizbuz(folder)
 
 
 if __name__ == "__main__":

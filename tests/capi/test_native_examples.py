@@ -83,6 +83,33 @@ def test_cpp_generation(made):
     assert [int(line) for line in text.split()] == expected[:12]
 
 
+def test_cpp_tensors(made):
+    folder, _ = made
+    ones, random = call(linked(folder, "tensors.cpp", "tensors"), folder / "random.rush").split("float32[2, 2]\n")
+    assert ones == "1 1\n1 1\n"
+    *numbers, told = random.split()
+    assert told == "float32[2]"
+    assert len(numbers) == 2 and all(0 <= float(n) < 1 for n in numbers) and numbers[0] != numbers[1]
+
+
+def test_cpp_fizbuz(made):
+    folder, _ = made
+    program, loaded = linked(folder, "fizbuz.cpp", "fizbuz"), rl.jit.load(folder / "fizbuz.rush")
+    words = ["number", "Fiz", "Buz", "FizBuz"]
+    for number in (0, 14, 98, 1023):
+        digits = [float(d) for d in reversed(f"{number:010b}")]
+        with rl.no_grad():
+            scores = loaded(rl.tensor([digits])).numpy()[0]
+        *lines, last = call(program, folder / "fizbuz.rush", number).splitlines()
+        assert [line.split()[0] for line in lines] == words
+        check_scores("\n".join(lines), scores)
+        assert last == f"after {number} comes: {words[scores.argmax()]}"
+    assert "comes: FizBuz" in call(program, folder / "fizbuz.rush", 14)
+    for wrong in ("1024", "-1", "x"):
+        done = subprocess.run([program, folder / "fizbuz.rush", wrong], capture_output=True, text=True)
+        assert done.returncode == 1 and f"NUMBER is {wrong}; expected 0 to 1023" in done.stderr
+
+
 def test_go(made):
     folder, scores = made
     go = tool("go")
