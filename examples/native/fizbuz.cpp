@@ -1,7 +1,7 @@
 // What the child after a number says, in C++: fizbuz FIZBUZ.rush NUMBER
 //
-// The model is that of examples/fizbuz.py: it takes the ten binary digits of the number, lowest first, and gives a score
-// for each word of its metadata.
+// The model is that of examples/fizbuz.py: it takes the ten binary digits of the number, lowest first, and gives a
+// score for each word of its metadata.
 #include <algorithm>
 #include <array>
 #include <cstdio>
