@@ -314,7 +314,8 @@ class _Splitter:
         if isinstance(s, ast.Return):
             return s.value is not None and not self._breaks(s) and self._is_calm(s.value) and (
                 self._needs([ast.Expr(s.value)], set()) <= defined)
-        if isinstance(s, _NEVER) or self._breaks(s) or not self._is_calm(s):
+        if isinstance(s, _NEVER) or self._breaks(s) or not self._is_calm(s) or (
+                self._stored_in([s]) & self._shared):            # what inner functions read is set where they read it
             return False
         stays = {name for name in self._stored_in([s]) if self._stays(name, [*run, s], looped)}
         return self._needs([s], set()) <= defined and stays <= defined | self._sure([s])
@@ -333,8 +334,7 @@ class _Splitter:
 
     def _stays(self, name, run, looped):
         """Whether somebody else than the run reads what it sets."""
-        return name in self._shared or self._reads[name] > self._reads_in(run)[name] or (
-            looped and name in self._needs(run, set()))
+        return self._reads[name] > self._reads_in(run)[name] or (looped and name in self._needs(run, set()))
 
     def _block(self, statements, defined, looped):
         out, run, before, defined = [], [], set(defined), set(defined)

@@ -95,6 +95,16 @@ def inner_functions(net, x):
     return scaled(y) + 1
 
 
+def variables_of_lambdas(net, x):
+    scaled = lambda t: t * y                     # noqa: E731
+    y = net(x) + 1
+    if y.sum().item() > -1e9:
+        y = y + 2
+    z = scaled(x) + 1
+    y = y * 2
+    return z + scaled(x)
+
+
 def deletes(net, x):
     base = net(x).sin() + 1
     y = base * 2
@@ -154,8 +164,8 @@ def defaults(net, x, by=2, *more, also=3, **rest):
     return y + also + 1
 
 
-PROGRAMS = [branches, loops, whiles, early, numbers, lists, sometimes_set, inner_functions, deletes, in_modes, in_place,
-            draws, calls_helper, defaults]
+PROGRAMS = [branches, loops, whiles, early, numbers, lists, sometimes_set, inner_functions, variables_of_lambdas,
+            deletes, in_modes, in_place, draws, calls_helper, defaults]
 
 
 def outcome(function, net, i):
