@@ -136,7 +136,8 @@ def main():
     parser.add_argument("--quick", action="store_true", help="nothing is left out; for the tests")
     parser.parse_args()
     rl.manual_seed(2)
-    print(f"\nresult: line exact {line():.0f}, rows right {xor()}, accuracy {perceptron():.3f}, loops equal {recurrent()}")
+    print(f"\nresult: line exact {line():.0f}, rows right {xor()}, accuracy {perceptron():.3f}, "
+          f"loops equal {recurrent()}")
 
 
 if __name__ == "__main__":

@@ -180,7 +180,8 @@ def load(f, map_location=None, _extra_files=None, *, mmap=False):
         mmap (bool): leave the tensors in the file, mapped into memory and read-only; `f` is a path then.
 
     Returns:
-        ScriptModule or ScriptFunction, or a dict of them by name where several were saved.
+        ScriptModule or ScriptFunction, or a dict of them by name where several were saved. They are called as the
+        program that was saved, or with tensors by the names of its inputs, which `rushlight inspect` shows.
 
     Raises:
         CorruptFileError: the file is truncated, damaged, of a newer version or not what it says it is.

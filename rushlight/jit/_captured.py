@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 
 from rushlight import _C
-from rushlight.jit._structure import flatten, rebuild
+from rushlight.jit._structure import flatten, input_names, rebuild
 
 own_folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _C.graph._set_own_folder(own_folder)
@@ -58,6 +58,11 @@ class Captured:
     def text(self):
         """The graph's text, as files hold it."""
         return self.graph.text()
+
+    @property
+    def names(self):
+        """Of the inputs, as the program's file tells them."""
+        return input_names(self.takes, [name for name, _, _ in self.graph.inputs])
 
     @property
     def constants(self):

@@ -60,6 +60,20 @@ def rebuild(form, tensors):
     return made if kind == "list" else tuple(made)
 
 
+def paths(form, path=""):
+    """Where each tensor of a description lies: "0.1", "1.mask"."""
+    if form in ("tensor", "none"):
+        return [path] if form == "tensor" else []
+    kind, parts = form
+    named = parts if kind == "dict" else enumerate(parts)
+    return [name for key, part in named for name in paths(part, f"{path}.{key}" if path else str(key))]
+
+
+def input_names(takes, positions):
+    """What tensors of a call are called: by argument, and by position as the graph calls them."""
+    return [path[2:] if path.startswith("1.") else name for path, name in zip(paths(takes), positions, strict=True)]
+
+
 def count(form):
     """How many tensors a description stands for.
 

@@ -1,4 +1,5 @@
 """Graphs whose sizes may vary: found by capturing a program at several sizes and comparing the texts."""
+import functools
 import itertools
 import re
 import threading
@@ -6,7 +7,7 @@ from fractions import Fraction
 
 from rushlight import _C
 from rushlight._C import graph
-from rushlight.jit._structure import flatten, rebuild
+from rushlight.jit._structure import flatten, input_names, rebuild
 
 #: Sizes at which a program is captured to see what follows from them. 1 is apart: programs may treat it differently.
 POINTS = (2, 3)
@@ -314,6 +315,12 @@ class Family:
         self.dtypes = dtypes
         self.least = least
         self._form = repr(takes)
+
+    @functools.cached_property
+    def names(self):
+        """Of the inputs, as the program's file tells them."""
+        one = graph.parse(graph.instantiate(self.text, dict.fromkeys(graph.symbols(self.text), POINTS[0])))
+        return input_names(self.takes, [name for name, _, _ in one.inputs])
 
     def sizes_for(self, tensors, form):
         """What the varying sizes are for these inputs; None where they do not fit."""

@@ -103,6 +103,18 @@ class Captures:
                 return found
         return None
 
+    def _by_names(self, args, kwargs):
+        """The captured call, and its tensors in order, of arguments by the names of its inputs, if there is one."""
+        for one in (*self.captured, *self.families):
+            given = dict(zip(one.names, args, strict=False)) | kwargs
+            tensors = [given.get(name) for name in one.names]
+            if len(args) + len(kwargs) != len(tensors) or not all(isinstance(t, Tensor) for t in tensors):
+                continue
+            found = self.by_signature.get(signature_of(tensors, one.takes)) or self._of_family(tensors, one.takes)
+            if found is not None:
+                return found, tensors
+        return None, []
+
     def _forget(self, signature):
         self._derived.pop(signature)
         self.by_signature.pop(signature)
@@ -126,9 +138,11 @@ class Captures:
             if self._example:
                 self.generalize()
             found = self._of_family(tensors, form)
+        if found is None and self.function is None:
+            found, tensors = self._by_names(args, kwargs)
+            if found is None:
+                raise ValueError(self._unknown(*arguments_of(args, kwargs, self.name)))
         if found is None:
-            if self.function is None:
-                raise ValueError(self._unknown(tensors, form))
             with _flags_as(self._flags):
                 found, _ = self.trace(*_fresh(args, kwargs))
         return found(tensors)

@@ -249,3 +249,20 @@ def test_errors_name_nothing_that_the_user_did_not_write():
     x, y = graph.placeholder(rl.float32, [None, 2]), graph.placeholder(rl.int64, [None])
     with graph.Session() as session, pytest.raises(ValueError, match=r"expected target of shape \(1,\)$"):
         session.run(graph.cross_entropy(x, y), {x: [[1, 2]], y: [1, 1]})
+
+
+def test_a_traced_run_keeps_the_variables_values_when_it_is_saved():
+    x = graph.placeholder(rl.float32, [None], name="x")
+    w = graph.variable([0.5], name="w")
+    y = w * x
+    session = started()
+    traced = rl.jit.trace(lambda x: session.run(y, {"x": x}), rl.ones(2))
+    file = io.BytesIO()
+    session.run(graph.assign(w, [2.0]))
+    traced.save(file)
+    session.run(graph.assign(w, [3.0]))
+    assert traced(rl.ones(3)).tolist() == [3, 3, 3]
+    assert rl.jit.load(io.BytesIO(file.getvalue()))(rl.ones(3)).tolist() == [2, 2, 2]
+    train = graph.minimize(y.sum(), rl.optim.SGD, lr=0.1)
+    with pytest.raises(RuntimeError, match="which a file can't hold"):
+        rl.jit.trace(lambda x: session.run(train, {"x": x}), rl.ones(2))

@@ -4,6 +4,7 @@ import io
 import json
 import re
 import struct
+import subprocess
 import warnings
 import zipfile
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from jit.programs import convolutional, views_and_writes
 
 import rushlight as rl
+from rushlight.cli import directory
 from rushlight.io import graph_files
 from rushlight.io._errors import CorruptFileError
 from rushlight.jit._structure import flatten
@@ -227,6 +229,36 @@ def test_calls_that_are_arranged_otherwise_say_so():
             call()
     with pytest.raises(ValueError, match=r"saved for input.0: float32\[N\], input.1: float32\[N\]$"):
         loaded(x, rl.ones(2, 3))
+
+
+class Scaled(rl.nn.Module):
+    def forward(self, image, mask):
+        return image * 2 - mask
+
+
+def test_inputs_by_the_names_that_inspect_shows(tmp_path):
+    image, mask = rl.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), rl.ones(3, 2)
+    pair = (rl.ones(2, 2), rl.zeros(2, 2))
+    saved = (({"example_inputs": pair}, ["input.0", "input.1"]),
+             ({"example_kwarg_inputs": dict(zip(("image", "mask"), pair, strict=True))}, ["image", "mask"]),
+             ({"example_inputs": pair, "dynamic_shapes": [None, None]}, ["input.0", "input.1"]))
+    for i, (example, names) in enumerate(saved):
+        rl.jit.trace(Scaled(), **example).save(tmp_path / "m.rush")
+        told = subprocess.run([directory("bin") / "rushlight-run", tmp_path / "m.rush", "--inspect"],
+                              capture_output=True, text=True).stdout
+        assert re.findall(r"takes +(\S+)", told) == names
+        loaded, (first, second) = rl.jit.load(tmp_path / "m.rush"), names
+        for rows in (2, 3) if i < 2 else (2,):
+            x, y = image[:rows], mask[:rows]
+            want = (x * 2 - y).tolist()
+            assert loaded(x, y).tolist() == want
+            assert loaded(**{second: y, first: x}).tolist() == want
+            assert loaded(x, **{second: y}).tolist() == want
+        for wrong in ({first: image}, {first: image, "other": mask}, {first: image, second: mask[:, :1]}):
+            with pytest.raises(ValueError, match="the program was saved for"):
+                loaded(**wrong)
+        with pytest.raises(ValueError, match="the program was saved for"):
+            loaded(image, **{first: mask})
 
 
 def test_compression_for_transport(tmp_path):
