@@ -141,17 +141,36 @@ nb::list numbers_of(const Capture& capture) {
     return out;
 }
 
-nb::object run_any(Program& program, const nb::args& args) {
-    const Graph& g = program.graph();
-    if (program.tensors_only()) return tuple_of(program.run(tensors_of(args, g.name)));
-    std::vector<graph::Item> inputs;
+std::vector<graph::Item> items_of(const Graph& g, const nb::args& args) {
+    std::vector<graph::Item> out;
     for (size_t i = 0; i < args.size(); ++i) {
         bool known = i < g.inputs.size();
-        inputs.push_back(to_item(args[i].ptr(), known ? g[g.inputs[i]].type : graph::Type{},
-                                 g.name + ": input '" + (known ? g[g.inputs[i]].name : std::to_string(i)) + "'"));
+        out.push_back(to_item(args[i].ptr(), known ? g[g.inputs[i]].type : graph::Type{},
+                              g.name + ": input '" + (known ? g[g.inputs[i]].name : std::to_string(i)) + "'"));
     }
+    return out;
+}
+
+nb::object run_any(Program& program, const nb::args& args) {
+    const Graph& g = program.graph();
     try {
-        return nb::steal(from_item(graph::Item::tuple(program.run(std::move(inputs)))));
+        if (program.tensors_only()) return tuple_of(program.run(tensors_of(args, g.name)));
+        return nb::steal(from_item(graph::Item::tuple(program.run(items_of(g, args)))));
+    } catch (const graph::ProgramError& e) {
+        raise(e);
+    }
+}
+
+// As `run`; to the program that is being captured it is one call of the graph `name`.
+nb::object run_captured(Program& program, const std::string& name, bool sized, const nb::args& args) {
+    const Graph& g = program.graph();
+    auto run = [&](std::vector<graph::Item> inputs) { return program.run(std::move(inputs)); };
+    try {
+        std::vector<graph::Item> inputs = items_of(g, args);
+        require(inputs.size() == g.inputs.size(), ErrorKind::type, g.name, ": got ", inputs.size(),
+                " inputs; expected ", g.inputs.size());
+        return nb::steal(from_item(graph::Item::tuple(
+            Capture::current()->call(g, name, sized, std::move(inputs), run))));
     } catch (const graph::ProgramError& e) {
         raise(e);
     }
@@ -178,13 +197,16 @@ void add_programs(nb::module_& g) {
             auto [direct, funnel] = self.planned();
             return nb::make_tuple(direct, funnel);
         })
-        .def("run", &run_any);
+        .def("run", &run_any)
+        .def("run_captured", &run_captured);
 }
 
 void add_steps(nb::module_& g) {
     nb::class_<Step>(g, "Step")
-        .def("__init__", [](Step* self, Graph graph, const Capture& capture) {
-            new (self) Step(std::move(graph), capture);
+        .def("__init__", [](Step* self, Graph graph, const Capture& capture, nb::dict constants,
+                            std::vector<Graph> functions) {
+            for (Graph& f : functions) f = bound(std::move(f), constants);
+            new (self) Step(std::move(graph), capture, std::move(functions));
         })
         .def("at", [](const Step& self, const Graph& graph) { return new Step(self.at(graph)); },
              nb::rv_policy::take_ownership)
@@ -215,7 +237,6 @@ void note_function(const std::string& name) {
 void add_graph(nb::module_& m) {
     nb::module_ g = m.def_submodule("graph", "Captured programs.");
     g.def("_set_own_folder", [](std::string folder) { own_folder() = std::move(folder); });
-    g.def("_note_escape", [](const Tensor& t, const char* how) { note_escape(*t.impl(), how); });
     g.def("_log", [](const std::string& text) {
         if (logging(Channel::graph)) log_line(Channel::graph, text);
     });

@@ -35,6 +35,7 @@ struct Family {
     std::string text;
     int64_t least;
     std::vector<graph::Constant> constants;
+    std::vector<graph::Graph> called;          // the graphs that it calls
     std::mutex lock;
     std::map<graph::Sizes, ProgramRef> programs;
 
@@ -51,9 +52,9 @@ struct Family {
             auto known = programs.find(sizes);
             if (known != programs.end()) return known->second;
         }
-        graph::Graph g = graph::parse(graph::instantiate(text, sizes));
+        graph::Graph g = std::move(graph::parse_all(graph::instantiate(text, sizes)).front());
         for (size_t i = 0; i < g.constants.size(); ++i) g.constants[i].tensor = constants[i].tensor;
-        auto made = std::make_shared<runtime::Program>(std::move(g));
+        auto made = std::make_shared<runtime::Program>(std::move(g), called);
         std::lock_guard guard(lock);
         if (programs.size() >= most) programs.clear();
         return programs.emplace(sizes, made).first->second;
@@ -121,7 +122,7 @@ std::vector<std::string> input_names(const files::Signature& s) {
 graph::Graph at_other_sizes(const std::string& text) {
     graph::Sizes sizes;
     for (const std::string& symbol : graph::symbols_of(text)) sizes[symbol] = 3;
-    return graph::parse(graph::instantiate(text, sizes));
+    return std::move(graph::parse_all(graph::instantiate(text, sizes)).front());
 }
 
 void make_script(Entry& out, files::Signature&& s) {
@@ -151,7 +152,7 @@ Entry entry_of(files::Signature&& s) {
     for (size_t i = 0; i < outputs.size(); ++i)
         out.outputs.push_back(spec_of(outputs[i], varying(s.graph.outputs, other.outputs, i)));
     out.written = graph::written_inputs(s.graph);
-    if (!graph::is_straight(s.graph) || !s.called.empty()) {
+    if (s.text.empty() && (!graph::is_straight(s.graph) || !s.called.empty())) {
         make_script(out, std::move(s));
         return out;
     }
@@ -163,6 +164,9 @@ Entry entry_of(files::Signature&& s) {
         out.family->text = std::move(s.text);
         out.family->least = s.least;
         out.family->constants = std::move(s.graph.constants);
+        for (const graph::Graph& g : s.called)
+            if (files::writes(g)) out.written.assign(out.inputs.size(), true);
+        out.family->called = std::move(s.called);
     }
     return out;
 }
@@ -339,8 +343,9 @@ std::vector<rl_value> run_program(const Choice& chosen) {
         else numbers.push_back(v.kind == RL_FLOAT ? v.real : double(v.integer));
     }
     std::vector<rl_value> out;
+    bool calls = chosen.entry->family && !chosen.entry->family->called.empty();      // which may give what is theirs
     for (Tensor& t : chosen.program->run(tensors, false, numbers))
-        out.push_back(value_of(own_result(std::move(t), tensors, chosen.program->graph())));
+        out.push_back(value_of(calls ? copy_of(t) : own_result(std::move(t), tensors, chosen.program->graph())));
     return out;
 }
 

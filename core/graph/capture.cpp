@@ -100,7 +100,12 @@ struct CaptureHooks {
         if (c->depth_ > 0 || c->composite_) c->made_inside_.insert(&s);
     }
     static void walk() {
-        if (open_capture) ++open_capture->walks_;
+        Capture* c = open_capture;
+        if (!c) return;
+        ++c->walks_;
+        if (!c->call_on_tape_.empty() && c->refusal_.empty())
+            c->refusal_ = "capture: the program walks backwards behind a call of a scripted program (at " +
+                          c->call_on_tape_ + ") that goes other ways for other values";
     }
     static void gradient(TensorImpl& leaf, const Tensor& now, bool replaced) {
         if (open_capture && open_capture->refusal_.empty()) open_capture->look_at_gradient(leaf, now, replaced);

@@ -14,6 +14,7 @@
 #include <unordered_set>
 
 #include "graph/graph.h"
+#include "graph/item.h"
 #include "registry/watch.h"
 
 namespace rushlight::graph {
@@ -60,6 +61,11 @@ public:
     // another at the next call; it becomes an input. Returns the number's place among all that were marked.
     int mark(std::string param, double value);
     void unmark() { marks_from_ = marks_.size(); }
+    // A call of another graph becomes one node, of the graph `name`: what `run` does is not looked at. `sized`: the
+    // shapes of its results follow from those of its inputs.
+    using RunGraph = std::function<std::vector<Item>(std::vector<Item>)>;
+    std::vector<Item> call(const Graph& callee, const std::string& name, bool sized, std::vector<Item> inputs,
+                           const RunGraph& run);
     std::vector<int> used_numbers() const;           // by their place, in the order of the graph's inputs
     int walks() const { return walks_; }             // backwards, within the program
     // A tensor on the tape was read after a detached one changed its memory: the graph knows the values only.
@@ -137,6 +143,13 @@ private:
     void forget(const TensorImpl* t);
     void forget(const Storage* s);
     void forget_elsewhere();
+    ValueId typed_value(const Type& type);
+    Node plain_node(Form form) const;
+    void unpack_by(const char* primitive, std::vector<Argument> args, const std::vector<Item>& items,
+                   const std::vector<Type>& types, bool sized);
+    Argument handed(const Item& x, const Type& wanted);
+    ValueId received(const Item& x, const Type& type, bool sized);
+    void unpack(const Item& x, const Type& type, ValueId v, bool sized);
     Mark* marked(const Call& c, size_t i);
     Argument number_argument(Mark& mark);
     void look_at_gradient(TensorImpl& leaf, const Tensor& now, bool replaced);
@@ -172,6 +185,7 @@ private:
     std::mutex elsewhere_lock_;
     std::vector<std::pair<const TensorImpl*, const Storage*>> gone_elsewhere_;       // told by other threads
     int walks_ = 0;
+    std::string call_on_tape_;           // where a call of another graph gave what requires gradients
     bool loses_history_ = false;
     bool outer_tape_ = false;            // something came into the program with a history
     std::vector<bool> unsized_;          // values whose shape only the run can tell

@@ -16,6 +16,7 @@
 namespace rushlight::runtime {
 
 using graph::Arguments;
+using graph::Item;
 using graph::Node;
 using graph::call_node;
 
@@ -119,12 +120,19 @@ Program::Form::Form(graph::Graph g) : graph(std::move(g)), number(graph.values.s
 
 Program::Program(graph::Graph g, std::vector<graph::Graph> functions) : captured_(std::move(g)) {
     const graph::Graph& captured = captured_.graph;
-    if (!graph::is_straight(captured)) {
+    bool straight = graph::is_straight(captured);
+    if (straight) {
+        graph::verify(captured);
+    } else {
         functions.insert(functions.begin(), captured);
         script_ = std::make_unique<Script>(std::move(functions));
-        return;
     }
-    graph::verify(captured);
+    tensors_only_ = captured_.tensor_inputs.size() == captured.inputs.size();
+    for (ValueId v : captured.outputs) tensors_only_ = tensors_only_ && captured[v].is_tensor();
+    std::vector<bool> written = graph::written_inputs(captured);
+    for (size_t i = 0; i < captured.inputs.size(); ++i)
+        if (captured[captured.inputs[i]].is_tensor()) written_input_.push_back(written[i]);
+    if (!straight) return;                       // the script has looked at its constants
     for (const graph::Constant& c : captured.constants) {
         const graph::ValueInfo& v = captured[c.value];
         require(c.tensor.defined(), ErrorKind::value, "graph ", captured.name, ": constant '", c.key,
@@ -133,9 +141,6 @@ Program::Program(graph::Graph g, std::vector<graph::Graph> functions) : captured
                 ": constant '", c.key, "' is ", name_of(c.tensor.dtype()), " of shape ", c.tensor.sizes(),
                 "; expected ", name_of(v.dtype), " of shape ", v.sizes);
     }
-    std::vector<bool> written = graph::written_inputs(captured);
-    for (size_t i = 0; i < captured.inputs.size(); ++i)
-        if (captured[captured.inputs[i]].is_tensor()) written_input_.push_back(written[i]);
     if (auto prepared = graph::prepare(captured, prepared_notes_)) prepared_.emplace(std::move(*prepared));
 }
 
@@ -149,6 +154,7 @@ std::vector<Tensor> Program::checked(const std::vector<Tensor>& inputs) const {
     for (size_t i = 0; i < inputs.size(); ++i) {
         const graph::ValueInfo& v = graph()[captured_.tensor_inputs[i]];
         Tensor& t = out[i];
+        if (!v.sized && t.defined()) continue;
         require(t.defined() && t.sizes() == v.sizes && t.dtype() == v.dtype, ErrorKind::value, graph().name, ": input ",
                 v.name, " is ", name_of(t.dtype()), " of shape ", t.sizes(), "; expected ", name_of(v.dtype),
                 " of shape ", v.sizes);
@@ -170,11 +176,20 @@ bool Program::constants_are_as(const Plan& plan) const {
     return true;
 }
 
+std::vector<Tensor> Program::run_script(const std::vector<Tensor>& inputs) const {
+    require(tensors_only_, ErrorKind::type, graph().name, ": takes or gives other values than tensors");
+    std::vector<Item> items(inputs.begin(), inputs.end());
+    WithoutInterpreter unlocked(true);
+    std::vector<Tensor> out;
+    for (const Item& x : script_->run(std::move(items))) out.emplace_back(x.tensor());
+    return out;
+}
+
 std::vector<Tensor> Program::run(const std::vector<Tensor>& given, bool recorded,
                                  std::span<const double> numbers) {
     GradMode recording(mode.grad && recorded);
-    require(!script_, ErrorKind::type, graph().name, ": takes or gives other values than tensors");
     std::vector<Tensor> inputs = checked(given);
+    if (script_) return run_script(inputs);
     bool tracked = false;
     for (const Tensor& t : given) tracked = tracked || t->tracked();
     for (const graph::Constant& c : graph().constants) tracked = tracked || c.tensor->tracked();

@@ -37,7 +37,7 @@ public:
                             std::span<const double> numbers = {});
     // The same with inputs and results that are no tensors, and of graphs that are not straight: these are interpreted.
     std::vector<graph::Item> run(std::vector<graph::Item> inputs);
-    bool tensors_only() const { return !script_ && captured_.tensor_inputs.size() == graph().inputs.size(); }
+    bool tensors_only() const { return tensors_only_; }
     // How many nodes call their kernel directly in a planned run, and how many go through the funnel.
     std::array<int, 2> planned() const;
     // Of the plan: its memory, what passes did for it, what was fused, and for each element-wise node that was not the
@@ -51,6 +51,7 @@ public:
     size_t planned_bytes() const;
 
 private:
+    std::vector<Tensor> run_script(const std::vector<Tensor>& inputs) const;
     std::vector<Tensor> checked(const std::vector<Tensor>& inputs) const;
     // A graph and what runs of it need to know.
     struct Form {
@@ -73,6 +74,7 @@ private:
     std::optional<Form> prepared_;             // what is planned, where passes found something; it has no derivatives
     std::vector<std::string> prepared_notes_;
     std::unique_ptr<const Script> script_;     // of a graph that is not straight
+    bool tensors_only_;
     std::vector<bool> written_input_;          // of the tensors
     std::vector<bool> given_up_;               // of each output; changed before the first run, and with the lock
     mutable std::mutex lock_;                  // of what follows

@@ -9,10 +9,15 @@ namespace rushlight::runtime {
 
 using graph::GradientSlot;
 
-Step::Step(graph::Graph g, const graph::Capture& capture)
-    : program_(std::move(g)), slots_(capture.gradients()), walks_(capture.walks() > 0), hooks_(leaf_hook_changes) {
-    for (const graph::Constant& c : program_.graph().constants)
-        constants_.push_back({c.tensor, c.tensor->generation, c.tensor->requires_grad});
+Step::Step(graph::Graph g, const graph::Capture& capture, std::vector<graph::Graph> functions)
+    : functions_(std::move(functions)), program_(std::move(g), functions_), slots_(capture.gradients()),
+      walks_(capture.walks() > 0), hooks_(leaf_hook_changes) {
+    auto hold = [&](const graph::Graph& one) {
+        for (const graph::Constant& c : one.constants)
+            constants_.push_back({c.tensor, c.tensor->generation, c.tensor->requires_grad});
+    };
+    hold(program_.graph());
+    for (const graph::Graph& f : functions_) hold(f);
     for (const Tensor& t : capture.read_constants()) versions_.push_back({t, t->storage->version()});
     results_ = program_.graph().outputs.size();
     for (const GradientSlot& slot : slots_)
@@ -21,8 +26,8 @@ Step::Step(graph::Graph g, const graph::Capture& capture)
 }
 
 Step::Step(graph::Graph g, const Step& other)
-    : program_(std::move(g)), slots_(other.slots_), walks_(other.walks_), constants_(other.constants_),
-      versions_(other.versions_), hooks_(other.hooks_), results_(other.results_) {
+    : functions_(other.functions_), program_(std::move(g), functions_), slots_(other.slots_), walks_(other.walks_),
+      constants_(other.constants_), versions_(other.versions_), hooks_(other.hooks_), results_(other.results_) {
     give_up_gradients();
 }
 

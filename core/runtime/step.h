@@ -11,7 +11,8 @@ namespace rushlight::runtime {
 class Step {
 public:
     // `inputs` of the graph's inputs are the call's own; gradients that it finds come behind them.
-    Step(graph::Graph g, const graph::Capture& capture);
+    // `functions` are the graphs that it calls.
+    Step(graph::Graph g, const graph::Capture& capture, std::vector<graph::Graph> functions = {});
 
     // The same step for inputs of other sizes: `g` has its constants under the same keys.
     Step at(graph::Graph g) const;
@@ -45,6 +46,7 @@ private:
         return slot.input < 0 ? *slot.leaf.impl() : *inputs[size_t(slot.input)].impl();
     }
 
+    std::vector<graph::Graph> functions_;
     Program program_;
     std::vector<graph::GradientSlot> slots_;
     bool walks_;                                 // backwards, within the call

@@ -118,7 +118,8 @@ def save(m, f, _extra_files=None, *, metadata=None, compress=False):
             raise ValueError(f"save: tensor {name!r} of shape {tuple(pool.tensors[name].shape)} has strides "
                              f"{strided[name]}; expected elements with places of their own: contiguous() it first")
     varying = any("least" in one for one in signatures)
-    content = {"format": FORMAT, "version": 2 if varying else 1, "name": "" if m is programs else m._captures.name,
+    calling = any(found.called for program in programs.values() for found in program._captures.captured)
+    content = {"format": FORMAT, "version": 3 if calling else 2 if varying else 1, "name": "" if m is programs else m._captures.name,
                "module": single is not None, "original_name": single.original_name if single is not None else "",
                "parameters": parameters, "buffers": buffers,
                "requires_grad": [name for name in parameters if pool.tensors[name].requires_grad],
@@ -222,17 +223,19 @@ def _program(content):
     parameter_of = {id(tensors[name]): p for name, p in named.items()}
     programs = {}
     for name, graph, takes, gives, text, least, called in content["signatures"]:
-        if called or "value" in repr((takes, gives)):
+        if "value" in repr((takes, gives)):
             raise CorruptFileError(f"load: signature {name!r} is a scripted program, and there is no field 'script' "
                                    "that describes it")
         captures = programs.setdefault(name, Captures(content["name"] or name))
         captures.metadata = content["metadata"]
-        constants = {key: parameter_of.get(id(t), t) for key, t in graph.constants.items()}
+        of_called = {key: parameter_of.get(id(t), t) for one in called for key, t in one.constants.items()}
+        constants = {key: parameter_of.get(id(t), t) for key, t in graph.constants.items()} | of_called
         if text:
             dtypes = [dtype for _, dtype, _ in graph.inputs]
             captures.families.append(Family(text, takes, gives, constants, dtypes, least))
         else:
-            captures.add(Captured(_C.graph.Program(graph, constants), takes, gives))
+            program = _C.graph.Program(graph, constants, called)
+            captures.add(Captured(program, takes, gives, (), called, of_called))
     if not content["name"]:
         return {name: ScriptFunction(captures) for name, captures in programs.items()}
     captures = programs.get("forward") or next(iter(programs.values()))

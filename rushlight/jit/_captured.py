@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 
 from rushlight import _C
+from rushlight.jit._kept_calls import KeptCalls, keeping
 from rushlight.jit._structure import flatten, input_names, rebuild
 
 own_folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
@@ -36,12 +37,14 @@ class Captured:
         escapes: (how, file:line) of values that left to Python.
         functions: names of custom functions that went onto the tape.
         loses_history (bool): a tensor with a gradient was read after a detached one changed its memory.
+        called (list of Graph): the graphs that it calls; `tensors` are theirs by key.
     """
 
     functions, loses_history = (), False
 
-    def __init__(self, program, takes, gives, escapes=()):
+    def __init__(self, program, takes, gives, escapes=(), called=(), tensors=()):
         self.program = program
+        self.called, self.tensors = list(called), dict(tensors)
         self.takes = takes
         self.gives = gives
         self.escapes = list(escapes)
@@ -56,8 +59,8 @@ class Captured:
 
     @property
     def text(self):
-        """The graph's text, as files hold it."""
-        return self.graph.text()
+        """The text of the graph and of those that it calls, as files hold it."""
+        return "".join(graph.text() for graph in (self.graph, *self.called))
 
     @property
     def names(self):
@@ -66,8 +69,14 @@ class Captured:
 
     @property
     def constants(self):
-        """The graph's tensors by key."""
-        return self.graph.constants
+        """The tensors of all graphs by key."""
+        return self.graph.constants | self.tensors
+
+    @property
+    def states(self):
+        """The keys of tensors that the program may write; where it hands them on there is no telling which."""
+        written = any(writes for graph in self.called for _, _, _, writes in graph.nodes)
+        return list(self.constants) if written else self.graph.states
 
 
 def names_of(tensors):
@@ -84,8 +93,8 @@ class CapturedStep(Captured):
         numbers: (dict, key, place in a tuple or -1, value) of options of optimizers that are read anew for each call.
     """
 
-    def __init__(self, step, takes, gives, recorded, escapes=()):
-        super().__init__(step.program, takes, gives, escapes)
+    def __init__(self, step, takes, gives, recorded, escapes=(), called=(), tensors=()):
+        super().__init__(step.program, takes, gives, escapes, called, tensors)
         self.step = step
         self.recorded = recorded
         self.numbers = []
@@ -98,7 +107,7 @@ class CapturedStep(Captured):
     def at(self, text):
         """The same call for inputs of other sizes, of its graph's text."""
         other = copy.copy(self)
-        other.step = self.step.at(_C.graph.parse(text))
+        other.step = self.step.at(_C.graph.parse_all(text)[0])
         other.program = other.step.program
         return other
 
@@ -123,7 +132,7 @@ def _record(function, args, kwargs, known, what, values, finish, where=None):
     Args:
         function, args, kwargs, known, what: as for `capture`.
         values (bool): arguments and results may be other values than tensors.
-        finish (callable): makes the captured call of the recording, the graph, what the program takes and gives,
+        finish (callable): makes the captured call of the recording, the calls in it, the graph, what the program takes and gives,
             the resulting tensors, and those that it was given and wrote.
         where (callable, optional): gives the program's "file:line".
 
@@ -138,8 +147,10 @@ def _record(function, args, kwargs, known, what, values, finish, where=None):
         recording = _C.graph.Capture(inputs, known, where)
     except RuntimeError as error:
         return CaptureError(str(error)), function(*args, **kwargs)
+    calls = KeptCalls(known, whole=not values)
     try:
-        result = function(*args, **kwargs)
+        with keeping(calls):
+            result = function(*args, **kwargs)
         outputs, gives = flatten(result, f"{what}: the result", values)
         try:
             graph = _C.graph.simplify(recording.finish(outputs))
@@ -147,7 +158,7 @@ def _record(function, args, kwargs, known, what, values, finish, where=None):
             return CaptureError(str(error)), result
         written = [t for t, version in zip(tensors, versions, strict=True) if t._version != version]
         written += [graph.constants[key] for key in graph.states]
-        return finish(recording, graph, takes, gives, outputs, written), result
+        return finish(recording, calls, graph, takes, gives, outputs, written), result
     finally:
         recording.close()
 
@@ -166,7 +177,7 @@ def capture_step(function, args, kwargs, known, what, where=None, thorough=True)
     return _record(function, args, kwargs, known, what, True, functools.partial(_step_of, thorough), where)
 
 
-def _step_of(thorough, recording, graph, takes, gives, outputs, written):
+def _step_of(thorough, recording, calls, graph, takes, gives, outputs, written):
     held = recording.held(outputs)
     if held:
         gc.collect(2 if thorough else 1)
@@ -179,7 +190,8 @@ def _step_of(thorough, recording, graph, takes, gives, outputs, written):
     if recorded and recording.functions:
         return CaptureError(f"its result has a gradient through {recording.functions[0]}, whose backward a walk "
                             "outside of the call would not ask")
-    found = CapturedStep(_C.graph.Step(graph, recording), takes, gives, recorded, recording.escapes)
+    step = _C.graph.Step(graph, recording, calls.tensors, calls.graphs)
+    found = CapturedStep(step, takes, gives, recorded, recording.escapes, calls.graphs, calls.tensors)
     found.held, found.numbers = held, recording.numbers
     return found
 
@@ -203,11 +215,12 @@ def capture(function, args, kwargs, known, what):
     Returns:
         (Captured, what the function gave). Where the program can't be captured, a CaptureError in place of Captured.
     """
-    def program_of(recording, graph, takes, gives, outputs, written):
+    def program_of(recording, calls, graph, takes, gives, outputs, written):
         if recording.uses_gradients:
             return CaptureError(f"{what}: the program uses the gradients that tensors keep, which a file can't hold; "
                                 "expected autograd.grad(), or compile()")
-        found = Captured(_C.graph.Program(graph), takes, gives, recording.escapes)
+        program = _C.graph.Program(graph, graph.constants | calls.tensors, calls.graphs)
+        found = Captured(program, takes, gives, recording.escapes, calls.graphs, calls.tensors)
         found.functions, found.loses_history = list(dict.fromkeys(recording.functions)), recording.loses_history
         return found
     return _record(function, args, kwargs, known, what, False, program_of)

@@ -7,7 +7,8 @@ from collections import namedtuple
 
 from rushlight import _C
 from rushlight.jit import _script_code
-from rushlight.jit._trace import ScriptFunction, ScriptModule, is_tracing
+from rushlight.jit._kept_calls import current
+from rushlight.jit._trace import ScriptFunction, ScriptModule
 from rushlight.nn.modules.module import Module
 
 _CONSTANT = re.compile(r'(  (?:const|state) %[^"]* = ")((?:[^"\\]|\\.)*)(")')
@@ -102,14 +103,11 @@ class Scripted:
 
     def call(self, entry, args, kwargs):
         args = entry.bound(args, kwargs)
-        if is_tracing():                             # its control flow would be lost: the trace says so
-            for value in args:
-                if isinstance(value, _C.Tensor):
-                    _C.graph._note_escape(value, "a scripted program")
+        calls = current() and current().find(self, entry.name)
         if entry.program is None:
             entry.program = _C.graph.Program(self.graphs[entry.name], self.tensors, self.called_by(entry.name))
         try:
-            found = entry.program.run(*args)
+            found = entry.program.run(*args) if calls is None else entry.program.run_captured(*calls, *args)
         except TypeError as error:
             raise RuntimeError(f"{error}; the signature is {entry.described()}") from None
         if not found:

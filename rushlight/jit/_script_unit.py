@@ -9,6 +9,7 @@ from rushlight import _C
 from rushlight._C import Tensor
 from rushlight.jit import _script_library
 from rushlight.jit import _script_types as ty
+from rushlight.jit._kept_calls import renamed
 from rushlight.jit._script_builtins import Methods
 from rushlight.jit._script_calls import Calls, Frame, is_ours, known_names
 from rushlight.jit._script_expr import Expressions
@@ -194,14 +195,11 @@ class Embedded:
         text = program.text if scripted else program.first.graph.text()
         constants = program.tensors if scripted else program.first.constants
         names = re.findall(r"^graph ([\w.]+)\(", text, re.MULTILINE)
-        renamed = {name: unit._unique(f"{path or 'traced'}.{name}") for name in names}
-        text = re.sub(r"(?<=^graph )[\w.]+(?=\()", lambda m: renamed[m[0]], text, flags=re.MULTILINE)
-        text = re.sub(r"(?<=\bcall )[\w.]+(?=\()", lambda m: renamed[m[0]], text)
+        known = {name: unit._unique(f"{path or 'traced'}.{name}") for name in names}
         keys = {key: unit.key_of(t, f"{path}.{key}" if path else None) for key, t in constants.items()}
-        self.text = re.sub(r'^(  (?:const|state) .* = )"(.*)"$', lambda m: f'{m[1]}"{keys[m[2]]}"', text,
-                           flags=re.MULTILINE)
+        self.text = renamed(text, known, keys)
         called = (program.entries[entry] if entry else program.entry) if scripted else None
-        self.target = Target(renamed[called.name if scripted else names[0]])
+        self.target = Target(known[called.name if scripted else names[0]])
         if scripted:
             self.target.params, self.target.returns = called.params, called.gives
         self.takes, self.gives = (None, None) if scripted else (program.first.takes, program.first.gives)

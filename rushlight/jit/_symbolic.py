@@ -160,13 +160,13 @@ class Example:
             found = capture_at(*self._at(sizes))
             if (found.takes, found.gives) != (first.takes, first.gives):
                 raise _Different
-            if not _same_constants(found.graph, first.graph):
+            if not _same_constants(found, first):
                 raise _Different
             return found
         dtypes = [dtype for _, dtype, _ in first.graph.inputs]
 
         def family(text, least):
-            return Family(text, first.takes, first.gives, dict(first.graph.constants), dtypes, least)
+            return Family(text, first.takes, first.gives, first.constants, dtypes, least)
         try:
             text = self._text(self.names, {}, captured)
             if 1 not in self._sizes.values() and graph.instantiate(text, self._sizes) != first.text:
@@ -292,7 +292,7 @@ def _common_text(calls):
     first = calls[points[0]]
     alike = text is not None and all(
         graph.instantiate(text, {"N": size}) == found.text and found.gives == first.gives
-        and _same_constants(found.graph, first.graph) for size, found in calls.items())
+        and _same_constants(found, first) for size, found in calls.items())
     return text if alike else None
 
 
@@ -338,7 +338,8 @@ class Family:
 
     def program(self, sizes):
         """The native program for these sizes."""
-        return graph.Program(graph.parse(graph.instantiate(self.text, sizes)), self.constants)
+        main, *called = graph.parse_all(graph.instantiate(self.text, sizes))
+        return graph.Program(main, self.constants, called)
 
     def changed(self, change):
         """The family after a pass over its graphs; None where the changed ones have no text in common.

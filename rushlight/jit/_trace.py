@@ -84,7 +84,7 @@ class Captures:
             self.add(found)
 
     def _capture_at(self, args, kwargs):
-        with _Unchanged(self.first.graph), warnings.catch_warnings():
+        with _Unchanged(self.first), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             found, _ = capture(self.function, *_fresh(args, kwargs), self.known, "trace")
         if isinstance(found, CaptureError):
@@ -395,9 +395,9 @@ def _flags_as(flags):
 class _Unchanged:
     """Puts the random stream and the program's state back where they were."""
 
-    def __init__(self, graph):
-        constants = graph.constants
-        self._states = [constants[key] for key in graph.states]
+    def __init__(self, found):
+        constants = found.constants
+        self._states = [constants[key] for key in found.states]
 
     def __enter__(self):
         self._random = _C.default_generator.get_state()
@@ -412,7 +412,7 @@ class _Unchanged:
 def _check(captures, found, args, kwargs, tolerance):
     """Traces again and compares operators, results of the function with each other, and with the program's."""
     graph = found.graph
-    with _Unchanged(graph):
+    with _Unchanged(found):
         again, expected = capture(captures.function, *_fresh(args, kwargs), captures.known, "trace")
     if isinstance(again, CaptureError):
         raise TracingCheckError(str(again))
@@ -423,14 +423,14 @@ def _check(captures, found, args, kwargs, tolerance):
         raise TracingCheckError(
             f"trace: node {at} was {(*operators, 'the end')[at]} and is {(*others, 'the end')[at]} when traced again; "
             "expected the same operators. What depends on values or on Python's state can't be traced")
-    random = [node for node in graph.nodes if node[1] == "random"]
+    random = [node for one in (graph, *found.called) for node in one.nodes if node[1] == "random"]
     if random:
         listed = ", ".join(f"{node[0]} at {node[2]}" for node in random[:5])
         warnings.warn(f"trace: the program draws random numbers ({listed}), so that results are not compared; a "
                       "module in training mode may have been meant to be in eval()", TracerWarning, stacklevel=3)
         return
     fresh, named = _fresh(args, kwargs)
-    with _Unchanged(graph):
+    with _Unchanged(found):
         got = captures(fresh, named)
     _compare(flatten(expected, "trace")[0], flatten(got, "trace")[0], tolerance)
 
