@@ -238,9 +238,24 @@ def check_imports(path: Path, tree: ast.Module) -> Iterator[str]:
             yield f"{where}: {room} may not import {room_of(name)}, which stands beside or above it"
 
 
+def check_names_of_modules(path: Path, tree: ast.Module) -> Iterator[str]:
+    """A module that loads others by name names none above it, but for the front page and what gathers for it."""
+    room = room_of(".".join(path.relative_to(ROOT).with_suffix("").parts[1:]))
+    place = storey_of(room)
+    for node in ast.walk(tree):
+        if place is None or not (isinstance(node, ast.Constant) and isinstance(node.value, str)):
+            continue
+        named = re.fullmatch(r"rushlight\.([\w.]+)", node.value)
+        known = storey_of(room_of(named[1])) if named else None
+        if known is not None and (known[0] > place[0] or (known[0] == place[0] and room not in known[1])):
+            yield (f"{path.relative_to(ROOT)}:{node.lineno}: {room} may not load {room_of(named[1])}, which stands "
+                   "beside or above it")
+
+
 def check_late_imports(path: Path, tree: ast.Module) -> Iterator[str]:
     shown = path.relative_to(ROOT)
     if shown.as_posix() in AT_FIRST_USE:
+        yield from check_names_of_modules(path, tree)
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in ("import_module", "__import__"):

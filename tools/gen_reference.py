@@ -104,9 +104,18 @@ def python_signature(value: object) -> str:
         return "(...)"
 
 
+def members(value: type) -> dict[str, object]:
+    """What a class defines, and what it has from private bases of ours: these have no entry of their own."""
+    bases = [base for base in value.__mro__[1:] if base.__name__.startswith("_") and home(base).startswith("rushlight")]
+    found: dict[str, object] = {}
+    for cls in [*reversed(bases), value]:
+        found |= vars(cls)
+    return found
+
+
 def class_entry(name: str, value: type) -> Iterator[str]:
     yield f"### {name}\n\n```\n{name}{python_signature(value)}\n```\n\n{prose(value.__doc__)}"
-    for member, what in sorted(vars(value).items()):
+    for member, what in sorted(members(value).items()):
         documented = inspect.isfunction(what) or isinstance(what, property | classmethod | staticmethod)
         if member.startswith("_") or member == "forward" or not documented or not inspect.getdoc(what):
             continue

@@ -2,6 +2,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include "capi/handles.h"
 #include "files/program_file.h"
@@ -64,6 +65,7 @@ struct Family {
 struct Entry {                                 // a signature that can be run
     std::string name, text;
     std::vector<std::unique_ptr<Spec>> inputs, outputs;
+    std::vector<std::unique_ptr<rl_value>> defaults;     // of inputs that may be left out; null of the others
     std::vector<bool> written;                 // which inputs the program writes: it is given copies of these
     ProgramRef program;                        // for known sizes
     std::unique_ptr<Family> family;            // for sizes that vary
@@ -151,6 +153,10 @@ Entry entry_of(files::Signature&& s) {
         out.inputs.push_back(spec_of(inputs[i], varying(s.graph.inputs, other.inputs, i)));
     for (size_t i = 0; i < outputs.size(); ++i)
         out.outputs.push_back(spec_of(outputs[i], varying(s.graph.outputs, other.outputs, i)));
+    for (const std::string& name : inputs) {
+        const files::Json* given = s.defaults.find(name);
+        out.defaults.push_back(given ? std::make_unique<rl_value>(value_of(*given)) : nullptr);
+    }
     out.written = graph::written_inputs(s.graph);
     if (s.text.empty() && (!graph::is_straight(s.graph) || !s.called.empty())) {
         make_script(out, std::move(s));
@@ -234,9 +240,11 @@ std::string signature_names(const rl_model& m) {
 
 [[noreturn]] void wrong_input(std::initializer_list<files::Part> parts) { throw WrongInput(files::sentence(parts)); }
 
-std::string listed(const std::vector<std::unique_ptr<Spec>>& specs) {
+std::string listed(const Entry& e) {
     std::string out;
-    for (const auto& s : specs) out += (out.empty() ? "" : ", ") + s->name + ": " + s->type;
+    for (size_t i = 0; i < e.inputs.size(); ++i)
+        out += (i ? ", " : "") + e.inputs[i]->name + ": " + e.inputs[i]->type +
+               (e.defaults[i] ? " (may be left out)" : "");
     return out.empty() ? "nothing" : out;
 }
 
@@ -260,7 +268,6 @@ bool fits(const rl_value& v, const rl_spec& spec) {
 using Inputs = std::vector<const rl_value*>;
 
 bool all_fit(const Entry& e, const Inputs& inputs) {
-    if (e.inputs.size() != inputs.size()) return false;
     for (size_t i = 0; i < inputs.size(); ++i)
         if (!fits(*inputs[i], e.inputs[i]->shown)) return false;
     return true;
@@ -276,16 +283,19 @@ ProgramRef planned(const Entry& e, const Inputs& inputs) {
     return e.family->solve(shapes, sizes) ? e.family->program(sizes) : nullptr;
 }
 
-// The inputs in the entry's order; empty where the names differ.
-Inputs ordered(const Entry& e, const char* const* names, const Inputs& given) {
+// The inputs in the entry's order, with what was left out; nothing where they are others than the entry's.
+std::optional<Inputs> ordered(const Entry& e, const char* const* names, const Inputs& given) {
     Inputs out;
-    for (const auto& spec : e.inputs)
-        for (size_t i = 0; i < given.size(); ++i)
-            if (spec->name == names[i]) {
-                out.push_back(given[i]);
-                break;
-            }
-    return out.size() == given.size() ? out : Inputs();
+    size_t used = 0;
+    for (size_t i = 0; i < e.inputs.size(); ++i) {
+        size_t k = i;
+        if (names)
+            for (k = 0; k < given.size() && e.inputs[i]->name != names[k];) ++k;
+        used += k < given.size();
+        out.push_back(k < given.size() ? given[k] : e.defaults[i].get());
+        if (!out.back()) return std::nullopt;
+    }
+    return used == given.size() ? std::optional(std::move(out)) : std::nullopt;
 }
 
 std::string given_text(const char* const* names, const Inputs& given) {
@@ -306,12 +316,12 @@ Choice choose(const rl_model& m, const char* name, const char* const* names, Inp
     std::string wanted = name ? name : m.entries[0].name, expected;
     for (const Entry& e : m.entries) {
         if (e.name != wanted) continue;
-        Inputs inputs = names ? ordered(e, names, given) : given;
-        if (inputs.size() == given.size() && all_fit(e, inputs)) {
-            ProgramRef program = e.script ? nullptr : planned(e, inputs);
-            if (program || e.script) return {&e, std::move(program), std::move(inputs)};
+        std::optional<Inputs> inputs = ordered(e, names, given);
+        if (inputs && all_fit(e, *inputs)) {
+            ProgramRef program = e.script ? nullptr : planned(e, *inputs);
+            if (program || e.script) return {&e, std::move(program), std::move(*inputs)};
         }
-        expected += (expected.empty() ? "" : "; or ") + listed(e.inputs);
+        expected += (expected.empty() ? "" : "; or ") + listed(e);
     }
     if (expected.empty())
         wrong_input({"rl_run: there is no signature '", wanted, "'; expected one of ", signature_names(m)});

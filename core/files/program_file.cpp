@@ -101,6 +101,8 @@ private:
         out_.name = string(content_, "name");
         out_.original_name = string(content_, "original_name");
         out_.module = field(content_, "module", Json::boolean, "true or false").truth;
+        if (content_.find("training"))
+            out_.training = field(content_, "training", Json::boolean, "true or false").truth;
         out_.parameters = strings("parameters");
         out_.buffers = strings("buffers");
         out_.requires_grad = strings("requires_grad");
@@ -203,6 +205,7 @@ private:
         expect(takes && gives, json_where_, "signature '", s.name, "' lacks what it takes or gives");
         s.takes = *takes;
         s.gives = *gives;
+        if (one.find("defaults")) s.defaults = object(one, "defaults");
         try {
             s.text = string(one, "graph");
             graph::Sizes sizes;

@@ -24,11 +24,12 @@ struct Signature {
     std::string text;                          // of a graph whose sizes may vary; `graph` is one of its sizes then
     int64_t least = 1;                         // the smallest of these sizes
     Json takes, gives;
+    Json defaults;                             // of inputs that may be left out: an object, by their names
 };
 
 struct ProgramFile {
     std::string name, original_name;           // of the function, or of the module's class
-    bool module = false;
+    bool module = false, training = true;      // of a module: the mode that it was in
     std::vector<std::string> parameters, buffers, requires_grad;
     std::vector<std::pair<std::string, Tensor>> tensors;
     std::vector<Signature> signatures;         // one for each set of shapes that a program was captured with

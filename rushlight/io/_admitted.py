@@ -3,9 +3,9 @@
 import collections
 from pickle import UnpicklingError
 
+from rushlight._files.errors import RecordError, expect, is_count, refuse
 from rushlight.io import _tensors
 from rushlight.io._arrays import admitted_calls
-from rushlight.io._errors import RecordError, expect, is_count, refuse
 
 _MAX_KEY_PARTS = 10000
 KEY_TYPES = {str, int, float, bool, type(None), bytes, complex}

@@ -6,7 +6,7 @@ and bytes. A dtype is a call of `dtype` and a state that says its byte order.
 import math
 import re
 
-from rushlight.io._errors import expect, is_count
+from rushlight._files.errors import expect, is_count
 
 _PLAIN_DTYPE = re.compile(r"b1|[iu][1248]|f[248]|c(8|16)")
 

@@ -3,9 +3,9 @@
 import struct
 from pickle import UnpicklingError
 
+from rushlight._files.errors import CorruptFileError, RecordError
 from rushlight.io import _tensors
 from rushlight.io._admitted import LoadedStorage
-from rushlight.io._errors import CorruptFileError, RecordError
 from rushlight.io._pickle_reader import Unpickler
 
 _MAGIC = 0x1950A86A20F9469CFC6C

@@ -9,6 +9,7 @@ import collections
 import struct
 from pickle import UnpicklingError
 
+from rushlight._files.errors import CorruptFileError, expect, is_count, refuse
 from rushlight.io._admitted import (
     KEY_TYPES,
     Admitted,
@@ -20,7 +21,6 @@ from rushlight.io._admitted import (
     is_plain_state,
 )
 from rushlight.io._arrays import ArrayType, fill, is_array
-from rushlight.io._errors import CorruptFileError, expect, is_count, refuse
 
 MAX_DEPTH = 1000
 

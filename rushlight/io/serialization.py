@@ -4,14 +4,14 @@ import mmap
 import os
 from pickle import PicklingError, UnpicklingError
 
+from rushlight._files.atomic import AtomicFile
+from rushlight._files.errors import CorruptFileError, RecordError
+from rushlight._files.zip import FileSource, ZipReader, ZipWriter
 from rushlight.io import _tensors
 from rushlight.io._admitted import LoadedStorage, TensorMaker
-from rushlight.io._atomic import AtomicFile
-from rushlight.io._errors import CorruptFileError, RecordError
 from rushlight.io._legacy import LEGACY_START, load_legacy
 from rushlight.io._pickle_reader import Unpickler
 from rushlight.io._pickle_writer import Pickler
-from rushlight.io._zip import FileSource, ZipReader, ZipWriter
 
 
 def save(obj, f, pickle_module=None, pickle_protocol=2, _use_new_zipfile_serialization=True):

@@ -11,19 +11,23 @@ from rushlight.jit._trace import (
     TracingCheckError,
     is_tracing,
     trace,
+    trace_module,
 )
 
-__all__ = ["CompileWarning", "CompiledFunction", "Final", "OptimizedModule", "RecursiveScriptModule", "ScriptFunction",
-           "ScriptModule", "TracerWarning", "TracingCheckError", "annotate", "compile", "export", "freeze",
-           "frontend", "ignore", "is_scripting", "is_tracing", "isinstance", "load", "optimize_for_inference", "save",
-           "script", "script_if_tracing", "script_method", "trace", "unused"]
+__all__ = ["Attribute", "CompileWarning", "CompiledFunction", "Final", "Future", "OptimizedModule",
+           "RecursiveScriptModule", "ScriptFunction", "ScriptModule", "TracerWarning", "TracingCheckError", "annotate",
+           "compile", "export", "export_opnames", "fork", "freeze", "frontend", "ignore", "interface", "is_scripting",
+           "is_tracing", "isinstance", "load", "optimize_for_inference", "save", "script", "script_if_tracing",
+           "script_method", "trace", "trace_module", "unused", "wait"]
 
-#: What is imported when it is first asked for: files stand above, and know graphs; scripting takes a while to import.
+#: What is imported when it is first asked for: files and scripting take a while to import.
 _LATER = {
-    "save": "rushlight.io.graph_files", "load": "rushlight.io.graph_files",
+    "save": "rushlight.jit._files", "load": "rushlight.jit._files",
+    "Attribute": "rushlight.jit._attribute",
     "RecursiveScriptModule": "rushlight.jit._script",
-    **dict.fromkeys(("annotate", "export", "ignore", "is_scripting", "isinstance", "script", "script_if_tracing",
-                     "script_method", "unused"), "rushlight.jit._scripting"),
+    **dict.fromkeys(("Future", "fork", "wait"), "rushlight.jit._futures"),
+    **dict.fromkeys(("annotate", "export", "export_opnames", "ignore", "interface", "is_scripting", "isinstance",
+                     "script", "script_if_tracing", "script_method", "unused"), "rushlight.jit._scripting"),
 }
 
 

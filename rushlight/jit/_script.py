@@ -97,10 +97,6 @@ class Scripted:
         """A frozen module or a function of this program, whose plans may join operators."""
         return _optimize(program)
 
-    def inlined(self, name):
-        """A graph with what others do in the place of their calls, unless they call themselves."""
-        return _C.graph.inline_calls([self.graphs[name], *self.called_by(name)])[0]
-
     def call(self, entry, args, kwargs):
         args = entry.bound(args, kwargs)
         calls = current() and current().find(self, entry.name)
@@ -121,6 +117,17 @@ class Scripted:
 
     def __call__(self, args, kwargs):
         return self.call(self.entry, args, kwargs)
+
+    def graphs_of(self, path):
+        """The graph of `forward`, and those that it calls."""
+        name = f"{path}.forward" if path else self.entry.name
+        return [self.graphs[name], *self.called_by(name)]
+
+    def code_of(self, path):
+        """The graphs of a module as Python-like text."""
+        prefix = path + "." if path else ""
+        return "\n".join(_script_code.code_of(graph.text()) for name, graph in self.graphs.items()
+                         if name.startswith(prefix))
 
 
 def rebuilt(value, kind):
@@ -145,8 +152,6 @@ class ScriptedFunction(ScriptFunction):
     """A scripted function: call it as the function.
 
     Attributes:
-        graph: of the function; printing it shows its text. inlined_graph: the same with what it calls.
-        code (str): the program as Python shows it.
         name (str): the function's.
     """
 
@@ -157,21 +162,9 @@ class ScriptedFunction(ScriptFunction):
             functools.update_wrapper(self, function)
 
     @property
-    def graph(self):
-        return self._captures.graphs[self._captures.entry.name]
-
-    @property
-    def inlined_graph(self):
-        return self._captures.inlined(self._captures.entry.name)
-
-    @property
     def schema(self):
         """The arguments and the result with their types."""
         return self._captures.entry.described()
-
-    @property
-    def code(self):
-        return code_of(self._captures)
 
     def _script_call(self, compiler, args, kwargs, node):
         """A call from another scripted program."""
@@ -180,38 +173,16 @@ class ScriptedFunction(ScriptFunction):
         return compiler.call_function(self.function, args, kwargs, node)
 
 
-def code_of(program, path=""):
-    """The graphs of a module as Python-like text."""
-    prefix = path + "." if path else ""
-    return "\n".join(_script_code.code_of(graph.text()) for name, graph in program.graphs.items()
-                     if name.startswith(prefix))
-
-
 class RecursiveScriptModule(ScriptModule):
     """A scripted module, or a module in one: its parameters, buffers, attributes, and the methods that were scripted.
 
     Attributes:
-        graph: of `forward`; inlined_graph: the same with what it calls.
-        code (str): the program as Python shows it.
         original_name (str): the module's class.
     """
 
     def __init__(self, program, path, original_name):
         Module.__init__(self)
         self.__dict__.update(_captures=program, _path=path, original_name=original_name, _flags={})
-
-    @property
-    def graph(self):
-        return self._captures.graphs[self._name_of("forward")]
-
-    @property
-    def inlined_graph(self):
-        return self._captures.inlined(self._name_of("forward"))
-
-    @property
-    def code(self):
-        """The methods as Python-like text."""
-        return code_of(self._captures, self._path)
 
     def _name_of(self, method):
         return f"{self._path}.{method}" if self._path else method
@@ -260,17 +231,32 @@ def _method(program, entry, *args, **kwargs):
     return program.call(entry, args, kwargs)
 
 
-def layout_of(module):
-    """What a tree of modules is made of, without its tensors: a dict for each module."""
+def layout_of(module, key_of=None, flags_of=None):
+    """What a tree of modules is made of, without its tensors: a dict for each module.
+
+    Args:
+        module: the outermost; of a scripted one its program knows the rest.
+        key_of (callable, optional): from a tensor and its name in the tree to its key in the program.
+        flags_of (callable, optional): from a module and its path to the keys of the tensors that hold its attributes.
+    """
+    if key_of is None:
+        keys = {id(t): key for key, t in module._captures.tensors.items()}
+
+        def key_of(tensor, name):
+            return keys[id(tensor)]
+
+        def flags_of(part, path):
+            return {name: keys[id(t)] for name, t in getattr(part, "_flags", {}).items()}
     found = []
-    keys = {id(t): key for key, t in module._captures.tensors.items()}
     for path, part in module.named_modules():
-        found.append({
-            "path": path, "class": getattr(part, "original_name", type(part).__name__), "training": part.training,
-            "parameters": {name: keys[id(p)] if p is not None else None for name, p in part._parameters.items()},
-            "buffers": {name: keys[id(b)] if b is not None else None for name, b in part._buffers.items()},
-            "non_persistent": sorted(part._non_persistent_buffers_set),
-            "flags": {name: keys[id(t)] for name, t in getattr(part, "_flags", {}).items()}})
+        prefix = path + "." if path else ""
+
+        def keys_of(table, prefix=prefix):
+            return {name: None if t is None else key_of(t, prefix + name) for name, t in table.items()}
+        found.append({"path": path, "class": getattr(part, "original_name", type(part).__name__),
+                      "training": part.training, "parameters": keys_of(part._parameters),
+                      "buffers": keys_of(part._buffers), "non_persistent": sorted(part._non_persistent_buffers_set),
+                      "flags": flags_of(part, path)})
     return found
 
 

@@ -586,8 +586,6 @@ class Expressions:
         return made
 
     def _comprehension(self, node, make):
-        if len(node.generators) > 1 and not self.frame.library:
-            self.unsupported(node, "a comprehension with several for")
         names = [n.id for g in node.generators for n in ast.walk(g.target) if isinstance(n, ast.Name)]
         kept = {name: self.frame.env.pop(name, None) for name in names}
         try:
@@ -606,18 +604,50 @@ class Expressions:
             self.bind(first.target, item)
             return self._generated(node, rest, make) if rest else make()
         if items.parts is None:
-            if rest:
-                self.unsupported(node, "a comprehension with several for over a number of items that only the run "
-                                       "knows")
-            return self.listed(items, inner, node, first.ifs)
+            return self._chained(items, first, rest, make, node) if rest else self.listed(items, inner, node, first)
         found = []
         for part in items.parts:
             self.bind(first.target, part)
             if not self._wanted(first.ifs, node):
                 continue
-            made = inner(part)
-            found += made.items if rest else [made]
-        return Seq("list", found)
+            found.append(inner(part))
+        if not rest:
+            return Seq("list", found)
+        if all(isinstance(made, Seq) for made in found):
+            return Seq("list", [item for made in found for item in made.items])
+        whole, *more = [self.as_list(made, node) for made in found]
+        for made in more:
+            whole = self.prim("list_add", [whole, made], whole.type, node)
+        return whole
+
+    def _chained(self, items, first, rest, make, node):
+        """The list of several `for`: each turn of the first adds a list to it."""
+        def inner(item):
+            self.bind(first.target, item)
+            return self.as_list(self._generated(node, rest, make), node)
+        kind = self._item_type(items, inner, node)
+        whole = self.prim("list_make", [], kind, node)
+
+        def put(item):
+            def extend():
+                self.effect("list_extend", [whole, self.convert(inner(item), kind, node)], node)
+            self._where(first, item, extend, node)
+        self.each(items, put, node)
+        return whole
+
+    def _where(self, generator, item, do, node):
+        """Runs `do` where the generator's `if` hold for the item."""
+        if not generator.ifs:
+            do()
+            return
+        self.bind(generator.target, item)
+        tests = list(generator.ifs)
+        test = self.condition(ast.BoolOp(ast.And(), tests) if len(tests) > 1 else tests[0])
+        if isinstance(test, bool):
+            if test:
+                do()
+        else:
+            self.branch(test, [do, lambda: None], node)
 
     def bind(self, target, value):
         """Assigns a comprehension's variable, which may have another type outside."""
@@ -636,25 +666,18 @@ class Expressions:
                 return False
         return True
 
-    def listed(self, items, make, node, ifs=()):
+    def listed(self, items, make, node, generator=None):
         """The list of what `make` gives of each item; the graph loops."""
         kind = ty.list_of(self._item_type(items, make, node))
         made = self.prim("list_make", [], kind, node)
 
         def put(item):
-            if not ifs:
-                self.effect("list_append", [made, self.convert(make(item), kind.args[0], node)], node)
-                return
-            self.bind(node.generators[0].target, item)
-            test = self.condition(ast.BoolOp(ast.And(), list(ifs)) if len(ifs) > 1 else ifs[0])
-
             def append():
                 self.effect("list_append", [made, self.convert(make(item), kind.args[0], node)], node)
-            if isinstance(test, bool):
-                if test:
-                    append()
+            if generator is None:
+                append()
             else:
-                self.branch(test, [append, lambda: None], node)
+                self._where(generator, item, append, node)
         self.each(items, put, node)
         return made
 
@@ -739,6 +762,9 @@ class Expressions:
             if node.value is not None:
                 self.assign(node.target, self._annotated(node, kind))
             return
+        if kind.kind == "object" and ty.is_interface(kind.args[0]):
+            self.frame.env[node.target.id] = self._of_interface(self.eval(node.value), kind.args[0], node)
+            return
         known = self.frame.types.get(node.target.id)
         if known is not None and known != kind and not self.frame.library:
             raise self.error(node, f"variable '{node.target.id}' is annotated as {kind} and had type {known}; "
@@ -746,6 +772,14 @@ class Expressions:
         self.frame.types[node.target.id] = kind
         if node.value is not None:
             self.frame.env[node.target.id] = self._annotated(node, kind)
+
+    def _of_interface(self, value, cls, node):
+        obj = value.obj if isinstance(value, Static) else None
+        missing = [name for name in cls.__rushlight_interface__ if not hasattr(obj, name)]
+        if obj is None or missing:
+            raise self.error(node, f"the variable is annotated as interface {cls.__name__} and assigned {told(value)}; "
+                                   f"expected a module with the methods {', '.join(cls.__rushlight_interface__)}")
+        return value
 
     def _annotated(self, node, kind):
         value = self.eval(node.value)

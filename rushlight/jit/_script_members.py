@@ -55,6 +55,8 @@ class Members:
         if isinstance(value, Seq) and value.cls is not None and name in fields_of(value.cls):
             return value.items[fields_of(value.cls).index(name)]
         kind = type_of(value)
+        if name == "wait" and kind is not None:      # of what fork gave
+            return Bound(value, name)
         if isinstance(value, Dyn) and kind.fields and name in kind.fields[1:]:
             return self.unpacked(value, node)[kind.fields.index(name) - 1]
         if kind == ty.TENSOR:

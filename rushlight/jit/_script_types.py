@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from rushlight import _C
 from rushlight._C import Tensor
+from rushlight.jit._futures import Future, FutureOf
 
 
 class Type(NamedTuple):
@@ -89,7 +90,9 @@ def of_annotation(made):
         if origin is dict and parts[0] not in (STR, INT, FLOAT, BOOL, TENSOR):
             raise TypeError(f"{made} has keys of type {parts[0]}; expected str, int, float, bool or Tensor")
         return Type(origin.__name__, parts)
-    if made in (list, dict, tuple, list, dict, tuple, typing.Optional):
+    if isinstance(made, FutureOf) or made is Future:         # what is waited for is there
+        return TENSOR if made is Future else of_annotation(made.item)
+    if made in (list, dict, tuple, typing.Optional):
         raise TypeError(f"{made} says not what it holds; expected as List[int], Dict[str, Tensor], Tuple[int, Tensor]")
     if origin is not None and getattr(origin, "__name__", "") == "Final":
         return of_annotation(args[0])
@@ -113,10 +116,14 @@ def _of_class(made):
         return Type("tuple", tuple(parts), (made.__name__, *made._fields))
     if issubclass(made, Tensor):
         return TENSOR
-    if issubclass(made, enum.Enum) or hasattr(made, "__rushlight_script_class__"):
+    if issubclass(made, enum.Enum) or hasattr(made, "__rushlight_script_class__") or is_interface(made):
         return Type("object", (made,))
     raise TypeError(f"class {made.__name__} is not scripted; expected a type of scripted programs, or @jit.script on "
                     "the class")
+
+
+def is_interface(made):
+    return "__rushlight_interface__" in vars(made)
 
 
 def of_value(value):

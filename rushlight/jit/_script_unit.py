@@ -9,6 +9,7 @@ from rushlight import _C
 from rushlight._C import Tensor
 from rushlight.jit import _script_library
 from rushlight.jit import _script_types as ty
+from rushlight.jit._attribute import Attribute
 from rushlight.jit._kept_calls import renamed
 from rushlight.jit._script_builtins import Methods
 from rushlight.jit._script_calls import Calls, Frame, is_ours, known_names
@@ -18,6 +19,7 @@ from rushlight.jit._script_graph import GraphText, Node
 from rushlight.jit._script_members import Members
 from rushlight.jit._script_operators import Operators
 from rushlight.jit._script_source import Source
+from rushlight.jit._script_traced import graphs_of
 from rushlight.jit._script_values import NOTHING, Dyn, Map, Seq, Static, lift, lower, told, type_of
 from rushlight.jit._structure import count
 from rushlight.jit._trace import ScriptModule
@@ -174,7 +176,7 @@ class Unit:
         path = self.paths[id(module)]
         key = f"{path}.{name}" if path else name
         if key not in self.flags:
-            value = getattr(module, name)
+            value = plain(getattr(module, name))
             self.flags[key] = (path, name)
             self.constants[key] = _C.tensor(value, dtype=_FLAGS[type(value)])
             self._keys[id(self.constants[key])] = key
@@ -192,8 +194,7 @@ class Embedded:
     def __init__(self, unit, program, path, entry):
         self.program = program                       # kept, so that no other takes its address
         scripted = hasattr(program, "entries")
-        text = program.text if scripted else program.first.graph.text()
-        constants = program.tensors if scripted else program.first.constants
+        text, constants = (program.text, program.tensors) if scripted else graphs_of(program, "forward")
         names = re.findall(r"^graph ([\w.]+)\(", text, re.MULTILINE)
         known = {name: unit._unique(f"{path or 'traced'}.{name}") for name in names}
         keys = {key: unit.key_of(t, f"{path}.{key}" if path else None) for key, t in constants.items()}
@@ -203,6 +204,11 @@ class Embedded:
         if scripted:
             self.target.params, self.target.returns = called.params, called.gives
         self.takes, self.gives = (None, None) if scripted else (program.first.takes, program.first.gives)
+
+
+def plain(value):
+    """What an attribute of a module holds."""
+    return value.value if isinstance(value, Attribute) else value
 
 
 def _is_library(function):
@@ -437,7 +443,7 @@ class Compiler(Flow, Expressions, Operators, Members, Calls, Methods):
         return self.constant(value, node, key) if isinstance(value, Tensor) else lift(value)
 
     def _plain_attribute(self, module, name, key, node):
-        value = vars(module)[name]
+        value = plain(vars(module)[name])
         if isinstance(value, Tensor):
             return self.constant(value, node, key)
         changes = name == "training" or not (is_ours(type(module)) or self._is_final(module, name))
@@ -446,6 +452,9 @@ class Compiler(Flow, Expressions, Operators, Members, Calls, Methods):
             return self.prim("to_" + kind.kind, [self.constant(self.unit.flag(module, name), node)], kind, node)
         if isinstance(value, types.MethodType) and value.__self__ is module:
             return Static(value)
+        if value is not vars(module)[name]:
+            kind = ty.of_annotation(vars(module)[name].type)
+            return self.settled(self.convert(self._with_tensors(value, node), kind, node), node)
         if isinstance(value, list | tuple | dict):
             return self._with_tensors(value, node)
         return lift(value)
@@ -476,7 +485,7 @@ class Compiler(Flow, Expressions, Operators, Members, Calls, Methods):
             raise self.error(node, f"attribute '{name}' of module {type(module).__name__} is first assigned outside "
                                    "__init__; "
                             "expected all attributes to be set in __init__")
-        old = vars(module).get(name, module._buffers.get(name))
+        old = plain(vars(module).get(name, module._buffers.get(name)))
         key = f"{path}.{name}" if path else name
         if isinstance(old, Tensor) and type_of(value) == ty.TENSOR:
             self.operate("copy_", [self.constant(old, node, key), value], node)

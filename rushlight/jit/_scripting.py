@@ -7,10 +7,11 @@ import typing
 
 from rushlight._C import Tensor
 from rushlight.jit import _script_types as ty
-from rushlight.jit._script import Entry, Scripted, ScriptedFunction, assemble
+from rushlight.jit._futures import fork, wait
+from rushlight.jit._script import Entry, Scripted, ScriptedFunction, assemble, layout_of
 from rushlight.jit._script_builtins import handles
 from rushlight.jit._script_classes import check_class
-from rushlight.jit._script_unit import Unit
+from rushlight.jit._script_unit import Unit, plain
 from rushlight.jit._script_values import Static
 from rushlight.jit._trace import ScriptFunction, ScriptModule, is_tracing
 from rushlight.jit.frontend import FrontendError
@@ -149,30 +150,15 @@ def _program_of(module):
     public = {unit.method(part, function).name for part, function in methods}
     entries = [Entry(t.name, t.params, t.returns, t.name in public)
                for key, t in unit.targets.items() if key[0] in unit.paths]
-    layout = _layout(module, unit)
+    flags = {}
+    for key, (path, name) in unit.flags.items():
+        flags.setdefault(path, {})[name] = key
+    layout = layout_of(module, unit.key_of, lambda part, path: flags.get(path, {}))
     if not entries:
         raise FrontendError(f"script: {type(module).__name__} has no forward and no exported method; expected one")
     first = next((e for e in entries if e.name == "forward"), entries[0])
     entries = [first, *(e for e in entries if e is not first)]
     return Scripted(type(module).__name__, unit.texts(), unit.constants, entries), layout
-
-
-def _layout(root, unit):
-    """As `layout_of`, of the module that is scripted; all its tensors become known."""
-    found = []
-    by_path = {}
-    for key, (path, name) in unit.flags.items():
-        by_path.setdefault(path, {})[name] = key
-    for path, part in root.named_modules():
-        prefix = path + "." if path else ""
-
-        def keys(table, prefix=prefix):
-            return {name: None if t is None else unit.key_of(t, prefix + name) for name, t in table.items()}
-        found.append({"path": path, "class": getattr(part, "original_name", type(part).__name__),
-                      "training": part.training, "parameters": keys(part._parameters),
-                      "buffers": keys(part._buffers),
-                      "non_persistent": sorted(part._non_persistent_buffers_set), "flags": by_path.get(path, {})})
-    return found
 
 
 def _keep_plain(module, made):
@@ -183,7 +169,7 @@ def _keep_plain(module, made):
             there = own[path]
             if not name.startswith("_") and name not in there._flags and name not in vars(there) and not isinstance(
                     value, Module | Tensor) and name not in there._parameters and name not in there._buffers:
-                object.__setattr__(there, name, value)
+                object.__setattr__(there, name, plain(value))
 
 
 def ignore(drop=False, **kwargs):
@@ -234,6 +220,40 @@ def export(fn):
     return fn
 
 
+def interface(obj):
+    """Marks a class as a list of methods that a module has which a variable of scripted programs holds.
+
+    Args:
+        obj (class): its methods have no bodies that count.
+
+    Example:
+        >>> @rushlight.jit.interface
+        ... class Step(rushlight.nn.Module):
+        ...     def forward(self, x):
+        ...         pass
+    """
+    if not inspect.isclass(obj):
+        raise RuntimeError(f"interface: obj is a {type(obj).__name__}; expected a class")
+    obj.__rushlight_interface__ = tuple(name for name, value in vars(obj).items() if inspect.isfunction(value))
+    return obj
+
+
+def export_opnames(m):
+    """The operators that a traced or scripted program calls, sorted.
+
+    Args:
+        m (ScriptModule or ScriptFunction): the program.
+
+    Example:
+        >>> rushlight.jit.export_opnames(rushlight.jit.trace(lambda x: (x + 1).relu(), rushlight.ones(1)))
+        ['add', 'relu']
+    """
+    captures = m._captures
+    graphs = (captures.graphs.values() if isinstance(captures, Scripted)
+              else [graph for found in captures.captured for graph in (found.graph, *found.called)])
+    return sorted({node[0] for graph in graphs for node in graph.nodes if node[1] != "control"})
+
+
 def is_scripting():
     """Whether the program runs as a scripted one: False in Python, True in scripted programs.
 
@@ -247,6 +267,16 @@ def is_scripting():
 @handles(is_scripting)
 def _is_scripting(c, args, kwargs, node):
     return Static(True)
+
+
+@handles(fork)
+def _fork(c, args, kwargs, node):
+    return c.call(args[0], args[1:], kwargs, node)
+
+
+@handles(wait)
+def _wait(c, args, kwargs, node):
+    return args[0]
 
 
 @handles(is_tracing)

@@ -165,6 +165,13 @@ class Captures:
             self._derived[self.add(Captured(family.program(sizes), family.takes, family.gives))] = None
         return next(iter(self.by_signature.values()))
 
+    def graphs_of(self, path):
+        """The graph, and those that it calls."""
+        return [self.first.graph, *self.first.called]
+
+    def code_of(self, path):
+        return self.first.text
+
 
 def _fresh(args, kwargs):
     """The arguments with tensors of their own, so that the program may change them."""
@@ -175,17 +182,10 @@ def _fresh(args, kwargs):
     return tuple(args), kwargs
 
 
-class ScriptFunction:
-    """A traced function: call it as the function.
+class _Program:
+    """What traced and scripted functions and modules have in common: graphs, and a file to be kept in."""
 
-    Attributes:
-        graph: of the first example; printing it shows its text. inlined_graph: the same with what it calls.
-        name (str): the function's.
-    """
-
-    def __init__(self, captures):
-        self._captures = captures
-        self.name = captures.name
+    _path = ""                                       # of a module within the one that was scripted
 
     @property
     def metadata(self):
@@ -194,29 +194,39 @@ class ScriptFunction:
 
     @property
     def graph(self):
-        return self._captures.first.graph
+        """The graph: of what was traced, the first example's; of a scripted module, that of `forward`. Printing it
+        shows its text."""
+        return self._captures.graphs_of(self._path)[0]
 
     @property
     def inlined_graph(self):
         """The graph with what it calls in the place of the calls."""
-        return self.graph
+        main, *called = self._captures.graphs_of(self._path)
+        return _C.graph.inline_calls([main, *called])[0] if called else main
 
     @property
     def code(self):
-        """The graph's text, without files and lines."""
-        return self.graph.text()
-
-    def __call__(self, *args, **kwargs):
-        return self._captures(args, kwargs)
+        """The program as text: of what was traced, its graph's; of what was scripted, as Python would say it."""
+        return self._captures.code_of(self._path)
 
     def save(self, f, _extra_files=None, *, metadata=None, compress=False):
         """Writes the program to a file; see jit.save."""
-        _saver(self, f, _extra_files, metadata, compress)
+        import_module("rushlight.jit._files").save(self, f, _extra_files=_extra_files, metadata=metadata)
 
 
-def _saver(program, f, extra_files, metadata, compress):
-    files = import_module("rushlight.io.graph_files")
-    files.save(program, f, _extra_files=extra_files, metadata=metadata, compress=compress)
+class ScriptFunction(_Program):
+    """A traced or scripted function: call it as the function.
+
+    Attributes:
+        name (str): the function's.
+    """
+
+    def __init__(self, captures):
+        self._captures = captures
+        self.name = captures.name
+
+    def __call__(self, *args, **kwargs):
+        return self._captures(args, kwargs)
 
 
 class _ScriptMeta(type):
@@ -229,21 +239,20 @@ class _ScriptMeta(type):
         return made
 
 
-class ScriptModule(Module, metaclass=_ScriptMeta):
+class ScriptModule(_Program, Module, metaclass=_ScriptMeta):
     """A traced module: its parameters and buffers under the names that the module gave them, and its graph.
 
-    What it computes was fixed when it was traced: `train()` and `eval()` change its flag and not its graph.
-
-    Attributes:
-        graph: of the first example; printing it shows its text. inlined_graph: the same with what it calls.
+    What it computes was fixed when it was traced: `train()` and `eval()` change its flag and not its graph, but for
+    scripted modules in it.
     """
 
-    def __init__(self, captures=None, tensors=(), original_name="Module"):
+    def __init__(self, captures=None, tensors=(), original_name="Module", methods=()):
         super().__init__()
         if captures is None:                         # a class of the user's with methods marked `script_method`
             self.original_name = type(self).__name__
             return
         self._captures = captures
+        self._methods = dict(methods)                # besides forward: captures by name
         self.original_name = original_name
         for name, tensor in tensors:
             *path, last = name.split(".")
@@ -257,34 +266,19 @@ class ScriptModule(Module, metaclass=_ScriptMeta):
             else:
                 holder.register_buffer(last, tensor)
 
-    @property
-    def metadata(self):
-        """What was saved with the program to describe it: a dict."""
-        return self._captures.metadata
-
-    @property
-    def graph(self):
-        return self._captures.first.graph
-
-    @property
-    def inlined_graph(self):
-        """The graph with what it calls in the place of the calls."""
-        return self.graph
-
-    @property
-    def code(self):
-        """The graph's text, without files and lines."""
-        return self.graph.text()
-
     def forward(self, *args, **kwargs):
         return self._captures(args, kwargs)
 
-    def save(self, f, _extra_files=None, *, metadata=None, compress=False):
-        """Writes the program to a file; see jit.save."""
-        _saver(self, f, _extra_files, metadata, compress)
+    def __getattr__(self, name):
+        captures = self.__dict__.get("_methods", {}).get(name)
+        return super().__getattr__(name) if captures is None else functools.partial(_called, captures)
 
     def extra_repr(self):
         return f"original_name={self.original_name}"
+
+
+def _called(captures, *args, **kwargs):
+    return captures(args, kwargs)
 
 
 def trace(func=None, example_inputs=None, optimize=None, check_trace=True, check_inputs=None, check_tolerance=1e-5,
@@ -340,33 +334,94 @@ def trace(func=None, example_inputs=None, optimize=None, check_trace=True, check
         raise TypeError(f"trace: func={func!r} is a {type(func).__name__}; expected a function or a module")
     if example_inputs is None and example_kwarg_inputs is None:
         raise RuntimeError("trace: example_inputs is None; expected tensors to run the program with")
-    args = () if example_inputs is None else example_inputs
-    args = (args,) if isinstance(args, Tensor | dict) else tuple(args)
     kwargs = dict(example_kwarg_inputs or {})
+    checks = [(_arguments(one), kwargs) for one in check_inputs] if check_inputs is not None else None
+    captures = _traced(func, (_arguments(example_inputs), kwargs), check_trace, checks, check_tolerance, strict,
+                       dynamic_shapes)
+    if isinstance(func, Module):
+        program = ScriptModule(captures, captures.known, type(func).__name__)
+        program.training = func.training
+        return program
+    return ScriptFunction(captures)
+
+
+def trace_module(mod, inputs, optimize=None, check_trace=True, check_inputs=None, check_tolerance=1e-5, strict=True,
+                 _force_outplace=False, _module_class=None, _compilation_unit=None, example_inputs_is_kwarg=False,
+                 _store_inputs=True):
+    """Runs methods of a module once each and keeps what they did as one program, with a method for each.
+
+    Args:
+        mod (Module): the module.
+        inputs (dict): from names of methods to the arguments to run them with: a tuple of Tensors, or a Tensor.
+        check_trace (bool): trace again, and compare, as `trace` does. Default: True.
+        check_inputs (list of dict): more arguments to check with, as `inputs`. Default: `inputs`.
+        check_tolerance (float): the difference that the check allows. Default: 1e-5.
+        strict (bool): refuse to give back a list or dict. Default: True.
+        example_inputs_is_kwarg (bool): the arguments are dicts of Tensors by name. Default: False.
+        optimize: without effect.
+
+    Returns:
+        ScriptModule; a file has a signature for each method.
+
+    Raises:
+        AttributeError: the module has no method of that name.
+        RuntimeError, TypeError, TracingCheckError: as of `trace`.
+
+    Example:
+        >>> class Net(rushlight.nn.Module):
+        ...     def forward(self, x):
+        ...         return x + 1
+        ...     def twice(self, x):
+        ...         return 2 * x
+        >>> one = rushlight.ones(1)
+        >>> traced = rushlight.jit.trace_module(Net(), {"forward": one, "twice": one})
+        >>> traced(one), traced.twice(one + 4)
+        (tensor([2.]), tensor([10.]))
+    """
+    if not isinstance(mod, Module) or not isinstance(inputs, dict) or not inputs:
+        raise TypeError(f"trace_module: mod is a {type(mod).__name__} and inputs {inputs!r:.60}; expected a module and "
+                        "a dict from names of methods to their arguments")
+
+    def both(given):
+        return ((), dict(given)) if example_inputs_is_kwarg else (_arguments(given), {})
+    methods = {}
+    for name, given in inputs.items():
+        function = mod if name == "forward" else getattr(mod, name)
+        checks = None if check_inputs is None else [both(one[name]) for one in check_inputs if name in one]
+        methods[name] = _traced(function, both(given), check_trace, checks, check_tolerance, strict)
+    program = ScriptModule(methods.pop("forward", None) or _no_forward(mod), _tensors_of(mod), type(mod).__name__,
+                           methods)
+    program.training = mod.training
+    return program
+
+
+def _no_forward(module):
+    def forward(*args, **kwargs):
+        raise NotImplementedError(f"{type(module).__name__}: forward was not traced")
+    return Captures(type(module).__name__, forward)
+
+
+def _arguments(given):
+    if given is None:
+        return ()
+    return (given,) if isinstance(given, Tensor | dict) else tuple(given)
+
+
+def _traced(func, example, check_trace, checks, tolerance, strict, dynamic_shapes=None):
+    """What a function or module did for (args, kwargs), compared with what it does for those of `checks`."""
     module = func if isinstance(func, Module) else getattr(func, "__self__", None)
     known = _tensors_of(module) if isinstance(module, Module) else []
     modules = list(module.modules()) if isinstance(module, Module) else []
     captures = Captures(getattr(func, "__name__", type(func).__name__), func, known, modules, dynamic_shapes)
-    found, _ = captures.trace(*_fresh(args, kwargs))
+    found, _ = captures.trace(*_fresh(*example))
     _refuse_containers(found.gives, strict)
     for how, where in dict.fromkeys(found.escapes):
         warnings.warn(f"trace: {where}: a tensor's value left to Python by {how}(); what the program decides by it "
-                      "stays as it is for the example inputs", TracerWarning, stacklevel=2)
-    if found.loses_history:
-        warnings.warn("trace: the program reads a tensor with a gradient after a detached one changed its memory; "
-                      "gradients of the trace do not pass there", TracerWarning, stacklevel=2)
-    for name in found.functions:
-        warnings.warn(f"trace: gradients of the trace are those of the operators in the forward of {name}, not of its "
-                      "backward", TracerWarning, stacklevel=2)
+                      "stays as it is for the example inputs", TracerWarning, stacklevel=3)
     if check_trace:
-        for one in check_inputs if check_inputs is not None else [args]:
-            one = (one,) if isinstance(one, Tensor) else tuple(one)
-            _check(captures, found, one, kwargs, check_tolerance)
-    if isinstance(func, Module):
-        program = ScriptModule(captures, known, type(func).__name__)
-        program.training = func.training
-        return program
-    return ScriptFunction(captures)
+        for args, kwargs in [example] if checks is None else checks:
+            _check(captures, found, args, kwargs, tolerance)
+    return captures
 
 
 def _tensors_of(module):
@@ -445,4 +500,4 @@ def _compare(expected, got, tolerance):
             off = int((a != b).sum())
         if off:
             warnings.warn(f"trace: result {i} of the program differs from the function's in {off} of {a.numel()} "
-                          f"elements (check_tolerance={tolerance})", TracerWarning, stacklevel=4)
+                          f"elements (check_tolerance={tolerance})", TracerWarning, stacklevel=5)

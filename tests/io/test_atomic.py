@@ -45,7 +45,7 @@ CALLS = ["open", "fchmod", "write", "fsync", "rename", "fsync folder"]
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
 def test_a_failing_call_leaves_the_old_file_or_the_new_one(path, monkeypatch, call, number):
-    from rushlight.io import _atomic
+    from rushlight._files import atomic as _atomic
 
     os.chmod(path, 0o600)  # not what a new file gets: it has to be changed
 
@@ -77,7 +77,7 @@ def test_a_failing_call_leaves_the_old_file_or_the_new_one(path, monkeypatch, ca
 
 @pytest.mark.parametrize("number", range(12))
 def test_each_write_may_fail(path, monkeypatch, number):
-    from rushlight.io import _atomic
+    from rushlight._files import atomic as _atomic
 
     class Failing(io.FileIO):
         left = number

@@ -14,9 +14,9 @@ import pytest
 from jit.programs import convolutional, views_and_writes
 
 import rushlight as rl
+from rushlight._files.errors import CorruptFileError
 from rushlight.cli import directory
-from rushlight.io import graph_files
-from rushlight.io._errors import CorruptFileError
+from rushlight.jit import _files as graph_files
 from rushlight.jit._structure import flatten
 
 GOLDEN = Path(__file__).parent / "golden_files"

@@ -13,8 +13,8 @@ from jit.script_programs import reloaded, same
 import rushlight as rl
 import rushlight.nn.functional as F
 from rushlight import Tensor, nn
+from rushlight._files.zip import ZipWriter
 from rushlight.io import CorruptFileError
-from rushlight.io._zip import ZipWriter
 
 
 def image(*shape):

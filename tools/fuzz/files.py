@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 import rushlight as rl
-from rushlight.io import graph_files
+from rushlight.jit import _files as graph_files
 
 PER_PROCESS = 20000
 GOLDEN = Path(__file__).parents[2] / "tests/jit/golden_files"

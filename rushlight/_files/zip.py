@@ -7,7 +7,7 @@ around the data of a file that was written here, and compares: with the members'
 import os
 
 from rushlight._C import files
-from rushlight.io._errors import CorruptFileError
+from rushlight._files.errors import CorruptFileError
 
 MARKER = ".rushlight"  # a member of this name (in the archive's folder) is the second sign of our own files
 

@@ -10,12 +10,12 @@ import struct
 import zlib
 
 from rushlight import _C
-from rushlight.io._atomic import AtomicFile
-from rushlight.io._errors import CorruptFileError
-from rushlight.io._script_files import script_content, script_program
-from rushlight.io._zip import ZipWriter
+from rushlight._files.atomic import AtomicFile
+from rushlight._files.errors import CorruptFileError
+from rushlight._files.zip import ZipWriter
 from rushlight.jit._captured import Captured
 from rushlight.jit._script import Scripted
+from rushlight.jit._script_files import script_among_others, script_content, script_programs
 from rushlight.jit._symbolic import Family
 from rushlight.jit._trace import Captures, ScriptFunction, ScriptModule
 from rushlight.nn.parameter import Parameter
@@ -61,7 +61,7 @@ class _Pool:
 
 
 def save(m, f, _extra_files=None, *, metadata=None, compress=False):
-    """Writes a traced or scripted function or module, or several traced ones by name, to a `.rush` file.
+    """Writes a traced or scripted function or module, or several by name, to a `.rush` file.
 
     Args:
         m (ScriptModule, ScriptFunction or dict of them): the program, which is the signature `forward`; or programs
@@ -100,9 +100,7 @@ def save(m, f, _extra_files=None, *, metadata=None, compress=False):
         kind = ValueError if isinstance(error, ValueError) else TypeError
         raise kind(f"save: metadata holds what JSON can't: {error}; expected finite numbers, texts, True, False, None, "
                    "and lists and dicts of them") from None
-    if any(isinstance(program._captures, Scripted) for program in programs.values()):
-        if programs is m:
-            raise TypeError("save: m holds a scripted program among several; expected it to be saved by itself")
+    if programs is not m and isinstance(m._captures, Scripted):
         content, tensors = script_content(m)
         _save(f, content | {"metadata": metadata}, tensors, _extra_files, compress)
         return
@@ -110,21 +108,39 @@ def save(m, f, _extra_files=None, *, metadata=None, compress=False):
     pool, signatures = _Pool(), []
     parameters = [pool.add(name, p) for name, p in single.named_parameters()] if single is not None else []
     buffers = [pool.add(name, b) for name, b in single.named_buffers()] if single is not None else []
+    scripts = {}
     for name, program in programs.items():
-        signatures += _signatures(name, program, pool, "" if program is m else f"{name}.")
+        if isinstance(program._captures, Scripted):
+            scripts[name], more = script_among_others(name, program, pool)
+            signatures += more
+            parameters += [key for key in dict.fromkeys(scripts[name]["tensors"].values())
+                           if isinstance(pool.tensors[key], Parameter) and key not in parameters]
+        else:
+            signatures += _signatures(name, program._captures, pool, "" if program is m else f"{name}.")
+    for name, captures in getattr(single, "_methods", {}).items():
+        signatures += _signatures(name, captures, pool, f"{name}.")
     strided = {name: list(t.stride()) for name, t in pool.tensors.items() if not t.is_contiguous()}
     for name in strided:
         if not _C.files.is_storable(pool.tensors[name].shape, strided[name]):
             raise ValueError(f"save: tensor {name!r} of shape {tuple(pool.tensors[name].shape)} has strides "
                              f"{strided[name]}; expected elements with places of their own: contiguous() it first")
-    varying = any("least" in one for one in signatures)
-    calling = any(found.called for program in programs.values() for found in program._captures.captured)
-    content = {"format": FORMAT, "version": 3 if calling else 2 if varying else 1, "name": "" if m is programs else m._captures.name,
+    content = {"format": FORMAT, "version": _version(signatures), "name": "" if m is programs else m._captures.name,
                "module": single is not None, "original_name": single.original_name if single is not None else "",
+               "training": single is None or single.training,
                "parameters": parameters, "buffers": buffers,
                "requires_grad": [name for name in parameters if pool.tensors[name].requires_grad],
                "strides": strided, "signatures": signatures, "metadata": metadata}
+    if scripts:
+        kept = {name: name for one in scripts.values() for name in one["tensors"].values()}
+        content |= {"version": 3, "script": {"tensors": kept, "programs": scripts}}
     _save(f, content, pool.tensors, _extra_files, compress)
+
+
+def _version(signatures):
+    """The first version of the format whose readers know what these hold: sizes that vary, calls."""
+    if any("\ngraph " in one["graph"] for one in signatures):
+        return 3
+    return 2 if any("least" in one for one in signatures) else 1
 
 
 def _save(f, content, tensors, extra_files, compress):
@@ -149,9 +165,9 @@ def _packed(plain):
     return head + struct.pack("<I", zlib.crc32(deflated)) + deflated + struct.pack("<2I", zlib.crc32(plain), len(plain))
 
 
-def _signatures(name, program, pool, prefix):
+def _signatures(name, captures, pool, prefix):
     """What graph.json says of a program: one graph for each set of shapes; its tensors go into the pool."""
-    captures, out = program._captures, []
+    out = []
     captures.generalize()
     apart = [found for found in captures.captured if not any(family.covers(found) for family in captures.families)]
     for i, one in enumerate([*captures.families, *apart]):
@@ -216,13 +232,18 @@ def load(f, map_location=None, _extra_files=None, *, mmap=False):
 
 
 def _program(content):
-    if content["script"] is not None:
-        return script_program(content)
     tensors, trained = content["tensors"], set(content["requires_grad"])
     named = {name: Parameter(tensors[name], requires_grad=name in trained) for name in content["parameters"]}
+    scripted = script_programs(content, tensors | named) if content["script"] is not None else {}
+    if "" in scripted:
+        return scripted[""]
+    records = (content["script"] or {}).get("programs", {}).values()
+    described = {signature for one in records for signature in one["signatures"].values()}
     parameter_of = {id(tensors[name]): p for name, p in named.items()}
     programs = {}
     for name, graph, takes, gives, text, least, called in content["signatures"]:
+        if name in described:
+            continue
         if "value" in repr((takes, gives)):
             raise CorruptFileError(f"load: signature {name!r} is a scripted program, and there is no field 'script' "
                                    "that describes it")
@@ -237,9 +258,10 @@ def _program(content):
             program = _C.graph.Program(graph, constants, called)
             captures.add(Captured(program, takes, gives, (), called, of_called))
     if not content["name"]:
-        return {name: ScriptFunction(captures) for name, captures in programs.items()}
-    captures = programs.get("forward") or next(iter(programs.values()))
+        return {name: ScriptFunction(captures) for name, captures in programs.items()} | scripted
+    captures = programs.pop("forward", None) or next(iter(programs.values()))
     if not content["module"]:
         return ScriptFunction(captures)
     named |= {name: tensors[name] for name in content["buffers"]}
-    return ScriptModule(captures, named.items(), content["original_name"])
+    made = ScriptModule(captures, named.items(), content["original_name"], programs)
+    return made.train(content["training"])

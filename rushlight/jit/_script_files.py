@@ -1,7 +1,7 @@
 """Scripted programs in `.rush` files: their graphs, and what Python knows of them besides."""
 import inspect
 
-from rushlight.io._errors import CorruptFileError
+from rushlight._files.errors import CorruptFileError
 from rushlight.jit import _script_types as ty
 from rushlight.jit._script import (
     Entry,
@@ -39,13 +39,27 @@ def script_content(m):
     return content, kept
 
 
+def script_among_others(name, m, pool):
+    """(what graph.json says of a scripted program that is saved with others under a name, its signatures)."""
+    program = m._captures
+    names = {key: pool.add(f"{name}.{key}", t) for key, t in program.tensors.items()}
+    entries = [entry for entry in program.entries.values() if entry.public]
+    called = {entry.name: name if entry is entries[0] else f"{name}.{entry.name}" for entry in entries}
+    record = {"name": program.name, "tensors": names, "entries": [_written(entry) for entry in entries],
+              "layout": layout_of(m) if isinstance(m, ScriptModule) else None, "signatures": called}
+    return record, [_signature(program, entry, names) | {"name": called[entry.name]} for entry in entries]
+
+
 def _signature(program, entry, names):
     """A graph that is called, as every reader of files sees it: its text, and those of the graphs that it calls."""
     graphs = [program.graphs[entry.name], *program.called_by(entry.name)]
     used = {key for graph in graphs for key in graph.constants}
+    given = {name: _default_of(entry, name, default)[0] for name, _, default in entry.params
+             if default is not inspect.Parameter.empty}
     takes = ["list", [["list", []], ["dict", [[name, _leaf(kind)] for name, kind, _ in entry.params]]]]
     return {"name": entry.name, "graph": "".join(graph.text() for graph in graphs), "takes": takes,
-            "gives": _leaf(entry.gives), "tensors": {key: names[key] for key in program.tensors if key in used}}
+            "gives": _leaf(entry.gives), "defaults": given,
+            "tensors": {key: names[key] for key in program.tensors if key in used}}
 
 
 def _leaf(kind):
@@ -77,32 +91,41 @@ def _type_of(form):
     return ty.Type(str(kind), tuple(_type_of(part) for part in args), tuple(map(str, fields)))
 
 
-def script_program(content):
-    """The scripted program that a file holds.
+def script_programs(content, tensors):
+    """The scripted programs that a file holds, by name; one that was saved by itself under "".
+
+    Args:
+        content (dict): what the file says.
+        tensors (dict): its tensors by name, parameters as such.
 
     Raises:
         CorruptFileError: what the file says of its graphs does not fit them.
     """
+    script, name = content["script"], content["name"]
     try:
-        return _program(content)
+        if "programs" not in script:
+            return {"": _program(content, script | {"name": name}, tensors)}
+        found = {}
+        for name, one in script["programs"].items():
+            found[name] = _program(content, one, tensors)
+        return found
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        raise CorruptFileError(f"load: scripted program {content['name']!r}: {error}") from error
+        raise CorruptFileError(f"load: scripted program {name!r}: {error}") from error
 
 
-def _program(content):
-    script, trained = content["script"], set(content["requires_grad"])
-    tensors = dict(content["tensors"])
-    for name in content["parameters"]:
-        tensors[name] = Parameter(tensors[name], requires_grad=name in trained)
+def _program(content, script, tensors):
     tensors = {key: tensors[name] for key, name in script["tensors"].items()}
     entries = [Entry(e["name"], [(name, _type_of(kind), default[0] if default else inspect.Parameter.empty)
                                  for name, kind, default in e["params"]], _type_of(e["gives"]))
                for e in script["entries"]]
     texts, takes = {}, {}
-    for name, graph, form, _, _, _, called in content["signatures"]:
-        takes[name] = len(form[1][1][1])
+    own = {signature: name for name, signature in script.get("signatures", {}).items()}
+    for signature, graph, form, _, _, _, called in content["signatures"]:
+        if own and signature not in own:
+            continue
+        takes[own.get(signature, signature)] = len(form[1][1][1])
         texts.update((one.name, one.text()) for one in (graph, *called))
-    program = Scripted(content["name"], "".join(texts.values()), tensors, entries)
+    program = Scripted(script["name"], "".join(texts.values()), tensors, entries)
     program.metadata = content["metadata"]
     for entry in entries:
         if takes[entry.name] != len(entry.params):

@@ -1,0 +1,1 @@
+"""What files of every kind are made of: writing at once and whole, zips, errors."""
