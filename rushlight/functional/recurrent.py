@@ -25,14 +25,17 @@ def _projected(gates, h, c, weight, projection, reverse, batch_sizes):
     """An LSTM's steps whose state is a projection of what leaves the gates."""
     packed = batch_sizes is not None
     steps = list(gates.split(batch_sizes) if packed else gates.unbind(0))
-    outputs = [None] * len(steps)
-    for at in reversed(range(len(steps))) if reverse else range(len(steps)):
-        count = steps[at].shape[0]
-        i, f, g, o = (steps[at] + native.linear(h[:count], weight)).chunk(4, -1)
+    outputs = []
+    for step in reversed(steps) if reverse else steps:
+        count = step.shape[0]
+        i, f, g, o = (step + native.linear(h[:count], weight)).chunk(4, -1)
         cell = f.sigmoid() * c[:count] + i.sigmoid() * g.tanh()
-        outputs[at] = native.linear(o.sigmoid() * cell.tanh(), projection)
+        output = native.linear(o.sigmoid() * cell.tanh(), projection)
+        outputs.append(output)
         h, c = ((new if count == old.shape[0] else core.cat([new, old[count:]]))
-                for new, old in ((outputs[at], h), (cell, c)))
+                for new, old in ((output, h), (cell, c)))
+    if reverse:
+        outputs.reverse()
     return (core.cat(outputs) if packed else core.stack(outputs)), h, c
 
 

@@ -167,9 +167,8 @@ class ScriptedFunction(ScriptFunction):
         return self._captures.entry.described()
 
     def _script_call(self, compiler, args, kwargs, node):
-        """A call from another scripted program."""
         if self.function is None:
-            return compiler.call_embedded(compiler.unit.embed(self._captures), args, kwargs, node)
+            return super()._script_call(compiler, args, kwargs, node)
         return compiler.call_function(self.function, args, kwargs, node)
 
 

@@ -67,6 +67,13 @@ def names_set(statements):
     return list(found)
 
 
+def lists_grown(statements):
+    """The names of lists that statements append to."""
+    calls = [node.func for statement in statements for node in ast.walk(statement) if isinstance(node, ast.Call)]
+    return [f.value.id for f in calls if isinstance(f, ast.Attribute) and f.attr == "append"
+            and isinstance(f.value, ast.Name)]
+
+
 def escapes(statements, kinds, in_loop=False):
     """Whether statements hold a break or continue of this loop, or a return, of `kinds`."""
     for node in statements:
@@ -371,6 +378,10 @@ class Flow:
 
     def _loop(self, node, head, body, statements, targets=()):
         """A loop of the graph: `head` is the number of turns or, of `while`, gives the condition."""
+        for name in lists_grown(statements):
+            known = self.frame.env.get(name)
+            if isinstance(known, Seq) and known.kind == "list" and type_of(known) is not None:
+                self.frame.env[name] = self.made(known, node)
         carried = {(len(self.frames) - 1, name) for name in names_set([*statements, *targets])
                    if not isinstance(self.frame.env.get(name, Conflict("")), Conflict)}
         breaks = escapes(statements, (ast.Break, ast.Return))

@@ -87,7 +87,7 @@ def graphs_of(captures, name):
     apart = [one for one in captures.captured if not any(family.covers(one) for family in captures.families)]
     for at, one in enumerate([*apart, *reversed(captures.families)]):
         keys = {key: key if at == 0 else f"{at}.{key}" for key in one.constants if key.startswith("constant.")}
-        own = f"{name}.{at}"
+        own = f"{name}_{at}"
         main, end, called = one.text.partition("\n}\n")         # what it calls is the same at all sizes
         texts.append(_with_keys(_named(for_all_sizes(main + end), own), keys))
         constants |= {keys.get(key, key): t for key, t in one.constants.items()}

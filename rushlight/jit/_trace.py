@@ -228,6 +228,10 @@ class ScriptFunction(_Program):
     def __call__(self, *args, **kwargs):
         return self._captures(args, kwargs)
 
+    def _script_call(self, compiler, args, kwargs, node):
+        """A call from a scripted program."""
+        return compiler.call_embedded(compiler.unit.embed(self._captures), args, kwargs, node)
+
 
 class _ScriptMeta(type):
     """Scripts what a class of the user's with scripted methods makes, once its __init__ has run."""
