@@ -343,7 +343,9 @@ ValueId Capture::value_of(TensorImpl& t, const char* who) {
         const Seen& s = known->second;
         bool as_it_was = s.storage == t.storage.get() && s.sizes == t.sizes && s.strides == t.strides &&
                          s.offset == t.offset && s.dtype == t.dtype;
-        if (as_it_was && (s.writes == region.writes || region.newest == &t)) return s.value;
+        // Where there are calls the graph is interpreted, and its tensors are references: what a call gave may be one
+        // tensor or another, and so may be what was written through it.
+        if (as_it_was && (calls_ || s.writes == region.writes || region.newest == &t)) return s.value;
     }
     return derive(t, region, who);
 }

@@ -185,6 +185,7 @@ private:
     std::mutex elsewhere_lock_;
     std::vector<std::pair<const TensorImpl*, const Storage*>> gone_elsewhere_;       // told by other threads
     int walks_ = 0;
+    bool calls_ = false;                 // other graphs, as nodes
     std::string call_on_tape_;           // where a call of another graph gave what requires gradients
     bool loses_history_ = false;
     bool outer_tape_ = false;            // something came into the program with a history

@@ -130,6 +130,7 @@ std::vector<Item> Capture::call(const Graph& callee, const std::string& name, bo
         } deeper{++depth_};
         out = run(std::move(inputs));
     }
+    calls_ = true;
     for (auto& [storage, region] : regions_) region.version = storage->version();      // what it wrote, it writes again
     for (size_t i = 0; i < out.size(); ++i)
         node.results.push_back(received(out[i], callee[callee.outputs[i]].type, sized));

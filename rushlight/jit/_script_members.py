@@ -1,4 +1,5 @@
 """Attributes, items and methods of values in scripted programs."""
+import ast
 import inspect
 import types
 
@@ -264,22 +265,22 @@ class Members:
             if behind and _is_new(entry):
                 view = self.operate("unsqueeze", [view, Static(at - 1)], node)
                 continue
-            view, step = self._view(view, entry, at, node)
+            view, step = self._view(view, entry, Static(at), node)
             at += 1 if behind else step
         return plain(view)
 
     def _view(self, view, entry, at, node):
         kind = type_of(entry)
         if _is_new(entry):
-            return self.operate("unsqueeze", [view, Static(at)], node), 1
+            return self.operate("unsqueeze", [view, at], node), 1
         if isinstance(entry, Slice):
             parts = [entry.start, entry.stop, entry.step]
             if all(isinstance(p, Static) and p.obj is None for p in parts):
                 return view, 1
             step = Static(1) if isinstance(entry.step, Static) and entry.step.obj is None else entry.step
-            return self.operate("slice", [view, Static(at), *parts[:2], step], node), 1
+            return self.operate("slice", [view, at, *parts[:2], step], node), 1
         if kind == ty.INT:
-            return self.operate("select", [view, Static(at), entry], node), 0
+            return self.operate("select", [view, at, entry], node), 0
         raise self.error(node, f"an index holds {told(entry)}; expected int, slice, None, `...` or a Tensor")
 
     def _is_array(self, entry):
@@ -288,19 +289,22 @@ class Members:
             isinstance(entry, Seq))
 
     def _by_arrays(self, value, entries, node, by_index):
-        if any(isinstance(e, Static) and e.obj is Ellipsis for e in entries):
-            raise self.error(node, "an index holds Tensors and `...`; expected `:` for each dimension")
-        view, arrays, dims, at = value, [], [], 0
-        for entry in entries:
+        view, arrays, dims, at = value, [], [], Static(0)
+        for place, entry in enumerate(entries):
+            if isinstance(entry, Static) and entry.obj is Ellipsis:      # what is behind it counts from the end
+                behind = sum(not _is_new(e) for e in entries[place + 1:])
+                rank = self.prim("tensor_dim", [view], ty.INT, node)
+                at = self.prim("num_sub", [rank, Static(behind)], ty.INT, node)
+                continue
             if self._is_array(entry):
                 if type_of(entry) != ty.TENSOR:
                     entry = self.prim("tensor_make", [entry, NOTHING], ty.TENSOR, node)
                 arrays.append(entry)
-                dims.append(Static(at))
-                at += 1
+                dims.append(at)
+                at = self.binary(ast.Add, at, Static(1), node)
                 continue
             view, step = self._view(view, entry, at, node)
-            at += step
+            at = self.binary(ast.Add, at, Static(step), node)
         kinds = ty.list_of(ty.TENSOR), ty.list_of(ty.INT)
         lists = [self.made(Seq("list", part), node, kind) for part, kind in zip((arrays, dims), kinds, strict=True)]
         return by_index(view, *self.unpacked(self.call_helper("places", lists, node), node))

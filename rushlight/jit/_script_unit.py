@@ -133,7 +133,10 @@ class Unit:
         target.returns = frame.returns or frame.result_type or type_of(result)
         if result is not NOTHING or target.returns != ty.NONE:
             made = compiler.convert(result, target.returns, definition)
-            compiler.graph.outputs.append(compiler.operand(made, definition))
+            operand = compiler.operand(made, definition)
+            if not operand.startswith("%"):          # a graph gives values
+                operand = compiler.line(f"same({operand})", [target.returns], definition)[0].ref
+            compiler.graph.outputs.append(operand)
         target.text = compiler.graph.text()
 
     def embed(self, program, prefix="", entry=None):
@@ -608,6 +611,7 @@ def _described(node):
                                                                                                               "lambda",
             "Try": "try", "Global": "global", "Nonlocal": "nonlocal", "Yield": "yield", "YieldFrom": "yield from",
             "Await": "await", "AsyncFunctionDef": "async", "Import": "import", "ImportFrom": "import",
+            "Delete": "del of anything but variables and items of lists and dicts",
             "Set": "a set", "SetComp": "a set", "Match": "match", "Starred": "a starred expression",
             "AsyncFor": "async for", "AsyncWith": "async with"}.get(type(node).__name__, type(node).__name__)
 

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from rushlight import _C
 from rushlight._C import graph
+from rushlight.jit._captured import Captured
 from rushlight.jit._structure import flatten, input_names, rebuild
 
 #: Sizes at which a program is captured to see what follows from them. 1 is apart: programs may treat it differently.
@@ -336,10 +337,11 @@ class Family:
         sizes = graph.solve(self.text, [list(shape) for _, shape in types])
         return None if sizes is None or any(size < self.least for size in sizes.values()) else sizes
 
-    def program(self, sizes):
-        """The native program for these sizes."""
+    def at(self, sizes):
+        """The captured call for these sizes."""
         main, *called = graph.parse_all(graph.instantiate(self.text, sizes))
-        return graph.Program(main, self.constants, called)
+        tensors = {key: self.constants[key] for one in called for key in one.constants}
+        return Captured(graph.Program(main, self.constants, called), self.takes, self.gives, (), called, tensors)
 
     def changed(self, change):
         """The family after a pass over its graphs; None where the changed ones have no text in common.
@@ -350,7 +352,7 @@ class Family:
         names = graph.symbols(self.text)
 
         def at(*place):
-            return change(self.program(dict(zip(names, place, strict=True))).graph)
+            return change(self.at(dict(zip(names, place, strict=True))).graph)
         made = {place: at(*place) for place in itertools.product(POINTS, repeat=len(names))}
         text = generalize(names, {place: one.text() for place, one in made.items()})
         first = made[(POINTS[0],) * len(names)]

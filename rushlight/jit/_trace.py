@@ -6,7 +6,7 @@ from importlib import import_module
 
 from rushlight import _C
 from rushlight._C import Tensor
-from rushlight.jit._captured import Captured, CaptureError, arguments_of, capture, signature_of
+from rushlight.jit._captured import CaptureError, arguments_of, capture, signature_of
 from rushlight.jit._structure import call_told, flatten, rebuild
 from rushlight.jit._symbolic import Example
 from rushlight.nn.modules.module import Module
@@ -96,7 +96,7 @@ class Captures:
         for family in self.families:
             sizes = family.sizes_for(tensors, form)
             if sizes is not None:
-                found = Captured(family.program(sizes), family.takes, family.gives)
+                found = family.at(sizes)
                 self._derived[self.add(found)] = tensors[0].shape
                 if len(self._derived) > _MOST_SIZES:
                     self._forget(next(iter(self._derived)))
@@ -162,7 +162,7 @@ class Captures:
         if not self.by_signature:
             family = self.families[0]
             sizes = dict.fromkeys(_C.graph.symbols(family.text), 2)
-            self._derived[self.add(Captured(family.program(sizes), family.takes, family.gives))] = None
+            self._derived[self.add(family.at(sizes))] = None
         return next(iter(self.by_signature.values()))
 
     def graphs_of(self, path):
@@ -211,7 +211,8 @@ class _Program:
 
     def save(self, f, _extra_files=None, *, metadata=None, compress=False):
         """Writes the program to a file; see jit.save."""
-        import_module("rushlight.jit._files").save(self, f, _extra_files=_extra_files, metadata=metadata)
+        files = import_module("rushlight.jit._files")
+        files.save(self, f, _extra_files=_extra_files, metadata=metadata, compress=compress)
 
 
 class ScriptFunction(_Program):

@@ -24,7 +24,8 @@ def doubled_until(x, limit: float):
 
 
 @jit.script
-def parts(x, names: List[str], scales: Dict[str, float], bias: Optional[rl.Tensor], both: Tuple[int, rl.Tensor]):  # noqa: UP006
+def parts(x, names: List[str], scales: Dict[str, float], bias: Optional[rl.Tensor],  # noqa: UP006, UP045
+          both: Tuple[int, rl.Tensor]):  # noqa: UP006
     out = [x * scales[name] for name in names]
     if bias is not None and bool(x.sum() > 0):
         out.append(bias + both[0] * both[1])
@@ -109,8 +110,7 @@ def test_gradients_go_through_a_kept_call():
 def test_a_scripted_module_in_a_traced_one(keep):
     net = Net().eval()
     program = keep(traced_quietly(net, rl.randn(4, 3)))
-    assert list(program.state_dict()) == ["steps.turns", "steps.inner.weight", "steps.inner.bias", "head.weight",
-                                          "head.bias"] or set(program.state_dict()) == set(net.state_dict())
+    assert set(program.state_dict()) == set(net.state_dict())
     for n in (4, 7, 2, 1):
         x = rl.randn(n, 3)
         assert rl.equal(program(x), net(x))
