@@ -145,11 +145,11 @@ private:
     void forget_elsewhere();
     ValueId typed_value(const Type& type);
     Node plain_node(Form form) const;
-    void unpack_by(const char* primitive, std::vector<Argument> args, const std::vector<Item>& items,
+    void unpack_by(const char* primitive, std::vector<Argument> args, std::span<Item> items,
                    const std::vector<Type>& types, bool sized);
     Argument handed(const Item& x, const Type& wanted);
-    ValueId received(const Item& x, const Type& type, bool sized);
-    void unpack(const Item& x, const Type& type, ValueId v, bool sized);
+    ValueId received(Item& x, const Type& type, bool sized);
+    void unpack(Item& x, const Type& type, ValueId v, bool sized);
     Mark* marked(const Call& c, size_t i);
     Argument number_argument(Mark& mark);
     void look_at_gradient(TensorImpl& leaf, const Tensor& now, bool replaced);

@@ -1,11 +1,22 @@
 // Calls of other graphs within a program that is being captured: each is one node, whatever the other graph does.
 #include "graph/capture.h"
 #include "graph/values.h"
+#include "registry/invoke.h"
 #include "registry/mode.h"
 
 namespace rushlight::graph {
 
 namespace {
+
+// While it lives, calls are not looked at.
+class Unseen {
+public:
+    explicit Unseen(int& depth) : depth_(depth) { ++depth_; }
+    ~Unseen() { --depth_; }
+
+private:
+    int& depth_;
+};
 
 Argument literal(const Item& x, const Type& wanted) {
     Argument a;
@@ -74,15 +85,22 @@ Argument Capture::handed(const Item& x, const Type& wanted) {
     return read(node.results[0], wanted);
 }
 
-ValueId Capture::received(const Item& x, const Type& type, bool sized) {
+// What the call gave; where that is a tensor which the program has already, another view of it: it may be another one at
+// the next run.
+ValueId Capture::received(Item& x, const Type& type, bool sized) {
+    static const Op& view = *find_op("view");
     if (!type.is(TypeKind::tensor)) return typed_value(type);
+    if (seen_.contains(x.tensor())) {
+        Unseen unseen(depth_);
+        x = Item(invoke(view, x.tensor(), x.tensor()->sizes));
+    }
     ValueId v = new_value(*x.tensor(), sized);
     remember(*x.tensor(), v, false);
     if (x.tensor()->tracked()) call_on_tape_ = where_();
     return v;
 }
 
-void Capture::unpack_by(const char* primitive, std::vector<Argument> args, const std::vector<Item>& items,
+void Capture::unpack_by(const char* primitive, std::vector<Argument> args, std::span<Item> items,
                         const std::vector<Type>& types, bool sized) {
     Node node = plain_node(Form::primitive);
     node.primitive = find_primitive(primitive);
@@ -94,19 +112,19 @@ void Capture::unpack_by(const char* primitive, std::vector<Argument> args, const
 }
 
 // The tensors in what a call gave. Whatever else is in it is known to the program from now on, as how many they are.
-void Capture::unpack(const Item& x, const Type& type, ValueId v, bool sized) {
+void Capture::unpack(Item& x, const Type& type, ValueId v, bool sized) {
     if (type.is(TypeKind::tensor)) return;
     if (type.is(TypeKind::optional) && !x.is_none())
-        return unpack_by("unwrap", {read(v, type)}, {x}, {type.items[0]}, sized);
+        return unpack_by("unwrap", {read(v, type)}, std::span(&x, 1), {type.items[0]}, sized);
     if (type.is(TypeKind::tuple)) return unpack_by("tuple_unpack", {read(v, type)}, x.items(), type.items, sized);
     escapes_.push_back({"a scripted program", where_()});
     if (type.is(TypeKind::list)) {
-        const std::vector<Item>& items = x.items();
+        std::vector<Item>& items = x.items();
         return unpack_by("list_unpack", {read(v, type)}, items, std::vector(items.size(), type.items[0]), sized);
     }
     if (!type.is(TypeKind::dict)) return;
-    for (const auto& [key, value] : x.dict().entries)
-        unpack_by("dict_get", {read(v, type), literal(key, type.items[0])}, {value}, {type.items[1]}, sized);
+    for (auto& [key, value] : x.dict().entries)
+        unpack_by("dict_get", {read(v, type), literal(key, type.items[0])}, std::span(&value, 1), {type.items[1]}, sized);
 }
 
 std::vector<Item> Capture::call(const Graph& callee, const std::string& name, bool sized, std::vector<Item> inputs,
@@ -124,10 +142,7 @@ std::vector<Item> Capture::call(const Graph& callee, const std::string& name, bo
     }
     std::vector<Item> out;
     {
-        struct Deeper {
-            int& depth;
-            ~Deeper() { --depth; }
-        } deeper{++depth_};
+        Unseen unseen(depth_);
         out = run(std::move(inputs));
     }
     calls_ = true;

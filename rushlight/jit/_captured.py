@@ -132,8 +132,8 @@ def _record(function, args, kwargs, known, what, values, finish, where=None):
     Args:
         function, args, kwargs, known, what: as for `capture`.
         values (bool): arguments and results may be other values than tensors.
-        finish (callable): makes the captured call of the recording, the calls in it, the graph, what the program takes and gives,
-            the resulting tensors, and those that it was given and wrote.
+        finish (callable): makes the captured call of the recording, the calls in it, the graph, what the program takes
+            and gives, the resulting tensors, and those that it was given and wrote.
         where (callable, optional): gives the program's "file:line".
 
     Returns:

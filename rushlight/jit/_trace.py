@@ -423,6 +423,12 @@ def _traced(func, example, check_trace, checks, tolerance, strict, dynamic_shape
     for how, where in dict.fromkeys(found.escapes):
         warnings.warn(f"trace: {where}: a tensor's value left to Python by {how}(); what the program decides by it "
                       "stays as it is for the example inputs", TracerWarning, stacklevel=3)
+    if found.loses_history:
+        warnings.warn("trace: the program reads a tensor with a gradient after a detached one changed its memory; "
+                      "gradients of the trace do not pass there", TracerWarning, stacklevel=3)
+    for name in found.functions:
+        warnings.warn(f"trace: gradients of the trace are those of the operators in the forward of {name}, not of its "
+                      "backward", TracerWarning, stacklevel=3)
     if check_trace:
         for args, kwargs in [example] if checks is None else checks:
             _check(captures, found, args, kwargs, tolerance)

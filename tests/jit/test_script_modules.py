@@ -336,22 +336,6 @@ def test_trace_in_script_function():
     assert same(traced(rl.ones(2), rl.zeros(2)), (rl.ones(2), rl.zeros(2)))
 
 
-def doubled_while_small(x):
-    while x.sum() < 100:
-        x = x * 2
-    return x
-
-
-def test_script_in_trace_says_so():
-    scripted = rl.jit.script(doubled_while_small)
-    with pytest.warns(rl.jit.TracerWarning, match="a scripted program"):
-        rl.jit.trace(lambda x: scripted(x) + 1, rl.ones(3), check_trace=False)
-    compiled = rl.compile(lambda x: scripted(x) + 1)
-    with pytest.warns(rl.jit.CompileWarning, match="a scripted program"):
-        compiled(rl.ones(3))
-    assert compiled(rl.ones(3) * 60).tolist() == [61, 61, 61]
-
-
 def test_scripted_in_scripted():
     inner = rl.jit.script(nn.Linear(3, 3))
 
