@@ -39,15 +39,6 @@ void each_result(const Call& c, F&& f) {
     for (size_t i = 0; i < n; ++i) f(c.out[i]);
 }
 
-class Deeper {
-public:
-    explicit Deeper(int& depth) : depth_(depth) { ++depth_; }
-    ~Deeper() { --depth_; }
-
-private:
-    int& depth_;
-};
-
 Dims shown_strides(const TensorImpl& t) { return t.contiguous ? Dims() : t.strides; }
 
 bool has_history(const TensorImpl& t) { return t.grad_fn || (t.tracked() && !t.requires_grad); }

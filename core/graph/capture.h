@@ -96,6 +96,14 @@ private:
         int writes = 0;                  // of its region, at that time
         bool tracked = false;
     };
+    class Deeper {                       // within a primitive, or a graph that is called: calls are not looked at
+    public:
+        explicit Deeper(int& depth) : depth_(depth) { ++depth_; }
+        ~Deeper() { --depth_; }
+
+    private:
+        int& depth_;
+    };
     struct Region {                      // a storage
         uint32_t version = 0;
         int writes = 0;                  // by captured calls

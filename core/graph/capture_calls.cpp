@@ -8,16 +8,6 @@ namespace rushlight::graph {
 
 namespace {
 
-// While it lives, calls are not looked at.
-class Unseen {
-public:
-    explicit Unseen(int& depth) : depth_(depth) { ++depth_; }
-    ~Unseen() { --depth_; }
-
-private:
-    int& depth_;
-};
-
 Argument literal(const Item& x, const Type& wanted) {
     Argument a;
     switch (x.kind()) {
@@ -85,13 +75,13 @@ Argument Capture::handed(const Item& x, const Type& wanted) {
     return read(node.results[0], wanted);
 }
 
-// What the call gave; where that is a tensor which the program has already, another view of it: it may be another one at
-// the next run.
+// What the call gave; where that is a tensor which the program has already, another view of it: it may be another one
+// at the next run.
 ValueId Capture::received(Item& x, const Type& type, bool sized) {
     static const Op& view = *find_op("view");
     if (!type.is(TypeKind::tensor)) return typed_value(type);
     if (seen_.contains(x.tensor())) {
-        Unseen unseen(depth_);
+        Deeper deeper(depth_);
         x = Item(invoke(view, x.tensor(), x.tensor()->sizes));
     }
     ValueId v = new_value(*x.tensor(), sized);
@@ -124,7 +114,8 @@ void Capture::unpack(Item& x, const Type& type, ValueId v, bool sized) {
     }
     if (!type.is(TypeKind::dict)) return;
     for (auto& [key, value] : x.dict().entries)
-        unpack_by("dict_get", {read(v, type), literal(key, type.items[0])}, std::span(&value, 1), {type.items[1]}, sized);
+        unpack_by("dict_get", {read(v, type), literal(key, type.items[0])}, std::span(&value, 1), {type.items[1]},
+                  sized);
 }
 
 std::vector<Item> Capture::call(const Graph& callee, const std::string& name, bool sized, std::vector<Item> inputs,
@@ -142,7 +133,7 @@ std::vector<Item> Capture::call(const Graph& callee, const std::string& name, bo
     }
     std::vector<Item> out;
     {
-        Unseen unseen(depth_);
+        Deeper deeper(depth_);
         out = run(std::move(inputs));
     }
     calls_ = true;

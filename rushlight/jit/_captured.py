@@ -52,6 +52,16 @@ class Captured:
     def __call__(self, tensors):
         return rebuild(self.gives, iter(self.program.run(*tensors)))
 
+    def changed(self, change):
+        """The call after a pass over its graph; those that it calls stay.
+
+        Args:
+            change (callable): from a graph to a graph.
+        """
+        graph = change(self.graph)
+        program = _C.graph.Program(graph, graph.constants | self.tensors, self.called)
+        return Captured(program, self.takes, self.gives, self.escapes, self.called, self.tensors)
+
     @property
     def graph(self):
         """The graph; printing it shows its text."""

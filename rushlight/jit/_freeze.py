@@ -1,6 +1,6 @@
 """`freeze` and `optimize_for_inference`: programs whose weights are taken for constants."""
 from rushlight import _C
-from rushlight.jit._captured import Captured, CaptureError, capture
+from rushlight.jit._captured import CaptureError, capture
 from rushlight.jit._trace import Captures, ScriptFunction, ScriptModule
 
 
@@ -21,7 +21,7 @@ class Frozen(Captures):
             self.generalize()
 
     def _changed(self, found):
-        return Captured(_C.graph.Program(self._change(found.graph)), found.takes, found.gives, found.escapes)
+        return found.changed(self._change)
 
     def _check_tensors(self):
         if any(t._version != version for t, version in self._watched):

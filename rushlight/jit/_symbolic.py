@@ -352,17 +352,17 @@ class Family:
         names = graph.symbols(self.text)
 
         def at(*place):
-            return change(self.at(dict(zip(names, place, strict=True))).graph)
+            return self.at(dict(zip(names, place, strict=True))).changed(change)
         made = {place: at(*place) for place in itertools.product(POINTS, repeat=len(names))}
-        text = generalize(names, {place: one.text() for place, one in made.items()})
+        text = generalize(names, {place: one.text for place, one in made.items()})
         first = made[(POINTS[0],) * len(names)]
         for place in ((CHECK,) * len(names), (self.least,) * len(names)):
             one = at(*place)
             if text is None or not _same_constants(one, first):
                 return None
-            if graph.instantiate(text, dict(zip(names, place, strict=True))) != one.text():
+            if graph.instantiate(text, dict(zip(names, place, strict=True))) != one.text:
                 return None
-        return Family(text, self.takes, self.gives, dict(first.constants), self.dtypes, self.least)
+        return Family(text, self.takes, self.gives, first.constants, self.dtypes, self.least)
 
     def describe(self):
         """What it takes: `input: float32[N, 3]`."""

@@ -1,6 +1,9 @@
 """Scripted programs within traced and compiled ones, and traced ones within scripted ones."""
 import copy
 import io
+import json
+import subprocess
+import sys
 import warnings
 from typing import Dict, List, Optional, Tuple  # noqa: UP035  as programs write them
 
@@ -334,3 +337,21 @@ def test_a_mixture_of_three_levels():
     outer = saved(traced_quietly(lambda x: middle(x, 2) * 2, rl.ones(4, 3)))
     for x in (rl.ones(4, 3), -rl.ones(5, 3), rl.ones(1, 3)):
         assert rl.allclose(outer(x), middle(x, 2) * 2)
+
+
+def test_a_kept_call_runs_without_python(tmp_path):
+    path = tmp_path / "program.rush"
+    traced_quietly(around, rl.ones(2, 2)).save(path)
+    for x in (rl.ones(2, 2), rl.full((5, 2), 3.0), rl.ones(1, 2)):
+        done = subprocess.run([sys.executable, "-m", "rushlight", "run-graph", str(path), "--json",
+                               json.dumps({"input": x.tolist()})], capture_output=True, text=True, check=False)
+        assert json.loads(done.stdout or "{}") == {"output": around(x).tolist()}, done.stderr
+
+
+def test_what_calls_scripted_programs_is_frozen():
+    net = Net().eval()
+    program = traced_quietly(net, rl.randn(4, 3))
+    for changed in (jit.freeze(program), jit.optimize_for_inference(program)):
+        for n in (4, 7):
+            x = rl.randn(n, 3)
+            assert rl.allclose(changed(x), net(x))
