@@ -189,9 +189,9 @@ std::vector<Tensor> Program::run(const std::vector<Tensor>& given, bool recorded
                                  std::span<const double> numbers) {
     GradMode recording(mode.grad && recorded);
     std::vector<Tensor> inputs = checked(given);
-    if (script_) return run_script(inputs);
     bool tracked = false;
     for (const Tensor& t : given) tracked = tracked || t->tracked();
+    if (script_) return run_script(mode.grad && tracked ? given : inputs);
     for (const graph::Constant& c : graph().constants) tracked = tracked || c.tensor->tracked();
     if (watched(watch_capture) || watched(watch_calls) || (mode.grad && tracked))
         return run_through_funnel(captured_, mode.grad && tracked ? given : inputs, numbers, false);
