@@ -73,6 +73,7 @@ nb::dict read_program(const nb::object& source, const std::string& where, bool c
     out["name"] = file.name;
     out["original_name"] = file.original_name;
     out["module"] = file.module;
+    out["training"] = file.training;
     out["parameters"] = file.parameters;
     out["buffers"] = file.buffers;
     out["requires_grad"] = file.requires_grad;
