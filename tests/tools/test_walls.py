@@ -73,6 +73,9 @@ def test_loading_by_name_is_found():
     tree = ast.parse("def f():\n    return import_module('rushlight.io').save")
     assert len(list(walls.check_late_imports(walls.ROOT / "rushlight/nn/init.py", tree))) == 1
     assert not list(walls.check_late_imports(walls.ROOT / "rushlight/__init__.py", tree))
+    upward = ast.parse("_LATER = {'save': 'rushlight.io.serialization', 'script': 'rushlight.jit._scripting'}")
+    found = list(walls.check_late_imports(walls.ROOT / "rushlight/jit/__init__.py", upward))
+    assert len(found) == 1 and "jit may not load io" in found[0]
 
 
 @pytest.mark.parametrize(
