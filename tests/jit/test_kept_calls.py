@@ -348,7 +348,10 @@ def test_a_kept_call_runs_without_python(tmp_path):
         assert json.loads(done.stdout or "{}") == {"output": around(x).tolist()}, done.stderr
 
 
-def test_what_calls_scripted_programs_is_not_frozen():
-    program = traced_quietly(Net().eval(), rl.randn(4, 3))
-    with pytest.raises(NotImplementedError, match="has control flow"):
-        jit.freeze(program)
+def test_what_calls_scripted_programs_is_frozen():
+    net = Net().eval()
+    program = traced_quietly(net, rl.randn(4, 3))
+    for changed in (jit.freeze(program), jit.optimize_for_inference(program)):
+        for n in (4, 7):
+            x = rl.randn(n, 3)
+            assert rl.allclose(changed(x), net(x))
