@@ -349,9 +349,16 @@ def test_a_kept_call_runs_without_python(tmp_path):
 
 
 def test_what_calls_scripted_programs_is_frozen():
-    net = Net().eval()
-    program = traced_quietly(net, rl.randn(4, 3))
+    class Loops(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.head = nn.Linear(3, 2)
+
+        def forward(self, x):
+            return self.head(doubled_until(x, 100.0))
+    net = Loops().eval()
+    program = traced_quietly(net, rl.ones(4, 3))
     for changed in (jit.freeze(program), jit.optimize_for_inference(program)):
         for n in (4, 7):
-            x = rl.randn(n, 3)
-            assert rl.allclose(changed(x), net(x))
+            x = rl.rand(n, 3)
+            assert rl.allclose(changed(x), net(x), atol=1e-4)
