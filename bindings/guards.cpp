@@ -127,7 +127,11 @@ bool Places::holds(const Place& p) {
         case Kind::elements: return same_elements(c, p.value.ptr());
         case Kind::function: return as_defined(c, p.value.ptr());
         case Kind::type: return p.index != 0 && version_of(c) == p.index;
-        default: return equal_or_same(p.value.ptr(), now(p));
+        case Kind::class_of: return reinterpret_cast<PyObject*>(Py_TYPE(c)) == p.value.ptr();
+        default: {
+            PyObject* found = now(p);
+            return found ? equal_or_same(p.value.ptr(), found) : p.value.ptr() == Py_Ellipsis;
+        }
     }
 }
 
@@ -159,6 +163,9 @@ Places::Kind Places::kind_of(const nb::object& container, const nb::object& key)
     if (PyFunction_Check(c)) return Kind::function;
     if (PyType_Check(c)) return Kind::type;
     if (key.is(nb::ellipsis())) return dict || list ? Kind::items : Kind::elements;
+    if (!PyDict_CheckExact(c) && PyUnicode_Check(key.ptr()) &&
+        PyUnicode_CompareWithASCIIString(key.ptr(), "__class__") == 0)
+        return Kind::class_of;
     if (!dict && !list) return Kind::slot;
     if (key.is_none()) return Kind::length;
     return dict ? Kind::item_of_dict : Kind::item_of_list;

@@ -15,7 +15,8 @@ extern std::atomic<uint64_t> touched;
 bool equal_or_same(PyObject* a, PyObject* b);
 
 // Variables of functions, items of dicts and lists, lengths of both, and as places with the key `...` all items of a
-// dict or list, the elements of a set or array; slots of objects; code and defaults of functions; versions of classes.
+// dict or list, the elements of a set or array; slots of objects and, as `__class__`, their classes; code and
+// defaults of functions; versions of classes. A place with the value `...` has nothing.
 class Places {
 public:
     explicit Places(nanobind::list places);
@@ -29,7 +30,9 @@ public:
     uint64_t epoch = 0;                          // `touched` when modules were last compared
 
 private:
-    enum class Kind : uint8_t { cell, item_of_dict, item_of_list, length, items, elements, slot, function, type };
+    enum class Kind : uint8_t {
+        cell, item_of_dict, item_of_list, length, items, elements, slot, class_of, function, type
+    };
     struct Place {
         Kind kind;
         nanobind::object container, key, value;

@@ -1,12 +1,17 @@
 """What a compiled function finds around it: the variables that it reads, and the modules and optimizers among them."""
+import builtins
 import collections
 import dis
 import functools
+import gc
 import itertools
+import operator
 import re
 import sys
 import sysconfig
+import threading
 import types
+import weakref
 
 from rushlight import _C
 from rushlight._C import Tensor
@@ -22,6 +27,9 @@ _OWN_CLASSES = ("builtins", "typing", "abc")
 _CALLED_UNNAMED = frozenset(f"__{name}__" for name in (
     "call enter exit getattr getattribute getitem len iter contains bool int float index add radd sub rsub mul "
     "rmul truediv rtruediv pow rpow neg eq lt le gt ge").split())
+_NOT_BY_PROGRAMS = frozenset(f"__{name}__" for name in (
+    "repr del reduce reduce_ex getstate setstate copy deepcopy init_subclass set_name class_getitem").split())
+_OF_MAKING = ("__init__", "__new__", "__post_init__")
 _OF_FUNCTIONS = ("forward", "backward", "setup_context")
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 _STANDARD = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
@@ -31,11 +39,30 @@ _UNSTEADY_NAMES = {"numpy": ("random",), "os": ("environ", "getenv", "urandom")}
 _READS_ANYTHING = ("globals",)
 _BY_TEXT = frozenset(("getattr", "hasattr", "vars", "__dict__", "attrgetter"))
 _PLAIN = (int, float, complex, str, bytes, Tensor, types.NoneType, type(...), range, slice, re.Pattern, _C.dtype)
-_UNSEEN = (collections.deque, bytearray, memoryview)
+_VIEWS = (types.MappingProxyType, type({}.keys()), type({}.values()), type({}.items()))
+_UNSEEN = (collections.deque, bytearray, memoryview, threading.local)
+_UNSEEN_MODULES = frozenset(("array", "mmap", "_contextvars", "_ctypes", "_queue"))     # of classes in C with state
+_NOW = ("now", "today", "utcnow")                    # methods of Python's classes that read the clock
+
+
+def _attributes_of(value):
+    """The `__dict__` of an object, or None, without asking its class's `__getattr__`."""
+    try:
+        found = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _is_optimizer(value):
-    return isinstance(getattr(value, "param_groups", None), list) and isinstance(getattr(value, "state", None), dict)
+    attributes = _attributes_of(value) or {}
+    return isinstance(attributes.get("param_groups"), list) and isinstance(attributes.get("state"), dict)
+
+
+def _is_unsteady(value):
+    """A function of Python's own that gives something else each time, as `from uuid import uuid4` has it."""
+    module = getattr(value, "__module__", None)
+    return module in _UNSTEADY or value.__name__ in _UNSTEADY_NAMES.get(module, ())
 
 
 def _is_of_the_user(file):
@@ -150,6 +177,7 @@ class Surroundings:
         out = []
         for module in self._trees:
             members = vars(module)
+            out.append(type(module))
             out += members
             for value in members.values():
                 out.append(value)
@@ -183,7 +211,9 @@ class Surroundings:
             self._tell(name, f"it reads {name}, which lies too deep")
         elif isinstance(value, type):
             if _is_users_class(value):
-                self._visit_class(value, name, depth)
+                self._visit_class(value, name, depth, makes=not issubclass(value, Module))
+            elif value.__module__ == "datetime" and any(now in self.names for now in _NOW):
+                self._tell_unsteady(name)
         elif hasattr(type(value), "__next__") or str(type(value).__module__).startswith(_RANDOM):
             self._tell_unsteady(name)
         elif isinstance(value, types.ModuleType):
@@ -193,9 +223,16 @@ class Surroundings:
         elif isinstance(value, types.FunctionType):
             if depth == 0 or _is_of_the_user(value.__code__.co_filename):
                 self._visit_function(value, depth)
+            elif _is_unsteady(value):
+                self._tell_unsteady(name)
         elif isinstance(value, types.MethodType | types.BuiltinFunctionType):
             self._visit(value.__self__, name, depth)
             self._visit(getattr(value, "__func__", None), name, depth)
+        elif isinstance(value, weakref.ref):
+            self._visit(value(), name, depth)
+        elif isinstance(value, _VIEWS):
+            for viewed in gc.get_referents(value):
+                self._visit(viewed, name, depth)
         elif isinstance(value, functools.partial):
             for part in (value.func, value.args, value.keywords):
                 self._visit(part, name, depth + 1)
@@ -212,21 +249,31 @@ class Surroundings:
             self._visit_items(value, name, depth)
         elif isinstance(value, set | frozenset):
             self._visit_set(value, name)
-        elif isinstance(value, _UNSEEN):
+        elif isinstance(value, _UNSEEN) or not _UNSEEN_MODULES.isdisjoint(k.__module__ for k in type(value).__mro__):
             self._tell_unseen(name, value)
+        elif isinstance(value, operator.attrgetter | operator.methodcaller):
+            self._found.add("getattr")
         elif str(type(value).__module__).startswith("numpy"):
             self._visit_array(value, name)
-        if callable(getattr(value, "__wrapped__", None)):
+        if callable((_attributes_of(value) or {}).get("__wrapped__")):
             self._visit(value.__wrapped__, name, depth)
         self._visit_attributes(value, name, depth)
         self._visit_class(type(value), name, depth)
+        if _is_users_class(type(value)):
+            self._place(f"{name}.__class__", value, "__class__", type(value))
         for kind in type(value).__mro__:
             for slot in vars(kind).values():
                 if isinstance(slot, types.MemberDescriptorType) and slot.__name__ in self.names and (
-                        _is_users_class(kind)) and hasattr(value, slot.__name__):
-                    found = getattr(value, slot.__name__)
-                    self._place(f"{name}.{slot.__name__}", value, slot.__name__, found)
-                    self._visit(found, f"{name}.{slot.__name__}", depth + 1)
+                        _is_users_class(kind)):
+                    self._visit_slot(slot, value, f"{name}.{slot.__name__}", depth)
+
+    def _visit_slot(self, slot, owner, name, depth):
+        try:
+            found = slot.__get__(owner)
+        except AttributeError:                       # nothing is there yet
+            found = ...
+        self._place(name, owner, slot.__name__, found)
+        self._visit(found, name, depth + 1)
 
     def _all_modules(self):
         return [m for _, module in self.modules for m in module.modules()]
@@ -261,6 +308,8 @@ class Surroundings:
         self.reads_options = self.reads_options or "param_groups" in names
         self._place(f"{function.__name__}()", function, None,
                     (function.__code__, function.__defaults__, function.__kwdefaults__))
+        if vars(function):
+            self._visit_attributes(function, function.__name__, depth)
         variables = function.__globals__
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             try:
@@ -276,7 +325,9 @@ class Surroundings:
                 for part in _UNSTEADY_NAMES.get(getattr(variables[name], "__name__", ""), ()):
                     if part in names and _reads_attribute(function.__code__, name, part):
                         self._tell_unsteady(f"{name}.{part}")
-            elif name in _READS_ANYTHING and _names_variable(function.__code__, name):
+            elif hasattr(builtins, name):            # until a global variable hides it
+                self._place(name, variables, name, ...)
+            if name in _READS_ANYTHING and name not in variables and _names_variable(function.__code__, name):
                 self._tell_unsteady(f"{name}()")
         for value in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
             self._visit(value, function.__name__, depth + 1)
@@ -285,8 +336,8 @@ class Surroundings:
 
     def _visit_attributes(self, owner, path, depth):
         """Of all that is named, what the object has; and how many attributes, since new ones hide its class's."""
-        attributes = getattr(owner, "__dict__", None)
-        if isinstance(attributes, dict):
+        attributes = _attributes_of(owner)
+        if attributes is not None:
             self._place(f"vars({path})", attributes, None, len(attributes))
             self._visit_named(attributes, path, depth)
 
@@ -297,25 +348,35 @@ class Surroundings:
                 self._place(full, attributes, name, value)
                 self._visit(value, full, depth + 1)
 
-    def _visit_class(self, kind, path, depth):
+    def _visit_class(self, kind, path, depth, makes=False):
         """The class, and what the methods, properties and values of it read that are named, or that operators and
-        statements call."""
-        if ("class", id(kind)) in self._seen:
+        statements call; what makes objects only where the program names the class."""
+        if ("class", id(kind), makes) in self._seen:
             return
-        self._seen["class", id(kind)] = kind
+        self._seen["class", id(kind), makes] = kind
         if _is_users_class(kind):
             self._place(kind.__qualname__, kind, None, None)
+            if _is_users_class(type(kind)):
+                self._visit_class(type(kind), kind.__qualname__, depth + 1)
         for base in kind.__mro__:
             members = {} if base.__module__ in _OWN_CLASSES else vars(base)
             for name, member in list(members.items()):
-                if name == "__init__" or not (name in self.names or name in _CALLED_UNNAMED or (
-                        name in _OF_FUNCTIONS and (issubclass(kind, Module) or "apply" in self.names))):
+                if not self._may_call(kind, base, name, makes):
                     continue
                 function = getattr(member, "fget", getattr(member, "__func__", member))
                 if isinstance(function, types.FunctionType):
                     self._visit_method(function, f"{path}.{name}" if path else name, depth)
                 elif _is_users_class(base) and not name.startswith("__"):
                     self._visit(member, f"{kind.__qualname__}.{name}", depth + 1)
+
+    def _may_call(self, kind, base, name, makes):
+        if name in _OF_MAKING:
+            return makes
+        if name in self.names or name in _CALLED_UNNAMED:
+            return True
+        if name in _OF_FUNCTIONS:
+            return issubclass(kind, Module) or "apply" in self.names
+        return _is_users_class(base) and name.startswith("__") and name.endswith("__") and name not in _NOT_BY_PROGRAMS
 
     def _visit_method(self, function, name, depth):
         if _is_of_the_user(function.__code__.co_filename):

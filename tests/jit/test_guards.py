@@ -1,8 +1,17 @@
 """What compiled functions read of Python's state: every change is seen, or the function runs as it is written."""
+import array
+import builtins
 import collections
+import ctypes
 import dataclasses
+import operator
 import types
 import warnings
+import weakref
+from datetime import datetime
+from os import getenv
+from time import time_ns
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -255,6 +264,91 @@ def attributes_of_modules_set_past_them():
     return module, lambda k: vars(module).update(k=k)
 
 
+@case
+def slots_that_are_not_set():
+    holder = Slotted()
+    return lambda x: x * (holder.unset if hasattr(holder, "unset") else 1.0), lambda k: setattr(holder, "unset", k)
+
+
+@case
+def attributes_of_functions():
+    def scaled(x):
+        return x * scaled.k
+    scaled.k = 1.0
+    return scaled, lambda k: setattr(scaled, "k", k)
+
+
+@case
+def globals_that_hide_builtins():
+    def scaled(x):
+        return x * pow(1.0, 1)
+    scaled = types.FunctionType(scaled.__code__, {"__builtins__": builtins}, "scaled")
+    return scaled, lambda k: scaled.__globals__.update(pow=lambda *args: k)
+
+
+def _objects_that(method, read):
+    """A case for a class with a special method that reads a dict, and a function that lets Python call it."""
+    def make():
+        table = {"k": 1.0}
+        kind = type("Special", (), {} if method == "__init__" else {method: lambda *args: read(table["k"])})
+        holder, owner = kind(), type("Owner", (), {"held": kind()})()
+        functions = {
+            "__str__": lambda x: x * float(str(holder)), "__format__": lambda x: x * float(f"{holder}"),
+            "__and__": lambda x: x * (holder & 1), "__invert__": lambda x: x * ~holder,
+            "__getattr__": lambda x: x * holder.absent, "__get__": lambda x: x * owner.held,
+            "__init__": lambda x: x * Made().k}
+
+        class Made:
+            def __init__(self):
+                self.k = table["k"]
+        return functions[method], lambda k: table.update(k=k)
+    return make
+
+
+for _method in ("__str__", "__format__", "__and__", "__invert__", "__getattr__", "__get__", "__init__"):
+    CASES[_method] = _objects_that(_method, str if _method in ("__str__", "__format__") else lambda k: k)
+
+
+@case
+def metaclasses():
+    class Kind(type):
+        k = 1.0
+
+    class Scaled(metaclass=Kind):
+        pass
+    return lambda x: x * Scaled.k, lambda k: setattr(Kind, "k", k)
+
+
+@case
+def classes_of_objects():
+    kinds = {k: type("Scaled", (), {"k": k}) for k in (1.0, 2.0, 3.0)}
+    holder = kinds[1.0]()
+    return lambda x: x * holder.k, lambda k: setattr(holder, "__class__", kinds[k])
+
+
+@case
+def views_of_dicts():
+    table = {"k": 1.0}
+    values, proxy = table.values(), types.MappingProxyType(table)
+    return lambda x: x * sum(values) * proxy["k"] / proxy["k"], lambda k: table.update(k=k)
+
+
+@case
+def weak_references():
+    def holder():
+        return holder.k
+    holder.k = 1.0
+    reference = weakref.ref(holder)
+    return lambda x: x * reference()(), lambda k: setattr(holder, "k", k)
+
+
+@case
+def getters():
+    holder = types.SimpleNamespace(k=1.0)
+    getter = operator.attrgetter("k")
+    return lambda x: x * getter(holder), lambda k: setattr(holder, "k", k)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_a_change_is_seen(name):
     function, set_to = CASES[name]()
@@ -292,6 +386,8 @@ def test_what_stays_the_same_is_captured_once():
     (lambda: np.ones(100_000), "a ndarray of 100000 elements whose changes can't be seen"),
     (lambda: np.array([1.0, None], dtype=object), "a ndarray of 2 elements"),
     (lambda: {types.SimpleNamespace}, "a set of objects whose changes can't be seen"),
+    (lambda: array.array("d", [1.0]), "a array whose changes can't be seen"),
+    (lambda: (ctypes.c_double * 2)(1.0, 2.0), "a c_double_Array_2 whose changes can't be seen"),
     (lambda: [types.SimpleNamespace(k=i) for i in range(3000)], "more of Python's state than is compared"),
 ])
 def test_what_can_not_be_seen_is_refused(make, sentence):
@@ -304,6 +400,29 @@ def test_what_can_not_be_seen_is_refused(make, sentence):
     with pytest.warns(CompileWarning, match=sentence):
         first = compiled(rl.ones(2))
     assert compiled(rl.ones(2)).equal(first) and not compiled.graphs
+
+
+@pytest.mark.parametrize("unsteady", [uuid4, getenv, datetime.now, time_ns], ids=lambda f: f.__name__)
+def test_functions_that_give_something_else_each_time_are_refused(unsteady):
+    def function(x):
+        return x * (unsteady("NOT_SET") is None) if unsteady is getenv else x * (hash(unsteady()) % 1009)
+
+    compiled = rl.compile(function)
+    with pytest.warns(CompileWarning, match="which may be something else each time"):
+        compiled(rl.ones(2))
+    assert not compiled.graphs
+
+
+def test_attributes_that_can_not_be_asked_for_are_not():
+    class Table:
+        def __init__(self):
+            self.rows = {"k": 2.0}
+
+        def __getattr__(self, name):
+            return self.rows[name]               # a KeyError, where Python expects an AttributeError
+
+    table = Table()
+    assert rl.compile(lambda x: x * table.k)(rl.ones(2)).tolist() == [2.0, 2.0]
 
 
 FACTOR = 2.0
