@@ -178,8 +178,7 @@ class Calls:
             return self._math(name, obj, args, node)
         if not all(map(is_known, [*args, *kwargs.values()])) or not (self.frame.library or is_ours(obj)):
             raise self.error(node, f"'{name}' can't be called; expected an operator of Rushlight, a function that can "
-                                   "be "
-                            "scripted, or a function of math")
+                                   "be scripted, or a function of math")
         found = obj(*map(lower, args), **{key: lower(value) for key, value in kwargs.items()})
         return self.constant(found, node) if isinstance(found, Tensor) else lift(found)
 
@@ -387,6 +386,8 @@ class Calls:
             return made
         if hasattr(cls, "__members__") and all(map(is_known, args)):
             return Static(cls(*map(lower, args)))
+        if hasattr(cls, "_script_refusal"):
+            raise self.error(node, cls._script_refusal)
         if self.frame.library:
             return self._call_known(cls, args, kwargs, node)
         raise self.error(node, f"class {cls.__name__} is not scripted; expected @jit.script on it, or a NamedTuple")

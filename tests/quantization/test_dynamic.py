@@ -1,9 +1,13 @@
 """Layers with int8 weights beside their float forms: how near, their state, capture and files."""
+import subprocess
+
+import numpy as np
 import pytest
 
 import rushlight as rl
 from rushlight import nn
 from rushlight import quantization as Q
+from rushlight.cli import directory
 from rushlight.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 
@@ -192,6 +196,47 @@ def test_recurrent_capture():
     model = Q.quantize_dynamic(nn.Sequential(nn.LSTM(4, 8)))
     x = rl.randn(6, 2, 4)
     assert rl.jit.trace(model, x)(x)[0].tolist() == model(x)[0].tolist()
+
+
+def recurrent_outputs(kind, **options):
+    class Outputs(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = getattr(nn, kind)(4, 8, batch_first=True, **options)
+
+        def forward(self, x):
+            return self.layer(x)[0]
+
+    return Q.quantize_dynamic(Outputs().eval(), {nn.LSTM, nn.GRU, nn.RNN})
+
+
+@pytest.mark.parametrize("make", [
+    lambda: (Q.quantize_dynamic(nn.Sequential(nn.Embedding(50, 6), nn.Linear(6, 2)), {nn.Linear, nn.Embedding}),
+             lambda n: rl.randint(0, 50, (n, 7))),
+    lambda: (Q.quantize_dynamic(nn.Sequential(nn.Linear(9, 4), nn.ReLU(), nn.Linear(4, 2)), dtype=rl.bfloat16),
+             lambda n: rl.randn(n, 9)),
+    lambda: (recurrent_outputs("LSTM", num_layers=2, bidirectional=True), lambda n: rl.randn(n, 6, 4)),
+    lambda: (recurrent_outputs("GRU"), lambda n: rl.randn(n, 6, 4)),
+    lambda: (recurrent_outputs("RNN"), lambda n: rl.randn(n, 6, 4)),
+], ids=["embedding", "linear16", "lstm", "gru", "rnn"])
+def test_other_batches_traced_and_scripted_without_python(make, tmp_path):
+    """From files too, in Python and by rushlight-run; scripted recurrent layers take any number of steps as well."""
+    quantized, batch = make()
+    programs = {"traced": rl.jit.trace(quantized, batch(2)), "scripted": rl.jit.script(quantized)}
+    for name, program in programs.items():
+        program.save(tmp_path / f"{name}.rush")
+        loaded = rl.jit.load(tmp_path / f"{name}.rush")
+        for n in (1, 2, 5):
+            x = batch(n)
+            want = quantized(x).tolist()
+            assert program(x).tolist() == want and loaded(x).tolist() == want
+        np.save(tmp_path / "x.npy", x.numpy())
+        done = subprocess.run([directory("bin") / "rushlight-run", tmp_path / f"{name}.rush", "--input",
+                               tmp_path / "x.npy", "--output", tmp_path / "y.npy"], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert np.load(tmp_path / "y.npy").tolist() == want
+    if x.dtype == rl.float32 and x.dim() == 3:
+        assert programs["scripted"](x[:, :3]).tolist() == quantized(x[:, :3]).tolist()
 
 
 def test_beside_pytorch():

@@ -121,16 +121,24 @@ def test_capture_and_files(tmp_path):
         assert rl.compile(quantized)(x).tolist() == want.tolist()
 
 
-def test_without_python(tmp_path):
-    quantized, x = calibrated(warmed()), rl.randn(2, 3, 12, 12)
+@pytest.mark.parametrize("batch", [1, 2, 5])
+def test_without_python(batch, tmp_path):
+    quantized, x = calibrated(warmed()), rl.randn(batch, 3, 12, 12)
     with rl.no_grad():
-        rl.jit.trace(quantized, x).save(tmp_path / "q.rush")
+        traced = rl.jit.trace(quantized, rl.randn(2, 3, 12, 12))
+        traced.save(tmp_path / "q.rush")
         want = quantized(x)
+        assert traced(x).tolist() == want.tolist() == rl.jit.load(tmp_path / "q.rush")(x).tolist()
     np.save(tmp_path / "x.npy", x.numpy())
     done = subprocess.run([directory("bin") / "rushlight-run", tmp_path / "q.rush", "--input", tmp_path / "x.npy"],
                           capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     np.testing.assert_allclose(json.loads(done.stdout)["output"], want.numpy(), rtol=1e-6)
+
+
+def test_scripts_say_to_trace():
+    with pytest.raises(rl.jit.frontend.FrontendError, match=r"expected jit\.trace of the module from its QuantStub"):
+        rl.jit.script(calibrated(warmed()))
 
 
 def test_results_are_those_of_rounded_floats():

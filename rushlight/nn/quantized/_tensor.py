@@ -46,6 +46,8 @@ class QuantizedTensor:
 
     __slots__ = ("_scale", "_values", "_zero_point")
     is_quantized = True
+    _script_refusal = ("integers between quantized modules have no type in scripts; expected jit.trace of the module "
+                       "from its QuantStub to its DeQuantStub, whose batch may vary")
 
     def __init__(self, values, scale, zero_point):
         self._values, self._scale, self._zero_point = values, scale, zero_point

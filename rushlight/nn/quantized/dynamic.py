@@ -1,7 +1,7 @@
 """Layers with int8 weights whose inputs are quantized as they come: floats go in, floats come out."""
 import math
 
-from rushlight.functional._core import core
+from rushlight.functional._core import Tensor, core
 from rushlight.nn import functional as F
 from rushlight.nn.modules import rnn
 from rushlight.nn.modules.module import Module
@@ -107,9 +107,15 @@ def _gru_step(given, products, state):
     return (n + z * (state[0] - n),)
 
 
-_STEPS = {"LSTM": _lstm_step, "GRU": _gru_step,
-          "RNN_TANH": lambda given, products, state: ((given + products).tanh(),),
-          "RNN_RELU": lambda given, products, state: ((given + products).relu(),)}
+def _tanh_step(given, products, state):
+    return ((given + products).tanh(),)
+
+
+def _relu_step(given, products, state):
+    return ((given + products).relu(),)
+
+
+_STEPS = {"LSTM": _lstm_step, "GRU": _gru_step, "RNN_TANH": _tanh_step, "RNN_RELU": _relu_step}
 
 
 class _Recurrent(Module):
@@ -171,11 +177,12 @@ class _Recurrent(Module):
     def _run(self, x, state, suffix, seen):
         """The outputs of all steps, and the last state. `seen` (steps, batch, 1) says which are no padding."""
         given, products = getattr(self, "ih" + suffix)(x), getattr(self, "hh" + suffix)
-        step, outputs = _STEPS[self.mode], []
+        step = _STEPS[self.mode]
+        outputs: list[Tensor] = []
         order = range(x.shape[0] - 1, -1, -1) if suffix.endswith("reverse") else range(x.shape[0])
         for t in order:
             new = step(given[t], products(state[0]), state)
-            state = new if seen is None else [core.where(seen[t], n, s) for n, s in zip(new, state, strict=True)]
+            state = list(new) if seen is None else [core.where(seen[t], n, s) for n, s in zip(new, state, strict=True)]
             outputs.append(state[0])
         return core.stack(outputs[::-1] if suffix.endswith("reverse") else outputs), state
 
