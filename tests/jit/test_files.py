@@ -166,6 +166,19 @@ def test_what_is_wrong_is_named(change, words, monkeypatch):
         rl.jit.load(io.BytesIO(data))
 
 
+def test_sizes_that_no_memory_has(monkeypatch):
+    traced = rl.jit.trace(lambda x: x.relu().tanh().relu(), rl.ones(1, 2))
+    traced._captures._example = False
+    real = graph_files.json.dumps
+    monkeypatch.setattr(graph_files.json, "dumps", lambda content, **options: real(content, **options).replace(
+        "float32[1, 2]", f"float32[{2**62}, 2]"))
+    data = written(traced)
+    monkeypatch.undo()
+    loaded = rl.jit.load(io.BytesIO(data))
+    with pytest.raises(ValueError, match=f"the program was saved for .*{2**62}"):
+        loaded(rl.ones(1, 2))
+
+
 @pytest.mark.parametrize(("places", "words"), [
     ([(0, 8), (8, 12)], None), ([(4, 12), (0, 4)], None), ([(4, 12), (4, 8)], "begins at byte 4; expected 0"),
     ([(0, 8), (12, 16)], "does not fit bytes 12 to 16"), ([(0, 8), (4, 8)], "begins at byte 4; expected 8"),

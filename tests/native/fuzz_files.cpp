@@ -1,4 +1,4 @@
-// Changed `.rush`, `.npz` and `.npy` files against the readers, in one process: fuzz_files COUNT SEED FILE...
+// Changed `.rush`, `.npz`, `.npy` and `.pth` files against the readers, in one process: fuzz_files COUNT SEED FILE...
 //
 // A change is made where it is not found out at once: in the bytes, in graph.json, in the graph's text, in the header
 // of the tensors, in the list of members; containers and checksums are then written anew. What still loads is looked
@@ -21,6 +21,7 @@
 #include "files/arrays.h"
 #include "files/corrupt.h"
 #include "files/crc32.h"
+#include "files/inflate.h"
 #include "files/json.h"
 #include "files/zip.h"
 
@@ -294,7 +295,29 @@ std::string compressed(const std::string& program) {
     return out;
 }
 
+// The program within a file that jit.save(compress=True) wrote: 20 bytes stand before what is deflated, 8 after it.
+bool is_packed(const std::string& s) { return s.starts_with("\x1f\x8b"); }
+
+std::string unpacked(const std::string& s) {
+    uint32_t size = 0;
+    std::memcpy(&size, s.data() + s.size() - 4, 4);
+    std::string out(size, '\0');
+    bool whole = files::inflate(bytes_of(s).data.subspan(20, s.size() - 28),
+                                {reinterpret_cast<uint8_t*>(out.data()), out.size()});
+    return whole ? out : "";
+}
+
+// Its stream changed, under a checksum that fits.
+std::string changed_stream(const std::string& s) {
+    std::string data = s.substr(20, s.size() - 28), out = s.substr(0, 16);
+    change_bytes(data);
+    put(out, checksum(data));
+    return out + data + s.substr(s.size() - 8);
+}
+
 std::string changed(const std::string& original, const Members& parts) {
+    bool packed = is_packed(original);
+    if (packed && chance(40)) return changed_stream(original);
     if (chance(15)) {
         std::string out = original;
         change_bytes(out);
@@ -326,7 +349,7 @@ std::string changed(const std::string& original, const Members& parts) {
     if (chance(8)) change_members(members);
     std::string out = chance(3) ? foreign_zip(members) : files::zip_of(members);
     if (chance(5)) change_bytes(out);
-    return chance(4) ? compressed(out) : out;
+    return packed || chance(4) ? compressed(out) : out;
 }
 
 // ---- what is done with them -----------------------------------------------------------------------------------------
@@ -406,6 +429,16 @@ void load(const std::string& file) {
     rl_model_free(model);
 }
 
+// As the reader of .pth files does: by pieces, with less room for what members inflate to.
+void read_members(const files::Bytes& bytes) {
+    auto source = [&](uint64_t begin, uint64_t count) { return bytes.part(begin, count); };
+    files::Zip zip(bytes.data.size(), source, "pth");
+    for (const files::Member& m : zip.members()) {
+        files::Bytes data = zip.read(m, std::max<uint64_t>(4 * bytes.data.size(), 1 << 16));
+        if (data.data.size() != m.size) std::abort();
+    }
+}
+
 void read_arrays(std::string file, Members parts) {
     bool anew = !parts.empty() && chance(70);
     for (auto& [name, data] : parts)
@@ -417,7 +450,8 @@ void read_arrays(std::string file, Members parts) {
     ++counts.made;
     try {
         if (file.starts_with("\x93")) files::read_npy(bytes, "npy");
-        else files::read_npz(bytes, "npz");
+        else if (chance(50)) files::read_npz(bytes, "npz");
+        else read_members(bytes);
         ++counts.loaded;
     } catch (const Error&) {
     }
@@ -441,10 +475,13 @@ int main(int argc, char** argv) {
         else if (!std::strcmp(argv[i], "--progress")) progress = argv[++i];
         else seeds.push_back(contents_of(argv[i]));
     }
+    std::vector<std::string> plain;
+    plain.reserve(seeds.size());
     for (const std::string& s : seeds) {
         Members members;
-        if (s.starts_with("PK")) {
-            files::Zip zip(bytes_of(s), "seed");
+        const std::string& archive = plain.emplace_back(is_packed(s) ? unpacked(s) : s);
+        if (archive.starts_with("PK")) {
+            files::Zip zip(bytes_of(archive), "seed");
             for (const files::Member& m : zip.members()) {
                 files::Bytes data = zip.read(m);
                 auto* begin = reinterpret_cast<const char*>(data.data.data());

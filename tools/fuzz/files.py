@@ -20,6 +20,7 @@ from rushlight.jit import _files as graph_files
 
 PER_PROCESS = 20000
 GOLDEN = Path(__file__).parents[2] / "tests/jit/golden_files"
+ARCHIVES = Path(__file__).parents[2] / "tests/io/data"
 LOOPED_ON, HUNG = 77, 78                         # exit statuses: a changed program loops for ever, or a reader does
 
 
@@ -101,12 +102,16 @@ def write_seeds(folder):
         for name, (program, example) in programs.items():
             traced = rl.jit.trace(program, example, strict=False)
             rl.jit.save(traced, folder / f"{name}.rush", _extra_files={"labels": "cat dog"})
+        rl.jit.save(traced, folder / "packed.rush", compress=True)
     write_script(folder / "script.rush")
     rl.jit.script(Scripted()).save(folder / "scripted.rush")
+    rl.jit.script(Scripted()).save(folder / "scripted_packed.rush", compress=True)
+    state = {"model": Layered().state_dict(), "half": rl.ones(5).half(), "view": rl.arange(12).view(3, 4).t()}
+    rl.save(state, folder / "state.pth")
     np.savez(folder / "stored.npz", a=np.arange(6.0).reshape(2, 3), b=np.ones((2, 0), np.int8))
     np.savez_compressed(folder / "deflated.npz", a=np.arange(300) % 7, b=np.asfortranarray(np.ones((3, 4), np.float32)))
     np.save(folder / "plain.npy", np.arange(4, dtype=np.complex64))
-    for path in GOLDEN.glob("*.rush"):
+    for path in [*GOLDEN.glob("*.rush"), *ARCHIVES.glob("*.pth")]:
         shutil.copy(path, folder)
     return sorted(str(path) for path in folder.iterdir())
 

@@ -47,7 +47,7 @@ public:
         return out;
     }
 
-    int64_t saved() const { return saved_; }
+    int64_t saved() const { return int64_t(std::min(saved_, 1e18)); }
 
     // The node without what it does besides.
     static Node repeated(const Node& node) {
@@ -72,16 +72,17 @@ private:
     }
 
     size_t memory(ValueId v) const { return size_t(values_.memory[size_t(v)]); }
-    int64_t bytes(ValueId v) const {
+    // A file may say any size: a sum of them fits no integer.
+    double bytes(ValueId v) const {
         if (!g_[v].is_tensor()) return 0;
-        int64_t n = size_of(g_[v].dtype);
-        for (int64_t size : g_[v].sizes) n *= std::max<int64_t>(size, 0);
+        auto n = double(size_of(g_[v].dtype));
+        for (int64_t size : g_[v].sizes) n *= double(std::max<int64_t>(size, 0));
         return n;
     }
 
     // The node at which most memory is in use.
     size_t find_peak() const {
-        std::vector<int64_t> change(g_.nodes.size() + 1);
+        std::vector<double> change(g_.nodes.size() + 1);
         for (size_t i = 0; i < g_.nodes.size(); ++i)
             each_definition(g_.nodes[i], [&](ValueId v) {
                 size_t m = memory(v);
@@ -90,7 +91,7 @@ private:
                 if (!values_.given[m]) change[uses_[m].back() + 1] -= bytes(v);
             });
         size_t at = 0;
-        int64_t live = 0, most = 0;
+        double live = 0, most = 0;
         for (size_t i = 0; i < change.size(); ++i) {
             live += change[i];
             if (live > most) most = live, at = i;
@@ -147,7 +148,7 @@ private:
     std::vector<std::vector<size_t>> uses_;    // by memory: the nodes that name it, in order
     std::vector<bool> outlives_;
     std::vector<bool> again_, needed_;         // by memory: worked out again; read for that
-    int64_t saved_ = 0;
+    double saved_ = 0;
 };
 
 }  // namespace
