@@ -229,11 +229,17 @@ def _is_filled(cell):
         return False
 
 
+def _parsed(text, function):
+    for form in (text, "(" + text.strip().rstrip(",") + ")"):             # a lambda in the middle of a call
+        try:
+            return ast.parse(form)
+        except SyntaxError:
+            continue
+    raise FrontendError(f"script: {function!r} is in the middle of an expression and can't be read; expected def")
+
+
 def _definition(source, function):
-    try:
-        tree = ast.parse(source.text)
-    except SyntaxError:
-        tree = ast.parse("(" + source.text.strip().rstrip(",") + ")")     # a lambda in the middle of a call
+    tree = _parsed(source.text, function)
     name = function.__name__
     for node in ast.walk(tree):
         if (isinstance(node, ast.FunctionDef) and node.name == function.__code__.co_name) or (

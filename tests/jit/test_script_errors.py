@@ -423,6 +423,10 @@ def test_what_is_scripted():
         rl.jit.script(eval("lambda x: x"))  # noqa: S307
     with pytest.raises(UnsupportedNodeError, match="a lambda is not supported"):
         rl.jit.script(lambda x: x)
+    table = {"a": lambda x: x,
+             "b": lambda x: -x}
+    with pytest.raises(FrontendError, match="in the middle of an expression and can't be read; expected def"):
+        rl.jit.script(table["b"])
     net = Net()
     net.register_forward_hook(lambda *args: None)
     with pytest.raises(FrontendError, match="hooks"):
