@@ -31,8 +31,26 @@ Step::Step(graph::Graph g, const Step& other)
     give_up_gradients();
 }
 
-// Those that the next call replaces without a look.
+// Capturing took each input for a tensor of its own. None may come twice; none whose gradient is set may be a constant;
+// where derivatives need values, what is written may not lie in another input.
+bool Step::apart(std::span<const Tensor> inputs) const {
+    for (size_t i = 1; i < inputs.size(); ++i)
+        for (size_t j = 0; j < i; ++j)
+            if (inputs[i].impl() == inputs[j].impl()) return false;
+    for (const GradientSlot& slot : slots_)
+        for (size_t i = 0; slot.input >= 0 && i < constants_.size(); ++i)
+            if (constants_[i].tensor.impl() == inputs[size_t(slot.input)].impl()) return false;
+    for (size_t i : written_)                    // gradients come behind the arguments
+        for (size_t j = 0; walks_ && i < inputs.size() && j < inputs.size(); ++j)
+            if (i != j && may_share_memory(*inputs[i].impl(), *inputs[j].impl())) return false;
+    return true;
+}
+
+// Those that the next call replaces without a look; and what it writes of its inputs.
 void Step::give_up_gradients() {
+    std::vector<bool> written = graph::written_inputs(program_.graph());
+    for (size_t i = 0; i < written.size(); ++i)
+        if (written[i]) written_.push_back(i);
     std::vector<bool> given_up(program_.graph().outputs.size());
     for (const GradientSlot& slot : slots_)
         if (slot.before == GradientSlot::Before::any && slot.after == GradientSlot::After::output)
@@ -48,7 +66,7 @@ Step Step::at(graph::Graph g) const {
 }
 
 bool Step::fits(std::span<const Tensor> inputs) const {
-    if (walks_ && hooks_ != leaf_hook_changes) return false;
+    if ((walks_ && hooks_ != leaf_hook_changes) || !apart(inputs)) return false;
     for (const Constant& c : constants_)
         if (c.tensor->generation != c.generation || c.tensor->requires_grad != c.requires_grad) return false;
     for (const Version& v : versions_)

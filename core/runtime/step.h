@@ -41,6 +41,7 @@ private:
 
     Step(graph::Graph g, const Step& other);
     void give_up_gradients();
+    bool apart(std::span<const Tensor> inputs) const;
 
     TensorImpl& leaf_of(const graph::GradientSlot& slot, std::span<const Tensor> inputs) const {
         return slot.input < 0 ? *slot.leaf.impl() : *inputs[size_t(slot.input)].impl();
@@ -50,6 +51,7 @@ private:
     Program program_;
     std::vector<graph::GradientSlot> slots_;
     bool walks_;                                 // backwards, within the call
+    std::vector<size_t> written_;                // the inputs that it writes
     std::vector<Constant> constants_;
     std::vector<Version> versions_;
     uint32_t hooks_;                             // leaf_hook_changes, when it was captured

@@ -124,7 +124,9 @@ class CompiledFunction(_C.graph.CompiledCall):
                 found = entry.found
                 return self._as_written(args, kwargs) if isinstance(found, _Refusal) else found(list(tensors))
         found = self._at_this_size(guard, args, kwargs)
-        return self._capture(guard, objects, args, kwargs) if found is None else found(list(tensors))
+        if found is None or not found.fits(tensors):
+            return self._capture(guard, objects, args, kwargs)
+        return found(list(tensors))
 
     def _as_written(self, args, kwargs):
         """Runs the function, or its parts."""
@@ -354,10 +356,12 @@ def _what_stays(found):
 
 
 def _what_is_shared(found, args, kwargs, result, surroundings):
-    """Why the result, or what was done to arguments, can't be done again, as a sentence; None where it can."""
-    _, now = flatten([list(args), dict(kwargs)], "", values=True)
+    """Why the result, or what arguments are, can't be so again, as a sentence; None where it can."""
+    tensors, now = flatten([list(args), dict(kwargs)], "", values=True)
     if not _alike(found.takes, now):
         return "it changes an argument"
+    if not surroundings.held().isdisjoint(map(id, tensors)):
+        return "an argument is a tensor that it finds in a variable too; a graph takes it for one of both"
     known = set(surroundings.known)
     _containers([list(args), dict(kwargs)], known, known.add)
     twice, others = [], []

@@ -143,11 +143,15 @@ class Surroundings:
                 named.setdefault(id(tensor), (key, tensor))
         return list(named.values())
 
-    def unknown(self, constants):
-        """Those of a graph's constants that no place and no module holds."""
+    def held(self):
+        """The identities of the tensors that places and modules hold."""
         held = [*(value for _, _, value in self._places), *self._members]
         held += [item for value in held if type(value) is tuple for item in value]
-        known = {id(value) for value in held if isinstance(value, Tensor)}
+        return {id(value) for value in held if isinstance(value, Tensor)}
+
+    def unknown(self, constants):
+        """Those of a graph's constants that no place and no module holds."""
+        known = self.held()
         return [t for key, t in constants.items() if id(t) not in known and not key.startswith("literal.")]
 
     def difference(self, later):

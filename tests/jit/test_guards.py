@@ -425,6 +425,50 @@ def test_attributes_that_can_not_be_asked_for_are_not():
     assert rl.compile(lambda x: x * table.k)(rl.ones(2)).tolist() == [2.0, 2.0]
 
 
+def test_an_argument_that_is_a_variable_too_is_not_taken_for_both():
+    held, net = rl.tensor([1.0, 2.0]), rl.nn.Linear(2, 2, bias=False)
+    for function, first in ((lambda x: x * held, held), (lambda x: x @ net.weight.t(), net.weight)):
+        compiled = rl.compile(function)
+        with pytest.warns(CompileWarning, match="a tensor that it finds in a variable too"), rl.no_grad():
+            for x in (first, first, rl.ones(2, 2)[:len(first)] * 3):
+                assert compiled(x).equal(function(x))
+
+
+def test_arguments_that_were_apart_and_are_not():
+    factor = rl.ones(3, requires_grad=True)
+
+    def step(x, y):
+        loss = (x * factor * 2).sum() + (y * 3).sum()
+        loss.backward()
+        return loss
+
+    def writes(x, y):
+        loss = (x * factor).sum()
+        y.add_(1)
+        loss.backward()
+        return loss
+
+    compiled, a = rl.compile(step), rl.ones(3, requires_grad=True)
+    for other in (rl.ones(3, requires_grad=True),) * 3 + (a, factor):
+        for x, y in ((a, other), (other, a)):
+            gradients = []
+            for function in (step, compiled):
+                a.grad = other.grad = factor.grad = None
+                function(x, y)
+                gradients.append([t.grad.tolist() for t in (a, other, factor)])
+            assert gradients[0] == gradients[1]
+    compiled, x = rl.compile(writes), rl.ones(3)
+    for _ in range(3):
+        compiled(x, rl.ones(3))
+    assert compiled.graphs
+    for y in (x, x[:]):
+        with pytest.raises(RuntimeError, match="needed for the gradient, has been"):
+            compiled(x, y)
+    compiled = rl.compile(lambda x, y: x + 1 if x is y else x - y)
+    assert [compiled(x, y).tolist() for y in (x * 3, x * 3, x)] == [[t - 3 * t for t in x.tolist()]] * 2 + [
+        [t + 1 for t in x.tolist()]]
+
+
 FACTOR = 2.0
 
 
