@@ -293,7 +293,8 @@ Adds the gradient of this tensor with respect to every leaf it came from to that
 Args:
     gradient: the gradient to start from, of this tensor's shape; not needed for one element.
     retain_graph: keep what was saved, to walk again. Default: create_graph.
-    create_graph: record the derivatives, to differentiate again.
+    create_graph: record the derivatives, to differentiate again. A leaf and its `.grad` then keep each
+        other alive until `.grad` is set to None; grad() leaves no such circle.
     inputs: only these accumulate.
 
 Raises RuntimeError when nothing requires grad, at a second walk without retain_graph, and when a saved

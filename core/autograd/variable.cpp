@@ -80,9 +80,13 @@ static void take_place(TensorImpl& t, const Ref<Node>& node, uint32_t slot) {
 
 // `t` has just got a place later than nodes that may have saved it. Those would keep it, and it them; they
 // can't use it any more, because its version has moved on. Only nodes recorded after its former place can
-// have saved it.
+// have saved it, and after an earlier one those that no former place came from: few of them are looked for, so
+// that many changes in a long program do not each walk all of it.
 static void leave_savers(TensorImpl& t, Node* place, uint64_t former) {
     if (!t.storage->was_saved()) return;
+    uint64_t& first = tape_of(t).first_place;
+    first = std::min(first, former);
+    int older = 64;
     std::vector<Node*> stack{place};
     std::unordered_set<Node*> seen{place};
     while (!stack.empty()) {
@@ -91,8 +95,11 @@ static void leave_savers(TensorImpl& t, Node* place, uint64_t former) {
         n->cut_history_of(t);
         for (const Edge& e : n->edges()) {
             Node* next = e.node.get();
-            bool later = next && next->sequence() != UINT64_MAX && next->sequence() >= former;
-            if (later && seen.insert(next).second) stack.push_back(next);
+            if (!next || next->sequence() == UINT64_MAX || next->sequence() < first) continue;
+            if (next->sequence() < former && older == 0) continue;
+            if (!seen.insert(next).second) continue;
+            stack.push_back(next);
+            older -= next->sequence() < former;
         }
     }
 }

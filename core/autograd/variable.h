@@ -15,6 +15,7 @@ struct TensorTape : TapeData {
     AccumulateGrad* accumulator = nullptr;       // not owned: it owns the tensor
     std::shared_ptr<Watch> watch;                // of the accumulator, whichever there is
     Node* retaining = nullptr;                   // the node that hands this result its gradient
+    uint64_t first_place = UINT64_MAX;           // the sequence of its earliest place that nodes may have saved it at
 
     ~TensorTape() override;
 };

@@ -25,7 +25,8 @@ def backward(
         tensors: a tensor, or a sequence of them.
         grad_tensors: the gradient each starts from, of its shape; None for tensors with one element.
         retain_graph: keep what was saved, to walk again. Default: create_graph.
-        create_graph: record the derivatives, to differentiate again.
+        create_graph: record the derivatives, to differentiate again. A leaf and its `.grad` then keep each
+            other alive until `.grad` is set to None; grad() leaves no such circle.
         grad_variables: the older name of grad_tensors.
         inputs: only these accumulate; a tensor or a sequence.
 

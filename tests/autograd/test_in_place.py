@@ -327,6 +327,30 @@ def test_a_circle_through_a_changed_view_is_freed():
     assert rl._C.memory_statistics()["in_use"] <= before
 
 
+def _changed_twice():
+    y = rl.ones(3, requires_grad=True) * 1
+    product = rl.ones(3, requires_grad=True) * y           # saves y
+    y.sin_()
+    y.add_(product)
+
+
+def _changed_by_what_saved_an_element():
+    x, y = rl.ones(4, 3, requires_grad=True) * 1, rl.ones(4, 3, requires_grad=True) * 1
+    y.mul_(x)                                              # saves x
+    x[0] = 2.0
+    x[..., :1] += y.mean()
+
+
+@pytest.mark.parametrize("once", [_changed_twice, _changed_by_what_saved_an_element])
+def test_a_circle_through_a_second_change_is_freed(once):
+    """What saved a tensor before its first change leads to its second."""
+    before = rl._C.memory_statistics()["in_use"]
+    for _ in range(20):
+        once()
+    gc.collect()
+    assert rl._C.memory_statistics()["in_use"] <= before
+
+
 def test_index_fill_reads_only_filled_gradients():
     x = leaf(1.0, 2.0, 3.0, 4.0)
     value = rl.tensor(5.0, dtype=rl.float64, requires_grad=True)
