@@ -57,6 +57,9 @@ bool is_number(const Type& t) {
     return t.is(TypeKind::integer) || t.is(TypeKind::real) || t.is(TypeKind::number) || t.is(TypeKind::string);
 }
 
+// It names a place in the whole memory, and plans take views by where they are in others.
+bool reads_offset(const Node& node) { return std::string_view(node.op->id).starts_with("as_strided"); }
+
 bool may_draw(const Node& node) {
     return node.op->kind == Kind::random || (node.op->compose && node.op->parsed.find("training") >= 0);
 }
@@ -136,7 +139,7 @@ private:
         bool writes_own = node.into == no_value || is_own(node.into);
         for (ValueId v : graph::silent_writes(node)) writes_own = writes_own && (constant_[size_t(v)] || is_own(v));
         if (!writes_own || !node.changes.empty() || node.op->kind == Kind::update) return Way::fixed;
-        if (!known(node)) return may_draw(node) || node.into != no_value ? Way::fixed : Way::free;
+        if (!known(node) || reads_offset(node)) return may_draw(node) || node.into != no_value ? Way::fixed : Way::free;
         bool makes = graph::gives_new_memory(node), first = !node.args.empty() && node.args[0].tag == Tag::tensor;
         bool of_own = (node.into != no_value || node.op->kind == Kind::view) && first && is_own(node.args[0].values[0]);
         for (ValueId v : node.results)

@@ -109,6 +109,7 @@ void find_bases(std::vector<Tensor>& results, const std::vector<Tensor>& inputs)
 }  // namespace
 
 struct Stretch::Plan {
+    DType floats = default_dtype();      // what new tensors without dtype are made of
     std::vector<Key> keys;
     std::vector<size_t> tensors;         // which of `reads` are tensors: the program's inputs
     std::vector<std::pair<ValueId, Item>> literals;      // values that follow from the keys
@@ -127,7 +128,7 @@ struct Stretch::Watch {
 void Stretch::EndWatch::operator()(Watch* w) const { delete w; }
 
 size_t Stretch::hash(const Values& values) const {
-    size_t h = 0;
+    size_t h = size_t(default_dtype());
     for (ValueId v : reads) h = mixed(h, hash_of(values[size_t(v)]));
     return h;
 }
@@ -136,7 +137,7 @@ size_t Stretch::hash(const Values& values) const {
 std::shared_ptr<Stretch::Plan> Stretch::find(const Values& values, bool& capture) {
     std::lock_guard guard(lock_);
     for (const auto& plan : plans_) {
-        bool fits = true;
+        bool fits = plan->floats == default_dtype();
         for (size_t i = 0; fits && i < reads.size(); ++i) fits = plan->keys[i].fits(values[size_t(reads[i])]);
         if (fits) return plan;
     }

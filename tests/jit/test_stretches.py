@@ -41,6 +41,32 @@ def test_shapes_and_dtypes_have_plans_of_their_own():
     agrees(straight, *args)
 
 
+def made(x):
+    y = rl.zeros([3]) + x
+    return y * rl.ones([3])
+
+
+def test_the_default_dtype_changes():
+    scripted = rl.jit.script(made)
+    try:
+        for _ in range(TURNS):
+            for dtype in (rl.float32, rl.float64):
+                rl.set_default_dtype(dtype)
+                assert scripted(rl.ones(3, dtype=rl.float16)).dtype == dtype
+    finally:
+        rl.set_default_dtype(rl.float32)
+
+
+def placed(x):
+    y = x.as_strided([2], [1], 4) * 2
+    return y + x.sum()
+
+
+def test_places_in_the_whole_memory():
+    base = rl.arange(20.0)
+    agrees(placed, *[(base[k:k + 8],) for k in (0, 4, 6)])
+
+
 def recurrent(x, h, w, u):
     out: list[rl.Tensor] = []
     for i in range(x.shape[0]):

@@ -80,7 +80,23 @@ private:
         const ValueId v = view ? viewed(node) : computed(node);
         if (!same_kind(v, result)) return no_value;
         bool shares = !values_.is_written(v) && !values_.is_written(result) && !values_.is_given(result);
-        return view || shares ? v : no_value;
+        return view || (shares && is_dense(v)) ? v : no_value;
+    }
+
+    // Without gaps, in whatever order: a calculation lies as what it is of. Of other memory it makes a dense one, whose
+    // views and strides whoever comes after may need.
+    bool is_dense(ValueId v) const {
+        while (values_.maker[size_t(v)] >= 0) {
+            const Node& node = g_.nodes[size_t(values_.maker[size_t(v)])];
+            const std::string_view id = node.op->id;
+            const bool passes_on = id == "view" || id == "transpose" || id == "permute" || id == "squeeze" ||
+                                   id == "unsqueeze" || id == "detach" || id == "to_dtype";
+            if (node.op->compose || node.into != no_value) return false;
+            if (!passes_on) return node.op->kind != Kind::view;
+            v = tensor(node.args[0]);
+            if (v == no_value) return false;
+        }
+        return g_[v].strides.empty();
     }
 
     // Of a view that shows the same elements in the same order as another value.
