@@ -101,12 +101,17 @@ nb::list nodes_of(const Graph& g) {
     return out;
 }
 
-std::vector<Tensor> tensors_of(const nb::args& args, const std::string& what) {
+std::string input_name(const Graph& g, size_t i) {
+    return "input '" + (i < g.inputs.size() ? g[g.inputs[i]].name : std::to_string(i)) + "'";
+}
+
+std::vector<Tensor> tensors_of(const Graph& g, const nb::args& args) {
     std::vector<Tensor> out;
-    for (nb::handle a : args) {
-        require(is_tensor(a.ptr()), ErrorKind::type, what, ": an input is ", Py_TYPE(a.ptr())->tp_name,
-                "; expected Tensor");
-        out.push_back(tensor_of(a.ptr()));
+    for (size_t i = 0; i < args.size(); ++i) {
+        PyObject* a = args[i].ptr();
+        if (!is_tensor(a))
+            fail(ErrorKind::type, g.name, ": ", input_name(g, i), " is ", Py_TYPE(a)->tp_name, "; expected Tensor");
+        out.push_back(tensor_of(a));
     }
     return out;
 }
@@ -144,9 +149,8 @@ nb::list numbers_of(const Capture& capture) {
 std::vector<graph::Item> items_of(const Graph& g, const nb::args& args) {
     std::vector<graph::Item> out;
     for (size_t i = 0; i < args.size(); ++i) {
-        bool known = i < g.inputs.size();
-        out.push_back(to_item(args[i].ptr(), known ? g[g.inputs[i]].type : graph::Type{},
-                              g.name + ": input '" + (known ? g[g.inputs[i]].name : std::to_string(i)) + "'"));
+        graph::Type type = i < g.inputs.size() ? g[g.inputs[i]].type : graph::Type{};
+        out.push_back(to_item(args[i].ptr(), type, g.name + ": " + input_name(g, i)));
     }
     return out;
 }
@@ -154,7 +158,7 @@ std::vector<graph::Item> items_of(const Graph& g, const nb::args& args) {
 nb::object run_any(Program& program, const nb::args& args) {
     const Graph& g = program.graph();
     try {
-        if (program.tensors_only()) return tuple_of(program.run(tensors_of(args, g.name)));
+        if (program.tensors_only()) return tuple_of(program.run(tensors_of(g, args)));
         return nb::steal(from_item(graph::Item::tuple(program.run(items_of(g, args)))));
     } catch (const graph::ProgramError& e) {
         raise(e);
@@ -214,9 +218,9 @@ void add_steps(nb::module_& g) {
         .def_prop_ro("walks", &Step::walks)
         .def_prop_ro("runs", &Step::runs)
         .def_prop_ro("last_run", &Step::last_run)
-        .def("fits", [](Step& self, nb::args args) { return self.fits(tensors_of(args, self.program().graph().name)); })
+        .def("fits", [](Step& self, nb::args args) { return self.fits(tensors_of(self.program().graph(), args)); })
         .def("run", [](Step& self, bool recorded, const std::vector<double>& numbers, nb::args args) {
-            return tuple_of(self.run(tensors_of(args, self.program().graph().name), recorded, numbers));
+            return tuple_of(self.run(tensors_of(self.program().graph(), args), recorded, numbers));
         });
 }
 

@@ -1,6 +1,5 @@
 """Graphs whose sizes may vary: against eager mode at sizes that the program was not captured with."""
 
-import contextvars
 import io
 
 import pytest
@@ -187,12 +186,13 @@ def training(seed=3):
     return model, rl.optim.Adam(model.parameters(), lr=1e-2)
 
 
-RUNS = contextvars.ContextVar("RUNS", default=0)     # what it holds no guard sees
+RUNS = rl.ones(1)                                    # no guard sees attributes of tensors
+RUNS.count = 0
 
 
 def stepper(model, optimizer):
     def step(x, y):
-        RUNS.set(RUNS.get() + 1)
+        RUNS.count += 1
         optimizer.zero_grad()
         loss = rl.nn.functional.cross_entropy(model(x), y)
         loss.backward()
@@ -213,9 +213,9 @@ def test_training_steps_of_other_batch_sizes_are_derived(dynamic, runs):
         rl.manual_seed(i)
         expected = eager(x, y)
         rl.manual_seed(i)
-        before = RUNS.get()
+        before = RUNS.count
         assert compiled(x, y).equal(expected)
-        ran.append(RUNS.get() - before)
+        ran.append(RUNS.count - before)
         for a, b in zip(ours[0].parameters(), theirs[0].parameters(), strict=True):
             assert a.equal(b) and a.grad.equal(b.grad)
         assert ours[0][1].running_var.equal(theirs[0][1].running_var)
