@@ -8,6 +8,7 @@
 #include "graph/passes.h"
 #include "graph/values.h"
 #include "registry/invoke.h"
+#include "runtime/line_span.h"
 #include "runtime/program.h"
 #include "runtime/script.h"
 
@@ -96,8 +97,10 @@ private:
     }
 
     void run_steps(const Body& body, size_t begin, size_t end, Values& values) {
+        LineSpan line;
         for (size_t i = begin; i < end; ++i) {
             const Step& s = body.steps[i];
+            if (s.node->form != Form::primitive) line.enter([&](auto&& add) { add(s.node->source); });
             run_step(s, values);
             for (ValueId v : s.dies) values[size_t(v)] = Item();
         }
@@ -109,11 +112,12 @@ private:
         auto go = [&] { run_steps(body, stretch.begin, stretch.end, values); };
         if (!capture) return go();
         spoils_ = false;
-        stretch.watch(*graph_, values, go, spoils_);
+        stretch.watch(*graph_, values, go, spoils_, source_);
     }
 
     void run_step(const Step& s, Values& values) {
         spoils_ = spoils_ || s.spoils;
+        if (watched(watch_capture)) source_ = s.node->source;
         try {
             switch (s.node->form) {
                 case Form::op: run_operator(s, values); break;
@@ -360,6 +364,7 @@ private:
 
     Pulse pulse_;
     const Graph* graph_ = nullptr;       // of the routine that runs
+    std::string source_;                 // of the step that runs, while it is captured
     bool spoils_ = false;                // what no plan can do has run since this was reset
     int depth_ = 0;
 };

@@ -11,6 +11,7 @@
 #include "registry/ready.h"
 #include "registry/watch.h"
 #include "runtime/interpret.h"
+#include "runtime/line_span.h"
 #include "runtime/plan.h"
 
 namespace rushlight::runtime {
@@ -21,34 +22,6 @@ using graph::Node;
 using graph::call_node;
 
 namespace {
-
-// While somebody records: a span for each line of the program, around all that its nodes do one after the other.
-class LineSpan {
-public:
-    explicit LineSpan(const graph::Graph& g) : g_(g), watched_(watched(watch_events)) {}
-
-    void enter(size_t i, const Region* region) {
-        if (!watched_) [[likely]] return;
-        std::string lines;
-        if (region) for (size_t k : region->nodes) add(lines, g_.nodes[k].source);
-        else add(lines, g_.nodes[i].source);
-        if (lines == lines_) return;
-        span_.reset();
-        if (!lines.empty()) span_.emplace(events::intern(lines), events::Kind::range);
-        lines_ = std::move(lines);
-    }
-
-private:
-    static void add(std::string& lines, const std::string& source) {
-        std::string line = source.substr(source.rfind('/') + 1);
-        if (lines.find(line) == lines.npos) lines += (lines.empty() ? "" : ", ") + line;
-    }
-
-    const graph::Graph& g_;
-    bool watched_;
-    std::string lines_;
-    std::optional<events::Span> span_;
-};
 
 // Memory that was written through a view is read again from the tensor that it is a view of: only that one's place on
 // the tape knows all that was written, and all that was not. False where `node` is no such read.
@@ -239,10 +212,10 @@ std::vector<Tensor> Program::run_through_funnel(const Form& form, const std::vec
         std::lock_guard guard(lock_);
         planner.emplace(g, given_up_);
     }
-    LineSpan line(g);
+    LineSpan line;
     for (size_t i = 0; i < g.nodes.size(); ++i) {
         const Node& node = g.nodes[i];
-        line.enter(i, nullptr);
+        line.enter([&](auto&& add) { add(node.source); });
         GradMode recording(mode.grad && node.recorded);
         Arguments arguments(node, form.number);
         Call call(*node.op, arguments.bind(tensors, numbers));
@@ -387,11 +360,12 @@ std::vector<Tensor> Program::run_planned(State& state, const std::vector<Tensor>
     const graph::Graph& g = planned_form().graph;
     std::vector<Tensor>& tensors = state.tensors;
     for (size_t i = 0; i < inputs.size(); ++i) tensors[size_t(planned_form().tensor_inputs[i])] = inputs[i];
-    LineSpan line(g);
+    LineSpan line;
     for (size_t i = 0; i < g.nodes.size(); ++i) {
         const Node& node = g.nodes[i];
         const PlannedNode& step = state.plan->steps[i];
-        if (step.way != Way::fused || step.region) line.enter(i, step.region.get());
+        if (step.region) line.enter([&](auto&& add) { for (size_t k : step.region->nodes) add(g.nodes[k].source); });
+        else if (step.way != Way::fused) line.enter([&](auto&& add) { add(node.source); });
         if (step.way == Way::fused) {
             run_region(g, step, state);
             let_go(step, tensors);

@@ -185,7 +185,8 @@ bool Stretch::run(const Graph& g, Values& values, bool& capture) {
 }
 
 // Nothing where two of the tensors share memory: what they are to each other may be chance.
-std::unique_ptr<Stretch::Watch, Stretch::EndWatch> Stretch::begin_watch(const Graph& g, const Values& values) {
+std::unique_ptr<Stretch::Watch, Stretch::EndWatch> Stretch::begin_watch(const Graph& g, const Values& values,
+                                                                      const std::string& source) {
     std::vector<std::pair<std::string, Tensor>> inputs, known;
     std::vector<const Storage*> storages;
     auto apart = [&](const Tensor& t) {
@@ -209,7 +210,8 @@ std::unique_ptr<Stretch::Watch, Stretch::EndWatch> Stretch::begin_watch(const Gr
         if (std::find(storages.begin(), storages.end(), c.tensor->storage.get()) != storages.end()) return nullptr;
     }
     try {
-        out->capture = std::make_unique<graph::Capture>(std::move(inputs), std::move(known), [] { return ""; });
+        out->capture = std::make_unique<graph::Capture>(std::move(inputs), std::move(known),
+                                                        [&source] { return source; });
     } catch (const Error&) {
         return nullptr;
     }

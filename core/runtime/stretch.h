@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "graph/graph.h"
@@ -30,10 +31,11 @@ public:
     // Does its work by a plan, if there is one for what it reads now. False where the steps have to run themselves;
     // `capture` tells to watch them.
     bool run(const graph::Graph& g, Values& values, bool& capture);
-    // Runs the steps by `go` and makes a plan of what they did, unless that is `spoilt` then.
+    // Runs the steps by `go` and makes a plan of what they did, unless that is `spoilt` then. `source` is kept to that
+    // of the step that runs.
     template <class Go>
-    void watch(const graph::Graph& g, Values& values, Go&& go, const bool& spoilt) {
-        auto watching = begin_watch(g, values);
+    void watch(const graph::Graph& g, Values& values, Go&& go, const bool& spoilt, const std::string& source) {
+        auto watching = begin_watch(g, values, source);
         go();
         if (watching && !spoilt) end_watch(*watching, values);
     }
@@ -43,7 +45,8 @@ private:
     struct Watch;
     struct EndWatch { void operator()(Watch* w) const; };
 
-    std::unique_ptr<Watch, EndWatch> begin_watch(const graph::Graph& g, const Values& values);
+    std::unique_ptr<Watch, EndWatch> begin_watch(const graph::Graph& g, const Values& values,
+                                                 const std::string& source);
     void end_watch(Watch& watching, Values& values);
     std::shared_ptr<Plan> find(const Values& values, bool& capture);
     size_t hash(const Values& values) const;

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import pytest
 
@@ -525,3 +526,30 @@ def test_flame_graph_zooms_and_searches(tmp_path):
     assert [name.partition(" (")[0] for name in told["found"]] == ["cool"]
     share = next(float(block["w"]) for block in given if block["n"].startswith("cool"))
     assert float(re.fullmatch(r"matched: ([\d.]+) %", told["matched"])[1]) == pytest.approx(100 * share, abs=0.02)
+
+
+@rl.jit.script
+def scripted_loop(x, n: int):
+    for _ in range(n):
+        if x.sum() > 100:
+            x = x / 2
+        else:
+            x = x * 3 + 1
+    return x.relu()
+
+
+def test_scripted_programs_show_their_lines():
+    """The first calls run step by step, later ones by plans: both under the same lines."""
+    source = Path(__file__).read_text().partition("def scripted_loop")[0].count("\n") + 1
+    loop, decision, no, result = (f"test_profiler.py:{source + k}" for k in (1, 2, 5, 6))
+    for _ in range(4):
+        with profile() as told:
+            scripted_loop(rl.ones(4), 2)
+        inside = {}
+        for event in told.events():
+            inside.setdefault(event.name, []).extend(child.name for child in event.cpu_children)
+        assert inside[loop] == [decision] * 4
+        assert [name for name in inside[decision] if name == no] == [no] * 2
+        ran = [name for name in inside[decision] if name != no], inside[no], inside[result]
+        flat = [" ".join(names).replace("fused: ", "").replace(",", "").split() for names in ran]
+        assert flat == [["sum", "gt"] * 2, ["mul", "add"] * 2, ["relu"]]
