@@ -476,7 +476,8 @@ def compile(model=None, *, fullgraph=False, on_break="eager", dynamic=None, back
 
     Printing and other effects in Python happen when a call is captured, and not when it is replayed; so do errors of
     calls whose results nobody reads. Changes that no guard sees: `__dict__` of an object replaced as a whole, state of
-    Python's own (a file), attributes of tensors, what extension modules keep. The 64 graphs that ran last are kept.
+    Python's own (a file, a context variable), attributes of tensors, what extension modules keep. The 64 graphs that
+    ran last are kept.
 
     Args:
         model (callable, optional): what to compile; without it, a decorator is returned.

@@ -41,7 +41,7 @@ _BY_TEXT = frozenset(("getattr", "hasattr", "vars", "__dict__", "attrgetter"))
 _PLAIN = (int, float, complex, str, bytes, Tensor, types.NoneType, type(...), range, slice, re.Pattern, _C.dtype)
 _VIEWS = (types.MappingProxyType, type({}.keys()), type({}.values()), type({}.items()))
 _UNSEEN = (collections.deque, bytearray, memoryview, threading.local)
-_UNSEEN_MODULES = frozenset(("array", "mmap", "_contextvars", "_ctypes", "_queue"))     # of classes in C with state
+_UNSEEN_MODULES = frozenset(("array", "mmap", "_ctypes", "_queue"))     # of classes in C with state
 _NOW = ("now", "today", "utcnow")                    # methods of Python's classes that read the clock
 
 
