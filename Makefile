@@ -103,11 +103,13 @@ $(STAMPS)/build-tools: pyproject.toml tools/requirements.py | $(STAMPS)/venv
 	@$(PIP) install -r $(STAMPS)/build.txt
 	@touch $@
 
+# As old as its beginning: what changes while it builds is built by the next one.
 $(STAMPS)/built: $(NATIVE_SOURCES) $(STAMPS)/build-tools
+	@touch $@.begun
 	@echo "Building Rushlight ($(JOBS) jobs): the first time takes some minutes, without a word in between"
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PIP) install --no-build-isolation --config-settings=build-dir=$(BUILD)/dev --editable .
 	@echo "Built: $(PY) imports it"
-	@touch $@
+	@touch -r $@.begun $@
 
 $(STAMPS)/native-tests: $(STAMPS)/built
 	@echo "Building the C++ tests"

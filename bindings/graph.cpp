@@ -230,6 +230,10 @@ void note_escape(const TensorImpl& t, const char* how) {
     if (watched(watch_capture)) Capture::note_escape(t, how);
 }
 
+void note_offset(const TensorImpl& t, const char* how) {
+    if (watched(watch_capture)) Capture::note_offset(t, how);
+}
+
 void note_shape(const TensorImpl& t) {
     if (watched(watch_capture)) Capture::note_shape(t);
 }

@@ -132,6 +132,7 @@ PyObject* wrap_number(const Value& v);
 // The program learns values, or a shape, of a tensor: what it decides by them, a capture that is open can't see.
 void note_escape(const TensorImpl& t, const char* how);
 void note_shape(const TensorImpl& t);
+void note_offset(const TensorImpl& t, const char* how);
 void note_function(const std::string& name);     // a custom function went onto the tape
 
 // Calls of operators from binding files.

@@ -77,7 +77,10 @@ PyObject* method_numel(PyObject* self, PyObject*) {
     note_shape(*impl_of(self));
     return PyLong_FromLongLong(impl_of(self)->numel);
 }
-PyObject* method_storage_offset(PyObject* self, PyObject*) { return PyLong_FromLongLong(impl_of(self)->offset); }
+PyObject* method_storage_offset(PyObject* self, PyObject*) {
+    note_offset(*impl_of(self), "storage_offset");
+    return PyLong_FromLongLong(impl_of(self)->offset);
+}
 PyObject* method_data_ptr(PyObject* self, PyObject*) {
     note_escape(*impl_of(self), "data_ptr");
     return PyLong_FromUnsignedLongLong(reinterpret_cast<uintptr_t>(impl_of(self)->data()));

@@ -244,6 +244,13 @@ void Capture::note_shape(const TensorImpl& t) {
     if (found != self->seen_.end() && self->unsized_[size_t(found->second.value)]) note_escape(t, "shape");
 }
 
+void Capture::note_offset(const TensorImpl& t, const char* how) {
+    Capture* self = open_capture;
+    if (!self || self->depth_ > 0) return;
+    auto found = self->regions_.find(t.storage.get());
+    if (found != self->regions_.end() && found->second.inputs > 0) self->escapes_.push_back({how, self->where_()});
+}
+
 void Capture::note_function(const std::string& name) {
     if (open_capture) open_capture->functions_.push_back(name);
 }
@@ -254,7 +261,9 @@ void Capture::observe(Call& c, void (*go)(Call&)) {
 }
 
 void Capture::observe_here(Call& c, void (*go)(Call&)) {
+    static const Op& as_strided = *find_op("as_strided");
     forget_elsewhere();
+    if (&c.op == &as_strided && !c[3].is_none()) note_offset(c.tensor(0), "as_strided");
     if (!refusal_.empty()) go(c);
     else if (!is_transparent(c)) run_primitive(c, go);
     else if (composite_) go(c);

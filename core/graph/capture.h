@@ -84,6 +84,7 @@ public:
     // A tensor's values are handed to the program. Nothing happens unless they come from the captured program.
     static void note_escape(const TensorImpl& t, const char* how);
     static void note_shape(const TensorImpl& t);         // the same of a shape, which matters where values decide it
+    static void note_offset(const TensorImpl& t, const char* how);       // and of where an input begins in its memory
     static void note_function(const std::string& name);
 
 private:

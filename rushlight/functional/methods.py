@@ -386,7 +386,7 @@ def fill_diagonal_(self, fill_value, wrap=False):
     if len(shape) < 2 or (len(shape) > 2 and len(set(shape)) > 1):
         raise RuntimeError(f"fill_diagonal_: the tensor has shape {shape}; expected a matrix, or equal sizes")
     step, count = sum(self.stride()), min(shape)
-    self.as_strided((count,), (step,), self.storage_offset()).fill_(fill_value)
+    self.as_strided((count,), (step,)).fill_(fill_value)
     if wrap and len(shape) == 2 and shape[0] > shape[1] + 1:
         first = shape[1] + 1
         for start in range(first, shape[0], first):

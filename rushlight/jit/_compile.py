@@ -9,7 +9,7 @@ from rushlight.functional._warning import warn
 from rushlight.jit._captured import CaptureError, capture_step
 from rushlight.jit._guards import Surroundings
 from rushlight.jit._split import Split
-from rushlight.jit._structure import flatten
+from rushlight.jit._structure import flatten, is_named
 from rushlight.jit._symbolic import CallsBySize
 from rushlight.nn.modules.module import Module
 
@@ -376,7 +376,7 @@ def _containers(tree, known, note, others=None):
     """Tells the identities of lists and dicts, and collects values that are neither plain nor containers."""
     if isinstance(tree, list | dict):
         note(id(tree))
-    if type(tree) in (list, tuple, dict):
+    if type(tree) in (list, tuple, dict) or is_named(tree):
         for part in tree.values() if type(tree) is dict else tree:
             _containers(part, known, note, others)
     elif others is None:

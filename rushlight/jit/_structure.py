@@ -5,7 +5,8 @@ from rushlight._C import Tensor
 def flatten(tree, what, values=False):
     """The tensors of a structure, and its description: "tensor", or [kind, parts].
 
-    With `values`, anything else is a part of the description: ["value", it].
+    With `values`, named tuples are described by their class, [class, parts], and anything else is a part of the
+    description: ["value", it].
 
     Raises:
         TypeError: something in it is no tensor, list, tuple or dict.
@@ -18,6 +19,9 @@ def flatten(tree, what, values=False):
         parts = [flatten(item, what, values) for item in tree]
         kind = "list" if isinstance(tree, list) else "tuple"
         return [t for tensors, _ in parts for t in tensors], [kind, [form for _, form in parts]]
+    if is_named(tree):
+        parts = [flatten(item, what, values) for item in tree]
+        return [t for tensors, _ in parts for t in tensors], [type(tree), [form for _, form in parts]]
     if type(tree) is dict or (isinstance(tree, dict) and not values):
         parts = [flatten(item, what, values) for item in tree.values()]
         names = list(tree) if values else [str(name) for name in tree]
@@ -26,6 +30,11 @@ def flatten(tree, what, values=False):
     if values:
         return [], ["value", tree]
     raise TypeError(f"{what} holds {type(tree).__name__}; expected tensors, or lists, tuples and dicts of tensors")
+
+
+def is_named(tree):
+    """Whether it is a named tuple: the user's, or what an operator of several results gives."""
+    return isinstance(tree, tuple) and (hasattr(tree, "_make") or type(tree).__module__ == "rushlight.return_types")
 
 
 def told(form):
@@ -57,7 +66,9 @@ def rebuild(form, tensors):
     if kind == "dict":
         return {name: rebuild(part, tensors) for name, part in parts}
     made = [rebuild(part, tensors) for part in parts]
-    return made if kind == "list" else tuple(made)
+    if kind == "list":
+        return made
+    return tuple(made) if kind == "tuple" else getattr(kind, "_make", kind)(made)
 
 
 def paths(form, path=""):

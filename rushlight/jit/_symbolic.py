@@ -320,7 +320,7 @@ class Family:
     @functools.cached_property
     def names(self):
         """Of the inputs, as the program's file tells them."""
-        one = graph.parse(graph.instantiate(self.text, dict.fromkeys(graph.symbols(self.text), POINTS[0])))
+        one = graph.parse_all(graph.instantiate(self.text, dict.fromkeys(graph.symbols(self.text), POINTS[0])))[0]
         return input_names(self.takes, [name for name, _, _ in one.inputs])
 
     def sizes_for(self, tensors, form):

@@ -1,4 +1,5 @@
 """Compiled programs: equal to eager, captured anew when what was taken for granted changes."""
+import collections
 import copy
 import pickle
 import threading
@@ -313,3 +314,19 @@ def test_copies_and_pickles_of_compiled_modules():
         with rl.no_grad():
             again.weight.zero_()
     assert compiled(x).equal(expected)
+
+
+Pair = collections.namedtuple("Pair", "low high")
+
+
+def test_named_tuples():
+    x = rl.tensor([[3., 1.], [2., 5.]])
+    for function in (lambda x: x.max(1), lambda x: (x.sort(1), 3), lambda x: Pair(x - 1, [x + 1]),
+                     lambda x: Pair(x, 2)):
+        compiled = rl.compile(function, fullgraph=True)
+        for given in (x, x, x + 1, x[:1]):
+            expected, got = function(given), compiled(given)
+            assert type(expected) is type(got) and repr(expected) == repr(got)
+    added = rl.compile(lambda pair: pair.low + pair.high * 2, fullgraph=True)
+    for pair in (Pair(x, x + 1), Pair(x, x * 2), Pair(x + 1, x)):
+        assert added(pair).equal(pair.low + pair.high * 2)

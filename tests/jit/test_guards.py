@@ -583,3 +583,13 @@ def test_new_objects_are_made_anew():
         warnings.simplefilter("ignore", CompileWarning)
         first, second = compiled(rl.ones(1))[1], compiled(rl.ones(1))[1]
     assert first == second and first is not second
+
+
+@pytest.mark.parametrize("function", [
+    lambda x: x * x.storage_offset(), lambda x: x.as_strided((2,), (1,), 4) * 2, lambda x: x.as_strided((2,), (1,)) * 2])
+@pytest.mark.filterwarnings("ignore::rushlight.jit.CompileWarning")
+def test_where_an_argument_begins_in_its_memory(function):
+    memory = rl.arange(10.)
+    compiled = rl.compile(function)
+    for rows in (slice(1, 3), slice(1, 3), slice(3, 5), slice(3, 5), slice(1, 3)):
+        assert compiled(memory[rows]).equal(function(memory[rows]))

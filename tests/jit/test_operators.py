@@ -44,6 +44,8 @@ class Noting(Maker):
 FOR_INFERENCE = {"batch_norm_fused", "convolution_fused", "linear_fused"}
 SIZED_BY_VALUES = re.compile(r"masked_scatter|masked_select|index_put\(T\(3\)|repeat_interleave.*tensor")
 COMPOSED_OF_INDICES = {"bucketize"}
+#: They count from where the memory begins, and a graph knows nothing of where its inputs lie.
+OF_WHOLE_MEMORY = re.compile(r".*as_strided\(.*, \d\)$")
 CASES = [(op, text) for op, record in RECORDS.items() for text in expressions(record)]
 
 
@@ -73,6 +75,10 @@ def test_captured_equals_eager(op, text):
 
     with rl.no_grad():
         compiled = rl.compile(call, fullgraph=True)
+        if OF_WHOLE_MEMORY.match(text):
+            with pytest.raises(RuntimeError, match=r"is no single graph: .* value leaves to Python by as_strided\(\)"):
+                run(compiled, sets[0])
+            return
         for tensors in (sets[0], *sets, sets[1]):
             expected, got = run(call, tensors), run(compiled, tensors)
             assert len(expected) == len(got)
