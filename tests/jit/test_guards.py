@@ -586,7 +586,8 @@ def test_new_objects_are_made_anew():
 
 
 @pytest.mark.parametrize("function", [
-    lambda x: x * x.storage_offset(), lambda x: x.as_strided((2,), (1,), 4) * 2, lambda x: x.as_strided((2,), (1,)) * 2])
+    lambda x: x * x.storage_offset(), lambda x: x.as_strided((2,), (1,), 4) * 2,
+    lambda x: x.as_strided((2,), (1,)) * 2])
 @pytest.mark.filterwarnings("ignore::rushlight.jit.CompileWarning")
 def test_where_an_argument_begins_in_its_memory(function):
     memory = rl.arange(10.)
