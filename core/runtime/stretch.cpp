@@ -84,6 +84,17 @@ void made_here(Tensor& t, const std::vector<Tensor>& inputs) {
     if (std::none_of(inputs.begin(), inputs.end(), same)) t->view_flags &= uint8_t(~view_of_no_grad);
 }
 
+void made_here(const Item& x, const std::vector<Tensor>& inputs) {
+    if (x.is(TypeKind::tensor)) {
+        Tensor t(x.tensor());
+        made_here(t, inputs);
+    } else if (x.is(TypeKind::dict)) {
+        for (const auto& [key, value] : x.dict().entries) made_here(value, inputs);
+    } else if (is_container(x)) {
+        for (const Item& part : x.items()) made_here(part, inputs);
+    }
+}
+
 // A plan's views know nothing of what they view: its input, or another result.
 void find_base(Tensor& t, const std::vector<Tensor>& among) {
     for (const Tensor& other : among) {
@@ -120,6 +131,7 @@ struct Stretch::Plan {
 struct Stretch::Watch {
     std::shared_ptr<Plan> plan = std::make_shared<Plan>();
     std::vector<Tensor> inputs;
+    size_t hash = 0;                     // of what it reads
     bool grad = mode.grad;
     GradMode off{false};
     std::unique_ptr<graph::Capture> capture;
@@ -143,6 +155,7 @@ std::shared_ptr<Stretch::Plan> Stretch::find(const Values& values, bool& capture
     }
     if (captures_ >= most_captures) return nullptr;
     size_t h = hash(values);
+    if (std::find(refused_.begin(), refused_.end(), h) != refused_.end()) return nullptr;
     auto at = std::find(seen_.begin(), seen_.end(), h);
     if (at == seen_.end()) {
         if (seen_.size() == most_seen) seen_.erase(seen_.begin());
@@ -195,6 +208,7 @@ std::unique_ptr<Stretch::Watch, Stretch::EndWatch> Stretch::begin_watch(const Gr
         return is;
     };
     std::unique_ptr<Watch, EndWatch> out(new Watch);
+    out->hash = hash(values);
     for (size_t i = 0; i < reads.size(); ++i) {
         const Item& x = values[size_t(reads[i])];
         out->plan->keys.emplace_back(x);
@@ -218,17 +232,24 @@ std::unique_ptr<Stretch::Watch, Stretch::EndWatch> Stretch::begin_watch(const Gr
     return out;
 }
 
-void Stretch::end_watch(Watch& watching, Values& values) {
+void Stretch::end_watch(Watch& watching, Values& values, bool spoilt) {
+    GradMode as_before(watching.grad);
+    for (ValueId v : gives) made_here(values[size_t(v)], watching.inputs);
+    if (!spoilt && plan(watching, values)) return;
+    std::lock_guard guard(lock_);
+    refused_.push_back(watching.hash);
+}
+
+// Keeps a plan of what was watched; false where there can be none.
+bool Stretch::plan(Watch& watching, const Values& values) {
     Plan& plan = *watching.plan;
     std::vector<Tensor> results;
-    GradMode as_before(watching.grad);
     for (ValueId v : gives) {
         const Item& x = values[size_t(v)];
-        if (is_container(x)) return;
+        if (is_container(x)) return false;
         if (x.is(TypeKind::tensor)) {
             plan.results.push_back(v);
             results.emplace_back(x.tensor());
-            made_here(results.back(), watching.inputs);
         } else {
             plan.literals.emplace_back(v, x);
         }
@@ -241,18 +262,19 @@ void Stretch::end_watch(Watch& watching, Values& values) {
             fixed = fixed && std::find(v.sizes.begin(), v.sizes.end(), graph::unknown_size) == v.sizes.end();
         for (bool written : graph::written_inputs(found)) fixed = fixed && !written;
         for (bool written : graph::written_constants(found)) fixed = fixed && !written;
-        if (!fixed) return;
+        if (!fixed) return false;
         found.name = "stretch";
         found = graph::simplify(std::move(found));
         if (joins) found = graph::optimize_for_inference(std::move(found));
         plan.program = std::make_unique<Program>(std::move(found));
     } catch (const Error& e) {
         if (logging(Channel::graph)) log_line(Channel::graph, "a stretch is not planned: " + std::string(e.what()));
-        return;
+        return false;
     }
     std::lock_guard guard(lock_);
     if (plans_.size() == most_plans) plans_.erase(plans_.begin());
     plans_.insert(plans_.begin(), std::move(watching.plan));
+    return true;
 }
 
 }  // namespace rushlight::runtime

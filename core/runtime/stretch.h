@@ -37,7 +37,7 @@ public:
     void watch(const graph::Graph& g, Values& values, Go&& go, const bool& spoilt, const std::string& source) {
         auto watching = begin_watch(g, values, source);
         go();
-        if (watching && !spoilt) end_watch(*watching, values);
+        if (watching) end_watch(*watching, values, spoilt);
     }
 
 private:
@@ -47,7 +47,8 @@ private:
 
     std::unique_ptr<Watch, EndWatch> begin_watch(const graph::Graph& g, const Values& values,
                                                  const std::string& source);
-    void end_watch(Watch& watching, Values& values);
+    void end_watch(Watch& watching, Values& values, bool spoilt);
+    bool plan(Watch& watching, const Values& values);
     std::shared_ptr<Plan> find(const Values& values, bool& capture);
     size_t hash(const Values& values) const;
 
@@ -56,6 +57,7 @@ private:
     std::mutex lock_;                    // of what follows
     std::vector<std::shared_ptr<Plan>> plans_;
     std::vector<size_t> seen_;           // what came once
+    std::vector<size_t> refused_;        // what was watched, and had no plan
     int captures_ = 0;
 };
 
