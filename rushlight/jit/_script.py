@@ -9,6 +9,7 @@ from rushlight import _C
 from rushlight.jit import _script_code
 from rushlight.jit._kept_calls import current
 from rushlight.jit._trace import ScriptFunction, ScriptModule
+from rushlight.nn.modules.container import ModuleDict, ModuleList, Sequential
 from rushlight.nn.modules.module import Module
 
 _CONSTANT = re.compile(r'(  (?:const|state) %[^"]* = ")((?:[^"\\]|\\.)*)(")')
@@ -175,13 +176,16 @@ class ScriptedFunction(ScriptFunction):
 class RecursiveScriptModule(ScriptModule):
     """A scripted module, or a module in one: its parameters, buffers, attributes, and the methods that were scripted.
 
+    What was a ModuleList, Sequential or ModuleDict has its length, its parts by index or key, and the iteration.
+
     Attributes:
         original_name (str): the module's class.
     """
 
-    def __init__(self, program, path, original_name):
+    def __init__(self, program, path, original_name, container=None):
         Module.__init__(self)
-        self.__dict__.update(_captures=program, _path=path, original_name=original_name, _flags={})
+        self.__dict__.update(_captures=program, _path=path, original_name=original_name, _flags={},
+                             _container=container)
 
     def _name_of(self, method):
         return f"{self._path}.{method}" if self._path else method
@@ -201,7 +205,31 @@ class RecursiveScriptModule(ScriptModule):
         entry = self.__dict__["_captures"].entries.get(self._name_of(name)) if "_captures" in self.__dict__ else None
         if entry is not None:
             return functools.partial(_method, self._captures, entry)
+        if name in ("keys", "values", "items") and self.__dict__.get("_container") == "dict":
+            return getattr(self._modules, name)
         return super().__getattr__(name)
+
+    def _parts(self):
+        """The container that this was, of scripted modules."""
+        if self._container is None:
+            raise NotImplementedError(f"{type(self).__name__}({self.original_name}): it is no container; expected what "
+                                      "was a ModuleList, Sequential or ModuleDict")
+        return ModuleDict(self._modules) if self._container == "dict" else ModuleList(self._modules.values())
+
+    def __getitem__(self, key):
+        return self._parts()[key]
+
+    def __len__(self):
+        return len(self._parts())
+
+    def __iter__(self):
+        return iter(self._parts())
+
+    def __contains__(self, key):
+        return key in self._parts()
+
+    def __bool__(self):
+        return True
 
     def __setattr__(self, name, value):
         flag = self._flags.get(name)
@@ -255,8 +283,14 @@ def layout_of(module, key_of=None, flags_of=None):
         found.append({"path": path, "class": getattr(part, "original_name", type(part).__name__),
                       "training": part.training, "parameters": keys_of(part._parameters),
                       "buffers": keys_of(part._buffers), "non_persistent": sorted(part._non_persistent_buffers_set),
-                      "flags": flags_of(part, path)})
+                      "flags": flags_of(part, path), "container": _container_of(part)})
     return found
+
+
+def _container_of(module):
+    if isinstance(module, ModuleDict):
+        return "dict"
+    return "list" if isinstance(module, ModuleList | Sequential) else getattr(module, "_container", None)
 
 
 def assemble(program, layout):
@@ -264,7 +298,8 @@ def assemble(program, layout):
     modules = {}
     for record in layout:
         path = record["path"]
-        made = modules[path] = RecursiveScriptModule(program, path, record["class"])
+        made = modules[path] = RecursiveScriptModule(program, path, record["class"],
+                                                     record.get("container"))
         for name, key in record["parameters"].items():
             made.register_parameter(name, None if key is None else program.tensors[key])
         for name, key in record["buffers"].items():

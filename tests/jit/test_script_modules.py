@@ -336,6 +336,53 @@ def test_trace_in_script_function():
     assert same(traced(rl.ones(2), rl.zeros(2)), (rl.ones(2), rl.zeros(2)))
 
 
+def containers(nn):
+    class Block(nn.Sequential):
+        pass
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.ModuleList([nn.Linear(2, 2), nn.ReLU()])
+            self.named = nn.ModuleDict({"a": nn.Linear(2, 3), "b": nn.Tanh()})
+            self.block = Block(nn.Linear(3, 1))
+
+        def forward(self, x):
+            for layer in self.layers:
+                x = layer(x)
+            return self.block(self.named["b"](self.named["a"](x)))
+    return Net()
+
+
+def seen_of(script):
+    """What a program sees of the containers of a scripted module."""
+    layers, named, block = script.layers, script.named, script.block
+    parts = [*layers, layers[0], layers[-1], *layers[1:], named["a"], block[0]]
+    found = [len(layers), len(named), len(block), list(named), "a" in named, "c" in named, bool(layers), bool(script),
+             [hasattr(part, "weight") for part in parts], list(layers[0].weight.shape), type(layers[:1]).__name__]
+    for refused in (lambda: layers[2], lambda: named["c"], lambda: len(script), lambda: script[0],
+                    lambda: list(script)):
+        with pytest.raises((IndexError, KeyError, NotImplementedError)) as caught:
+            refused()
+        found.append(caught.type)
+    return found
+
+
+def test_containers_of_a_scripted_module():
+    scripted = rl.jit.script(containers(nn))
+    expected = [2, 2, 1, ["a", "b"], True, False, True, True, [True, False, True, False, False, True, True], [2, 2],
+                "ModuleList", IndexError, KeyError, *[NotImplementedError] * 3]
+    for one in (scripted, reloaded(scripted), copy.deepcopy(scripted)):
+        assert seen_of(one) == expected
+        assert one.layers[0] is next(iter(one.layers)) and one.layers[1].original_name == "ReLU"
+        assert list(one.named.keys()) == ["a", "b"] and dict(one.named.items())["a"] is one.named["a"]
+        assert list(one.named.values())[1] is one.named["b"]
+    with pytest.raises(NotImplementedError, match=r"Net\): it is no container; expected what was a ModuleList"):
+        len(scripted)
+    torch = pytest.importorskip("torch")
+    assert seen_of(torch.jit.script(containers(torch.nn))) == expected
+
+
 def test_scripted_in_scripted():
     inner = rl.jit.script(nn.Linear(3, 3))
 
