@@ -1,9 +1,11 @@
 """Functions in parts: the statements that no graph can hold run as they are written, those between them as graphs."""
 import ast
 import copy
+import functools
 import linecache
 import re
 import sys
+import threading
 import types
 from collections import Counter
 
@@ -45,8 +47,10 @@ class Split:
         self._owner = getattr(whole, "__self__", None)
         self._whole = getattr(whole, "__func__", whole)
         self._broken, self._parts, self._children = set(), [], {}
-        self._lines, self._codes = {}, {getattr(self._whole, "__code__", None)}
+        self._codes = {getattr(self._whole, "__code__", None)}
         self._glue = self._tree = None
+        self._noted = threading.local()              # lines by places that the thread's latest capture asked for
+        self._lock = threading.RLock()               # of what is known of breaks, the parts and the children
 
     @property
     def active(self):
@@ -55,7 +59,7 @@ class Split:
 
     @property
     def parts(self):
-        return [*self._parts, *(child for _, child in self._children.values())]
+        return [*self._parts, *(child for _, child in list(self._children.values()))]
 
     def __call__(self, *args, **kwargs):
         if not self.active:
@@ -67,17 +71,17 @@ class Split:
 
     def watch(self):
         """What tells a capture where the program is; lines of this function are noted."""
-        self._lines = {}
-        return self._where
+        self._noted.lines = lines = {}
+        return functools.partial(self._where, lines)
 
-    def _where(self):
+    def _where(self, lines):
         frame, source = sys._getframe(1), "<unknown>"
         while frame is not None:
             code = frame.f_code
             if source == "<unknown>" and not code.co_filename.startswith(own_folder):
                 source = f"{code.co_filename}:{frame.f_lineno}"
             if code in self._codes:
-                self._lines.setdefault(source, set()).add(frame.f_lineno)
+                lines.setdefault(source, set()).add(frame.f_lineno)
                 break
             frame = frame.f_back
         return source
@@ -89,11 +93,16 @@ class Split:
             found: a CaptureError, or a captured call that was not kept.
             culprit (str): the variable that did it; "" where it is not known.
         """
+        with self._lock:
+            self._learn(found, culprit)
+
+    def _learn(self, found, culprit):
         if isinstance(found, CaptureError):
             sources = _LOCATED.findall(str(found))
         else:
-            sources = [] if culprit else [where for _, where in (*found.escapes, *found.held)]
-        lines = {line for source in sources for line in self._lines.get(source, ())}
+            # A first call may keep what later ones find: whether it is so is seen when nothing else breaks.
+            sources = [] if culprit else [where for _, where in found.escapes or found.held]
+        lines = {line for source in sources for line in self._noted.lines.get(source, ())}
         try:
             if culprit:
                 self._tree = self._tree or _tree_of(self._whole)
@@ -149,11 +158,12 @@ class Split:
         if not plain and type(function).__call__ is not Module.__call__:
             return None
         key = (id(getattr(function, "__self__", None)), id(getattr(function, "__func__", function)))
-        if key not in self._children:
-            if len(self._children) >= _MOST_CHILDREN or function is self._function:
-                return None
-            self._children[key] = function, self._make(function, None)
-        return self._children[key][1]
+        with self._lock:
+            if key not in self._children:
+                if len(self._children) >= _MOST_CHILDREN or function is self._function:
+                    return None
+                self._children[key] = function, self._make(function, None)
+            return self._children[key][1]
 
 
 def _codes_in(code):

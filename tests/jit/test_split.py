@@ -1,4 +1,5 @@
 """Functions in parts: where a value leaves to Python the statement runs as it is written, the rest as graphs."""
+import threading
 import traceback
 import warnings
 
@@ -294,6 +295,54 @@ def test_training_steps_in_parts():
         for p, q in zip(net.parameters(), twin.parameters(), strict=True):
             np.testing.assert_array_equal(p.detach().numpy(), q.detach().numpy())
     assert any("walks backwards" in part.report() for part in compiled.parts)
+
+
+@pytest.mark.parametrize("make", [lambda p: rl.optim.SGD(p, lr=0.01, momentum=0.9), rl.optim.Adam])
+def test_the_first_step_of_an_optimizer_only_warms_up(make):
+    net = small().eval()
+    updates = make(net.parameters())
+
+    @rl.compile(on_break="split")
+    def step(x):
+        loss = net(x).pow(2).mean()
+        updates.zero_grad()
+        loss.backward()
+        updates.step()
+        return loss.item()
+
+    losses = [step(rl.ones(5, 3)) for _ in range(8)]
+    assert sorted(losses, reverse=True) == losses
+    (part,) = step.parts
+    first = step.function.__code__.co_firstlineno
+    assert part.name == f"step, lines {first + 2} to {first + 5}" and len(part.graphs) == 1
+
+
+PAUSES = {}
+
+
+def pauses(x, tells):
+    y = x * 2 + 1
+    if tells:
+        y = y * y.sum().item()
+        PAUSES["first"].set()
+        PAUSES["second"].wait(60)
+    return y.tanh() * 3
+
+
+@pytest.mark.filterwarnings("error")
+def test_threads_that_watch_at_once():
+    PAUSES.update(first=threading.Event(), second=threading.Event())
+    compiled = rl.compile(pauses, on_break="split")
+    x, got = rl.arange(3.0), []
+    thread = threading.Thread(target=lambda: got.append(compiled(x, True)))
+    thread.start()
+    assert PAUSES["first"].wait(60)
+    other = compiled(x, False)                       # from its beginning to its end while the first is underway
+    PAUSES["second"].set()
+    thread.join()
+    assert got[0].equal(pauses(x, True)) and other.equal(pauses(x, False))
+    first = pauses.__code__.co_firstlineno
+    assert {part.name for part in compiled.parts} == {f"pauses, lines {first + n} to {first + n}" for n in (1, 6)}
 
 
 def raises(x, at):
