@@ -4,6 +4,8 @@ import operator
 import threading
 from contextlib import contextmanager
 
+import numpy
+
 import rushlight
 from rushlight import Tensor
 
@@ -188,7 +190,7 @@ class Node:
         raise TypeError(f"bool: the value of {self} is known only when the program runs; expected where() or a "
                         "decision outside of the program")
 
-    def _no_number(self, *ignored):
+    def _no_number(self, *ignored, **options):
         raise TypeError(f"{self} has a value only when the program runs; expected session.run() of it, or its eval()")
 
     __float__ = __int__ = __index__ = __complex__ = __array__ = _no_number
@@ -286,6 +288,22 @@ def recorded(function, kind):
 
 # ---- what programs are made of --------------------------------------------------------------------------------------
 
+def _dtype_of(kind, dtype):
+    """The dtype that is meant: NumPy's, Python's types and names mean theirs, as in TensorFlow's programs."""
+    if isinstance(dtype, rushlight.dtype):
+        return dtype
+    found = getattr(rushlight, dtype, None) if isinstance(dtype, str) else None
+    if found is None and dtype is not None:
+        try:
+            found = getattr(rushlight, numpy.dtype(dtype).name, None)
+        except TypeError:
+            pass
+    if not isinstance(found, rushlight.dtype):
+        raise TypeError(f"{kind}: dtype={dtype!r} is a {type(dtype).__name__}; expected a dtype, one of NumPy's, or "
+                        "its name, such as rushlight.float32 or 'float32'")
+    return found
+
+
 class Placeholder(Node):
     """What each run is fed."""
 
@@ -294,11 +312,12 @@ def placeholder(dtype, shape=None, name=None):
     """A tensor that each run is fed.
 
     Args:
-        dtype (dtype): of the tensor.
+        dtype (dtype): of the tensor; also one of NumPy's, or a name.
         shape (sequence of int or None): its sizes; None where each run may bring another size. Default: a scalar.
         name (str, optional): by which runs may feed it.
 
     Raises:
+        TypeError: `dtype` means no dtype.
         ValueError: a size is negative, or the name is taken.
 
     Example:
@@ -307,7 +326,7 @@ def placeholder(dtype, shape=None, name=None):
         ...     rl.graph.placeholder(rl.float32, [None, 784], name="images")
         <placeholder 'images' (None, 784) float32>
     """
-    shape = tuple(shape or ())
+    dtype, shape = _dtype_of("placeholder", dtype), tuple(shape or ())
     if any(size is not None and size < 0 for size in shape):
         raise ValueError(f"placeholder: shape={shape} has a negative size; expected sizes from 0, or None")
     stream = rushlight.Generator().manual_seed(0)
@@ -336,6 +355,7 @@ def constant(value, dtype=None, name=None):
         ...     rl.graph.constant([[1., 2.]])
         <constant 'constant' (1, 2) float32>
     """
+    dtype = None if dtype is None else _dtype_of("constant", dtype)
     tensor = rushlight.as_tensor(value, dtype=dtype).detach().clone()
     return Node("constant", [tensor] * len(_TRIALS), (), lambda values, program: tensor, name)
 
@@ -357,6 +377,7 @@ class Variable(Node):
     """
 
     def __init__(self, initial_value, trainable=True, name=None, dtype=None):
+        dtype = None if dtype is None else _dtype_of("variable", dtype)
         if callable(initial_value):
             self._initial = initial_value if dtype is None else lambda: initial_value().to(dtype)
         else:

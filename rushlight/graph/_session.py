@@ -81,6 +81,7 @@ class Session:
         self._values = {}
         self._optimizers = {}
         self._programs = {}
+        self._is_closed = False
 
     def __enter__(self):
         local.sessions.append(self)
@@ -90,8 +91,13 @@ class Session:
         local.sessions.remove(self)
 
     def close(self):
-        """Gives back the memory of the variables' values and of the programs."""
+        """Gives back the memory of the variables' values and of the programs; the session runs nothing more."""
         self._values, self._optimizers, self._programs = {}, {}, {}
+        self._is_closed = True
+
+    def _expect_open(self, what):
+        if self._is_closed:
+            raise RuntimeError(f"{what}: the session is closed; expected one that is open, such as a new Session()")
 
     def run(self, fetches, feed_dict=None):
         """What the nodes come to.
@@ -108,8 +114,9 @@ class Session:
             KeyError: a name is no node's.
             TypeError: something else than a node is fetched or fed, or what is fed can't become the node's dtype.
             ValueError: a placeholder is not fed, what is fed does not fit, or a node is of another graph.
-            RuntimeError: a variable has no value yet.
+            RuntimeError: a variable has no value yet, or the session is closed.
         """
+        self._expect_open("run")
         if not isinstance(feed_dict, dict | None):
             raise TypeError(f"run: feed_dict is a {type(feed_dict).__name__}; expected a dict from nodes or names to "
                             "what they are fed")
@@ -252,8 +259,9 @@ class Saver:
             save_path (str, path or file): where to.
 
         Raises:
-            RuntimeError: a variable has no value yet.
+            RuntimeError: a variable has no value yet, or the session is closed.
         """
+        session._expect_open("save")
         rushlight.save({name: session._value_of(v).detach() for name, v in self._variables.items()}, save_path)
         return save_path
 
@@ -267,7 +275,9 @@ class Saver:
         Raises:
             KeyError: the file has no tensor of that name.
             ValueError: a tensor has another shape than its variable.
+            RuntimeError: the session is closed.
         """
+        session._expect_open("restore")
         saved = rushlight.load(save_path)
         for name, v in self._variables.items():
             if name not in saved:

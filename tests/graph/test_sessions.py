@@ -193,6 +193,12 @@ REFUSED = [
     (lambda s, x: len(x), TypeError, "how many parts"),
     (lambda s, x: float(x), TypeError, r"expected session.run\(\)"),
     (lambda s, x: np.asarray(x), TypeError, r"expected session.run\(\)"),
+    (lambda s, x: np.array(x), TypeError, r"'x' .* has a value only when the program runs; expected session.run\(\)"),
+    (lambda s, x: np.array([x.sum()]), TypeError, r"expected session.run\(\)"),
+    (lambda s, x: graph.placeholder("flaot32"), TypeError, "placeholder: dtype='flaot32' is a str; expected a dtype"),
+    (lambda s, x: graph.placeholder([None, 2]), TypeError, r"dtype=\[None, 2\] is a list; expected"),
+    (lambda s, x: graph.placeholder(None), TypeError, "placeholder: dtype=None is a NoneType; expected a dtype"),
+    (lambda s, x: graph.placeholder("relu"), TypeError, "placeholder: dtype='relu' is a str"),
     (lambda s, x: rl.relu(x), TypeError, "relu: <placeholder 'x'.*expected rushlight.graph.relu"),
     (lambda s, x: rl.nn.Linear(2, 3)(x), TypeError, "expected rushlight.graph.linear, and variables"),
     (lambda s, x: rl.cat([rl.ones(2, 2), x]), TypeError, "expected rushlight.graph.cat"),
@@ -241,8 +247,21 @@ def test_variables_are_made_by_the_class_too():
         session.run(graph.global_variables_initializer())
         assert float(session.run(w + 1)) == 2.0
     session.close()
-    with pytest.raises(RuntimeError, match="has no value in this session"):
-        session.run(w)
+    saver = graph.Saver([w])
+    for what, call in (("run", lambda: session.run(w)), ("save", lambda: saver.save(session, io.BytesIO())),
+                       ("restore", lambda: saver.restore(session, io.BytesIO()))):
+        with pytest.raises(RuntimeError, match=f"{what}: the session is closed; expected one that is open"):
+            call()
+
+
+@pytest.mark.parametrize("given, meant", [
+    ("float32", rl.float32), (np.float32, rl.float32), (np.dtype("<i8"), rl.int64), ("f8", rl.float64),
+    (np.bool_, rl.bool), (bool, rl.bool), ("bfloat16", rl.bfloat16), (rl.int32, rl.int32)])
+def test_dtypes_may_be_numpys_or_names(given, meant):
+    assert graph.placeholder(given, [2]).dtype == meant
+    assert graph.constant([1], dtype=given).dtype == meant
+    assert graph.variable([1], dtype=given).dtype == meant
+    assert graph.variable(lambda: rl.ones(1), dtype=given).dtype == meant
 
 
 def test_errors_name_nothing_that_the_user_did_not_write():

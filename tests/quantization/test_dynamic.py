@@ -250,3 +250,11 @@ def test_beside_pytorch():
     quantized = torch.ao.quantization.quantize_dynamic(torch.nn.Sequential(theirs), {torch.nn.Linear})
     got = rl.tensor(quantized(torch.tensor(x.tolist())).tolist())
     assert noise(Q.quantize_dynamic(nn.Sequential(layer))(x), layer(x)) >= noise(got, layer(x))
+
+
+def test_what_modules_print_of_themselves():
+    made = Q.quantize_dynamic(nn.Sequential(nn.LSTM(3, 4, num_layers=2, batch_first=True, bidirectional=True)))
+    assert "3, 4, num_layers=2, batch_first=True, bidirectional=True\n" in repr(made)
+    assert repr(Q.quantize_dynamic(nn.Sequential(nn.GRU(3, 4)))[0]).startswith("GRU(\n  3, 4, num_layers=1\n")
+    assert repr(nn.quantized.Embedding(5, 3)) == "Embedding(5, 3, dtype=rushlight.uint8)"
+    assert repr(nn.quantized.EmbeddingBag(5, 3)) == "EmbeddingBag(5, 3, dtype=rushlight.uint8)"

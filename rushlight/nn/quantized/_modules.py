@@ -310,7 +310,7 @@ class Embedding(Module):
         return self._rows(input.flatten()).reshape(*input.shape, self.embedding_dim)
 
     def extra_repr(self):
-        return f"{self.num_embeddings}, {self.embedding_dim}"
+        return f"{self.num_embeddings}, {self.embedding_dim}, dtype={self.weight.dtype}"
 
 
 class EmbeddingBag(Embedding):

@@ -200,7 +200,9 @@ class _Recurrent(Module):
         return self._results(PackedSequence(packed.data, batch_sizes, order, original), last)
 
     def extra_repr(self):
-        return f"{self.input_size}, {self.hidden_size}, num_layers={self.num_layers}"
+        given = {"num_layers": self.num_layers}
+        given |= {name: True for name in ("batch_first", "bidirectional") if getattr(self, name)}
+        return f"{self.input_size}, {self.hidden_size}, " + ", ".join(f"{name}={v}" for name, v in given.items())
 
 
 def _recurrent(like):
