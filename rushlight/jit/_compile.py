@@ -84,6 +84,7 @@ class CompiledFunction(_C.graph.CompiledCall):
         self._sizes = {}                             # by what is the same of the arguments: surroundings, CallsBySize
         self._count = self._runs = 0                 # of captures; of runs of the captured calls that were let go
         self._warm_ups, self._literals, self._objects, self._told = {}, {}, {}, set()
+        self._why = "no call has come"               # nothing is captured, so far
         self._lock = threading.Lock()                # of what `captured` holds
 
     def _guard(self, tensors, form):
@@ -185,6 +186,7 @@ class CompiledFunction(_C.graph.CompiledCall):
     def _capture(self, guard, objects, args, kwargs):
         why = self._why_not(guard, objects)
         if why is not None:
+            self._why = why
             self._tell(why)
             return self._as_written(args, kwargs)
         before = self._surroundings(objects)
@@ -259,6 +261,7 @@ class CompiledFunction(_C.graph.CompiledCall):
 
     def _warm_up(self, guard, why, found, culprit=""):
         """What a first call creates is there at the next one."""
+        self._why = why
         _put(self._warm_ups, guard, self._warm_ups.get(guard, 0) + 1)
         if self._warm_ups[guard] >= _WARM_UPS:
             self._refuse(guard, None, why, found, culprit)
@@ -290,7 +293,8 @@ class CompiledFunction(_C.graph.CompiledCall):
             for entry in entries[::-1]:
                 lines += self._told_of(guard, entry)
         for part in self.parts:
-            lines += [f"part {part.name}:", *(f"    {line}" for line in part.report().splitlines())]
+            told = part.report() or f"no graph: {part._why}"
+            lines += [f"part {part.name}:", *(f"    {line}" for line in told.splitlines())]
         return "\n".join(lines)
 
     def _told_of(self, guard, entry):

@@ -396,6 +396,35 @@ def test_what_can_not_be_split_runs_as_it_is_written():
         assert compiled(rl.full((2,), 3.0)).equal(function(rl.full((2,), 3.0)))
 
 
+def sorting(x):
+    r = x.sort(1)
+    if r.values.sum().item() > 1e9:
+        x = x * 2 + 1
+    return r.values + x
+
+
+def test_parts_without_a_graph_say_why():
+    compiled = rl.compile(sorting, on_break="split")
+    for calls in range(4):
+        compiled(rl.ones(2, 3))
+        told = [line for line in compiled.report().splitlines() if line.startswith("    no graph: ")]
+        assert told == ["    no graph: no call has come"] * (3 if calls == 0 else 1)
+
+    updates = rl.optim.Adam(small().parameters())
+
+    @rl.compile(on_break="split")
+    def step(x):
+        k = x.sum().item()
+        for p in updates.param_groups[0]["params"]:
+            p.grad = p.detach() * 2
+        updates.step()
+        return k
+
+    for _ in range(2):
+        step(rl.ones(2))
+    assert "    no graph: it reads a tensor of shape (4, 3) that is no argument" in step.report()
+
+
 def test_the_choices():
     with pytest.raises(ValueError, match="expected 'eager', 'split' or 'raise'"):
         rl.compile(helper, on_break="other")
