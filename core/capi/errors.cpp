@@ -35,8 +35,7 @@ rl_status note_exception() noexcept {
     } catch (const files::Corrupt& e) {
         return note(RL_ERROR_CORRUPT, e.what());
     } catch (const graph::ProgramError& e) {
-        std::string text = e.source().empty() ? "" : e.source() + ": ";
-        return note(RL_ERROR_RUN, (text + e.exception() + (e.exception().empty() ? "" : ": ") + e.what()).c_str());
+        return note(RL_ERROR_RUN, (e.exception() + (e.exception().empty() ? "" : ": ") + e.what()).c_str());
     } catch (const Error& e) {
         rl_status status = e.kind() == ErrorKind::io ? RL_ERROR_FILE
                            : e.kind() == ErrorKind::memory ? RL_ERROR_MEMORY : RL_ERROR_RUN;

@@ -311,6 +311,17 @@ struct Choice {
     Inputs inputs;                             // in its order
 };
 
+// A given name that no input of the signature has; null where there is none.
+const char* unknown_name(const rl_model& m, const std::string& signature, const char* const* names, size_t count) {
+    for (size_t k = 0; names && k < count; ++k) {
+        bool known = false;
+        for (const Entry& e : m.entries)
+            for (const auto& input : e.inputs) known = known || (e.name == signature && input->name == names[k]);
+        if (!known) return names[k];
+    }
+    return nullptr;
+}
+
 // The signature of that name that the inputs fit.
 Choice choose(const rl_model& m, const char* name, const char* const* names, Inputs given) {
     std::string wanted = name ? name : m.entries[0].name, expected;
@@ -325,6 +336,8 @@ Choice choose(const rl_model& m, const char* name, const char* const* names, Inp
     }
     if (expected.empty())
         wrong_input({"rl_run: there is no signature '", wanted, "'; expected one of ", signature_names(m)});
+    if (const char* unknown = unknown_name(m, wanted, names, given.size()))
+        wrong_input({"rl_run: signature '", wanted, "': no input '", unknown, "'; the signature takes ", expected});
     wrong_input({"rl_run: signature '", wanted, "' got ", given_text(names, given), "; expected ", expected});
 }
 

@@ -50,6 +50,33 @@ def test_runs_on_files_and_json(saved):
     assert command(folder / "m.rush", "--input", folder / "wide.npy", "--cast").returncode == 0
 
 
+def bounded(x, limit: float):
+    assert x.sum() < limit, "too large"
+    return x * limit
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64, rl.float16, rl.int64])
+def test_numbers_in_json_have_no_dtype(tmp_path, dtype):
+    rl.jit.trace(lambda input: input * 2, rl.ones(2, dtype=dtype)).save(tmp_path / "m.rush")
+    (tmp_path / "x.json").write_text('{"input": [1, 2, 3]}')
+    for given in (("--json", '{"input": [1, 2, 3]}'), ("--input", tmp_path / "x.json")):
+        done = command(tmp_path / "m.rush", *given, "--output", tmp_path / "y.npy")
+        assert done.returncode == 0, done.stderr
+        got = np.load(tmp_path / "y.npy")
+        assert got.tolist() == [2, 4, 6] and str(got.dtype) == str(dtype)[10:]
+
+
+def test_errors_of_scripted_programs_name_their_line_once(tmp_path):
+    rl.jit.script(bounded).save(tmp_path / "m.rush")
+    done = command(tmp_path / "m.rush", "--json", '{"x": [1, 2], "limit": 4}')
+    assert json.loads(done.stdout) == {"output": [4, 8]}, done.stderr
+    done = command(tmp_path / "m.rush", "--json", '{"x": [1.5, 2], "limit": 2}')
+    line = bounded.__code__.co_firstlineno + 1
+    assert done.returncode == 1 and done.stderr.count("test_command.py") == 1
+    assert done.stderr.startswith("rushlight-run: AssertionError: too large (at ")
+    assert done.stderr.endswith(f"test_command.py:{line})\n")
+
+
 def test_inspect(saved):
     folder, _ = saved
     text = command(folder / "m.rush", "--graph").stdout
@@ -66,7 +93,9 @@ def test_inspect(saved):
     ([], 2, "MODEL.rush"), (["--no"], 2, "unknown option"), (["nothing.rush"], 1, "No such file"),
     (["MODEL", "x.npy"], 2, "inputs come after --input"),
     (["MODEL"], 1, "got nothing; expected input: float32[?, 3]"), (["MODEL", "--json"], 2, "expected something after"),
-    (["MODEL", "--json", "[1]"], 2, "inputs must have names"), (["MODEL", "--json", '{"x": 1}'], 1, "expected input"),
+    (["MODEL", "--json", "[1]"], 2, "inputs must have names"), (["MODEL", "--json", '{"x": 1}'], 1,
+     "signature 'forward': no input 'x'; the signature takes input: float32[?, 3]\n"),
+    (["MODEL", "--json", '{"input": [[1, 2, 3]], "x": 1}'], 1, "no input 'x'; the signature takes input: float32"),
     (["MODEL", "--signature", "other"], 1, "no signature 'other'; expected one of forward"),
     (["MODEL", "--threads", "0"], 2, "from 1")])
 def test_refusals(saved, arguments, status, words):
