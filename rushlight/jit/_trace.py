@@ -244,6 +244,24 @@ class _ScriptMeta(type):
         return made
 
 
+class _TracedPart(Module):
+    """A module in a traced one: its tensors, and the class that it was of."""
+
+    def __init__(self, original_name):
+        super().__init__()
+        self.original_name = original_name
+
+    def _get_name(self):
+        return self.original_name
+
+    def extra_repr(self):
+        return f"original_name={self.original_name}"
+
+
+def _classes_of(module):
+    return {path: type(part).__name__ for path, part in module.named_modules(remove_duplicate=False)}
+
+
 class ScriptModule(_Program, Module, metaclass=_ScriptMeta):
     """A traced module: its parameters and buffers under the names that the module gave them, and its graph.
 
@@ -251,7 +269,7 @@ class ScriptModule(_Program, Module, metaclass=_ScriptMeta):
     scripted modules in it.
     """
 
-    def __init__(self, captures=None, tensors=(), original_name="Module", methods=()):
+    def __init__(self, captures=None, tensors=(), original_name="Module", methods=(), classes=None):
         super().__init__()
         if captures is None:                         # a class of the user's with methods marked `script_method`
             self.original_name = type(self).__name__
@@ -262,9 +280,10 @@ class ScriptModule(_Program, Module, metaclass=_ScriptMeta):
         for name, tensor in tensors:
             *path, last = name.split(".")
             holder = self
-            for part in path:
+            for depth, part in enumerate(path, 1):
                 if part not in holder._modules:
-                    holder.add_module(part, Module())
+                    known = (classes or {}).get(".".join(path[:depth]))
+                    holder.add_module(part, _TracedPart(known) if known else Module())
                 holder = holder._modules[part]
             if isinstance(tensor, Parameter):
                 holder.register_parameter(last, tensor)
@@ -344,7 +363,7 @@ def trace(func=None, example_inputs=None, optimize=None, check_trace=True, check
     captures = _traced(func, (_arguments(example_inputs), kwargs), check_trace, checks, check_tolerance, strict,
                        dynamic_shapes)
     if isinstance(func, Module):
-        program = ScriptModule(captures, captures.known, type(func).__name__)
+        program = ScriptModule(captures, captures.known, type(func).__name__, classes=_classes_of(func))
         program.training = func.training
         return program
     return ScriptFunction(captures)
@@ -395,7 +414,7 @@ def trace_module(mod, inputs, optimize=None, check_trace=True, check_inputs=None
         checks = None if check_inputs is None else [both(one[name]) for one in check_inputs if name in one]
         methods[name] = _traced(function, both(given), check_trace, checks, check_tolerance, strict)
     program = ScriptModule(methods.pop("forward", None) or _no_forward(mod), _tensors_of(mod), type(mod).__name__,
-                           methods)
+                           methods, _classes_of(mod))
     program.training = mod.training
     return program
 

@@ -111,3 +111,16 @@ def test_derivatives_may_be_traced_and_kept_gradients_may_not():
 
     with pytest.raises(RuntimeError, match="uses the gradients that tensors keep"):
         rl.jit.trace(walks, rl.randn(3))
+
+
+def test_parts_of_a_traced_module_print_their_class():
+    net = rl.nn.Sequential(rl.nn.Linear(2, 2), rl.nn.Sequential(rl.nn.Tanh(), rl.nn.Linear(2, 2)))
+    for traced in (rl.jit.trace(net, rl.ones(1, 2)), rl.jit.trace_module(net, {"forward": rl.ones(1, 2)})):
+        assert repr(traced) == """ScriptModule(
+  original_name=Sequential
+  (0): Linear(original_name=Linear)
+  (1): Sequential(
+    original_name=Sequential
+    (1): Linear(original_name=Linear)
+  )
+)"""
