@@ -8,7 +8,7 @@ from collections import Counter
 
 from rushlight import _C
 from rushlight.jit._kept_calls import KeptCalls, keeping
-from rushlight.jit._structure import flatten, input_names, rebuild
+from rushlight.jit._structure import flatten, flatten_call, input_names, rebuild
 
 own_folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _C.graph._set_own_folder(own_folder)
@@ -150,7 +150,8 @@ def _record(function, args, kwargs, known, what, values, finish, where=None):
         (what `finish` gives, what the function gave). Where the program can't be captured, a CaptureError in place of
         the former.
     """
-    tensors, takes = flatten([list(args), dict(kwargs)], f"{what}: the arguments", values)
+    given = f"{what}: the arguments"
+    tensors, takes = flatten_call(args, kwargs, given) if values else arguments_of(args, kwargs, given)
     inputs = list(zip(names_of(tensors), tensors, strict=True))
     versions = [t._version for t in tensors]
     try:

@@ -9,7 +9,7 @@ from rushlight.functional._warning import warn
 from rushlight.jit._captured import CaptureError, capture_step
 from rushlight.jit._guards import Surroundings
 from rushlight.jit._split import Split
-from rushlight.jit._structure import flatten, is_named
+from rushlight.jit._structure import flatten_call, is_named
 from rushlight.jit._symbolic import CallsBySize
 from rushlight.nn.modules.module import Module
 
@@ -114,7 +114,7 @@ class CompiledFunction(_C.graph.CompiledCall):
         if len(args) == 1 and not kwargs and isinstance(args[0], Tensor):
             tensors, form = args, _ONE_TENSOR
         else:
-            tensors, form = flatten([list(args), dict(kwargs)], self.name, values=True)
+            tensors, form = flatten_call(args, kwargs, self.name)
         if _C.graph._is_capturing() or _C.is_anomaly_enabled():
             return self.function(*args, **kwargs)
         if self._split is not None and self._split.active:
@@ -224,6 +224,9 @@ class CompiledFunction(_C.graph.CompiledCall):
             for group, key, _, _ in found.numbers:
                 surroundings.release(group, key)
         if kwargs or any(isinstance(a, list | tuple | dict) for a in args):
+            return
+        tensors = [id(a) for a in args if isinstance(a, Tensor)]
+        if len(set(tensors)) < len(tensors):
             return
         kind = found.gives if isinstance(found.gives, str) else found.gives[0]
         flat = kind == "tensor" or (kind in ("tuple", "list") and all(part == "tensor" for part in found.gives[1]))
@@ -361,7 +364,7 @@ def _what_stays(found):
 
 def _what_is_shared(found, args, kwargs, result, surroundings):
     """Why the result, or what arguments are, can't be so again, as a sentence; None where it can."""
-    tensors, now = flatten([list(args), dict(kwargs)], "", values=True)
+    tensors, now = flatten_call(args, kwargs, "")
     if not _alike(found.takes, now):
         return "it changes an argument"
     if not surroundings.held().isdisjoint(map(id, tensors)):
@@ -400,6 +403,8 @@ def _alike(a, b):
     (kind, parts), (other, others) = a, b
     if kind != other:
         return False
+    if kind == "again":
+        return parts == others
     if kind == "value":
         return parts is others or (type(parts) is type(others) and isinstance(parts, _PLAIN) and
                                    repr(parts) == repr(others))
@@ -418,6 +423,8 @@ def _without_objects(form, objects):
     if isinstance(form, str):
         return form
     kind, parts = form
+    if kind == "again":
+        return form
     if kind == "value":
         if isinstance(parts, _PLAIN):
             return form

@@ -32,6 +32,30 @@ def flatten(tree, what, values=False):
     raise TypeError(f"{what} holds {type(tree).__name__}; expected tensors, or lists, tuples and dicts of tensors")
 
 
+def flatten_call(args, kwargs, what):
+    """As `flatten` of a call's arguments with values; a tensor that comes again is ["again", its place]."""
+    tensors, form = flatten([list(args), dict(kwargs)], what, values=True)
+    distinct = list({id(t): t for t in tensors}.values())
+    if len(distinct) == len(tensors):
+        return tensors, form
+    return distinct, _with_places(form, iter(tensors), {})
+
+
+def _with_places(form, tensors, places):
+    if form == "tensor":
+        t = next(tensors)
+        if id(t) in places:
+            return ["again", places[id(t)]]
+        places[id(t)] = len(places)
+        return form
+    if form == "none" or form[0] == "value":
+        return form
+    kind, parts = form
+    if kind == "dict":
+        return [kind, [[name, _with_places(part, tensors, places)] for name, part in parts]]
+    return [kind, [_with_places(part, tensors, places) for part in parts]]
+
+
 def is_named(tree):
     """Whether it is a named tuple: the user's, or what an operator of several results gives."""
     return isinstance(tree, tuple) and (hasattr(tree, "_make") or type(tree).__module__ == "rushlight.return_types")

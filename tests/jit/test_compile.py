@@ -330,3 +330,23 @@ def test_named_tuples():
     added = rl.compile(lambda pair: pair.low + pair.high * 2, fullgraph=True)
     for pair in (Pair(x, x + 1), Pair(x, x * 2), Pair(x + 1, x)):
         assert added(pair).equal(pair.low + pair.high * 2)
+
+
+def test_one_tensor_as_several_arguments():
+    attention = rl.nn.MultiheadAttention(8, 2).eval()
+    x = rl.randn(5, 3, 8)
+    compiled = rl.compile(attention, fullgraph=True)
+    with rl.no_grad():
+        for given in ((x, x, x), (x, x, x), (x, x * 2, x), (x + 1,) * 3, (x[:4],) * 3):
+            assert compiled(*given)[0].equal(attention(*given)[0])
+
+    def step(a, rest, b=None):
+        a.mul_(2)
+        return a + rest[0] if rest[0] is b else a - rest[0]
+
+    compiled = rl.compile(step, fullgraph=True)
+    for _ in range(2):
+        for alike in (False, True):
+            ours, theirs = ((t, [o if alike else t], {"b": o}) for t, o in ((x.clone(), x + 1), (x.clone(), x + 1)))
+            got, expected = compiled(*ours[:2], **ours[2]), step(*theirs[:2], **theirs[2])
+            assert got.equal(expected) and ours[0].equal(theirs[0])
