@@ -107,18 +107,23 @@ struct CaptureHooks {
     static void flagged(TensorImpl& leaf) {
         if (open_capture) open_capture->flags_.try_emplace(&leaf, leaf.requires_grad);
     }
-    // Other threads may read what was set when the first capture opened: it is never set again.
-    static void open() {
-        static const LifeWatcher lives = {tensor_made, tensor_gone, storage_made, storage_gone};
-        static const bool set = [] {
-            capture_observer = {walk, gradient, copied, flagged};
-            call_capturer = Capture::observe;
-            return true;
-        }();
-        if (set) life_watcher = &lives;
-    }
-    static inline std::atomic<bool> several{false};
+    static void open();
+    static std::atomic<bool> several;
 };
+
+std::atomic<bool> CaptureHooks::several{false};
+
+// Other threads may read what was set when the first capture opened: it is never set again. Not inline: the statics of
+// inline functions are one for all copies of this library that a process has loaded, and what they set is not.
+void CaptureHooks::open() {
+    static const LifeWatcher lives = {tensor_made, tensor_gone, storage_made, storage_gone};
+    static const bool set = [] {
+        capture_observer = {walk, gradient, copied, flagged};
+        call_capturer = Capture::observe;
+        return true;
+    }();
+    if (set) life_watcher = &lives;
+}
 
 Capture::Capture(std::vector<std::pair<std::string, Tensor>> inputs,
                  std::vector<std::pair<std::string, Tensor>> known, Where where)
