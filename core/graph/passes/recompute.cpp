@@ -161,23 +161,21 @@ int64_t recompute(Graph& g) {
     std::vector<ValueId> now(g.values.size());
     for (size_t v = 0; v < now.size(); ++v) now[v] = ValueId(v);
     std::vector<Node> nodes;
+    std::vector<size_t> moved;                 // where each node is in the new list
     size_t next = 0;
     for (size_t i = 0; i < g.nodes.size(); ++i) {
         for (; next < found.size() && found[next].at == i; ++next) {
             const Again& again = found[next];
             const ValueInfo old = g[again.value];
             ValueId v = g.add_value(old.name + "_again", old.dtype, old.sizes);
-            // Its maker has been moved to the new list.
-            const Node& maker = *std::find_if(nodes.begin(), nodes.end(), [&](const Node& n) {
-                return !n.results.empty() && n.results[0] == again.value;
-            });
-            Node node = Recomputation::repeated(maker);
+            Node node = Recomputation::repeated(nodes[moved[again.maker]]);
             node.results = {v};
             node.recorded = g.nodes[i].recorded;
             nodes.push_back(std::move(node));
             now[size_t(again.value)] = v;
         }
         each_operand(g.nodes[i], [&](ValueId& v) { v = now[size_t(v)]; });
+        moved.push_back(nodes.size());
         nodes.push_back(std::move(g.nodes[i]));
     }
     g.nodes = std::move(nodes);
