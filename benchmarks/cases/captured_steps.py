@@ -1,7 +1,7 @@
 """Whole training steps as programs: Rushlight's captured, PyTorch's written, traced or compiled, JAX's jitted."""
 
 from benchmarks.case import add
-from benchmarks.cases.networks import LAYOUTS, arranged
+from benchmarks.cases.networks import LAYOUTS, adversarial_step, arranged
 from benchmarks.cases.sequences import SMALL, lstm_classifier
 from benchmarks.deploy import Training
 from benchmarks.models import models
@@ -97,18 +97,7 @@ def dcgan(xp, batch):
     noise, pictures = xp.randn(batch, 100, 1, 1), xp.rand(batch, 3, 64, 64) * 2 - 1
 
     def make(generator, discriminator):
-        def step(noise, pictures):
-            of_discriminator.zero_grad()
-            fakes = generator(noise)
-            loss = loss_of(discriminator(pictures), real) + loss_of(discriminator(fakes.detach()), made)
-            loss.backward()
-            of_discriminator.step()
-            of_generator.zero_grad()
-            loss_of(discriminator(fakes), real).backward()
-            of_generator.step()
-            return loss
-
-        return step
+        return adversarial_step(generator, discriminator, of_generator, of_discriminator, loss_of, real, made)
 
     return Training("dcgan", networks, (noise, pictures), make, (noise, pictures))
 

@@ -55,17 +55,10 @@ def resnet_inference(xp, network, batch, layout="default"):
     return infer
 
 
-def dcgan_step(xp, batch):
-    """One update of the discriminator, on real and made pictures, and one of the generator."""
-    generator, discriminator = models(xp.nn).dcgan()
-    adam = {"lr": 2e-4, "betas": (0.5, 0.999)}
-    of_generator = xp.optim.Adam(generator.parameters(), **adam)
-    of_discriminator = xp.optim.Adam(discriminator.parameters(), **adam)
-    pictures, loss_of = xp.rand(batch, 3, 64, 64) * 2 - 1, xp.nn.BCEWithLogitsLoss()
-    real, made = xp.ones(batch), xp.zeros(batch)
-    noise = xp.randn(batch, 100, 1, 1)
+def adversarial_step(generator, discriminator, of_generator, of_discriminator, loss_of, real, made):
+    """One update of the discriminator, on real and made pictures, and one of the generator; gives the former's loss."""
 
-    def step():
+    def step(noise, pictures):
         of_discriminator.zero_grad()
         fakes = generator(noise)
         loss = loss_of(discriminator(pictures), real) + loss_of(discriminator(fakes.detach()), made)
@@ -77,6 +70,20 @@ def dcgan_step(xp, batch):
         return loss
 
     return step
+
+
+def dcgan_step(xp, batch):
+    """One update of the discriminator, on real and made pictures, and one of the generator."""
+    generator, discriminator = models(xp.nn).dcgan()
+    adam = {"lr": 2e-4, "betas": (0.5, 0.999)}
+    of_generator = xp.optim.Adam(generator.parameters(), **adam)
+    of_discriminator = xp.optim.Adam(discriminator.parameters(), **adam)
+    pictures, loss_of = xp.rand(batch, 3, 64, 64) * 2 - 1, xp.nn.BCEWithLogitsLoss()
+    real, made = xp.ones(batch), xp.zeros(batch)
+    noise = xp.randn(batch, 100, 1, 1)
+
+    step = adversarial_step(generator, discriminator, of_generator, of_discriminator, loss_of, real, made)
+    return lambda: step(noise, pictures)
 
 
 def wavenet_step(xp, batch, length):
